@@ -1,0 +1,71 @@
+import type { Ipv4, Ipv4Network, Ipv4Range } from '../machine/ipv4.ts';
+
+/** One network that Tinderbox gives addresses in (server mode). */
+export interface SubnetConfig {
+  /** Absent in the short form: it is the network of the interface that has an address in or around the range. */
+  readonly network?: Ipv4Network;
+  readonly ranges: readonly Ipv4Range[];
+  /** Seconds. */
+  readonly leaseTime: number;
+  readonly router?: Ipv4;
+  readonly dns: readonly Ipv4[];
+  readonly domain?: string;
+  readonly ntp: readonly Ipv4[];
+  /** Option 26; absent: not sent. */
+  readonly mtu?: number;
+  /** Where it stands in the file. */
+  readonly line: number;
+}
+
+export interface DhcpConfig {
+  readonly mode: 'proxy' | 'server' | 'off';
+  readonly subnets: readonly SubnetConfig[];
+  /** Addresses only for machines that have an entry in machines.yaml. */
+  readonly knownOnly: boolean;
+  /** proxy mode, UEFI: `pxe` sends firmware to port 4011 (real boards differ least there), `offer` puts it all in the offer. */
+  readonly uefiProxy: 'pxe' | 'offer';
+  /** Seconds that a declined address rests. */
+  readonly declineTime: number;
+  /** `disk`: fsync before the ACK leaves. `process`: survives the end of the process, not of the power. */
+  readonly leaseDurability: 'disk' | 'process';
+}
+
+export interface ClusterConfig {
+  readonly name: string;
+  readonly apiServer: string;
+  readonly podNetwork: string;
+  readonly serviceNetwork: string;
+  readonly dnsServiceIP: string;
+  readonly dnsDomain: string;
+}
+
+/** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
+export interface Config {
+  /** Absolute path of the file; `(built in)` for the demo's. */
+  readonly file: string;
+  readonly network: { readonly interfaces: readonly string[] };
+  readonly dhcp: DhcpConfig;
+  readonly http: {
+    readonly port: number;
+    /** Replaces `http://<address>[:port]` in everything sent to machines; no trailing slash. */
+    readonly url?: string;
+    /** Bytes of hot files held in memory. */
+    readonly cacheBytes: number;
+    /** A boot session's configuration may be fetched for this many seconds after it opened. */
+    readonly sessionTime: number;
+    /** Refuse a boot-session URL to another address than the one that fetched `/ipxe`. */
+    readonly strictAddress: boolean;
+  };
+  readonly tftp: { readonly port: number; readonly maxTransfers: number };
+  readonly admin: {
+    /** TCP listener of the admin plane; absent: unix socket only. */
+    readonly listen?: { readonly host: string; readonly port: number };
+    /** Absolute path of the unix socket. */
+    readonly socket: string;
+  };
+  readonly admission: 'open' | 'approve' | 'listed';
+  readonly cluster?: ClusterConfig;
+  readonly paths: { readonly profiles: string; readonly assets: string; readonly state: string };
+  /** Boot file by firmware architecture name (`bios`, `uefi-x64`, …): the operator's, over the defaults. */
+  readonly loaders: ReadonlyMap<string, string>;
+}

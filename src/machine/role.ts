@@ -1,0 +1,89 @@
+import type { MachineArch } from './architecture.ts';
+import type { Ipv4, Ipv4Network } from './ipv4.ts';
+import type { Mac } from './mac.ts';
+
+/** Values a template may use; what YAML can hold. */
+export type ParameterValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly ParameterValue[]
+  | { readonly [key: string]: ParameterValue };
+export type Parameters = { readonly [key: string]: ParameterValue };
+
+export const CONFIG_FORMATS = ['cloud-config'] as const;
+export type ConfigFormat = (typeof CONFIG_FORMATS)[number];
+
+/** A template's text with where it came from, for error messages. */
+export interface TemplateSource {
+  readonly file: string;
+  readonly text: string;
+  /** Line of `text`'s first line in `file`; 1 for a whole file, more for a string inside role.yaml. */
+  readonly line: number;
+}
+
+/** What a machine becomes: `profiles/<name>/role.yaml`, validated, with its templates read. */
+export interface Role {
+  readonly name: string;
+  readonly description: string;
+  /** The path of role.yaml. */
+  readonly file: string;
+  readonly boot: {
+    /** Each is a template that renders to an absolute path (`/assets/…`) or an absolute http URL. */
+    readonly kernel: TemplateSource;
+    readonly initrd: readonly TemplateSource[];
+    /** One template a kernel argument. */
+    readonly cmdline: readonly TemplateSource[];
+  };
+  readonly config?: { readonly format: ConfigFormat; readonly template: TemplateSource };
+  readonly identity: 'worker' | 'controller' | 'etcd' | 'none';
+  readonly parameters: Parameters;
+}
+
+/** An entry of `machines:`: what the operator wants one machine to be. */
+export interface MachineEntry {
+  readonly mac: Mac;
+  /** Absent: the rules and the default decide. */
+  readonly role?: string;
+  readonly hostname?: string;
+  /** A reservation: the machine gets this address in server mode, and its networkd unit has it in both modes. */
+  readonly address?: Ipv4;
+  readonly parameters: Parameters;
+  /** Line of the entry in machines.yaml. */
+  readonly line: number;
+}
+
+/** Conditions of a rule; all given ones must hold. Texts match whole, with `*` as the only wildcard, in any case. */
+export interface RuleMatch {
+  readonly mac?: string;
+  readonly uuid?: string;
+  readonly arch?: MachineArch;
+  readonly relay?: Ipv4;
+  readonly subnet?: Ipv4Network;
+  readonly serial?: string;
+  readonly asset?: string;
+  readonly manufacturer?: string;
+  readonly product?: string;
+}
+
+export interface Rule {
+  readonly match: RuleMatch;
+  readonly role: string;
+  readonly parameters: Parameters;
+  /** Line of the rule in machines.yaml. */
+  readonly line: number;
+}
+
+/** The validated content of `profiles/`, swapped as a whole. */
+export interface Catalog {
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly machines: ReadonlyMap<Mac, MachineEntry>;
+  readonly rules: readonly Rule[];
+  /** The role of a machine that nothing else matches; null where the file says `none`. */
+  readonly defaultRole: string | null;
+  /** Path of machines.yaml. */
+  readonly file: string;
+  /** Counts up with every swap; 1 is the one read at start. */
+  readonly generation: number;
+}

@@ -1,0 +1,25 @@
+import type { Ipv4 } from './ipv4.ts';
+import type { Mac } from './mac.ts';
+import type { Stage } from './stage.ts';
+
+export const SESSION_ENDS = ['ready', 'booted', 'handed-over', 'superseded', 'failed'] as const;
+export type SessionEnd = (typeof SESSION_ENDS)[number];
+
+/** One attempt of one machine to boot. */
+export interface BootSession {
+  readonly id: number;
+  readonly mac: Mac;
+  /** Milliseconds since the epoch, as all times. */
+  readonly openedAt: number;
+  readonly updatedAt: number;
+  readonly stage: Stage;
+  /** When each stage was first reached. */
+  readonly stageTimes: Readonly<Partial<Record<Stage, number>>>;
+  readonly end?: SessionEnd;
+  readonly endedAt?: number;
+  /** What `/ipxe` decided. */
+  readonly role?: string;
+  readonly hostname?: string;
+  /** The address that fetched `/ipxe`. */
+  readonly address?: Ipv4;
+}

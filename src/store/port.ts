@@ -1,0 +1,123 @@
+import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
+import type { MachineFacts } from '../machine/facts.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { BootSession, SessionEnd } from '../machine/session.ts';
+import type { Stage } from '../machine/stage.ts';
+
+/** A lease as it is on disk. `offered` addresses are held in memory only and never get here. */
+export interface Lease {
+  readonly address: Ipv4;
+  /** The hardware address that holds it; for `declined`, the one that said it was taken. */
+  readonly mac: Mac;
+  readonly state: 'bound' | 'released' | 'declined';
+  /** Milliseconds since the epoch: when a bound lease ends, or a declined address may be tried again. */
+  readonly expiresAt: number;
+  /** Interface that it was given on. */
+  readonly via: string;
+  readonly hostname?: string;
+}
+
+/** A machine that was seen, with what is known of it. */
+export interface MachineRecord extends MachineFacts {
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+  readonly via?: string;
+  readonly hostname?: string;
+}
+
+/** One atomic write of history. Machines and sessions are whole and replace what was there. */
+export interface HistoryBatch {
+  readonly machines: readonly MachineRecord[];
+  readonly sessions: readonly BootSession[];
+  readonly events: readonly BootEvent[];
+}
+
+export interface MachineOverview {
+  readonly machine: MachineRecord;
+  /** The newest session. */
+  readonly session?: BootSession;
+}
+
+export interface Page {
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** What must be known in memory before the first packet is answered. */
+export interface StoredState {
+  readonly leases: readonly Lease[];
+  readonly machines: readonly MachineRecord[];
+  /** Sessions without an end. */
+  readonly openSessions: readonly BootSession[];
+  readonly nextSessionId: number;
+}
+
+/**
+ * Everything that is remembered. Asynchronous although SQLite is not, so that a shared store can take its place;
+ * the SQLite adapter lives in a worker thread, so that an fsync never holds up a packet.
+ */
+export interface Store {
+  load(): Promise<StoredState>;
+  /** Resolves when the leases are on disk (fsync). Calls made while one commit runs share the next one. */
+  commitLeases(leases: readonly Lease[]): Promise<void>;
+  /** Resolves when written; not synced one by one. */
+  appendHistory(batch: HistoryBatch): Promise<void>;
+  listMachines(page: Page): Promise<readonly MachineOverview[]>;
+  /** Undefined for a machine never seen. */
+  findMachine(mac: Mac): Promise<MachineOverview | undefined>;
+  /** Newest first. */
+  listSessions(mac: Mac, page: Page): Promise<readonly BootSession[]>;
+  /** Oldest first; without a session the machine's newest events. */
+  listEvents(query: { readonly mac: Mac; readonly sessionId?: number; readonly limit: number }): Promise<
+    readonly BootEvent[]
+  >;
+  close(): Promise<void>;
+}
+
+/** What an edge observed of a machine, before it is laid to a session. */
+export interface Observation {
+  readonly at: number;
+  readonly kind: EventKind;
+  readonly outcome: Outcome;
+  readonly asked: string;
+  readonly answered: string;
+  readonly reasons: readonly string[];
+  readonly via?: string;
+  /** New knowledge about the machine. Its MAC says whose it is. */
+  readonly facts?: MachineFacts;
+  readonly mac?: Mac;
+  /** The stage that this proves. */
+  readonly stage?: Stage;
+  /** Who network-boots: only these may open a session (design: "A boot session, exactly"). */
+  readonly client?: 'rom' | 'ipxe' | 'script';
+  /** Set by `/ipxe` when it has decided. */
+  readonly assigned?: { readonly role: string; readonly hostname: string; readonly address?: Ipv4 };
+  /** Set by what ends a session. */
+  readonly end?: SessionEnd;
+}
+
+/**
+ * The live view of sessions and machines over the store: what servers, http and admin use. Synchronous in memory;
+ * written behind in batches; bounded (events a session, events of strangers, machines, and in all), counting what
+ * it no longer records.
+ */
+export interface Journal {
+  /** Never throws. Returns the machine's session after the observation, if it has one. */
+  record(observation: Observation): BootSession | undefined;
+  /** The open session of a machine, or the newest ended one while it is remembered. */
+  sessionOf(mac: Mac): BootSession | undefined;
+  sessionById(id: number): BootSession | undefined;
+  machine(mac: Mac): MachineRecord | undefined;
+  /** Which machine last used this address: from leases, requests overheard, `/ipxe`. */
+  macAt(address: Ipv4): Mac | undefined;
+  /** Remembers which machine uses an address. */
+  learnAddress(address: Ipv4, mac: Mac): void;
+  /** Adds one to a counter: the events that bounds forbid to record, packets of each kind. */
+  count(name: string): void;
+  counters(): ReadonlyMap<string, number>;
+  /** Called with each event recorded, until the returned function is called. */
+  subscribe(listener: (event: BootEvent) => void): () => void;
+  /** Resolves when everything recorded so far is in the store. */
+  flush(): Promise<void>;
+}
