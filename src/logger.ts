@@ -1,4 +1,5 @@
-import { type Logger, type LoggerOptions, pino } from 'pino';
+import { type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
 
 export type { Logger } from 'pino';
 
@@ -7,9 +8,20 @@ export const LOGGER_NAMES = ['daemon', 'dhcp', 'pxe', 'tftp', 'http', 'admin', '
 export type LoggerName = (typeof LOGGER_NAMES)[number];
 export type Loggers = Readonly<Record<LoggerName, Logger>>;
 
-/** `destination` is any stream; stdout by default. One JSON object a line. */
-export function createLoggers(options: LoggerOptions = {}, destination?: NodeJS.WritableStream): Loggers {
-  const base: LoggerOptions = { base: null, ...options };
-  const root = destination === undefined ? pino(base) : pino(base, destination);
+export interface LoggerSettings {
+  readonly level?: string;
+  /** Text for people instead of JSON. */
+  readonly pretty?: boolean;
+  /** Stdout by default. */
+  readonly destination?: NodeJS.WritableStream;
+}
+
+/** One JSON object a line, `part` names the logger. Written synchronously, so that the last words are not lost. */
+export function createLoggers({ level = 'info', pretty: text = false, destination }: LoggerSettings = {}): Loggers {
+  const options = { base: null, level };
+  const stream = text
+    ? pretty({ sync: true, ignore: 'part', messageFormat: '[{part}] {msg}', translateTime: 'SYS:HH:MM:ss' })
+    : (destination ?? pino.destination({ sync: true }));
+  const root = pino(options, stream);
   return Object.fromEntries(LOGGER_NAMES.map((name) => [name, root.child({ part: name })])) as unknown as Loggers;
 }

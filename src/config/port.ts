@@ -30,6 +30,15 @@ export interface DhcpConfig {
   readonly leaseDurability: 'disk' | 'process';
 }
 
+/** A subnet matched with the interfaces: what server mode works with. */
+export interface ResolvedSubnet extends Omit<SubnetConfig, 'network' | 'line'> {
+  readonly network: Ipv4Network;
+  /** The interface that has an address in `network`, or `relay`: reached only through relay agents. */
+  readonly via: string;
+  /** Tinderbox's own address in it; absent for `relay`. */
+  readonly ownAddress?: Ipv4;
+}
+
 export interface ClusterConfig {
   readonly name: string;
   readonly apiServer: string;

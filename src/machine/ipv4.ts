@@ -63,7 +63,8 @@ export function broadcastOf(network: Ipv4Network): Ipv4 {
 /** Reads `10.77.0.0/24`; undefined where the text is none or has host bits set. */
 export function parseNetwork(text: string): Ipv4Network | undefined {
   const [addressText, prefixText, ...rest] = text.trim().split('/');
-  if (rest.length > 0 || prefixText === undefined || !/^(\d|[12]\d|3[0-2])$/.test(prefixText)) return undefined;
+  if (rest.length > 0 || prefixText === undefined || !/^(\d|[12]\d|3[0-2])$/.test(prefixText))
+    return undefined;
   const address = parseIpv4(addressText ?? '');
   if (address === undefined) return undefined;
   const network = networkOf(address, Number(prefixText));

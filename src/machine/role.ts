@@ -21,6 +21,8 @@ export interface TemplateSource {
   readonly text: string;
   /** Line of `text`'s first line in `file`; 1 for a whole file, more for a string inside role.yaml. */
   readonly line: number;
+  /** Column of `text`'s first character in `file`; absent: 1. */
+  readonly column?: number;
 }
 
 /** What a machine becomes: `profiles/<name>/role.yaml`, validated, with its templates read. */

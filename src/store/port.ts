@@ -1,6 +1,6 @@
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
-import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Ipv4, Ipv4Range } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, SessionEnd } from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
@@ -69,10 +69,63 @@ export interface Store {
   /** Newest first. */
   listSessions(mac: Mac, page: Page): Promise<readonly BootSession[]>;
   /** Oldest first; without a session the machine's newest events. */
-  listEvents(query: { readonly mac: Mac; readonly sessionId?: number; readonly limit: number }): Promise<
-    readonly BootEvent[]
-  >;
+  listEvents(query: {
+    readonly mac: Mac;
+    readonly sessionId?: number;
+    readonly limit: number;
+  }): Promise<readonly BootEvent[]>;
   close(): Promise<void>;
+}
+
+/** What can be asked of the database without a daemon. */
+export type StoreReader = Pick<
+  Store,
+  'listMachines' | 'findMachine' | 'listSessions' | 'listEvents' | 'close'
+>;
+
+/** Who has an address now, and until when (milliseconds since the epoch). A free address has no holder. */
+export interface AddressHolder {
+  readonly mac: Mac;
+  readonly state: 'bound' | 'offered' | 'declined';
+  readonly until: number;
+}
+
+/**
+ * The addresses given out, in memory over the store: what the DHCP server asks at each packet. A machine has at
+ * most one bound lease an interface: binding another address there gives the former one back.
+ */
+export interface LeaseBook {
+  /**
+   * The machine's lease (on that interface, if one is named), bound rather than released, then the newest. It may
+   * have run out: `expiresAt` says; its address is then still the one to try first.
+   */
+  leaseOf(mac: Mac, via?: string): Lease | undefined;
+  /** What this machine was offered and may still ask for. */
+  offerOf(mac: Mac): { readonly address: Ipv4; readonly until: number } | undefined;
+  /** A bound lease, an offer or a declined address that is not over yet. */
+  holderOf(address: Ipv4): AddressHolder | undefined;
+  /** Memory only; replaces what this machine was offered before. Throws `in-use` if another machine holds it. */
+  offer(address: Ipv4, mac: Mac, until: number): void;
+  /**
+   * Resolves when the lease is on disk. Rejects with `in-use` if another machine holds the address, or has it being
+   * written; with the store's error if it cannot be written, and then everything is as before.
+   */
+  bind(lease: Lease): Promise<void>;
+  /** Nothing happens if the address is not this machine's. */
+  release(mac: Mac, address: Ipv4): Promise<void>;
+  /** The address rests until `until`. Nothing happens if it is not this machine's. */
+  decline(address: Ipv4, mac: Mac, until: number): Promise<void>;
+  /**
+   * An address that nobody holds: `preferred` if it lies in the ranges and is free, else one never used, else the
+   * one that has been free the longest. Undefined: the pool is exhausted.
+   */
+  freeAddress(
+    ranges: readonly Ipv4Range[],
+    excluded: (address: Ipv4) => boolean,
+    now: number,
+    preferred?: Ipv4,
+  ): Ipv4 | undefined;
+  counts(): { readonly bound: number; readonly offered: number; readonly declined: number };
 }
 
 /** What an edge observed of a machine, before it is laid to a session. */
@@ -111,6 +164,11 @@ export interface Journal {
   machine(mac: Mac): MachineRecord | undefined;
   /** Which machine last used this address: from leases, requests overheard, `/ipxe`. */
   macAt(address: Ipv4): Mac | undefined;
+  /**
+   * The machine that boots, or last booted, under this hostname (set by an observation's `assigned`): asked at every
+   * `/ipxe`, so a lookup and not a search. Several that had it: the newest.
+   */
+  hostnameHolder(hostname: string): Mac | undefined;
   /** Remembers which machine uses an address. */
   learnAddress(address: Ipv4, mac: Mac): void;
   /** Adds one to a counter: the events that bounds forbid to record, packets of each kind. */

@@ -1,0 +1,176 @@
+import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { messageTypeOf, OPTION } from '../protocol/dhcp/option-codes.ts';
+import { readIpv4 } from '../protocol/dhcp/option-values.ts';
+import type { DhcpPacket } from '../protocol/dhcp/packet.ts';
+import type { AddressAnswer } from './build-dhcp-reply.ts';
+import { type AddressInput, answerRequest, chooseOffer, type RequestState } from './choose-address.ts';
+import type { DhcpAction, ServerEnvironment } from './dhcp-action.ts';
+import type { NetworkClient } from './identify-client.ts';
+import { offerBoot } from './offer-boot.ts';
+import { chooseSubnet, type Subnet } from './subnet.ts';
+
+interface Asked {
+  readonly packet: DhcpPacket;
+  readonly client: NetworkClient;
+  readonly environment: ServerEnvironment;
+  readonly subnet: Subnet;
+  readonly reasons: readonly string[];
+}
+
+/**
+ * Port 67 with addresses of our own (RFC 2131 4.3). Any client gets a lease unless `dhcp.knownOnly`; what it boots
+ * is decided later, at `/ipxe`.
+ */
+export function answerServer(
+  packet: DhcpPacket,
+  client: NetworkClient,
+  environment: ServerEnvironment,
+): DhcpAction {
+  const { serverAddress, subnets, catalog, knownOnly } = environment;
+  const type = messageTypeOf(packet);
+  const { subnet, reason } = chooseSubnet(subnets, {
+    giaddr: packet.giaddr,
+    // Firmware leaves rubbish in a DISCOVER's ciaddr.
+    ciaddr: type === 'discover' ? UNSPECIFIED : packet.ciaddr,
+    interfaceAddress: serverAddress,
+  });
+  if (subnet === undefined) return refuse([reason]);
+  if (knownOnly && !catalog.machines.has(client.mac)) {
+    return {
+      kind: 'silent',
+      outcome: 'ignored',
+      reasons: ['dhcp.knownOnly, and machines.yaml does not list it'],
+    };
+  }
+  const asked: Asked = { packet, client, environment, subnet, reasons: [reason] };
+  switch (type) {
+    case 'discover':
+      return answerDiscover(asked);
+    case 'request':
+      return answerRequestMessage(asked);
+    case 'inform':
+      return answerInform(asked);
+    case 'decline':
+      return withdraw(asked, 'decline', readIpv4(packet.options, OPTION.requestedAddress));
+    case 'release':
+      return withdraw(asked, 'release', packet.ciaddr === UNSPECIFIED ? undefined : packet.ciaddr);
+    case undefined:
+      return {
+        kind: 'silent',
+        outcome: 'ignored',
+        reasons: ['BOOTP without a message type is not answered'],
+      };
+    case 'offer':
+    case 'ack':
+    case 'nak':
+      return {
+        kind: 'silent',
+        outcome: 'ignored',
+        reasons: [`a client does not send ${type.toUpperCase()}`],
+      };
+  }
+}
+
+function answerDiscover(asked: Asked): DhcpAction {
+  const requested = readIpv4(asked.packet.options, OPTION.requestedAddress);
+  const decision = chooseOffer(addressInput(asked, requested));
+  if (decision.kind !== 'give') return refuse([...asked.reasons, ...decision.reasons]);
+  const { boot, reasons } = bootPart(asked);
+  return {
+    kind: 'reply',
+    type: 'offer',
+    address: addressAnswer(asked, decision.address),
+    ...(boot === undefined ? {} : { boot }),
+    lease: { kind: 'offer', address: decision.address },
+    reasons: [...decision.reasons, ...reasons],
+  };
+}
+
+function answerRequestMessage(asked: Asked): DhcpAction {
+  const { packet, environment, subnet } = asked;
+  const selected = readIpv4(packet.options, OPTION.serverIdentifier);
+  const requested = readIpv4(packet.options, OPTION.requestedAddress);
+  if (selected !== undefined && selected !== environment.serverAddress) {
+    return {
+      kind: 'silent',
+      outcome: 'noted',
+      ...(requested === undefined ? {} : { uses: requested }),
+      reasons: [`it chose another DHCP server, ${formatIpv4(selected)}`],
+    };
+  }
+  const renewing = packet.ciaddr !== UNSPECIFIED && selected === undefined;
+  const state: RequestState = selected !== undefined ? 'selecting' : renewing ? 'renewing' : 'init-reboot';
+  const decision = answerRequest(addressInput(asked, renewing ? packet.ciaddr : requested), state);
+  const reasons = [`REQUEST, ${state}`, ...decision.reasons];
+  switch (decision.kind) {
+    case 'silent':
+    case 'exhausted':
+      return { kind: 'silent', outcome: 'ignored', reasons };
+    case 'nak':
+      return { kind: 'reply', type: 'nak', message: decision.reasons.at(-1) ?? 'no', reasons };
+    case 'give': {
+      const { boot, reasons: bootReasons } = bootPart(asked);
+      return {
+        kind: 'reply',
+        type: 'ack',
+        address: addressAnswer(asked, decision.address),
+        ...(boot === undefined ? {} : { boot }),
+        lease: { kind: 'bind', address: decision.address, leaseTime: subnet.leaseTime },
+        reasons: [...reasons, ...bootReasons],
+      };
+    }
+  }
+}
+
+/** RFC 2131 4.3.5: parameters, no lease. */
+function answerInform(asked: Asked): DhcpAction {
+  const { boot, reasons } = bootPart(asked);
+  return {
+    kind: 'reply',
+    type: 'ack',
+    address: addressAnswer(asked, UNSPECIFIED),
+    ...(boot === undefined ? {} : { boot }),
+    reasons: ['INFORM: parameters without a lease', ...reasons],
+  };
+}
+
+/** DECLINE and RELEASE: believed only of the holder, so that nobody can free or block another machine's address. */
+function withdraw(asked: Asked, kind: 'decline' | 'release', address: Ipv4 | undefined): DhcpAction {
+  const { client, environment } = asked;
+  const selected = readIpv4(asked.packet.options, OPTION.serverIdentifier);
+  if (selected !== undefined && selected !== environment.serverAddress) {
+    return { kind: 'silent', outcome: 'ignored', reasons: [`meant for ${formatIpv4(selected)}`] };
+  }
+  if (address === undefined) return refuse([`${kind.toUpperCase()} without an address`]);
+  const holder = environment.view.holderOf(address);
+  if (holder === undefined || holder.mac !== client.mac || holder.state === 'declined') {
+    return refuse([`${formatIpv4(address)} is not this machine's`]);
+  }
+  const why = kind === 'decline' ? 'somebody else answers on it: it rests for a while' : 'given back';
+  return {
+    kind: 'silent',
+    outcome: 'noted',
+    lease: { kind, address },
+    reasons: [`${formatIpv4(address)}: ${why}`],
+  };
+}
+
+function addressInput({ client, environment, subnet }: Asked, requested: Ipv4 | undefined): AddressInput {
+  const { catalog, isExcluded, view, now } = environment;
+  const reservation = catalog.machines.get(client.mac)?.address;
+  return { mac: client.mac, subnet, reservation, requested, isExcluded, view, now };
+}
+
+function addressAnswer({ client, environment, subnet }: Asked, address: Ipv4): AddressAnswer {
+  return { address, subnet, hostname: environment.catalog.machines.get(client.mac)?.hostname };
+}
+
+/** A machine that does not boot from the network, or has no loader, still gets its address. */
+function bootPart({ client, environment }: Asked): ReturnType<typeof offerBoot> {
+  if (client.kind === 'ordinary') return { reasons: client.reasons };
+  return offerBoot(client, 'server', environment);
+}
+
+function refuse(reasons: readonly string[]): DhcpAction {
+  return { kind: 'silent', outcome: 'refused', reasons };
+}

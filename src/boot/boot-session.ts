@@ -1,0 +1,167 @@
+import type { EventKind } from '../machine/event.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { BootSession, SessionEnd } from '../machine/session.ts';
+import { laterStage, type Stage, stageReached } from '../machine/stage.ts';
+
+/** What a boot session needs to know of one thing that its machine did. */
+export interface SessionStep {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly kind: EventKind;
+  /** Who network-boots; absent: the operating system, or a stranger. */
+  readonly client?: 'rom' | 'ipxe' | 'script';
+  /** The stage that this proves. */
+  readonly stage?: Stage;
+  readonly assigned?: { readonly role: string; readonly hostname: string; readonly address?: Ipv4 };
+  readonly end?: SessionEnd;
+}
+
+export interface SessionContext {
+  /** The machine whose step it is. */
+  readonly mac: Mac;
+  /** The number that a session gets if one opens. */
+  readonly nextId: number;
+  /** What a session ends with: `ready` where a cluster is configured. */
+  readonly finalStage: 'booted' | 'ready';
+}
+
+export interface SessionAdvance {
+  /** The machine's newest session after the step, ended or not. */
+  readonly session?: BootSession;
+  /** The session that ended with this step: the one that was superseded, else `session` itself. */
+  readonly ended?: BootSession;
+  readonly opened: boolean;
+  /** Why it opened, ended or did not change; empty when the step simply carried it on. */
+  readonly reasons: readonly string[];
+}
+
+/**
+ * Lays one step of a machine to its boot session ("A boot session, exactly" in the design). `current` is the
+ * machine's newest session, open or ended. Sessions are values: what is returned replaces `current`.
+ */
+export function advanceSession(
+  current: BootSession | undefined,
+  step: SessionStep,
+  context: SessionContext,
+): SessionAdvance {
+  const opening = whyItOpens(current, step);
+  if (opening !== undefined) {
+    const fresh: BootSession = {
+      id: context.nextId,
+      mac: context.mac,
+      openedAt: step.at,
+      updatedAt: step.at,
+      stage: 'discovered',
+      stageTimes: {},
+    };
+    const { session, endReasons } = carryOn(fresh, step, context);
+    const superseded =
+      current === undefined || current.end !== undefined
+        ? undefined
+        : endSession(current, 'superseded', step.at);
+    const ended = superseded ?? (session.end === undefined ? undefined : session);
+    return {
+      session,
+      ...(ended === undefined ? {} : { ended }),
+      opened: true,
+      reasons: [opening, ...endReasons],
+    };
+  }
+  if (current === undefined) {
+    return { opened: false, reasons: ['only a network boot opens a session, and this is none'] };
+  }
+  if (current.end !== undefined) {
+    return {
+      session: current,
+      opened: false,
+      reasons: [`session ${current.id} has ended (${current.end}): a late packet does not open it again`],
+    };
+  }
+  const { session, endReasons } = carryOn(current, step, context);
+  return {
+    session,
+    ...(session.end === undefined ? {} : { ended: session }),
+    opened: false,
+    reasons: endReasons,
+  };
+}
+
+function whyItOpens(current: BootSession | undefined, step: SessionStep): string | undefined {
+  const open = current !== undefined && current.end === undefined ? current : undefined;
+  const discover = step.kind === 'dhcp.discover' || step.kind === 'pxe.discover';
+
+  if (discover && (step.client === 'rom' || step.client === 'ipxe')) {
+    const who = step.client === 'rom' ? 'the network-boot ROM' : 'iPXE';
+    if (open === undefined) return `${who} asks for a network boot and no session is open`;
+    if (step.client === 'rom' && stageReached(open.stage, 'script')) {
+      return `the ROM asks again although session ${open.id} had its script (stage ${open.stage}): the machine was reset`;
+    }
+    // A card whose ROM is iPXE has no other ROM that would show a reset. iPXE may repeat its DHCP while it still
+    // runs, also after a kernel that did not load; only the operating system, which replaces it, fetches `config`.
+    if (step.client === 'ipxe' && stageReached(open.stage, 'config')) return resetAfterConfig(open);
+    return undefined;
+  }
+
+  if (step.kind === 'http.script' && step.client === 'script') {
+    if (current === undefined) {
+      return 'the script is asked for and no session is open: its DHCP did not come by here, or was forgotten in a restart';
+    }
+    if (open === undefined) {
+      return `the script is asked for after session ${current.id} ended (${current.end}), without a DHCP request here`;
+    }
+    if (stageReached(open.stage, 'config')) return resetAfterConfig(open);
+  }
+  return undefined;
+}
+
+function resetAfterConfig(open: BootSession): string {
+  return `iPXE asks again although session ${open.id} had started its system (stage ${open.stage}): the machine was reset`;
+}
+
+function carryOn(
+  current: BootSession,
+  step: SessionStep,
+  context: SessionContext,
+): { readonly session: BootSession; readonly endReasons: readonly string[] } {
+  const proven = step.stage ?? 'discovered';
+  const stageTimes =
+    current.stageTimes[proven] === undefined && (step.stage !== undefined || isFirst(current))
+      ? { ...current.stageTimes, [proven]: step.at }
+      : current.stageTimes;
+  const session: BootSession = {
+    ...current,
+    updatedAt: Math.max(current.updatedAt, step.at),
+    stage: laterStage(current.stage, proven),
+    stageTimes,
+    ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
+  };
+  if (step.end !== undefined) {
+    return { session: endSession(session, step.end, step.at), endReasons: [`it ended: ${step.end}`] };
+  }
+  if (stageReached(session.stage, context.finalStage)) {
+    const end = session.stage === 'ready' ? 'ready' : context.finalStage;
+    return {
+      session: endSession(session, end, step.at),
+      endReasons: [`it reached its last stage, ${session.stage}`],
+    };
+  }
+  return { session, endReasons: [] };
+}
+
+/** A session that has just opened has no stage time yet. */
+function isFirst(session: BootSession): boolean {
+  return Object.keys(session.stageTimes).length === 0;
+}
+
+function assignedFields(assigned: NonNullable<SessionStep['assigned']>): Partial<BootSession> {
+  return {
+    role: assigned.role,
+    hostname: assigned.hostname,
+    ...(assigned.address === undefined ? {} : { address: assigned.address }),
+  };
+}
+
+function endSession(session: BootSession, end: SessionEnd, at: number): BootSession {
+  return { ...session, end, endedAt: at, updatedAt: Math.max(session.updatedAt, at) };
+}

@@ -1,0 +1,178 @@
+import {
+  broadcastOf,
+  formatIpv4,
+  type Ipv4,
+  LIMITED_BROADCAST,
+  netmask,
+  UNSPECIFIED,
+} from '../machine/ipv4.ts';
+import { decodePxeVendorOptions, encodePxeVendorOptions, PXE_DISCOVERY } from '../protocol/dhcp/option-43.ts';
+import { encodeVendorClass } from '../protocol/dhcp/option-60.ts';
+import { encodeIpxeOptions } from '../protocol/dhcp/option-175.ts';
+import { encodeMessageType, type MessageType, OPTION } from '../protocol/dhcp/option-codes.ts';
+import {
+  ipv4Value,
+  textValue,
+  textValueWithNul,
+  uint16Value,
+  uint32Value,
+} from '../protocol/dhcp/option-values.ts';
+import { BOOTREPLY, type DhcpPacket, MAXIMUM_FILE_LENGTH } from '../protocol/dhcp/packet.ts';
+import type { NetworkClient } from './identify-client.ts';
+import type { Subnet } from './subnet.ts';
+
+/** What a boot client is told besides an address. */
+export interface BootAnswer {
+  readonly client: NetworkClient;
+  /** A file name or a URL: goes into `file` and option 67. */
+  readonly bootfile: string;
+  /** `proxy`: beside another server's addresses; `server`: with ours; `port4011`: the boot server itself. */
+  readonly plane: 'proxy' | 'server' | 'port4011';
+  /** Whether a UEFI's proxy offer says it all, or sends it on to port 4011. */
+  readonly uefiProxy: 'pxe' | 'offer';
+}
+
+/** What a client of ours is told of its address. */
+export interface AddressAnswer {
+  /** UNSPECIFIED in answer to INFORM. */
+  readonly address: Ipv4;
+  readonly subnet: Subnet;
+  readonly hostname: string | undefined;
+}
+
+export interface ReplyInput {
+  readonly request: DhcpPacket;
+  readonly type: Extract<MessageType, 'offer' | 'ack' | 'nak'>;
+  /** The address of the interface that the packet came in on. */
+  readonly serverAddress: Ipv4;
+  readonly address?: AddressAnswer | undefined;
+  readonly boot?: BootAnswer | undefined;
+  /** Option 56, on a NAK. */
+  readonly message?: string | undefined;
+}
+
+/**
+ * A reply to `request`. Keeps xid, flags, giaddr and chaddr; echoes option 97 only where it came with 17 bytes and
+ * option 82 always (RFC 3046 section 2.2; the codec writes it last).
+ */
+export function buildDhcpReply(input: ReplyInput): DhcpPacket {
+  const { request, type, serverAddress, address, boot } = input;
+  const options = new Map<number, Uint8Array>();
+  options.set(OPTION.messageType, encodeMessageType(type));
+  options.set(OPTION.serverIdentifier, ipv4Value(serverAddress));
+  if (address !== undefined) addAddressOptions(options, address);
+  if (boot !== undefined) addBootOptions(options, boot, request, serverAddress);
+  if (input.message !== undefined) options.set(OPTION.message, textValue(input.message.slice(0, 255)));
+  const uuid = request.options.get(OPTION.clientUuid);
+  if (uuid?.length === 17) options.set(OPTION.clientUuid, uuid);
+  const relayInformation = request.options.get(OPTION.relayAgentInformation);
+  if (relayInformation !== undefined) options.set(OPTION.relayAgentInformation, relayInformation);
+  const fitsHeader = boot !== undefined && boot.bootfile.length <= MAXIMUM_FILE_LENGTH;
+  return {
+    op: BOOTREPLY,
+    htype: request.htype,
+    hlen: request.hlen,
+    hops: 0,
+    xid: request.xid,
+    secs: 0,
+    // RFC 2131 4.3.2: through a relay a NAK must be broadcast, the client has no address it may use.
+    flags: type === 'nak' && request.giaddr !== UNSPECIFIED ? request.flags | BROADCAST_FLAG : request.flags,
+    ciaddr: type === 'ack' ? request.ciaddr : UNSPECIFIED,
+    yiaddr: address?.address ?? UNSPECIFIED,
+    siaddr: boot === undefined ? UNSPECIFIED : serverAddress,
+    giaddr: request.giaddr,
+    chaddr: request.chaddr,
+    sname: boot === undefined ? '' : formatIpv4(serverAddress),
+    file: fitsHeader ? boot.bootfile : '',
+    options,
+  };
+}
+
+const BROADCAST_FLAG = 0x8000;
+
+function addAddressOptions(
+  options: Map<number, Uint8Array>,
+  { address, subnet, hostname }: AddressAnswer,
+): void {
+  const { network, leaseTime, router, dns, domain, ntp, mtu } = subnet;
+  if (address !== UNSPECIFIED) {
+    options.set(OPTION.leaseTime, uint32Value(leaseTime));
+    // RFC 2131 4.4.5's defaults.
+    options.set(OPTION.renewalTime, uint32Value(Math.floor(leaseTime / 2)));
+    options.set(OPTION.rebindingTime, uint32Value(Math.floor((leaseTime * 7) / 8)));
+  }
+  options.set(OPTION.subnetMask, ipv4Value(netmask(network.prefix)));
+  options.set(OPTION.broadcastAddress, ipv4Value(broadcastOf(network)));
+  if (router !== undefined) options.set(OPTION.router, ipv4Value(router));
+  if (dns.length > 0) options.set(OPTION.domainNameServer, ipv4Value(...dns));
+  if (hostname !== undefined) options.set(OPTION.hostName, textValue(hostname));
+  if (domain !== undefined) options.set(OPTION.domainName, textValue(domain));
+  if (mtu !== undefined) options.set(OPTION.interfaceMtu, uint16Value(mtu));
+  if (ntp.length > 0) options.set(OPTION.ntpServers, ipv4Value(...ntp));
+}
+
+function addBootOptions(
+  options: Map<number, Uint8Array>,
+  boot: BootAnswer,
+  request: DhcpPacket,
+  serverAddress: Ipv4,
+): void {
+  const { client, bootfile, plane } = boot;
+  options.set(OPTION.tftpServerName, textValue(formatIpv4(serverAddress)));
+  // NUL-terminated: some ROMs read on into the next option without one (pixiecore, OVMF).
+  options.set(OPTION.bootfileName, textValueWithNul(bootfile));
+  const vendorClass = vendorClassFor(boot);
+  if (vendorClass !== undefined) options.set(OPTION.vendorClass, encodeVendorClass({ kind: vendorClass }));
+  const vendorOptions = pxeVendorOptionsFor(boot, request);
+  if (vendorOptions !== undefined) options.set(OPTION.vendorSpecific, vendorOptions);
+  // Saves iPXE its two-second wait for a proxy that does not come.
+  if (plane === 'server' && client.kind === 'ipxe')
+    options.set(OPTION.ipxe, encodeIpxeOptions({ noPxeDhcp: true }));
+}
+
+/**
+ * Option 60 marks a proxy offer as one, for ROM and iPXE alike. In server mode it must not be there: EDK2 would go
+ * looking for port 4011, and eMAG boards would ignore `file`. HTTP boot wants its own class echoed always.
+ */
+function vendorClassFor({ client, plane }: BootAnswer): 'PXEClient' | 'HTTPClient' | undefined {
+  if (client.transport === 'http') return 'HTTPClient';
+  return plane === 'server' ? undefined : 'PXEClient';
+}
+
+/**
+ * Discovery control 8 means: take this offer's file, ask nobody else. A UEFI gets it only where the operator says so:
+ * without it EDK2 asks port 4011, which is what most boards do well.
+ */
+function pxeVendorOptionsFor(
+  { client, plane, uefiProxy }: BootAnswer,
+  request: DhcpPacket,
+): Uint8Array | undefined {
+  if (plane === 'server' || client.transport === 'http') return undefined;
+  const asked = request.options.get(OPTION.vendorSpecific);
+  const bootItem = asked === undefined ? undefined : decodePxeVendorOptions(asked).bootItem;
+  const viaPort4011 =
+    client.kind === 'rom' && client.architecture?.firmware === 'uefi' && uefiProxy === 'pxe';
+  if (viaPort4011 && bootItem === undefined) return undefined;
+  return encodePxeVendorOptions({
+    ...(viaPort4011 ? {} : { discoveryControl: PXE_DISCOVERY.useOfferedFile }),
+    ...(bootItem === undefined ? {} : { bootItem }),
+  });
+}
+
+const SERVER_PORT = 67;
+const CLIENT_PORT = 68;
+
+/**
+ * Where a reply from port 67 goes (RFC 2131 4.1): to the relay, to a client that has an address, else to everybody.
+ * A unicast to an address not yet configured would need raw sockets; broadcast is enough for iPXE (which sends flags
+ * 0) and OVMF (0x8000). A DISCOVER's `ciaddr` is not believed.
+ */
+export function destinationOf(
+  request: Pick<DhcpPacket, 'giaddr' | 'ciaddr'>,
+  asked: MessageType,
+  answered: MessageType,
+): { readonly address: Ipv4; readonly port: number } {
+  if (request.giaddr !== UNSPECIFIED) return { address: request.giaddr, port: SERVER_PORT };
+  const hasAddress = request.ciaddr !== UNSPECIFIED && asked !== 'discover' && answered !== 'nak';
+  return { address: hasAddress ? request.ciaddr : LIMITED_BROADCAST, port: CLIENT_PORT };
+}

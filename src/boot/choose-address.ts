@@ -1,0 +1,123 @@
+import { formatIpv4, formatNetwork, type Ipv4, type Ipv4Range, networkContains } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import { inRanges, isHostAddress, type Subnet } from './subnet.ts';
+
+/** What must be known of leases to decide; the lease book offers it. */
+export interface AddressView {
+  /** The machine's own binding, also one that ended: it is asked for again. */
+  leaseOf(
+    mac: Mac,
+  ): { readonly address: Ipv4; readonly state: string; readonly expiresAt: number } | undefined;
+  /** What it was offered and may still ask for. */
+  offerOf(mac: Mac): { readonly address: Ipv4 } | undefined;
+  /** Who holds an address now, by lease, offer or declination. */
+  holderOf(address: Ipv4): { readonly mac: Mac; readonly state: string; readonly until: number } | undefined;
+  freeAddress(
+    ranges: readonly Ipv4Range[],
+    isExcluded: (address: Ipv4) => boolean,
+    now: number,
+    preferred?: Ipv4,
+  ): Ipv4 | undefined;
+}
+
+export interface AddressInput {
+  readonly mac: Mac;
+  readonly subnet: Subnet;
+  /** `address:` of this machine in machines.yaml. */
+  readonly reservation: Ipv4 | undefined;
+  /** Option 50, or `ciaddr` of a client that has an address. */
+  readonly requested: Ipv4 | undefined;
+  /** Reservations of others and addresses of our own: never from the pool. */
+  readonly isExcluded: (address: Ipv4) => boolean;
+  readonly view: AddressView;
+  readonly now: number;
+}
+
+export type AddressDecision =
+  | { readonly kind: 'give'; readonly address: Ipv4; readonly reasons: readonly string[] }
+  | { readonly kind: 'nak' | 'silent' | 'exhausted'; readonly reasons: readonly string[] };
+
+/** RFC 2131 4.3.1: the reservation, else the machine's own address, else the one it asks for, else a free one. */
+export function chooseOffer(input: AddressInput): AddressDecision {
+  const { mac, subnet, reservation, requested, view, isExcluded, now } = input;
+  const reasons: string[] = [];
+  if (reservation !== undefined && networkContains(subnet.network, reservation)) {
+    const holder = view.holderOf(reservation);
+    if (holder === undefined || holder.mac === mac) {
+      return give(reservation, 'reserved for it in machines.yaml');
+    }
+    reasons.push(`its reservation ${formatIpv4(reservation)} is still ${holder.state} by ${holder.mac}`);
+  }
+  const own = ownAddress(input);
+  if (own !== undefined) return give(own, 'the address it had', reasons);
+  const address = view.freeAddress(subnet.ranges, isExcluded, now, requested);
+  if (address === undefined) {
+    const remedy = 'enlarge dhcp.range or shorten dhcp.leaseTime';
+    return {
+      kind: 'exhausted',
+      reasons: [...reasons, `no address is free in ${formatNetwork(subnet.network)}: ${remedy}`],
+    };
+  }
+  return give(address, address === requested ? 'the free address it asks for' : 'a free address', reasons);
+}
+
+/** The address of its lease, also of one that ended, or of its last offer: as long as it may still have it. */
+function ownAddress({ mac, view, subnet, isExcluded }: AddressInput): Ipv4 | undefined {
+  const own = view.leaseOf(mac)?.address ?? view.offerOf(mac)?.address;
+  if (own === undefined || isExcluded(own) || !inRanges(subnet.ranges, own)) return undefined;
+  const holder = view.holderOf(own);
+  const available = holder === undefined || (holder.mac === mac && holder.state !== 'declined');
+  return available ? own : undefined;
+}
+
+function give(address: Ipv4, why: string, before: readonly string[] = []): AddressDecision {
+  return { kind: 'give', address, reasons: [...before, `${formatIpv4(address)}: ${why}`] };
+}
+
+/** How a REQUEST came about (RFC 2131 4.3.2), told by option 54 and `ciaddr`. */
+export type RequestState = 'selecting' | 'init-reboot' | 'renewing';
+
+/**
+ * RFC 2131 4.3.2. An address that the client may not have is a NAK, so that it starts over at once; silence is for
+ * an address of ours that we know nothing about in INIT-REBOOT. A renewed address that nobody else holds is granted
+ * even if the lease is unknown: after the loss of the database machines keep what they have.
+ */
+export function answerRequest(input: AddressInput, state: RequestState): AddressDecision {
+  const { mac, subnet, reservation, requested, view } = input;
+  if (requested === undefined) return { kind: 'silent', reasons: ['the REQUEST names no address'] };
+  const text = formatIpv4(requested);
+  if (!isHostAddress(subnet.network, requested)) {
+    return { kind: 'nak', reasons: [`${text} is not in ${formatNetwork(subnet.network)}`] };
+  }
+  const holder = view.holderOf(requested);
+  if (holder !== undefined && holder.mac !== mac) {
+    return { kind: 'nak', reasons: [`${text} is ${holder.state} by ${holder.mac}`] };
+  }
+  const reservationFree = reservation !== undefined && mayHaveReservation(input, reservation);
+  if (reservationFree && requested !== reservation) {
+    return {
+      kind: 'nak',
+      reasons: [`machines.yaml reserves ${formatIpv4(reservation)} for it, not ${text}`],
+    };
+  }
+  if (reservationFree) return give(requested, 'reserved for it in machines.yaml');
+  if (input.isExcluded(requested) || !inRanges(subnet.ranges, requested)) {
+    return { kind: 'nak', reasons: [`${text} is not for this machine: outside the range, or reserved`] };
+  }
+  if (holder?.state === 'declined') return { kind: 'nak', reasons: [`${text} was declined and rests`] };
+  if (holder !== undefined) return give(requested, `${holder.state} to it`);
+  const own = view.leaseOf(mac);
+  if (own !== undefined && own.address !== requested && state === 'init-reboot') {
+    return { kind: 'nak', reasons: [`it last had ${formatIpv4(own.address)}, not ${text}`] };
+  }
+  if (own === undefined && state === 'init-reboot') {
+    return { kind: 'silent', reasons: [`${text} was never given to it (RFC 2131 4.3.2)`] };
+  }
+  return give(requested, 'free, and it asks for it');
+}
+
+function mayHaveReservation({ mac, subnet, view }: AddressInput, reservation: Ipv4): boolean {
+  if (!networkContains(subnet.network, reservation)) return false;
+  const holder = view.holderOf(reservation);
+  return holder === undefined || holder.mac === mac;
+}

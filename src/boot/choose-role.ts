@@ -1,0 +1,50 @@
+import type { MachineFacts } from '../machine/facts.ts';
+import type { Catalog, MachineEntry, Parameters, Role } from '../machine/role.ts';
+import { describeMatch, ruleMatches } from './match-rule.ts';
+
+/** The role of a machine, or none, with the reasons. `known`: it has an entry of its own in machines.yaml. */
+export interface RoleChoice {
+  readonly role: Role | undefined;
+  readonly entry: MachineEntry | undefined;
+  /** The role's defaults, overridden by the rule's, overridden by the machine's. */
+  readonly parameters: Parameters;
+  readonly reasons: readonly string[];
+}
+
+/**
+ * An entry by MAC beats every rule; of the rules the first that matches wins; then the default. An entry without a
+ * role leaves the role to rules and default, and keeps its hostname, address and parameters.
+ */
+export function chooseRole(facts: MachineFacts, catalog: Catalog): RoleChoice {
+  const entry = catalog.machines.get(facts.mac);
+  if (entry?.role !== undefined) {
+    const why = `${catalog.file}:${entry.line} gives ${facts.mac} the role ${entry.role}`;
+    return choice(catalog, entry.role, entry, {}, [why]);
+  }
+  const rule = catalog.rules.find((candidate) => ruleMatches(candidate.match, facts));
+  if (rule !== undefined) {
+    const why = `${catalog.file}:${rule.line}: the rule for ${describeMatch(rule.match)} gives the role ${rule.role}`;
+    return choice(catalog, rule.role, entry, rule.parameters, [why]);
+  }
+  const none = `${facts.mac} has no entry with a role in ${catalog.file}, and no rule matches it`;
+  if (catalog.defaultRole === null) {
+    return { role: undefined, entry, parameters: {}, reasons: [none, 'default: none'] };
+  }
+  return choice(catalog, catalog.defaultRole, entry, {}, [none, `default: ${catalog.defaultRole}`]);
+}
+
+function choice(
+  catalog: Catalog,
+  name: string,
+  entry: MachineEntry | undefined,
+  ruleParameters: Parameters,
+  reasons: readonly string[],
+): RoleChoice {
+  const role = catalog.roles.get(name);
+  if (role === undefined) {
+    // Validation refuses a catalog that names a role it does not have; total all the same.
+    return { role, entry, parameters: {}, reasons: [...reasons, `there is no role ${name}`] };
+  }
+  const parameters = { ...role.parameters, ...ruleParameters, ...entry?.parameters };
+  return { role, entry, parameters, reasons };
+}

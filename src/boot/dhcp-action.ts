@@ -1,0 +1,55 @@
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Catalog } from '../machine/role.ts';
+import type { AddressAnswer, BootAnswer } from './build-dhcp-reply.ts';
+import type { AddressView } from './choose-address.ts';
+import type { BootfileInput } from './choose-bootfile.ts';
+import type { Subnet } from './subnet.ts';
+
+/** What happens to leases along with a reply; `bind` is on disk before the reply leaves. */
+export type LeaseChange =
+  | { readonly kind: 'offer'; readonly address: Ipv4 }
+  | { readonly kind: 'bind'; readonly address: Ipv4; readonly leaseTime: number }
+  | { readonly kind: 'release' | 'decline'; readonly address: Ipv4 };
+
+/** The decision on one DHCP packet: a reply, or silence; always with reasons. */
+export type DhcpAction =
+  | {
+      readonly kind: 'reply';
+      readonly type: 'offer' | 'ack' | 'nak';
+      readonly address?: AddressAnswer;
+      readonly boot?: BootAnswer;
+      readonly message?: string;
+      readonly lease?: LeaseChange;
+      readonly reasons: readonly string[];
+    }
+  | {
+      readonly kind: 'silent';
+      /** ignored: not ours to answer; refused: it asked us and gets nothing; noted: it told us something; failed: our fault. */
+      readonly outcome: 'ignored' | 'refused' | 'noted' | 'failed';
+      readonly lease?: LeaseChange;
+      /** An address that the packet shows this machine to use. */
+      readonly uses?: Ipv4;
+      readonly reasons: readonly string[];
+    };
+
+/** Everything that the decision depends on besides the packet and its sender. */
+export interface DhcpEnvironment {
+  /** Of the interface that the packet came in on. */
+  readonly serverAddress: Ipv4;
+  readonly serverUrl: string;
+  readonly uefiProxy: 'pxe' | 'offer';
+  readonly loaders: BootfileInput['loaders'];
+  readonly isBootfilePresent: BootfileInput['isPresent'];
+  /** Reasons not to give this ROM its loader again (it loops); empty: none. */
+  readonly loopReasons: readonly string[];
+  readonly now: number;
+}
+
+export interface ServerEnvironment extends DhcpEnvironment {
+  readonly catalog: Catalog;
+  readonly knownOnly: boolean;
+  readonly subnets: readonly Subnet[];
+  readonly view: AddressView;
+  /** Addresses of this host, reservations: never given from a pool. */
+  readonly isExcluded: (address: Ipv4) => boolean;
+}

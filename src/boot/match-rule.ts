@@ -1,0 +1,70 @@
+import { formatIpv4, formatNetwork, networkContains } from '../machine/ipv4.ts';
+import type { MachineFacts } from '../machine/facts.ts';
+import type { RuleMatch } from '../machine/role.ts';
+
+/** Facts that are known in DHCP already; what decides the first loader may depend on these only. */
+export const DHCP_FACTS = [
+  'mac',
+  'uuid',
+  'arch',
+  'relay',
+  'subnet',
+] as const satisfies readonly (keyof RuleMatch)[];
+
+/** Whole text, any case, `*` for any run of characters. Linear: no pattern can make it slow. */
+export function matchesPattern(pattern: string, text: string): boolean {
+  const parts = pattern.toLowerCase().split('*');
+  const subject = text.toLowerCase();
+  const first = parts[0] ?? '';
+  const last = parts.at(-1) ?? '';
+  if (parts.length === 1) return subject === first;
+  if (subject.length < first.length + last.length) return false;
+  if (!subject.startsWith(first) || !subject.endsWith(last)) return false;
+  let from = first.length;
+  const end = subject.length - last.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = subject.indexOf(part, from);
+    if (found === -1 || found + part.length > end) return false;
+    from = found + part.length;
+  }
+  return true;
+}
+
+/** Every condition that the rule states holds. An unknown fact matches no condition, not even `*`. */
+export function ruleMatches(match: RuleMatch, facts: MachineFacts): boolean {
+  return (Object.keys(match) as (keyof RuleMatch)[]).every((key) => conditionHolds(key, match, facts));
+}
+
+function conditionHolds(key: keyof RuleMatch, match: RuleMatch, facts: MachineFacts): boolean {
+  switch (key) {
+    case 'arch':
+      return match.arch === facts.arch;
+    case 'relay':
+      return match.relay === facts.relay;
+    case 'subnet':
+      return (
+        match.subnet !== undefined &&
+        facts.address !== undefined &&
+        networkContains(match.subnet, facts.address)
+      );
+    case 'mac':
+    case 'uuid':
+    case 'serial':
+    case 'asset':
+    case 'manufacturer':
+    case 'product': {
+      const fact = facts[key];
+      return fact !== undefined && match[key] !== undefined && matchesPattern(match[key], fact);
+    }
+  }
+}
+
+/** `serial=7CX*, subnet=10.77.0.0/24`, for reasons. */
+export function describeMatch(match: RuleMatch): string {
+  const parts = Object.entries(match).map(([key, value]) => {
+    if (key === 'relay' && match.relay !== undefined) return `relay=${formatIpv4(match.relay)}`;
+    if (key === 'subnet' && match.subnet !== undefined) return `subnet=${formatNetwork(match.subnet)}`;
+    return `${key}=${String(value)}`;
+  });
+  return parts.length === 0 ? 'any machine' : parts.join(', ');
+}

@@ -1,0 +1,18 @@
+import type { BootAnswer } from './build-dhcp-reply.ts';
+import { chooseBootfile } from './choose-bootfile.ts';
+import type { DhcpEnvironment } from './dhcp-action.ts';
+import type { NetworkClient } from './identify-client.ts';
+
+/** The boot part of a reply; without `boot` the client gets none, for the reasons given. */
+export function offerBoot(
+  client: NetworkClient,
+  plane: BootAnswer['plane'],
+  environment: DhcpEnvironment,
+): { readonly boot?: BootAnswer; readonly reasons: readonly string[] } {
+  const { loaders, isBootfilePresent, serverUrl, uefiProxy, loopReasons } = environment;
+  const chosen = chooseBootfile({ client, loaders, isPresent: isBootfilePresent, serverUrl });
+  if (chosen.kind === 'none') return { reasons: chosen.reasons };
+  if (client.kind === 'rom' && loopReasons.length > 0)
+    return { reasons: [...client.reasons, ...loopReasons] };
+  return { boot: { client, bootfile: chosen.value, plane, uefiProxy }, reasons: chosen.reasons };
+}

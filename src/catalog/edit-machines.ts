@@ -1,0 +1,267 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Type } from 'typebox';
+import {
+  isMap,
+  isScalar,
+  type Pair,
+  type ParsedNode,
+  parseDocument,
+  Scalar,
+  stringify,
+  type YAMLMap,
+} from 'yaml';
+import { readDocument } from '../document/read-document.ts';
+import { TinderboxError } from '../errors.ts';
+import { type Mac, parseMac } from '../machine/mac.ts';
+
+/** What `assign` may change of an entry; what is absent stays as it is. */
+export interface MachineChange {
+  readonly role?: string;
+  readonly hostname?: string;
+  /** Dotted quad. */
+  readonly address?: string;
+}
+
+export interface EditedMachines {
+  readonly text: string;
+  readonly changed: boolean;
+  /** The role that the entry had. */
+  readonly before?: string;
+}
+
+const FIELDS = ['role', 'hostname', 'address'] as const;
+type Field = (typeof FIELDS)[number];
+type YamlPair = Pair<ParsedNode, ParsedNode | null>;
+/** Replaces `text.slice(start, end)`. */
+interface Splice {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/**
+ * Sets fields of one machine in the text of machines.yaml, or adds the machine. Only the characters concerned change:
+ * printing the parsed document again would move comments, quotes and blank lines about. The MAC keeps the spelling of
+ * the key. Throws TinderboxError `refused` for what it cannot edit so (broken YAML, an entry that is an alias or is
+ * shared by an anchor).
+ */
+export function assignRole(text: string, mac: Mac, change: MachineChange): EditedMachines {
+  const wanted = FIELDS.flatMap((field): [Field, string][] => {
+    const value = change[field];
+    return value === undefined ? [] : [[field, value]];
+  });
+  const old = readPlain(text);
+  const root = readRoot(text);
+  const newline = text.includes('\r\n') ? '\r\n' : '\n';
+  const machines = root === null ? undefined : findPair(root, (key) => key === 'machines');
+  const entry = isMap(machines?.value) ? findPair(machines.value, (key) => parseMac(key) === mac) : undefined;
+  const before = roleOf(entry);
+  const withBefore = before === undefined ? {} : { before };
+  const splices =
+    entry === undefined
+      ? [insertEntry(text, root, machines, `${mac}: ${flowMap(wanted)}`, newline)]
+      : changeEntry(text, entry, wanted, newline);
+  if (splices.length === 0) return { text, changed: false, ...withBefore };
+  const edited = applySplices(text, splices);
+  verify(old, edited, mac, wanted);
+  return { text: edited, changed: true, ...withBefore };
+}
+
+type Plain = { machines?: Record<string, Record<string, unknown> | null> | null };
+
+function readPlain(text: string): Plain {
+  const { value, problems } = readDocument(Type.Unknown(), { file: 'machines.yaml', text });
+  const error = problems.find((problem) => problem.severity === 'error');
+  if (error !== undefined) throw cannotEdit(`line ${error.line ?? 1}: ${error.message}`);
+  return value ?? {};
+}
+
+function readRoot(text: string): YAMLMap.Parsed | null {
+  const { contents } = parseDocument(text, {
+    stringKeys: true,
+    uniqueKeys: false,
+    logLevel: 'error',
+    schema: 'core',
+  });
+  if (contents === null || (isScalar(contents) && contents.value === null)) return null;
+  if (!isMap(contents)) throw cannotEdit('it does not hold a map');
+  return contents;
+}
+
+function findPair(map: YAMLMap, matches: (key: string) => boolean): YamlPair | undefined {
+  return (map.items as YamlPair[]).find((pair) => isScalar(pair.key) && matches(pair.key.value as string));
+}
+
+function roleOf(entry: YamlPair | undefined): string | undefined {
+  if (!isMap(entry?.value)) return undefined;
+  const role = entry.value.get('role');
+  return typeof role === 'string' ? role : undefined;
+}
+
+/** Nothing if the fields have their values already. */
+function changeEntry(
+  text: string,
+  entry: YamlPair,
+  wanted: readonly [Field, string][],
+  newline: string,
+): Splice[] {
+  const { value } = entry;
+  if (wanted.length === 0) return [];
+  if (value === null || (isScalar(value) && value.value === null))
+    return [fillEmpty(text, entry, ` ${flowMap(wanted)}`)];
+  if (!isMap(value)) throw cannotEdit(`the entry ${keyText(entry)} is not a map of its own`);
+  if (value.anchor !== undefined) {
+    throw cannotEdit(`the entry ${keyText(entry)} is shared by the anchor &${value.anchor}`);
+  }
+  if (value.items.length === 0)
+    return [{ start: value.range[0], end: value.range[1], text: flowMap(wanted) }];
+  // Last first: what is put in at the same place ends up in front of what was put there before.
+  return wanted
+    .toReversed()
+    .flatMap(([field, content]) => setField(text, entry, value, field, content, newline));
+}
+
+function setField(
+  text: string,
+  entry: YamlPair,
+  map: YAMLMap.Parsed,
+  field: Field,
+  value: string,
+  newline: string,
+): Splice[] {
+  const pair = findPair(map, (key) => key === field);
+  if (pair === undefined) return [insertField(map, field, value, newline, text)];
+  const old = pair.value;
+  if (old === null || (isScalar(old) && old.source === ''))
+    return [fillEmpty(text, pair, ` ${scalarText(value)}`)];
+  if (!isScalar(old) || old.anchor !== undefined || isBlock(old)) {
+    throw cannotEdit(`${field} of ${keyText(entry)} is not a plain value of its own`);
+  }
+  if (old.value === value) return [];
+  return [{ start: old.range[0], end: old.range[1], text: scalarText(value) }];
+}
+
+function isBlock(node: Scalar): boolean {
+  return node.type === Scalar.BLOCK_LITERAL || node.type === Scalar.BLOCK_FOLDED;
+}
+
+/** Before the first field, which there is. */
+function insertField(
+  map: YAMLMap.Parsed,
+  field: Field,
+  value: string,
+  newline: string,
+  text: string,
+): Splice {
+  const first = map.items[0]?.key;
+  const start = first?.range[0] ?? map.range[0] + 1;
+  const pair = `${field}: ${scalarText(value)}`;
+  if (map.flow === true) return { start, end: start, text: `${pair}, ` };
+  return { start, end: start, text: `${pair}${newline}${' '.repeat(columnOf(text, start))}` };
+}
+
+/** Gives a key without a value one: just after its colon, before a comment. */
+function fillEmpty(text: string, pair: YamlPair, addition: string): Splice {
+  const { value } = pair;
+  if (isScalar(value) && value.source !== undefined && value.source !== '') {
+    return { start: value.range[0], end: value.range[1], text: addition.trimStart() };
+  }
+  const colon = /^\s*:/.exec(text.slice(pair.key.range[1]));
+  if (colon === null) throw cannotEdit(`the key ${keyText(pair)} has no colon`);
+  const start = pair.key.range[1] + colon[0].length;
+  return { start, end: start, text: addition };
+}
+
+function insertEntry(
+  text: string,
+  root: YAMLMap.Parsed | null,
+  machines: YamlPair | undefined,
+  line: string,
+  newline: string,
+): Splice {
+  if (machines === undefined) {
+    if (root?.flow === true) throw cannotEdit('it is written in one pair of braces');
+    // At the end, or before a `...`, which ends a document.
+    const end = /^\.\.\.[ \t]*(\r?\n|$)/m.exec(text)?.index ?? text.length;
+    const gap = end === 0 || text[end - 1] === '\n' ? '' : newline;
+    return { start: end, end, text: `${gap}machines:${newline}  ${line}${newline}` };
+  }
+  const map = machines.value;
+  const indent = columnOf(text, machines.key.range[0]) + 2;
+  const openBlock = ({ range }: ParsedNode): Splice => ({
+    start: lastCharacter(text, range[0]),
+    end: range[1],
+    text: `${newline}${' '.repeat(indent)}${line}`,
+  });
+  if (!isMap(map)) {
+    if (map !== null && !isScalar(map)) throw cannotEdit('`machines` is not a map of its own');
+    if (isScalar(map) && map.value !== null) throw cannotEdit('`machines` is not a map');
+    if (isScalar(map) && map.source !== undefined && map.source !== '') return openBlock(map);
+    return afterLine(text, machines.key.range[1], ' '.repeat(indent) + line, newline);
+  }
+  const last = map.items.at(-1);
+  if (map.flow === true) {
+    if (last === undefined)
+      return root?.flow === true
+        ? { start: map.range[0], end: map.range[1], text: `{ ${line} }` }
+        : openBlock(map);
+    const end = (last.value ?? last.key).range[1];
+    return { start: end, end, text: `, ${line}` };
+  }
+  if (last === undefined) throw cannotEdit('`machines` is not a map of its own');
+  const spaces = ' '.repeat(columnOf(text, last.key.range[0]));
+  const end = Math.max(last.key.range[1], last.value?.range[1] ?? 0);
+  return afterLine(text, lastCharacter(text, end), spaces + line, newline);
+}
+
+/** A block map's range runs on through the line break that ends it. */
+function lastCharacter(text: string, end: number): number {
+  let position = end;
+  while (position > 0 && /\s/.test(text[position - 1] ?? '')) position -= 1;
+  return position;
+}
+
+function afterLine(text: string, position: number, line: string, newline: string): Splice {
+  const lineEnd = text.indexOf('\n', position);
+  if (lineEnd === -1) return { start: text.length, end: text.length, text: `${newline}${line}${newline}` };
+  return { start: lineEnd + 1, end: lineEnd + 1, text: `${line}${newline}` };
+}
+
+function columnOf(text: string, position: number): number {
+  return position - (text.lastIndexOf('\n', position - 1) + 1);
+}
+
+function applySplices(text: string, splices: readonly Splice[]): string {
+  return splices
+    .toSorted((a, b) => b.start - a.start)
+    .reduce((edited, splice) => edited.slice(0, splice.start) + splice.text + edited.slice(splice.end), text);
+}
+
+function flowMap(fields: readonly [Field, string][]): string {
+  if (fields.length === 0) return '{}';
+  return `{ ${fields.map(([field, value]) => `${field}: ${scalarText(value)}`).join(', ')} }`;
+}
+
+/** Quoted where YAML would read something else: `hostname: 123`. */
+function scalarText(value: string): string {
+  return stringify(value, { lineWidth: 0 }).trimEnd();
+}
+
+/** Reads the result back: an edit that did not do what it should, and nothing else, is not handed out. */
+function verify(old: Plain, edited: string, mac: Mac, wanted: readonly [Field, string][]): void {
+  const machines = { ...old.machines };
+  const key = Object.keys(machines).find((each) => parseMac(each) === mac) ?? mac;
+  machines[key] = { ...machines[key], ...Object.fromEntries(wanted) };
+  if (!isDeepStrictEqual(readPlain(edited), { ...old, machines }))
+    throw cannotEdit(`its layout around ${mac} is unusual`);
+}
+
+function keyText(pair: YamlPair): string {
+  return isScalar(pair.key) ? (pair.key.value as string) : 'there';
+}
+
+function cannotEdit(why: string): TinderboxError {
+  return new TinderboxError('refused', `machines.yaml cannot be edited by a program: ${why}`, {
+    remedy: 'Edit the file by hand.',
+  });
+}

@@ -1,0 +1,166 @@
+import { type Static, Type } from 'typebox';
+import { address, DOMAIN_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
+import { MACHINE_ARCHES } from '../machine/architecture.ts';
+import { CONFIG_FORMATS } from '../machine/role.ts';
+
+const closed = { additionalProperties: false } as const;
+
+/** `none` is no role: it is what `default:` says for "nothing". */
+export const ROLE_NAME_PATTERN = '^(?!none$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$';
+const roleName = (description: string) =>
+  Type.String({
+    ...words(ROLE_NAME_PATTERN, 'the name of a role: the name of a folder beside machines.yaml'),
+    description,
+    examples: ['worker'],
+  });
+const parameters = Type.Record(Type.String(), Type.Unknown(), {
+  description: "Values for the templates; a machine's override those of a rule, which override the role's.",
+  examples: [{ image: 'flatcar-arm64' }],
+});
+const pattern = (description: string, example: string) =>
+  Type.String({
+    minLength: 1,
+    maxLength: 255,
+    description: `${description} Matches whole, in any case; * stands for anything.`,
+    examples: [example],
+  });
+
+const MachineSchema = Type.Object(
+  {
+    role: Type.Optional(roleName('What the machine becomes; absent: the rules and the default decide.')),
+    hostname: Type.Optional(
+      Type.String({
+        // Linux takes 64 characters, a DNS label 63.
+        ...words(DOMAIN_PATTERN, 'a host name of letters, digits and inner hyphens (RFC 1123)'),
+        maxLength: 64,
+        description: 'Absent: node-<last six digits of the MAC>.',
+        examples: ['master-1'],
+      }),
+    ),
+    address: Type.Optional(address('A fixed address.', '10.77.0.10')),
+    parameters: Type.Optional(parameters),
+  },
+  {
+    ...closed,
+    description: 'One machine.',
+    examples: [{ role: 'controller', hostname: 'master-1', address: '10.77.0.10' }],
+  },
+);
+
+const MatchSchema = Type.Object(
+  {
+    mac: Type.Optional(pattern('Hardware address.', '52:54:00:*')),
+    uuid: Type.Optional(pattern('SMBIOS UUID.', '4c4c4544-*')),
+    arch: Type.Optional(Type.Enum([...MACHINE_ARCHES], { description: 'Processor.' })),
+    relay: Type.Optional(address('The relay agent that its packets come through.', '10.78.0.1')),
+    subnet: Type.Optional(network('The network it is in.', '10.78.0.0/24')),
+    serial: Type.Optional(pattern('Serial number.', 'CZ3*')),
+    asset: Type.Optional(pattern('Asset tag.', 'rack-7-*')),
+    manufacturer: Type.Optional(pattern('Manufacturer.', 'Dell*')),
+    product: Type.Optional(pattern('Product.', 'PowerEdge R640')),
+  },
+  { ...closed, description: 'All that are given must hold.' },
+);
+
+/** profiles/machines.yaml. */
+export const MachinesSchema = Type.Object(
+  {
+    machines: Type.Optional(
+      Type.Record(Type.String(), Type.Union([MachineSchema, Type.Null()]), {
+        propertyNames: words(MAC_PATTERN, 'a MAC such as 52:54:00:12:34:56'),
+        description: 'Machines by MAC. An entry beats every rule.',
+        examples: [
+          { '52:54:00:12:34:56': { role: 'controller', hostname: 'master-1', address: '10.77.0.10' } },
+        ],
+      }),
+    ),
+    rules: Type.Optional(
+      Type.Union(
+        [
+          Type.Array(
+            Type.Object(
+              {
+                match: MatchSchema,
+                role: roleName('What matching machines become.'),
+                parameters: Type.Optional(parameters),
+              },
+              closed,
+            ),
+          ),
+          Type.Null(),
+        ],
+        {
+          description: 'The first rule that matches wins.',
+          examples: [[{ match: { arch: 'arm64' }, role: 'worker', parameters: { image: 'flatcar-arm64' } }]],
+        },
+      ),
+    ),
+    default: Type.Optional(
+      Type.String({
+        ...words('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$', 'the name of a role, or none'),
+        description: 'The role of a machine that nothing else matches, or `none`.',
+        examples: ['worker', 'none'],
+        default: 'none',
+      }),
+    ),
+  },
+  { ...closed, title: 'machines.yaml', description: 'Who boots what.' },
+);
+export type RawMachines = Static<typeof MachinesSchema>;
+export type RawMachine = Static<typeof MachineSchema>;
+export type RawMatch = Static<typeof MatchSchema>;
+
+const template = (description: string, example: string) =>
+  Type.String({ minLength: 1, description: `${description} A template.`, examples: [example] });
+
+/** profiles/<role>/role.yaml. */
+export const RoleSchema = Type.Object(
+  {
+    description: Type.Optional(Type.String({ description: 'For people.', examples: ['Diskless worker'] })),
+    boot: Type.Object(
+      {
+        kernel: template(
+          'Path of the kernel below /assets, or a URL.',
+          '/assets/flatcar/flatcar_production_pxe.vmlinuz',
+        ),
+        initrd: Type.Optional(
+          Type.Array(
+            template('Path of an initrd, or a URL.', '/assets/flatcar/flatcar_production_pxe_image.cpio.gz'),
+            {
+              description: 'In this order.',
+            },
+          ),
+        ),
+        cmdline: Type.Optional(
+          Type.Array(template('One kernel argument.', 'cloud-config-url={{configUrl}}'), {
+            description: 'The kernel command line, one entry an argument.',
+            examples: [['flatcar.first_boot=1', 'cloud-config-url={{configUrl}}', 'console=ttyS0']],
+          }),
+        ),
+      },
+      { ...closed, description: 'What iPXE loads.' },
+    ),
+    config: Type.Optional(
+      Type.Object(
+        {
+          format: Type.Enum([...CONFIG_FORMATS], { description: 'What the operating system reads.' }),
+          template: Type.String({
+            minLength: 1,
+            description: 'File of the template, in this folder or in ../partials.',
+            examples: ['cloud-config.yaml.hbs'],
+          }),
+        },
+        { ...closed, description: 'What the operating system fetches.' },
+      ),
+    ),
+    identity: Type.Optional(
+      Type.Enum(['worker', 'controller', 'etcd', 'none'], {
+        description: 'Which certificates the machine may have.',
+        default: 'none',
+      }),
+    ),
+    parameters: Type.Optional(parameters),
+  },
+  { ...closed, title: 'role.yaml', description: 'What a machine becomes.' },
+);
+export type RawRole = Static<typeof RoleSchema>;

@@ -1,0 +1,56 @@
+import type { Command } from 'commander';
+import { assignInProfiles } from '../catalog/assign-in-profiles.ts';
+import { TinderboxError } from '../errors.ts';
+import { parseIpv4 } from '../machine/ipv4.ts';
+import { checkReservations, presentInterfaces } from '../preflight.ts';
+import { checkRoleTemplates } from '../render/check-templates.ts';
+import { type CliContext, readConfig, requireMac } from './context.ts';
+
+const HELP = `
+Edits profiles/machines.yaml in place: comments and order stay, and an edit that would break it is not written.
+A running daemon notices by itself; the machine gets the new role at its next boot.
+
+Example:
+  $ tinderbox assign 52:54:00:12:34:56 worker --hostname node-7 --address 10.77.0.20`;
+
+interface AssignFlags {
+  readonly hostname?: string;
+  readonly address?: string;
+  readonly json?: boolean;
+}
+
+export function addAssignCommand(program: Command, context: CliContext): void {
+  program
+    .command('assign')
+    .description('give a machine its role, in profiles/machines.yaml')
+    .argument('<mac>', 'the machine')
+    .argument('<role>', 'a folder of profiles/')
+    .option('--hostname <name>', 'its hostname')
+    .option('--address <address>', 'its reserved address')
+    .option('--json', 'print the change as JSON')
+    .addHelpText('after', HELP)
+    .action(async (macText: string, role: string, flags: AssignFlags, command: Command) => {
+      const mac = requireMac(macText);
+      if (flags.address !== undefined) requireAddress(flags.address);
+      const config = await readConfig(command, context);
+      const assigned = await assignInProfiles({
+        dir: config.paths.profiles,
+        mac,
+        role,
+        ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
+        ...(flags.address === undefined ? {} : { address: flags.address }),
+        checkRole: checkRoleTemplates,
+        checkCatalog: checkReservations(config, await presentInterfaces(config)),
+      });
+      if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...assigned })}\n`);
+      const before = assigned.before === undefined ? '' : ` (was ${assigned.before})`;
+      context.out(
+        assigned.changed ? `${mac} is now ${role}${before}; it takes effect at its next boot.\n` : `${mac} is ${role} already.\n`,
+      );
+    });
+}
+
+function requireAddress(text: string): void {
+  if (parseIpv4(text) !== undefined) return;
+  throw new TinderboxError('usage', `'${text}' is not an IPv4 address`, { remedy: 'Write it as 10.77.0.20.' });
+}

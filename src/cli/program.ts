@@ -1,0 +1,71 @@
+import { Command, CommanderError } from 'commander';
+import { addAssignCommand } from './assign.ts';
+import { addCheckCommand } from './check.ts';
+import type { CliContext, CliOutput } from './context.ts';
+import { type ExitCode, reportFailure } from './exit.ts';
+import { addMachinesCommand } from './machines-command.ts';
+import { addRenderCommand } from './render.ts';
+import { addServeCommand } from './serve.ts';
+import { addSimulateCommand } from './simulate-command.ts';
+import { readVersion } from './version.ts';
+
+const EXAMPLES = `
+Examples:
+  $ tinderbox check                               everything that is wrong, at once
+  $ tinderbox serve                               run the service in the foreground
+  $ tinderbox machines                            who was seen, and how far each came
+  $ tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
+
+const COMMANDS = [
+  addServeCommand,
+  addCheckCommand,
+  addMachinesCommand,
+  addAssignCommand,
+  addRenderCommand,
+  addSimulateCommand,
+];
+
+/** Runs one command line; never throws and never exits by itself. */
+export async function runCli(argv: readonly string[], output: CliOutput = processOutput()): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const context: CliContext = {
+    ...output,
+    fail() {
+      code = 1;
+    },
+  };
+  try {
+    await buildProgram(context).parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (thrown) {
+    // Help and version come out as errors with exit code 0; commander has printed its own text already.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    const failure = reportFailure(thrown, argv.includes('--verbose'));
+    output.err(failure.text);
+    return failure.code;
+  }
+}
+
+function buildProgram(context: CliContext): Command {
+  const program = new Command('tinderbox')
+    .description('Lights bare metal: boots machines from the network, and says why one does not.')
+    .version(readVersion())
+    .addHelpText('after', EXAMPLES);
+  for (const addCommand of COMMANDS) addCommand(program, context);
+  for (const command of [program, ...program.commands]) {
+    // `--config` may stand before or after the command.
+    command
+      .option('--config <file>', 'default: $TINDERBOX_CONFIG, ./tinderbox.yaml, /etc/tinderbox/tinderbox.yaml')
+      .option('--verbose', 'print the stack of an error')
+      .configureOutput({ writeOut: context.out, writeErr: context.err })
+      .showSuggestionAfterError()
+      .exitOverride();
+  }
+  return program;
+}
+
+function processOutput(): CliOutput {
+  return { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) };
+}

@@ -1,0 +1,104 @@
+import { access, open } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { MAX_DOCUMENT_BYTES, tooLarge } from '../document/decode-text.ts';
+import { describeFileError } from '../document/describe-file-error.ts';
+import { formatProblem, type Problem, TinderboxError } from '../errors.ts';
+import type { Config } from './port.ts';
+import { type ConfigEnvironment, resolveConfig } from './resolve.ts';
+
+export const SYSTEM_CONFIG_FILE = '/etc/tinderbox/tinderbox.yaml';
+/** Where the unit's RuntimeDirectory= puts the admin socket. */
+export const SERVICE_SOCKET = '/run/tinderbox/admin.sock';
+
+export interface FindConfigOptions {
+  /** What `--config` said. */
+  readonly flag?: string | undefined;
+  readonly env?: ConfigEnvironment;
+  readonly cwd?: string;
+  readonly systemFile?: string;
+}
+
+/**
+ * The absolute path of the configuration: `--config`, `$TINDERBOX_CONFIG`, `./tinderbox.yaml`, then /etc. A file that
+ * was named is not looked for elsewhere. Throws TinderboxError `not-found` naming every place tried.
+ */
+export async function findConfigFile(options: FindConfigOptions = {}): Promise<string> {
+  const { flag, env = process.env, cwd = process.cwd(), systemFile = SYSTEM_CONFIG_FILE } = options;
+  if (flag !== undefined) return resolve(cwd, flag);
+  const named = env.TINDERBOX_CONFIG ?? '';
+  if (named !== '') return resolve(cwd, named);
+  const candidates = [join(cwd, 'tinderbox.yaml'), systemFile];
+  for (const candidate of candidates) {
+    // One that exists but may not be read is the one that is meant: loadConfig says so.
+    if (await exists(candidate)) return candidate;
+  }
+  throw new TinderboxError(
+    'not-found',
+    `there is no configuration: neither ${candidates.join(' nor ')} exists`,
+    {
+      remedy: 'Give one with --config FILE or $TINDERBOX_CONFIG.',
+    },
+  );
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  );
+}
+
+/**
+ * Reads and resolves tinderbox.yaml. Throws TinderboxError `invalid-config` (`not-found` if there is no file) with all
+ * problems at once; warnings come with the configuration.
+ */
+export async function loadConfig(
+  file: string,
+  env: ConfigEnvironment = process.env,
+): Promise<{ config: Config; warnings: readonly Problem[] }> {
+  const absolute = resolve(file);
+  const content = await readBounded(absolute);
+  if (!('bytes' in content)) throw invalid(absolute, [content.problem], content.missing);
+  const { config, problems } = resolveConfig({
+    file: absolute,
+    content: content.bytes,
+    folder: dirname(absolute),
+    env,
+  });
+  if (config === undefined) throw invalid(absolute, problems, false);
+  return { config, warnings: problems };
+}
+
+/**
+ * Where a CLI on this host looks for the daemon, in order: the daemon may run as a service, with a runtime folder that
+ * the CLI's own environment does not name.
+ */
+export function adminSocketCandidates(config: Config): readonly string[] {
+  const own = config.admin.socket;
+  const derived = own === join(config.paths.state, 'admin.sock');
+  return derived ? [own, SERVICE_SOCKET] : [own];
+}
+
+async function readBounded(
+  file: string,
+): Promise<{ bytes: Buffer } | { problem: Problem; missing: boolean }> {
+  try {
+    await using handle = await open(file, 'r');
+    const { size } = await handle.stat();
+    if (size > MAX_DOCUMENT_BYTES) return { problem: tooLarge(file, size), missing: false };
+    return { bytes: await handle.readFile() };
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return { problem: describeFileError(file, error), missing };
+  }
+}
+
+function invalid(file: string, problems: readonly Problem[], missing: boolean): TinderboxError {
+  const errors = problems.filter((problem) => problem.severity === 'error');
+  const first = errors[0];
+  const message =
+    errors.length === 1 && first !== undefined
+      ? formatProblem(first)
+      : `${file} has ${errors.length} errors, the first: ${first === undefined ? '' : formatProblem(first)}`;
+  return new TinderboxError(missing ? 'not-found' : 'invalid-config', message, { problems });
+}

@@ -1,0 +1,209 @@
+import { isAbsolute, join, resolve } from 'node:path';
+import { readDocument } from '../document/read-document.ts';
+import type { Problem } from '../errors.ts';
+import {
+  formatIpv4,
+  formatNetwork,
+  type Ipv4,
+  networkContains,
+  parseIpv4,
+  parseNetwork,
+} from '../machine/ipv4.ts';
+import { parseDuration, parseSize } from './parse-units.ts';
+import type { ClusterConfig, Config } from './port.ts';
+import { createReporter, type Reporter } from './reporter.ts';
+import { listOf, networksOverlap, readNetwork, resolveDhcp } from './resolve-dhcp.ts';
+import { ConfigSchema, type RawConfig } from './schema.ts';
+
+/** sun_path of sockaddr_un has 108 bytes, the last one zero. */
+const MAX_SOCKET_PATH = 107;
+
+/** What the environment may say; systemd sets RUNTIME_DIRECTORY for a service. */
+export interface ConfigEnvironment {
+  readonly TINDERBOX_CONFIG?: string | undefined;
+  readonly RUNTIME_DIRECTORY?: string | undefined;
+}
+
+export interface ConfigSource {
+  /** Absolute path, or `(built in)`. */
+  readonly file: string;
+  readonly content: string | Uint8Array;
+  /** Absolute folder that relative paths start from. */
+  readonly folder: string;
+  readonly env: ConfigEnvironment;
+}
+
+/** Pure: text to the typed Config, or every problem at once. `config` is there unless a problem is an error. */
+export function resolveConfig(source: ConfigSource): { config?: Config; problems: readonly Problem[] } {
+  const { file, content, folder, env } = source;
+  const reading = readDocument(
+    ConfigSchema,
+    typeof content === 'string' ? { file, text: content } : { file, bytes: content },
+  );
+  if (reading.value === undefined) return { problems: reading.problems };
+  const raw = reading.value;
+  const report = createReporter(file, reading);
+
+  const paths = {
+    profiles: resolve(folder, raw.paths?.profiles ?? './profiles'),
+    assets: resolve(folder, raw.paths?.assets ?? './assets'),
+    state: resolve(folder, raw.paths?.state ?? './var'),
+  };
+  const http = resolveHttp(raw.http ?? {});
+  const admin = resolveAdmin(
+    raw.admin ?? {},
+    { folder, state: paths.state, env, httpPort: http.port },
+    report,
+  );
+  const cluster = raw.cluster === undefined ? undefined : resolveCluster(raw.cluster, report);
+  const config: Config = {
+    file,
+    network: { interfaces: resolveInterfaces(raw, report) },
+    dhcp: resolveDhcp(raw.dhcp ?? {}, report),
+    http,
+    tftp: { port: raw.tftp?.port ?? 69, maxTransfers: raw.tftp?.maxTransfers ?? 512 },
+    admin,
+    admission: raw.admission ?? 'open',
+    ...(cluster === undefined ? {} : { cluster }),
+    paths,
+    loaders: new Map(
+      Object.entries(raw.loaders ?? {}).filter((pair): pair is [string, string] => pair[1] !== undefined),
+    ),
+  };
+  checkClusterNetworks(config, report);
+  const problems = report.problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  return problems.some((problem) => problem.severity === 'error') ? { problems } : { config, problems };
+}
+
+function resolveInterfaces(raw: RawConfig, report: Reporter): string[] {
+  const names: string[] = [];
+  for (const [index, name] of listOf(raw.network.interface).entries()) {
+    const path = Array.isArray(raw.network.interface)
+      ? ['network', 'interface', index]
+      : ['network', 'interface'];
+    if (names.includes(name)) report.error(path, `the interface ${name} is there twice`);
+    else names.push(name);
+  }
+  return names;
+}
+
+function resolveHttp(raw: NonNullable<RawConfig['http']>): Config['http'] {
+  return {
+    port: raw.port ?? 80,
+    ...(raw.url === undefined ? {} : { url: raw.url.replace(/\/+$/, '') }),
+    cacheBytes: parseSize(raw.cacheBytes ?? '512MiB') ?? 2 ** 29,
+    sessionTime: parseDuration(raw.sessionTime ?? '1h') ?? 3600,
+    strictAddress: raw.strictAddress ?? false,
+  };
+}
+
+function resolveAdmin(
+  raw: NonNullable<RawConfig['admin']>,
+  context: { folder: string; state: string; env: ConfigEnvironment; httpPort: number },
+  report: Reporter,
+): Config['admin'] {
+  const socket = adminSocket(raw.socket, context);
+  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
+    const path = raw.socket === undefined ? ['paths', 'state'] : ['admin', 'socket'];
+    report.error(path, `the path of the admin socket is longer than ${MAX_SOCKET_PATH} bytes: ${socket}`, {
+      remedy: 'Give a shorter one as admin.socket.',
+    });
+  }
+  const listen = raw.listen === undefined ? undefined : resolveListen(raw.listen, context.httpPort, report);
+  return { ...(listen === undefined ? {} : { listen }), socket };
+}
+
+function adminSocket(
+  given: string | undefined,
+  context: { folder: string; state: string; env: ConfigEnvironment },
+): string {
+  if (given !== undefined) return isAbsolute(given) ? given : resolve(context.folder, given);
+  // systemd separates several folders by colons.
+  const runtime = context.env.RUNTIME_DIRECTORY?.split(':')[0] ?? '';
+  return join(runtime === '' ? context.state : runtime, 'admin.sock');
+}
+
+function resolveListen(
+  text: string,
+  httpPort: number,
+  report: Reporter,
+): { host: string; port: number } | undefined {
+  const path = ['admin', 'listen'];
+  const colon = text.lastIndexOf(':');
+  const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
+  const port = Number(text.slice(colon + 1));
+  if (port > 65_535) {
+    report.error(path, `port ${port}: expected a whole number from 0 to 65535`);
+    return undefined;
+  }
+  if (/^[\d.]+$/.test(host) && parseIpv4(host) === undefined) {
+    report.error(path, `${host} is no IPv4 address`);
+    return undefined;
+  }
+  const everywhere = host === '0.0.0.0' || host === '::';
+  if (everywhere && port === httpPort && port !== 0) {
+    report.error(path, `${text} takes port ${port}, which machines use (http.port)`, {
+      remedy: 'Give the admin plane another port.',
+    });
+  }
+  if (!/^(127\.|localhost$|::1$)/.test(host)) {
+    report.warn(path, `the admin plane can be reached from other hosts at ${text}`, {
+      remedy: 'Use 127.0.0.1 unless that is meant.',
+    });
+  }
+  return { host, port };
+}
+
+function resolveCluster(raw: NonNullable<RawConfig['cluster']>, report: Reporter): ClusterConfig {
+  const podText = raw.podNetwork ?? '10.2.0.0/16';
+  const serviceText = raw.serviceNetwork ?? '10.3.0.0/24';
+  const pods = readNetwork(podText, ['cluster', 'podNetwork'], report);
+  const services = readNetwork(serviceText, ['cluster', 'serviceNetwork'], report);
+  if (pods !== undefined && services !== undefined && networksOverlap(pods, services)) {
+    report.error(
+      ['cluster', 'podNetwork'],
+      `podNetwork ${podText} and serviceNetwork ${serviceText} overlap`,
+      {
+        remedy: 'Pods and services need networks of their own.',
+      },
+    );
+  }
+  const tenth = services === undefined ? undefined : ((services.address + 10) as Ipv4);
+  const dnsAddress = raw.dnsServiceIP === undefined ? tenth : parseIpv4(raw.dnsServiceIP);
+  if (services !== undefined && dnsAddress !== undefined && !networkContains(services, dnsAddress)) {
+    const derived = raw.dnsServiceIP === undefined;
+    const path = ['cluster', derived ? 'serviceNetwork' : 'dnsServiceIP'];
+    report.error(path, `dnsServiceIP ${formatIpv4(dnsAddress)} is outside of serviceNetwork ${serviceText}`, {
+      remedy: derived
+        ? 'Give a serviceNetwork of at least 16 addresses, or dnsServiceIP.'
+        : 'Leave it out to derive it.',
+    });
+  }
+  return {
+    name: raw.name ?? 'kubernetes',
+    apiServer: raw.apiServer,
+    podNetwork: podText,
+    serviceNetwork: serviceText,
+    dnsServiceIP: dnsAddress === undefined ? '' : formatIpv4(dnsAddress),
+    dnsDomain: raw.dnsDomain ?? 'cluster.local',
+  };
+}
+
+/** Machines route pod and service addresses into the cluster: they must not be those of the machines themselves. */
+function checkClusterNetworks(config: Config, report: Reporter): void {
+  if (config.cluster === undefined) return;
+  for (const key of ['podNetwork', 'serviceNetwork'] as const) {
+    const network = parseNetwork(config.cluster[key]);
+    if (network === undefined) continue;
+    for (const subnet of config.dhcp.subnets) {
+      const overlap =
+        (subnet.network !== undefined && networksOverlap(network, subnet.network)) ||
+        subnet.ranges.some(
+          (range) => networkContains(network, range.first) || networkContains(network, range.last),
+        );
+      if (!overlap) continue;
+      const message = `${key} ${formatNetwork(network)} overlaps the machines' own addresses (line ${subnet.line})`;
+      report.error(['cluster', key], message, { remedy: 'Pods and services need networks of their own.' });
+    }
+  }
+}

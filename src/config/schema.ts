@@ -1,0 +1,257 @@
+import { type Static, Type } from 'typebox';
+import { address, DOMAIN_PATTERN, IPV4_PATTERN, network, words } from '../document/text-schemas.ts';
+import { FIRMWARE_ARCHITECTURES } from '../machine/architecture.ts';
+
+/**
+ * tinderbox.yaml as it is written; resolve.ts makes a Config of it. `schemas/tinderbox.schema.json` is generated
+ * from here, so descriptions and examples are what an editor shows.
+ */
+const addresses = (description: string, example: string) =>
+  Type.Union([address(description, example), Type.Array(address(description, example))], {
+    description,
+    examples: [[example]],
+  });
+const duration = (description: string, fallback: string) =>
+  Type.Union(
+    [
+      Type.Integer({ minimum: 1, maximum: 0xfffffffe }),
+      Type.String(words('^\\d{1,10}[smhd]?$', 'a time such as 30m, 1h, 1d or 3600 (seconds)')),
+    ],
+    { description, default: fallback, examples: ['30m', '1h', '1d'] },
+  );
+const port = (description: string, fallback: number) =>
+  Type.Integer({ minimum: 0, maximum: 65_535, description, default: fallback });
+const domain = Type.String({
+  ...words(DOMAIN_PATTERN, 'a DNS domain'),
+  maxLength: 253,
+  description: 'Domain that machines search names in (option 15).',
+  examples: ['cluster.local'],
+});
+const path = (description: string, fallback: string) =>
+  Type.String({ minLength: 1, description: `${description} Relative to this file.`, default: fallback });
+const range = Type.String({
+  ...words(`^${IPV4_PATTERN}\\s*-\\s*${IPV4_PATTERN}$`, 'a range such as 10.77.0.100-10.77.0.200'),
+  examples: ['10.77.0.100-10.77.0.200'],
+});
+const ranges = Type.Union([range, Type.Array(range, { minItems: 1 })], {
+  description: 'Addresses to give away, both ends included: one range or a list of them.',
+  examples: ['10.77.0.100-10.77.0.200'],
+});
+const mtu = Type.Integer({ minimum: 576, maximum: 65_535, description: 'MTU told to machines (option 26).' });
+const closed = { additionalProperties: false } as const;
+
+const interfaceName = Type.String({
+  ...words('^[^\\s/]{1,15}$', 'the name of a network interface, as `ip link` shows it'),
+  examples: ['enp0s8'],
+});
+
+const SubnetSchema = Type.Object(
+  {
+    network: Type.Optional(
+      network('The network; absent: that of the interface whose network holds the range.', '10.77.0.0/24'),
+    ),
+    range: Type.Optional(ranges),
+    leaseTime: Type.Optional(duration('How long a lease lasts.', '1h')),
+    router: Type.Optional(address('Default router of the machines.', '10.77.0.1')),
+    dns: Type.Optional(addresses('Name servers.', '10.77.0.1')),
+    domain: Type.Optional(domain),
+    ntp: Type.Optional(addresses('Time servers (option 42).', '10.77.0.1')),
+    mtu: Type.Optional(mtu),
+  },
+  closed,
+);
+
+const DhcpSchema = Type.Object(
+  {
+    mode: Type.Optional(
+      Type.Enum(['proxy', 'server', 'off'], {
+        description: 'proxy: another server gives addresses | server: Tinderbox does | off: no DHCP at all.',
+        default: 'proxy',
+      }),
+    ),
+    ...SubnetSchema.properties,
+    network: Type.Optional(network('The network of `range`; absent: that of the interface.', '10.77.0.0/24')),
+    subnets: Type.Optional(
+      Type.Array(SubnetSchema, {
+        minItems: 1,
+        description:
+          'Several networks, chosen by the relay agent or the interface. Instead of `range` and `router`.',
+      }),
+    ),
+    knownOnly: Type.Optional(
+      Type.Boolean({
+        description: 'Addresses only for machines with an entry in machines.yaml.',
+        default: false,
+      }),
+    ),
+    uefiProxy: Type.Optional(
+      Type.Enum(['pxe', 'offer'], {
+        description: 'proxy mode, UEFI: send firmware to port 4011 (pxe), or put everything into the offer.',
+        default: 'pxe',
+      }),
+    ),
+    declineTime: Type.Optional(duration('How long an address rests after a machine found it taken.', '10m')),
+    leaseDurability: Type.Optional(
+      Type.Enum(['disk', 'process'], {
+        description:
+          'disk: a lease is synced before it is confirmed | process: survives the process, not the power.',
+        default: 'disk',
+      }),
+    ),
+  },
+  { ...closed, description: 'DHCP. `range` and what follows it are one entry of `subnets:`, in short.' },
+);
+
+const HttpSchema = Type.Object(
+  {
+    port: Type.Optional(port('TCP port on the provisioning addresses.', 80)),
+    url: Type.Optional(
+      Type.String({
+        ...words('^https?://[^\\s/?#@]+(/[^\\s?#]*)?$', 'a URL such as http://boot.example.net'),
+        description: 'What machines are told instead of `http://<address>`. Tinderbox serves no DNS.',
+        examples: ['http://boot.example.net'],
+      }),
+    ),
+    cacheBytes: Type.Optional(
+      Type.Union(
+        [
+          Type.Integer({ minimum: 0 }),
+          Type.String(words('^\\d{1,15}(B|kB|MB|GB|KiB|MiB|GiB)?$', 'a size such as 512MiB, 2GB or 0')),
+        ],
+        { description: 'Memory for hot files.', default: '512MiB', examples: ['512MiB', '2GiB', 0] },
+      ),
+    ),
+    sessionTime: Type.Optional(duration("How long a boot session's configuration may be fetched.", '1h')),
+    strictAddress: Type.Optional(
+      Type.Boolean({
+        description: "Refuse a session's URLs to another address than the one that fetched its script.",
+        default: false,
+      }),
+    ),
+  },
+  { ...closed, description: 'What machines fetch over HTTP.' },
+);
+
+const ClusterSchema = Type.Object(
+  {
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 63, default: 'kubernetes' })),
+    apiServer: Type.String({
+      ...words('^https://[^\\s/?#@]+$', 'a URL such as https://10.77.0.1:6443'),
+      description: 'Where kubelets find the API server.',
+      examples: ['https://10.77.0.1:6443'],
+    }),
+    podNetwork: Type.Optional(network('Addresses of pods.', '10.2.0.0/16', { default: '10.2.0.0/16' })),
+    serviceNetwork: Type.Optional(
+      network('Addresses of services.', '10.3.0.0/24', { default: '10.3.0.0/24' }),
+    ),
+    dnsServiceIP: Type.Optional(
+      address('The cluster DNS; absent: the tenth address of serviceNetwork.', '10.3.0.10'),
+    ),
+    dnsDomain: Type.Optional(
+      Type.String({ ...domain, description: 'Domain of the cluster.', default: 'cluster.local' }),
+    ),
+  },
+  { ...closed, description: 'The Kubernetes cluster that machines join; templates see it as `cluster`.' },
+);
+
+const LOADER_NAMES = [...new Set(FIRMWARE_ARCHITECTURES.map((architecture) => architecture.name))];
+const loader = (label: string) =>
+  Type.Optional(
+    Type.String({
+      ...words(
+        '^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\s\\\\]+$',
+        'a file name such as undionly.kpxe, relative and without ..',
+      ),
+      maxLength: 127,
+      description: `Boot file for ${label}.`,
+    }),
+  );
+const LoadersSchema = Type.Object(
+  Object.fromEntries(
+    LOADER_NAMES.map((name) => [
+      name,
+      loader(FIRMWARE_ARCHITECTURES.find((architecture) => architecture.name === name)?.label ?? name),
+    ]),
+  ),
+  { ...closed, description: 'Boot files by firmware architecture, where the defaults do not do.' },
+);
+
+export const ConfigSchema = Type.Object(
+  {
+    network: Type.Object(
+      {
+        interface: Type.Union([interfaceName, Type.Array(interfaceName, { minItems: 1 })], {
+          description: 'Provisioning interface, or a list of them; their addresses are read from them.',
+          examples: ['enp0s8', ['enp0s8', 'enp0s9']],
+        }),
+      },
+      closed,
+    ),
+    dhcp: Type.Optional(DhcpSchema),
+    http: Type.Optional(HttpSchema),
+    tftp: Type.Optional(
+      Type.Object(
+        {
+          port: Type.Optional(port('UDP port.', 69)),
+          maxTransfers: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 60_000,
+              description: 'Transfers at one time.',
+              default: 512,
+            }),
+          ),
+        },
+        { ...closed, description: 'The first loader over TFTP.' },
+      ),
+    ),
+    admin: Type.Optional(
+      Type.Object(
+        {
+          listen: Type.Optional(
+            Type.String({
+              ...words(
+                '^(\\[[0-9A-Fa-f:.]+\\]|[^\\s:/\\[\\]]+):\\d{1,5}$',
+                'host:port such as 127.0.0.1:8080',
+              ),
+              description: 'TCP listener for people; absent: only the unix socket.',
+              examples: ['127.0.0.1:8080'],
+            }),
+          ),
+          socket: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description:
+                'Unix socket of the CLI; absent: /run/tinderbox/admin.sock as a service, else in paths.state.',
+              examples: ['/run/tinderbox/admin.sock'],
+            }),
+          ),
+        },
+        { ...closed, description: 'The admin plane: what people and the CLI reach.' },
+      ),
+    ),
+    admission: Type.Optional(
+      Type.Enum(['open', 'approve', 'listed'], {
+        description:
+          'open: any machine boots | approve: unknown ones wait | listed: only those in machines.yaml.',
+        default: 'open',
+      }),
+    ),
+    cluster: Type.Optional(ClusterSchema),
+    paths: Type.Optional(
+      Type.Object(
+        {
+          profiles: Type.Optional(path('Roles and machines.yaml.', './profiles')),
+          assets: Type.Optional(path('What /assets serves.', './assets')),
+          state: Type.Optional(path('The database.', './var')),
+        },
+        { ...closed, description: 'Folders.' },
+      ),
+    ),
+    loaders: Type.Optional(LoadersSchema),
+  },
+  { ...closed, title: 'tinderbox.yaml', description: 'The configuration of Tinderbox.' },
+);
+
+export type RawConfig = Static<typeof ConfigSchema>;
+export type RawSubnet = Static<typeof SubnetSchema>;

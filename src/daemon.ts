@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { createSessionTokens } from './boot/session-token.ts';
+import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
+import type { Config } from './config/port.ts';
+import { formatProblem, type Problem, TinderboxError } from './errors.ts';
+import type { Loggers } from './logger.ts';
+import { openUdpSocket } from './net/open-udp-socket.ts';
+import { checkReservations, type Preflight, runPreflight } from './preflight.ts';
+import { checkRoleAssets } from './preflight-assets.ts';
+import { checkRoleTemplates } from './render/check-templates.ts';
+import type { BootFileIndex } from './servers/boot-file-index.ts';
+import { startTftpServer } from './servers/tftp.ts';
+import { watchBootLoops } from './servers/watch-boot-loops.ts';
+import { loadSessionKey } from './session-key.ts';
+import { createJournal } from './store/journal.ts';
+import { createLeaseBook } from './store/lease-book.ts';
+import { openStore } from './store/sqlite-store.ts';
+import { startAdminOn } from './wire-admin.ts';
+import { startDhcpOn } from './wire-dhcp.ts';
+import { startHttpOn } from './wire-http.ts';
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly loggers: Loggers;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+export interface Daemon {
+  /** Reads profiles/ again. */
+  reload(): Promise<void>;
+  /** Stops accepting, lets transfers finish for a few seconds, writes what is not yet written. */
+  stop(): Promise<void>;
+}
+
+/** How long running transfers may go on after a stop was asked for. In ms; below systemd's 90 s by far. */
+const STOP_GRACE = 5000;
+/** How often loaders that came or went are noticed. In ms. */
+const BOOT_FILE_INTERVAL = 5000;
+
+/**
+ * The composition root: builds every part, starts them in order, stops them in reverse. If one fails to start, those
+ * before it are stopped and nothing is left behind; what is wrong is thrown, everything at once where it can be.
+ */
+export async function startDaemon({ config, loggers, now = Date.now }: DaemonOptions): Promise<Daemon> {
+  await using stack = new AsyncDisposableStack();
+  const preflight = await runPreflight(config);
+  refuseIfBroken(preflight.problems, loggers);
+  const { interfaces, subnets, bootFiles, bootFileIndex } = preflight;
+  sayBootFiles(bootFileIndex, loggers);
+
+  const catalog = await openCheckedCatalog(config, preflight, loggers);
+  stack.defer(() => catalog.close());
+  const store = await openStore({
+    file: join(config.paths.state, 'tinderbox.db'),
+    durability: config.dhcp.leaseDurability,
+    logger: loggers.store,
+  });
+  stack.defer(() => store.close());
+  const state = await store.load();
+  const journal = createJournal({ store, state, clock: now, finalStage: 'booted', logger: loggers.store });
+  stack.defer(() => journal.close());
+  const leases = createLeaseBook({ store, leases: state.leases, clock: now });
+  const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state), journal.sessionById);
+
+  const loopWatch = watchBootLoops();
+  stack.defer(journal.subscribe((event) => loopWatch.notice(event)));
+  const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
+  stack.defer(() => clearInterval(bootFileTimer));
+
+  // What has running transfers stops together, so that their times of grace don't add up.
+  const stops: (() => Promise<void>)[] = [];
+  stack.defer(async () => void (await Promise.all(stops.map((stop) => stop()))));
+  // HTTP and TFTP before DHCP: nobody is sent to a door that is not open yet.
+  const http = await startHttpOn({ config, catalog, interfaces, subnets, journal, sessionTokens, loggers, now });
+  stops.push(() => http.stop({ graceMs: STOP_GRACE }));
+  const ownAddresses = new Set(interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
+  for (const networkInterface of interfaces) {
+    const { name, mtu, addresses } = networkInterface;
+    const tftp = await startTftpServer({
+      addresses: addresses.map(({ address }) => address),
+      device: name,
+      port: config.tftp.port,
+      mtu,
+      maxTransfers: config.tftp.maxTransfers,
+      openSocket: openUdpSocket,
+      lookup: bootFiles.lookup,
+      logger: loggers.tftp,
+      journal,
+      via: name,
+      clock: { now },
+    });
+    stops.push(() => tftp.stop({ graceMs: STOP_GRACE }));
+    if (config.dhcp.mode === 'off') continue;
+    const shared = { config, catalog, subnets, ownAddresses, bootFileIndex, loopWatch, leases, journal, loggers };
+    const loops = await startDhcpOn(networkInterface, { ...shared, openSocket: openUdpSocket, now });
+    stops.push(...loops.map((loop) => () => loop.stop()));
+  }
+  const admin = await startAdminOn({ config, catalog, preflight, store, journal, leases, loggers, now });
+  stops.push(() => admin.stop());
+
+  const started = stack.move();
+  const { mode } = config.dhcp;
+  loggers.daemon.info({ interfaces: interfaces.map(({ name }) => name), mode, config: config.file }, 'ready');
+  return { reload: () => catalog.reload(), stop: () => started.disposeAsync() };
+}
+
+function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) {
+    throw new TinderboxError('invalid-config', `cannot start: ${errors.length} problem(s)`, {
+      problems: errors,
+      remedy: 'Mend them; `tinderbox check` lists them all.',
+    });
+  }
+  for (const warning of problems) loggers.daemon.warn(formatProblem(warning));
+}
+
+function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
+  for (const { architecture, label, file, path } of index.rows()) {
+    if (path !== undefined) tftp.info({ architecture, file, path }, `${label} boots ${file}`);
+    else if (file !== undefined) tftp.info({ architecture, file }, `${label} cannot boot: there is no ${file}`);
+  }
+}
+
+/** Follows profiles/. An edit with a reservation outside of every network is broken too, and never takes effect. */
+function openCheckedCatalog(config: Config, { interfaces }: Preflight, loggers: Loggers): Promise<CatalogHolder> {
+  return openCatalog({
+    dir: config.paths.profiles,
+    logger: loggers.catalog,
+    checkRole: checkRoleTemplates,
+    checkCatalog: checkReservations(config, interfaces),
+    onSwap(catalog) {
+      void checkRoleAssets(config, catalog).then((problems) => {
+        for (const problem of problems) loggers.catalog.warn(formatProblem(problem));
+      });
+    },
+  });
+}

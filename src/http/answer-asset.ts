@@ -1,0 +1,186 @@
+import type { ServerResponse } from 'node:http';
+import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import type { AssetCache } from './asset-cache.ts';
+import { type AssetFile, findAsset } from './asset-file.ts';
+import { contentTypeOf, validatorsOf } from './asset-headers.ts';
+import { parseAssetPath } from './asset-path.ts';
+import { type AssetSource, openSource } from './asset-source.ts';
+import { parseByteRange } from './byte-range.ts';
+import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
+import { sendAsset } from './send-asset.ts';
+
+export interface AssetRequest {
+  readonly target: string;
+  readonly headers: ConditionalHeaders & { readonly range?: string | undefined };
+  /** Where the bytes go. */
+  readonly response: ServerResponse;
+  /** Whether the server dropped this client because it took nothing for too long. */
+  readonly stalled: () => boolean;
+}
+
+/** A file that is being replaced again and again is not worth more attempts. */
+const ATTEMPTS = 3;
+
+/**
+ * `GET` and `HEAD /assets/…`. Answers with a text where there is no file to send; else sends it, records what came
+ * of it when the last byte is gone (or the client is), and resolves to undefined.
+ */
+export async function answerAsset(
+  deps: RouteDeps,
+  cache: AssetCache,
+  request: BootRequest,
+  asset: AssetRequest,
+): Promise<Answer | undefined> {
+  const path = parseAssetPath(asset.target);
+  if (path.kind === 'bad') {
+    deps.journal.count('http.bad-asset-path');
+    return refused(deps, request, 404, 'no such asset', `the path is refused: ${path.reason}`);
+  }
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const found = await findAsset(deps.assets, path.segments);
+    if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
+    if (found.kind !== 'file') {
+      return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
+    }
+    const started = deps.clock();
+    const head = decideHead(request.method, asset.headers, found.file, path.segments.at(-1) ?? '');
+    if (!head.hasBody) {
+      sendHead(asset.response, head);
+      asset.response.end();
+      record(deps, request, 'answered', `${head.status}, no body`, [], undefined);
+      return undefined;
+    }
+    let source: AssetSource | undefined;
+    try {
+      source = await openSource(cache, found.file);
+    } catch (error) {
+      deps.logger.error({ asked: request.asked, err: error }, 'an asset cannot be read');
+      const reason = `it cannot be read: ${(error as Error).message}`;
+      return refused(
+        deps,
+        request,
+        500,
+        'the asset cannot be read; see the log of tinderbox',
+        reason,
+        'failed',
+      );
+    }
+    if (source === undefined) continue;
+    try {
+      sendHead(asset.response, head);
+      const sent = await sendAsset(asset.response, source, head);
+      const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
+      const reasons = [`from ${source.origin}`];
+      if (sent.kind === 'complete') {
+        const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
+        record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage);
+      } else {
+        const why =
+          sent.kind === 'changed'
+            ? 'the file was changed in place while it was being sent: replace files by renaming'
+            : asset.stalled()
+              ? 'the client took no byte for too long and was dropped'
+              : 'the client closed the connection';
+        deps.journal.count('http.aborted-asset');
+        const answered = `${head.status}, ${sent.bytes} of ${head.end - head.start} bytes`;
+        record(deps, request, 'failed', answered, [why, ...reasons], undefined);
+      }
+    } finally {
+      await source.close();
+    }
+    return undefined;
+  }
+  return refused(
+    deps,
+    request,
+    503,
+    'the asset is being replaced; ask again',
+    `the file changed during each of ${ATTEMPTS} attempts to read it`,
+    'failed',
+    { 'retry-after': '2' },
+  );
+}
+
+interface Head {
+  readonly status: 200 | 206 | 304 | 412 | 416;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly hasBody: boolean;
+  readonly start: number;
+  readonly end: number;
+}
+
+function decideHead(method: string, headers: AssetRequest['headers'], file: AssetFile, name: string): Head {
+  const validators = validatorsOf(file);
+  const common = {
+    etag: validators.etag,
+    'last-modified': new Date(validators.lastModified).toUTCString(),
+    'accept-ranges': 'bytes',
+  };
+  const nothing = { hasBody: false, start: 0, end: 0 };
+  const condition = evaluateConditions(headers, validators);
+  if (condition === 304) return { status: 304, headers: common, ...nothing };
+  if (condition === 412) return { status: 412, headers: { ...common, 'content-length': 0 }, ...nothing };
+
+  const wanted =
+    method === 'GET' && rangeApplies(headers['if-range'], validators) ? headers.range : undefined;
+  const range = parseByteRange(wanted, file.size);
+  const typed = { ...common, 'content-type': contentTypeOf(name) };
+  if (range.kind === 'unsatisfiable') {
+    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'content-length': 0 };
+    return { status: 416, headers: { ...common, ...unsatisfied }, ...nothing };
+  }
+  if (range.kind === 'whole') {
+    const whole = { ...typed, 'content-length': file.size };
+    return { status: 200, headers: whole, hasBody: method === 'GET', start: 0, end: file.size };
+  }
+  const { start, end } = range;
+  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'content-length': end - start };
+  return { status: 206, headers: { ...typed, ...part }, hasBody: true, start, end };
+}
+
+function sendHead(response: ServerResponse, head: Head): void {
+  response.writeHead(head.status, head.headers);
+}
+
+function machineOf(deps: RouteDeps, request: BootRequest) {
+  return request.remote === undefined ? undefined : deps.journal.macAt(request.remote);
+}
+
+function stageOf(deps: RouteDeps, request: BootRequest, segments: readonly string[]) {
+  const mac = machineOf(deps, request);
+  const session = mac === undefined ? undefined : deps.journal.sessionOf(mac);
+  return session === undefined ? undefined : deps.assetStage(session, `/assets/${segments.join('/')}`);
+}
+
+function record(
+  deps: RouteDeps,
+  request: BootRequest,
+  outcome: 'answered' | 'refused' | 'failed',
+  answered: string,
+  reasons: readonly string[],
+  stage: 'kernel' | 'initrd' | undefined,
+): void {
+  const mac = machineOf(deps, request);
+  deps.journal.record({
+    ...originOf(deps, request),
+    kind: 'http.asset',
+    outcome,
+    answered,
+    reasons,
+    ...(mac === undefined ? {} : { mac }),
+    ...(stage === undefined ? {} : { stage }),
+  });
+}
+
+function refused(
+  deps: RouteDeps,
+  request: BootRequest,
+  status: number,
+  line: string,
+  reason: string,
+  outcome: 'refused' | 'failed' = 'refused',
+  headers?: Readonly<Record<string, string>>,
+): Answer {
+  record(deps, request, outcome, String(status), [reason], undefined);
+  return refuse(status, line, headers);
+}

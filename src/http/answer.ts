@@ -1,0 +1,47 @@
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { HttpServerOptions, ServerPlace } from './port.ts';
+
+/** A request as the routes see it: nothing of Fastify. */
+export interface BootRequest {
+  readonly method: string;
+  /** Path and query as asked, with session tokens masked: fit for logs and events. */
+  readonly asked: string;
+  /** Undefined for a client without an IPv4 address. */
+  readonly remote: Ipv4 | undefined;
+  /** Where the machine reached us. */
+  readonly server: ServerPlace;
+  readonly via: string | undefined;
+}
+
+/** A reply that fits in memory; always text, always with its length. */
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type RouteDeps = HttpServerOptions;
+
+/** One line that says what is wrong and what to do. */
+export function refuse(status: number, line: string, headers?: Readonly<Record<string, string>>): Answer {
+  return { status, text: `${line}\n`, ...(headers === undefined ? {} : { headers }) };
+}
+
+// C0, DEL, C1 and the bidirectional overrides: what a terminal or a log would act on instead of showing.
+// oxlint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/g;
+
+/** Text from outside, fit for one line of a log, an event or a terminal: at most `limit` characters. */
+export function printable(text: string, limit: number): string {
+  const clean = text.replace(UNPRINTABLE, '').trim();
+  return clean.length <= limit ? clean : `${clean.slice(0, limit - 1)}…`;
+}
+
+/** What an observation says of where it came from. */
+export function originOf(deps: RouteDeps, request: BootRequest) {
+  return {
+    at: deps.clock(),
+    asked: request.asked,
+    ...(request.via === undefined ? {} : { via: request.via }),
+  };
+}

@@ -1,0 +1,52 @@
+import type { AssetCache } from './asset-cache.ts';
+import { type AssetFile, isUnchanged, openAsset } from './asset-file.ts';
+
+/** The bytes of one version of a file, while somebody downloads it. */
+export interface AssetSource {
+  readonly origin: 'memory' | 'disk';
+  /**
+   * At least one byte from `at` and none at or after `end`. Valid until the next call. Undefined if the file was
+   * changed in place: what was sent so far must not be completed with bytes of another version.
+   */
+  read(at: number, end: number): Promise<Buffer | undefined> | Buffer;
+  close(): Promise<void>;
+}
+
+/**
+ * Slices of a shared buffer cost nothing; they are cut so that progress can be told and a slow client is noticed.
+ * 4 MiB keeps a loopback client as busy as one write of the whole file does, 256 KiB did not (measured).
+ */
+const SLICE_BYTES = 4 * 1024 * 1024;
+/** What one download from disk holds in memory. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Undefined if the file is another version by now. Rejects with Node's error if it cannot be read. */
+export async function openSource(cache: AssetCache, file: AssetFile): Promise<AssetSource | undefined> {
+  const cached = await cache.acquire(file);
+  if (cached === 'changed') return undefined;
+  if (cached === 'no-room') return openFromDisk(file);
+  const { buffer } = cached;
+  return {
+    origin: 'memory',
+    read: (at, end) => buffer.subarray(at, Math.min(at + SLICE_BYTES, end)),
+    close: async () => cached.release(),
+  };
+}
+
+/** The open descriptor keeps a file that was replaced by renaming; one rewritten in place is noticed. */
+async function openFromDisk(file: AssetFile): Promise<AssetSource | undefined> {
+  const handle = await openAsset(file);
+  if (handle === undefined) return undefined;
+  const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(file.size, 1)));
+  return {
+    origin: 'disk',
+    async read(at, end) {
+      const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, end - at), at);
+      if (bytesRead === 0) return undefined;
+      // Asked once, before the bytes that would make the download look whole.
+      if (at + bytesRead === end && !(await isUnchanged(handle, file))) return undefined;
+      return chunk.subarray(0, bytesRead);
+    },
+    close: () => handle.close(),
+  };
+}

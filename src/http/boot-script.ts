@@ -1,0 +1,18 @@
+import { type Answer, type BootRequest, originOf, type RouteDeps } from './answer.ts';
+
+/** `GET /boot.ipxe`: the script that asks for the machine's own one. Whose request it is only its address tells. */
+export function answerBootScript(deps: RouteDeps, request: BootRequest): Answer {
+  const mac = request.remote === undefined ? undefined : deps.journal.macAt(request.remote);
+  const text = deps.renderer.bootstrapScript({ url: request.server.url });
+  deps.journal.record({
+    ...originOf(deps, request),
+    kind: 'http.boot-script',
+    outcome: 'answered',
+    answered: 'the bootstrap script',
+    reasons: [
+      mac === undefined ? 'no machine is known at this address' : 'the address is that of this machine',
+    ],
+    ...(mac === undefined ? {} : { mac }),
+  });
+  return { status: 200, text };
+}

@@ -1,0 +1,121 @@
+import { toTinderboxError } from '../errors.ts';
+import type { MachineFacts } from '../machine/facts.ts';
+import type { BootSession } from '../machine/session.ts';
+import type { Observation } from '../store/port.ts';
+import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import type { PlanMemory } from './plan-memory.ts';
+import { parseBootQuery } from './parse-boot-query.ts';
+import type { BootablePlan } from './port.ts';
+
+/** A machine that waits is soon seen after its approval; one that is refused waits for an edit. */
+const WAIT_SECONDS = 10;
+const REFUSED_SECONDS = 30;
+
+/**
+ * `GET /ipxe?mac=…`: decides what this machine boots and answers with its script. A machine that has to wait, is
+ * refused or has a broken role gets a script too (status 200): iPXE shows what a script says, but no error's text.
+ */
+export async function answerMachineScript(
+  deps: RouteDeps,
+  plans: PlanMemory,
+  request: BootRequest,
+  query: Readonly<Record<string, unknown>>,
+): Promise<Answer> {
+  const parsed = parseBootQuery(query);
+  if (parsed.kind === 'bad') {
+    deps.journal.count('http.bad-boot-query');
+    return refuse(400, parsed.message);
+  }
+  const { mac } = parsed.facts;
+  if (request.remote !== undefined) deps.journal.learnAddress(request.remote, mac);
+  const learned: MachineFacts = {
+    ...parsed.facts,
+    ...(request.remote === undefined ? {} : { address: request.remote }),
+  };
+  const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
+  const plan = await deps.plan(facts);
+  const observed: Omit<Observation, 'outcome' | 'answered' | 'reasons'> = {
+    ...originOf(deps, request),
+    kind: 'http.script',
+    mac,
+    facts: learned,
+    client: 'script',
+  };
+  const reasons = [...parsed.notes, ...plan.reasons];
+
+  if (plan.kind === 'boot') return boot(deps, plans, request, plan, facts, { ...observed, reasons });
+  const waits = plan.kind === 'wait';
+  const answered = waits ? `wait: ${plan.message}` : plan.message;
+  deps.journal.record({ ...observed, outcome: 'refused', answered, reasons });
+  const { message } = plan;
+  const { url } = request.server;
+  const text = waits
+    ? deps.renderer.waitScript({ url, message, facts, seconds: WAIT_SECONDS })
+    : deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS });
+  return { status: 200, text };
+}
+
+function boot(
+  deps: RouteDeps,
+  plans: PlanMemory,
+  request: BootRequest,
+  plan: BootablePlan,
+  facts: MachineFacts,
+  observed: Omit<Observation, 'outcome' | 'answered'>,
+): Answer {
+  const render = (session: BootSession): string => {
+    const sessionUrl = `${request.server.url}/boot/${deps.sessionTokens.tokenFor(session)}`;
+    const context = deps.buildContext({ plan, facts, session, server: request.server, sessionUrl });
+    return deps.renderer.machineScript({ role: plan.role, context, hostname: plan.hostname });
+  };
+  const fail = (thrown: unknown): Answer => {
+    const error = toTinderboxError(thrown);
+    deps.logger.error({ mac: facts.mac, role: plan.role.name, err: error }, 'the machine script failed');
+    deps.journal.record({
+      ...observed,
+      outcome: 'failed',
+      answered: 'a script that says so',
+      reasons: [...observed.reasons, `role ${plan.role.name} has no working script: ${error.message}`],
+    });
+    const message = `the script of this machine could not be made; see: tinderbox machines ${facts.mac}`;
+    const { url } = request.server;
+    return { status: 200, text: deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS }) };
+  };
+
+  // Rendered before it is recorded, so that the one event says what came of it. The record itself may open a new
+  // session (this machine's DHCP never came by here, or it was reset): then the text is made anew with its token.
+  const expected = deps.journal.sessionOf(facts.mac) ?? provisionalSession(facts, observed.at);
+  let text: string;
+  try {
+    text = render(expected);
+  } catch (error) {
+    return fail(error);
+  }
+  const session = deps.journal.record({
+    ...observed,
+    outcome: 'answered',
+    answered: `the script of role ${plan.role.name} for ${plan.hostname}`,
+    stage: 'script',
+    assigned: {
+      role: plan.role.name,
+      hostname: plan.hostname,
+      ...(request.remote === undefined ? {} : { address: request.remote }),
+    },
+  });
+  if (session === undefined) {
+    deps.journal.count('http.no-session');
+    return refuse(503, 'there is no room for another boot session; try again', { 'retry-after': '10' });
+  }
+  plans.remember(session.id, plan);
+  if (session.id === expected.id) return { status: 200, text };
+  try {
+    return { status: 200, text: render(session) };
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+/** Stands in for a session that is about to open; its token is never sent. */
+function provisionalSession(facts: MachineFacts, at: number): BootSession {
+  return { id: 0, mac: facts.mac, openedAt: at, updatedAt: at, stage: 'discovered', stageTimes: {} };
+}

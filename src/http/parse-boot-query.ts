@@ -1,0 +1,65 @@
+import { MACHINE_ARCHES, type MachineArch } from '../machine/architecture.ts';
+import type { MachineFacts } from '../machine/facts.ts';
+import { parseMac } from '../machine/mac.ts';
+import { printable } from './answer.ts';
+
+/** Characters of one value. SMBIOS strings that mean something have at most 64. */
+const VALUE_LIMIT = 256;
+const TEXT_FIELDS = ['serial', 'asset', 'manufacturer', 'product'] as const;
+
+export type BootQuery =
+  | { readonly kind: 'facts'; readonly facts: MachineFacts; readonly notes: readonly string[] }
+  | { readonly kind: 'bad'; readonly message: string };
+
+/**
+ * Reads the query of `GET /ipxe`. Only the MAC must be right: what firmware keeps in SMBIOS is often junk, and junk
+ * there must not stop a boot, so it is left out and noted. Values that are repeated or too long are no iPXE's.
+ */
+export function parseBootQuery(query: Readonly<Record<string, unknown>>): BootQuery {
+  for (const [name, value] of Object.entries(query)) {
+    if (typeof value !== 'string') return bad(`${printable(name, 32)} is given more than once`);
+    if (value.length > VALUE_LIMIT)
+      return bad(`${printable(name, 32)} is longer than ${VALUE_LIMIT} characters`);
+  }
+  const values = query as Readonly<Record<string, string>>;
+  if (values.mac === undefined || values.mac === '') return bad('mac is missing');
+  const mac = parseMac(values.mac);
+  if (mac === undefined) return bad(`"${printable(values.mac, 40)}" is no MAC`);
+
+  const notes: string[] = [];
+  const facts: { -readonly [Key in keyof MachineFacts]: MachineFacts[Key] } = { mac };
+  for (const name of TEXT_FIELDS) {
+    const text = printable(values[name] ?? '', VALUE_LIMIT);
+    if (text !== '') facts[name] = text;
+  }
+  const uuid = readUuid(values.uuid, notes);
+  if (uuid !== undefined) facts.uuid = uuid;
+  const arch = readArch(values.arch, notes);
+  if (arch !== undefined) facts.arch = arch;
+  const platform = values.platform ?? '';
+  if (platform === 'pcbios' || platform === 'efi') facts.platform = platform;
+  else if (platform !== '')
+    notes.push(`its platform "${printable(platform, 40)}" is not one that iPXE reports`);
+  return { kind: 'facts', facts, notes };
+}
+
+function bad(problem: string): BootQuery {
+  return { kind: 'bad', message: `${problem}; ask /ipxe?mac=52:54:00:12:34:56, as /boot.ipxe does` };
+}
+
+function readUuid(text: string | undefined, notes: string[]): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const uuid = text.toLowerCase();
+  if (/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(uuid)) return uuid;
+  notes.push(`its UUID "${printable(text, 40)}" is none`);
+  return undefined;
+}
+
+/** iPXE's `${buildarch}` has two names of its own; both spellings are read. */
+function readArch(text: string | undefined, notes: string[]): MachineArch | undefined {
+  if (text === undefined || text === '') return undefined;
+  const name = { i386: 'x86', loong64: 'loongarch64' }[text] ?? text;
+  const arch = MACHINE_ARCHES.find((known) => known === name);
+  if (arch === undefined) notes.push(`its architecture "${printable(text, 40)}" is not known`);
+  return arch;
+}

@@ -1,0 +1,52 @@
+import { printable } from './answer.ts';
+
+export const REPORT_STAGES = ['booted', 'failed'] as const;
+export type ReportStage = (typeof REPORT_STAGES)[number];
+
+/** Characters of a log that are kept: its end, where the failure stands. */
+const LOG_LIMIT = 2_000;
+
+export type Report =
+  | { readonly kind: 'report'; readonly stage: ReportStage; readonly log: readonly string[] }
+  | { readonly kind: 'bad'; readonly message: string };
+
+/**
+ * Reads what a machine posts: JSON, a form, or the query alone, since a busybox wget in an initrd can do little more
+ * than `--post-data stage=booted`. The content type is no guide (busybox always says form): the text decides.
+ */
+export function parseReport(body: string, query: Readonly<Record<string, unknown>>): Report {
+  const fields = readFields(body);
+  if (fields === undefined) return bad('the body is no JSON object');
+  const stageText = text(fields.stage) ?? text(query.stage);
+  if (stageText === undefined) return bad('stage is missing');
+  const stage = REPORT_STAGES.find((known) => known === stageText);
+  if (stage === undefined) return bad(`"${printable(stageText, 40)}" is no stage that is reported`);
+  return { kind: 'report', stage, log: readLog(text(fields.log) ?? text(query.log) ?? '') };
+}
+
+function readFields(body: string): Readonly<Record<string, unknown>> | undefined {
+  const trimmed = body.trim();
+  if (!trimmed.startsWith('{')) return Object.fromEntries(new URLSearchParams(trimmed));
+  try {
+    return JSON.parse(trimmed) as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined;
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function readLog(log: string): readonly string[] {
+  return log
+    .slice(-LOG_LIMIT)
+    .split('\n')
+    .map((line) => printable(line, 400))
+    .filter((line) => line !== '')
+    .slice(-40);
+}
+
+function bad(problem: string): Report {
+  return { kind: 'bad', message: `${problem}; post stage=booted, or stage=failed with a log` };
+}

@@ -1,0 +1,106 @@
+import type { BootPlan } from '../boot/boot-plan.ts';
+import type { SessionTokens } from '../boot/session-token.ts';
+import type { Logger } from '../logger.ts';
+import type { MachineFacts } from '../machine/facts.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Role } from '../machine/role.ts';
+import type { BootSession } from '../machine/session.ts';
+import type { TemplateContext } from '../render/context.ts';
+import type { Journal } from '../store/port.ts';
+
+/** The server as a machine reached it. `url` has no trailing slash. */
+export interface ServerPlace {
+  readonly address: Ipv4;
+  readonly url: string;
+}
+
+export type BootablePlan = Extract<BootPlan, { kind: 'boot' }>;
+
+/**
+ * What turns decisions into texts: the functions of render/. Each may throw TinderboxError `invalid-template`, whose
+ * message is for the operator and never sent to the machine.
+ */
+export interface Renderer {
+  readonly bootstrapScript: (input: { readonly url: string }) => string;
+  readonly machineScript: (input: {
+    readonly role: Role;
+    readonly context: TemplateContext;
+    readonly hostname: string;
+  }) => string;
+  /** Shows the message and asks again after `seconds`, as the refusal does. */
+  readonly waitScript: (input: {
+    readonly url: string;
+    readonly message: string;
+    readonly facts: MachineFacts;
+    readonly seconds: number;
+  }) => string;
+  readonly refusalScript: (input: {
+    readonly url: string;
+    readonly message: string;
+    readonly seconds: number;
+  }) => string;
+  /** Called only for a role that has a `config`. */
+  readonly renderConfig: (
+    role: Role,
+    context: TemplateContext,
+  ) => { readonly body: string; readonly contentType: string };
+}
+
+export interface ContextRequest {
+  readonly plan: BootablePlan;
+  readonly facts: MachineFacts;
+  readonly session: BootSession;
+  readonly server: ServerPlace;
+  /** `<server.url>/boot/<token>` */
+  readonly sessionUrl: string;
+}
+
+/** Bounds on what a client may cost. Times in milliseconds, sizes in bytes. */
+export interface HttpLimits {
+  /** Open connections in all; the next ones are told to come back. */
+  readonly connections: number;
+  readonly headerBytes: number;
+  readonly bodyBytes: number;
+  readonly headersTime: number;
+  readonly requestTime: number;
+  readonly keepAliveTime: number;
+  /** A client that takes no byte of its download for so long is dropped. */
+  readonly stallTime: number;
+  /** How often headersTime and requestTime are checked. */
+  readonly checkInterval: number;
+}
+
+export interface HttpServerOptions {
+  /** One listener an address; `via` names the interface, for events. */
+  readonly listen: readonly { readonly host: string; readonly via?: string }[];
+  /** 0: any free one (the same on no two addresses). */
+  readonly port: number;
+  /** Replaces `http://<address>[:port]` in everything sent to machines. */
+  readonly url?: string;
+  /** The folder that `/assets` serves. It may be a link; it may be missing, and is looked for at each request. */
+  readonly assets: string;
+  /** Bytes of hot files held in memory. */
+  readonly cacheBytes: number;
+  /** Seconds after its opening in which a session's configuration may be fetched. */
+  readonly sessionTime: number;
+  readonly strictAddress: boolean;
+  readonly journal: Journal;
+  readonly sessionTokens: SessionTokens;
+  readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan>;
+  readonly buildContext: (request: ContextRequest) => TemplateContext;
+  readonly renderer: Renderer;
+  /** What a session's role has at this path (`/assets/…`); undefined: nothing that is fetched in order. */
+  readonly assetStage: (session: BootSession, path: string) => 'kernel' | 'initrd' | undefined;
+  readonly logger: Logger;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly limits?: Partial<HttpLimits>;
+  /** Names the program that holds a TCP port, where that can be seen. */
+  readonly whoHolds?: (port: number, host: string) => Promise<string | undefined>;
+}
+
+export interface HttpServer {
+  readonly addresses: readonly { readonly host: string; readonly port: number; readonly via?: string }[];
+  /** Stops accepting, lets transfers finish for `graceMs`, then drops them. */
+  stop(options: { readonly graceMs: number }): Promise<void>;
+}

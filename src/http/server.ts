@@ -1,0 +1,159 @@
+import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
+import { toTinderboxError } from '../errors.ts';
+import { maskSessionTokens } from '../boot/session-token.ts';
+import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { type Answer, type BootRequest, printable, refuse } from './answer.ts';
+import { answerAsset } from './answer-asset.ts';
+import { createAssetCache } from './asset-cache.ts';
+import { answerBootScript } from './boot-script.ts';
+import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
+import { answerMachineScript } from './machine-script.ts';
+import { createPlanMemory } from './plan-memory.ts';
+import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
+import { answerSessionConfig } from './session-config.ts';
+import { answerSessionReport } from './session-report.ts';
+
+/** Characters of a request's target that logs and events keep. */
+const ASKED_LIMIT = 300;
+
+type Query = Readonly<Record<string, unknown>>;
+type SessionRoute = { Params: { session: string }; Querystring: Query };
+
+/**
+ * The provisioning plane's HTTP. Throws TinderboxError `in-use`, `refused` or `not-found` if an address cannot be
+ * listened on; then none is. Routes are functions from a BootRequest to an Answer; Fastify is seen in this file only.
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const cache = createAssetCache(options.cacheBytes);
+  const plans = createPlanMemory();
+  const vias = new WeakMap<object, string>();
+
+  // Its own request log would print session tokens.
+  const app = fastify({
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (_error, _request, reply) => {
+      options.journal.count('http.bad-request.400');
+      void send(reply, refuse(400, 'the request target is malformed'));
+    },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+
+  const requestOf = (request: FastifyRequest): BootRequest => {
+    const { socket } = request.raw;
+    return {
+      method: request.method,
+      asked: printable(`${request.method} ${maskSessionTokens(request.raw.url ?? '')}`, ASKED_LIMIT),
+      remote: ipv4Of(socket.remoteAddress),
+      server: placeOf(options, socket.localAddress, socket.localPort),
+      via: vias.get(request.raw),
+    };
+  };
+
+  app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(options, requestOf(request))));
+  app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
+    send(reply, await answerMachineScript(options, plans, requestOf(request), request.query)),
+  );
+  app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
+    send(reply, await answerSessionConfig(options, plans, requestOf(request), request.params.session)),
+  );
+  app.post<SessionRoute>('/boot/:session/report', (request, reply) => {
+    const body = typeof request.body === 'string' ? request.body : '';
+    const answer = answerSessionReport(
+      options,
+      requestOf(request),
+      request.params.session,
+      body,
+      request.query,
+    );
+    return send(reply, answer);
+  });
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/assets/*',
+    handler: async (request, reply) => {
+      reply.hijack();
+      const answer = await answerAsset(options, cache, requestOf(request), {
+        target: request.raw.url ?? '',
+        headers: request.raw.headers,
+        response: reply.raw,
+        stalled: () => listeners.isStalled(request.raw.socket),
+      });
+      if (answer === undefined) return;
+      reply.raw.writeHead(answer.status, headersOf(answer));
+      reply.raw.end(request.method === 'HEAD' ? undefined : answer.text);
+    },
+  });
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/healthz',
+    handler: (_request, reply) => send(reply, { status: 200, text: 'ok\n' }),
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    options.journal.count('http.unknown-route');
+    return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
+  });
+  app.setErrorHandler((thrown, request, reply) => {
+    const status = statusOf(thrown);
+    options.journal.count(`http.error.${status}`);
+    if (status < 500) {
+      const line =
+        status === 413 ? `the body is larger than ${limits.bodyBytes} bytes` : 'the request is malformed';
+      // What is left of the body is not read.
+      void reply.header('connection', 'close');
+      return send(reply, refuse(status, line));
+    }
+    const error = toTinderboxError(thrown);
+    options.logger.error({ asked: requestOf(request).asked, err: error }, 'a request failed');
+    return send(reply, refuse(status, 'the request failed; the reason is in the log of tinderbox'));
+  });
+  await app.ready();
+
+  const listeners = await openListeners(options, limits, (request, response, via) => {
+    if (via !== undefined) vias.set(request, via);
+    app.routing(request, response);
+  });
+  return {
+    addresses: listeners.addresses,
+    async stop(how) {
+      await listeners.stop(how);
+      await app.close();
+    },
+  };
+}
+
+function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  return reply.code(answer.status).headers(headersOf(answer)).send(answer.text);
+}
+
+function headersOf(answer: Answer): Record<string, string | number> {
+  return {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(answer.text),
+    ...answer.headers,
+  };
+}
+
+/** Fastify's own errors carry a status; whatever else was thrown is our fault. */
+function statusOf(thrown: unknown): number {
+  const status = (thrown as { readonly statusCode?: unknown } | null)?.statusCode;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;
+}
+
+function ipv4Of(address: string | undefined) {
+  return parseIpv4((address ?? '').replace(/^::ffff:/i, ''));
+}
+
+function placeOf(
+  options: HttpServerOptions,
+  host: string | undefined,
+  port: number | undefined,
+): ServerPlace {
+  const address = ipv4Of(host);
+  const own = `http://${(host ?? '').replace(/^::ffff:/i, '')}${port === 80 ? '' : `:${port}`}`;
+  return { address: address ?? UNSPECIFIED, url: options.url ?? own };
+}

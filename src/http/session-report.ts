@@ -1,0 +1,50 @@
+import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { findSession } from './find-session.ts';
+import { parseReport } from './parse-report.ts';
+
+/**
+ * `POST /boot/<session>/report`: the machine says how far it came. Reports carry no secrets and do not expire: a
+ * machine that took an hour is late, not lost. Where no cluster is configured `booted` is a session's last stage and
+ * the journal ends it there.
+ */
+export function answerSessionReport(
+  deps: RouteDeps,
+  request: BootRequest,
+  token: string,
+  body: string,
+  query: Readonly<Record<string, unknown>>,
+): Answer {
+  const found = findSession(deps, request, 'http.report', token);
+  if (found.kind === 'refused') return found.answer;
+  const observed = { ...originOf(deps, request), kind: 'http.report', mac: found.session.mac } as const;
+  const report = parseReport(body, query);
+  if (report.kind === 'bad') {
+    deps.journal.record({
+      ...observed,
+      outcome: 'refused',
+      answered: '400',
+      reasons: [...found.notes, report.message],
+    });
+    return refuse(400, report.message);
+  }
+  const logged = report.log.map((line) => `log: ${line}`);
+  if (report.stage === 'booted') {
+    deps.journal.record({
+      ...observed,
+      outcome: 'answered',
+      answered: 'ok',
+      reasons: [...found.notes, 'the machine says that it has booted', ...logged],
+      stage: 'booted',
+    });
+  } else {
+    deps.logger.warn({ mac: found.session.mac }, 'a machine reports that it failed to boot');
+    deps.journal.record({
+      ...observed,
+      outcome: 'noted',
+      answered: 'ok',
+      reasons: [...found.notes, 'the machine says that its boot failed', ...logged],
+      end: 'failed',
+    });
+  }
+  return { status: 200, text: 'ok\n' };
+}

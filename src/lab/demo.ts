@@ -1,0 +1,90 @@
+/** `npm run demo`: one virtual diskless machine, from power-on to `booted`. */
+import { parseArgs } from 'node:util';
+import { toTinderboxError } from '../errors.ts';
+import { MACHINE_KINDS } from './qemu-machine.ts';
+import type { MachineKind } from './qemu-machine.ts';
+import { prepareDemo, runDemo } from './run-demo.ts';
+import { rerunInUserNamespace, requireTun } from './user-namespace.ts';
+
+const KINDS: Readonly<Record<string, MachineKind>> = {
+  bios: 'bios-rom',
+  ...Object.fromEntries(MACHINE_KINDS.map((kind) => [kind, kind])),
+};
+const MODES = ['server', 'proxy'] as const;
+
+const HELP = `Boots a virtual diskless machine from Tinderbox, in a network of its own.
+
+  npm run demo -- [--arch uefi-x64|bios|bios-ipxe] [--mode server|proxy] [--kvm]
+
+  --arch   the machine's firmware: uefi-x64 (the default); bios: a BIOS whose ROM loads undionly.kpxe;
+           bios-ipxe: a BIOS whose ROM is iPXE
+  --mode   server: Tinderbox gives the address (the default); proxy: another DHCP server does
+  --kvm    use the processor's virtualisation (also TINDERBOX_KVM=1); without it everything is emulated
+
+Example: npm run demo -- --arch bios --mode proxy
+`;
+
+process.exitCode = await main().catch((thrown: unknown) => {
+  const error = toTinderboxError(thrown);
+  console.error(`\nnot booted: ${error.message}`);
+  if (error.remedy !== undefined) console.error(`    ${error.remedy.replaceAll('\n', '\n    ')}`);
+  return 1;
+});
+
+async function main(): Promise<number> {
+  const options = readArguments();
+  if (options === 'help') {
+    console.log(HELP);
+    return 0;
+  }
+  if (typeof options === 'string') {
+    console.error(`${options}\n\n${HELP}`);
+    return 2;
+  }
+  const image = await prepareDemo({ mode: options.mode, log });
+  await requireTun();
+  if (process.getuid?.() !== 0) {
+    log('not root: using a user namespace');
+    return rerunInUserNamespace();
+  }
+  const stop = new AbortController();
+  const abort = (): void => stop.abort();
+  process.once('SIGINT', abort);
+  process.once('SIGTERM', abort);
+  await runDemo(image, { ...options, log, signal: stop.signal });
+  process.off('SIGINT', abort);
+  process.off('SIGTERM', abort);
+  return 0;
+}
+
+function log(line: string): void {
+  console.log(line);
+}
+
+interface Arguments {
+  readonly kind: MachineKind;
+  readonly mode: (typeof MODES)[number];
+  readonly kvm: boolean;
+}
+
+/** What is wrong as text, or `help`. */
+function readArguments(): Arguments | string {
+  try {
+    const { values } = parseArgs({
+      options: {
+        arch: { type: 'string', default: 'uefi-x64' },
+        mode: { type: 'string', default: 'server' },
+        kvm: { type: 'boolean', default: process.env['TINDERBOX_KVM'] === '1' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) return 'help';
+    const kind = KINDS[values.arch];
+    const mode = MODES.find((known) => known === values.mode);
+    if (kind === undefined) return `--arch ${values.arch} is none of ${Object.keys(KINDS).join(', ')}`;
+    if (mode === undefined) return `--mode ${values.mode} is none of ${MODES.join(', ')}`;
+    return { kind, mode, kvm: values.kvm };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { TinderboxError, toTinderboxError } from '../errors.ts';
+import { type ClientRun, failStep } from './virtual-client-run.ts';
+import type { FetchedFile } from './virtual-client-types.ts';
+
+export interface FetchOptions {
+  readonly redirect: 'follow' | 'error';
+  /** Firmware and iPXE want to know how much comes. */
+  readonly needsLength: boolean;
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  /** A 503 with Retry-After is waited for, as iPXE does by itself (seen). */
+  readonly retries?: number;
+}
+
+/** Texts longer than this are no scripts and no configurations. */
+const TEXT_LIMIT = 4 * 1024 * 1024;
+
+const WHAT_TO_DO: Readonly<Record<number, string>> = {
+  404: 'see tinderbox check: which assets and roles exist',
+  410: 'the session was over: boot again',
+  500: "the reason is in the daemon's log and in the machine's timeline (tinderbox machines MAC)",
+};
+
+async function request(
+  run: ClientRun,
+  url: string,
+  agent: string,
+  options: FetchOptions,
+  signal: AbortSignal,
+): Promise<Response> {
+  for (let attempt = 0; ; attempt++) {
+    let response: Response;
+    try {
+      response = await run.deps.fetch(url, {
+        method: options.method ?? 'GET',
+        headers: { 'user-agent': agent, ...options.headers },
+        redirect: options.redirect,
+        signal,
+        ...(options.body === undefined ? {} : { body: options.body }),
+      });
+    } catch (thrown) {
+      throw unreachable(url, thrown);
+    }
+    if (response.ok) return response;
+    const wait = Number(response.headers.get('retry-after') ?? Number.NaN);
+    const text = (await response.text()).trim().slice(0, 200);
+    if (response.status !== 503 || Number.isNaN(wait) || attempt >= (options.retries ?? 0)) {
+      throw failStep(
+        `${url} answered ${response.status}${text === '' ? '' : `: ${text}`}`,
+        WHAT_TO_DO[response.status] ?? "see the machine's timeline: tinderbox machines MAC",
+      );
+    }
+    await run.deps.sleep(wait * 1000 * run.options.timing.sleepScale, run.options.signal);
+  }
+}
+
+function unreachable(url: string, thrown: unknown): TinderboxError {
+  if (thrown instanceof TinderboxError) return thrown;
+  const error = toTinderboxError(thrown);
+  // undici's `fetch failed` keeps the reason in its cause.
+  const cause =
+    thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause.message : error.message;
+  return failStep(
+    `${url} did not answer: ${cause}`,
+    'see that the daemon serves HTTP there, that this host has an address on that network, and no firewall in between',
+    thrown,
+  );
+}
+
+function limitTime(run: ClientRun): AbortSignal {
+  return AbortSignal.any([run.options.signal, AbortSignal.timeout(run.options.timing.httpTimeout)]);
+}
+
+/** Reads a body to its end without keeping it. Throws TinderboxError. */
+export async function fetchCounted(
+  run: ClientRun,
+  url: string,
+  agent: string,
+  options: FetchOptions,
+): Promise<FetchedFile> {
+  const response = await request(run, url, agent, options, limitTime(run));
+  const announced = response.headers.get('content-length');
+  if (announced === null && options.needsLength) {
+    await response.body?.cancel();
+    throw failStep(`${url} came without Content-Length`, 'firmware stops there: the server must send it');
+  }
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    for await (const chunk of response.body ?? []) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } catch (thrown) {
+    throw unreachable(url, thrown);
+  }
+  if (announced !== null && Number(announced) !== bytes) {
+    throw failStep(
+      `${url} ended after ${bytes} of ${announced} bytes`,
+      'see the log of the server and of proxies in between',
+    );
+  }
+  return { url, bytes, sha256: hash.digest('hex') };
+}
+
+/** Throws TinderboxError; also on a text that is too long to be one. */
+export async function fetchText(
+  run: ClientRun,
+  url: string,
+  agent: string,
+  options: FetchOptions,
+): Promise<string> {
+  const response = await request(run, url, agent, options, limitTime(run));
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > TEXT_LIMIT)
+        throw failStep(`${url} sends more than ${TEXT_LIMIT} bytes`, 'this is no text: see what serves it');
+      chunks.push(chunk);
+    }
+  } catch (thrown) {
+    throw unreachable(url, thrown);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

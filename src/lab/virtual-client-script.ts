@@ -1,0 +1,282 @@
+import { TinderboxError } from '../errors.ts';
+
+/**
+ * A small iPXE: enough of its script language (https://ipxe.org/scripting, `core/exec.c`, `image/script.c`) to run
+ * the scripts that Tinderbox serves. A command it does not know is an error that names the line, never skipped:
+ * a script that real iPXE runs and this does not must be noticed.
+ */
+export interface IpxeHost {
+  /** A setting's text (`mac`, `uuid`, `next-server`…), without its scope; undefined where it is not set. */
+  setting(name: string): string | undefined;
+  /** Runs DHCP again; false where it failed. */
+  dhcp(): Promise<boolean>;
+  /** Fetches a script; undefined where it failed (iPXE prints why and the command's status is an error). */
+  fetchScript(url: string): Promise<string | undefined>;
+  /** Fetches an image; false where it failed. */
+  fetchImage(kind: 'kernel' | 'initrd', url: string): Promise<boolean>;
+  echo(line: string): void;
+  /** Milliseconds, as the script says them. */
+  sleep(ms: number): Promise<void>;
+}
+
+export interface ScriptOutcome {
+  /** `booted`: the kernel was started. `exited`: the script ended without. `failed`: a command's failure ended it. */
+  readonly kind: 'booted' | 'exited' | 'failed';
+  /** The last command that failed, with its line. */
+  readonly reason: string;
+  /** The kernel's arguments, without its name. */
+  readonly cmdline: string;
+}
+
+interface Run {
+  readonly host: IpxeHost;
+  /** What `set` set; shared by chained scripts, as in iPXE. */
+  readonly variables: Map<string, string>;
+  commands: number;
+  kernel: boolean;
+  cmdline: string;
+  lastFailure: string;
+}
+
+/** How one command line ended. */
+type Ended = 'ok' | 'failed' | 'booted' | 'exited' | 'gave-up';
+type Flow = Ended | { readonly goto: string };
+
+/** More commands than any honest script runs: a loop that never sleeps its way to the time-out ends here. */
+const COMMAND_LIMIT = 10_000;
+
+/** Throws TinderboxError `refused` on a command, setting format or label that this interpreter does not know. */
+export async function runIpxeScript(host: IpxeHost, url: string, text: string): Promise<ScriptOutcome> {
+  const run: Run = { host, variables: new Map(), commands: 0, kernel: false, cmdline: '', lastFailure: '' };
+  const flow = await runScript(run, url, text);
+  const kind = flow === 'ok' ? 'exited' : flow === 'gave-up' ? 'failed' : flow;
+  return { kind, reason: run.lastFailure, cmdline: run.cmdline };
+}
+
+async function runScript(run: Run, url: string, text: string): Promise<Ended> {
+  if (!/^#!ipxe\s*$/m.test(text.split('\n', 1)[0] ?? '')) {
+    run.lastFailure = `${url} is no iPXE script: its first line is not #!ipxe`;
+    run.host.echo(run.lastFailure);
+    return 'failed';
+  }
+  const lines = text.replace(/\r/g, '').replace(/\\\n/g, ' ').split('\n');
+  for (let index = 0; index < lines.length; index++) {
+    const line = (lines[index] ?? '').trim();
+    if (line === '' || line.startsWith('#') || line.startsWith(':')) continue;
+    const flow = await runLine(run, { url, number: index + 1 }, line);
+    if (flow === 'ok') continue;
+    if (typeof flow === 'string') return flow;
+    index = lines.findIndex((other) => other.trim() === `:${flow.goto}`);
+    if (index < 0) throw refuse({ url, number: lines.indexOf(line) + 1 }, `there is no label :${flow.goto}`);
+  }
+  return 'ok';
+}
+
+interface Place {
+  readonly url: string;
+  readonly number: number;
+}
+
+function refuse(place: Place, what: string): TinderboxError {
+  return new TinderboxError('refused', `${place.url}:${place.number}: ${what}`, {
+    remedy: 'use only what the virtual client knows, or try the script on real firmware',
+  });
+}
+
+/** Commands joined by `||`, `&&` and `;`: each is run or skipped by the status of the last one that ran. */
+async function runLine(run: Run, place: Place, line: string): Promise<Flow> {
+  let command: string[] = [];
+  let process = true;
+  let status: Flow = 'ok';
+  for (const word of [...line.split(/\s+/), ';']) {
+    const separator = word === '||' || word === '&&' || word === ';';
+    if (!separator) {
+      command.push(word);
+      continue;
+    }
+    if (process && command.length === 0) status = 'ok';
+    if (process && command.length > 0) {
+      if (++run.commands > COMMAND_LIMIT)
+        throw refuse(place, `more than ${COMMAND_LIMIT} commands: the script loops`);
+      status = await runCommand(run, place, command);
+      if (status === 'failed') run.lastFailure = `${place.url}:${place.number}: ${command.join(' ')}`;
+      if (status !== 'ok' && status !== 'failed') return status;
+    }
+    command = [];
+    process = word === ';' || (word === '||') === (status === 'failed');
+  }
+  return status;
+}
+
+async function runCommand(run: Run, place: Place, words: readonly string[]): Promise<Flow> {
+  const [name = '', ...rest] = words.map((word) => expandSettings(run, place, word));
+  switch (name) {
+    case 'set':
+    case 'set!': {
+      const [variable = '', ...value] = rest;
+      run.variables.set(settingName(variable), value.join(' '));
+      return 'ok';
+    }
+    case 'clear':
+      run.variables.delete(settingName(rest[0] ?? ''));
+      return 'ok';
+    case 'inc': {
+      const variable = settingName(rest[0] ?? '');
+      const value = Number(run.variables.get(variable) ?? 0) + Number(rest[1] ?? 1);
+      run.variables.set(variable, String(value));
+      return 'ok';
+    }
+    case 'isset':
+      return (rest[0] ?? '') === '' ? 'failed' : 'ok';
+    case 'iseq':
+      return rest[0] === rest[1] ? 'ok' : 'failed';
+    case 'echo':
+      run.host.echo(rest.filter((word, index) => index > 0 || word !== '-n').join(' '));
+      return 'ok';
+    case 'goto':
+      return { goto: rest[0] ?? '' };
+    case 'sleep':
+      await run.host.sleep(Number(rest[0] ?? 0) * 1000);
+      return 'ok';
+    case 'dhcp':
+    case 'ifconf':
+      return (await run.host.dhcp()) ? 'ok' : 'failed';
+    case 'imgfree':
+      run.kernel = false;
+      run.cmdline = '';
+      return 'ok';
+    case 'ifopen':
+    case 'ifclose':
+    case 'ifstat':
+    case 'imgstat':
+    case 'show':
+      return 'ok';
+    case 'kernel':
+    case 'imgselect':
+    case 'initrd':
+    case 'imgfetch':
+    case 'module':
+      return fetchImage(run, place, name, rest);
+    case 'imgargs':
+      run.cmdline = rest.slice(1).join(' ');
+      return 'ok';
+    case 'boot':
+      return boot(run, place, rest);
+    case 'chain':
+      return chain(run, place, rest);
+    case 'exit':
+      if ((rest[0] ?? '0') === '0') return 'exited';
+      run.lastFailure = `${place.url}:${place.number}: exit ${rest.join(' ')}`;
+      return 'failed';
+    case 'shell':
+    case 'reboot':
+    case 'poweroff':
+      run.lastFailure = `${place.url}:${place.number}: the script gave up with \`${name}\``;
+      run.host.echo(run.lastFailure);
+      return 'gave-up';
+    default:
+      throw refuse(place, `iPXE command \`${name}\` is not one that the virtual client knows`);
+  }
+}
+
+/** Options may stand before the URL; `--name x`, `-n x` and `--timeout x` take a value. */
+function splitOptions(args: readonly string[]): {
+  readonly options: readonly string[];
+  readonly rest: readonly string[];
+} {
+  const options: string[] = [];
+  let index = 0;
+  while (index < args.length && (args[index] ?? '').startsWith('-')) {
+    const option = args[index++] ?? '';
+    options.push(option);
+    if (['--name', '-n', '--timeout', '-t'].includes(option)) index++;
+  }
+  return { options, rest: args.slice(index) };
+}
+
+function resolveUrl(place: Place, url: string): string {
+  try {
+    return new URL(url, place.url).href;
+  } catch {
+    throw refuse(place, `\`${url}\` is no URL`);
+  }
+}
+
+async function fetchImage(run: Run, place: Place, name: string, args: readonly string[]): Promise<Flow> {
+  const { rest } = splitOptions(args);
+  const [url, ...imageArgs] = rest;
+  if (url === undefined) throw refuse(place, `\`${name}\` without a URL`);
+  const kernel = name === 'kernel' || name === 'imgselect';
+  if (!(await run.host.fetchImage(kernel ? 'kernel' : 'initrd', resolveUrl(place, url)))) return 'failed';
+  if (kernel) {
+    run.kernel = true;
+    run.cmdline = imageArgs.join(' ');
+  }
+  return 'ok';
+}
+
+async function boot(run: Run, place: Place, args: readonly string[]): Promise<Flow> {
+  const { rest } = splitOptions(args);
+  if (rest.length > 0 && /[/:]/.test(rest[0] ?? '')) {
+    const fetched = await fetchImage(run, place, 'kernel', args);
+    if (fetched !== 'ok') return fetched;
+  }
+  return run.kernel ? 'booted' : 'failed';
+}
+
+async function chain(run: Run, place: Place, args: readonly string[]): Promise<Flow> {
+  const { options, rest } = splitOptions(args);
+  const target = rest[0];
+  if (target === undefined) throw refuse(place, '`chain` without a URL');
+  const url = resolveUrl(place, target);
+  const text = await run.host.fetchScript(url);
+  if (text === undefined) return 'failed';
+  const flow = await runScript(run, url, text);
+  if (flow === 'booted' || flow === 'gave-up') return flow;
+  if (options.includes('--replace') || options.includes('-r')) return flow === 'ok' ? 'exited' : flow;
+  return flow === 'failed' ? 'failed' : 'ok';
+}
+
+/** `net0/mac`, `netX/dhcp/next-server` → the name without its scope; this machine has one interface. */
+function settingName(text: string): string {
+  return text.slice(text.lastIndexOf('/') + 1).replace(/:.*$/, '');
+}
+
+/** Innermost `${…}` first, as iPXE does, so that a name may hold another setting. */
+function expandSettings(run: Run, place: Place, word: string): string {
+  let text = word;
+  for (let depth = 0; depth < 32; depth++) {
+    const expanded = text.replace(/\$\{([^{}$]*)\}/, (_whole, inner: string) => {
+      const [path = '', ...formats] = inner.slice(inner.lastIndexOf('/') + 1).split(':');
+      const value = run.variables.get(path) ?? run.host.setting(path) ?? '';
+      return formats.reduce((formatted, format) => formatSetting(place, formatted, format), value);
+    });
+    if (expanded === text) return text;
+    text = expanded;
+  }
+  throw refuse(place, `\`${word}\` expands without end`);
+}
+
+function formatSetting(place: Place, value: string, format: string): string {
+  switch (format) {
+    case 'string':
+    case 'ipv4':
+    case 'uuid':
+    case 'hex':
+    case 'int32':
+    case 'uint32':
+      return value;
+    case 'hexhyp':
+      return value.replaceAll(':', '-');
+    case 'hexraw':
+      return value.replace(/[:-]/g, '');
+    case 'uristring':
+      // iPXE keeps RFC 3986's unreserved characters, of which encodeURIComponent leaves !'()* unescaped as well.
+      return encodeURIComponent(value).replace(
+        /[!'()*]/g,
+        (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+      );
+    default:
+      throw refuse(place, `setting format \`:${format}\` is not one that the virtual client knows`);
+  }
+}

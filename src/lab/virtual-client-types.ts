@@ -1,0 +1,182 @@
+import type { FirmwareArchitecture } from '../machine/architecture.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { OpenUdpSocket } from '../net/port.ts';
+import type { ClientPort } from './virtual-client-port.ts';
+
+/** The virtual machine: what its ROM knows of itself. */
+export interface VirtualMachine {
+  readonly mac: Mac;
+  /** Lower case, hyphens. */
+  readonly uuid: string;
+  readonly architecture: FirmwareArchitecture;
+  readonly serial?: string;
+  readonly asset?: string;
+  readonly manufacturer?: string;
+  readonly product?: string;
+}
+
+/** In the order in which a machine goes through them; not every machine goes through all. */
+export const CLIENT_STEPS = [
+  'rom-discover',
+  'rom-request',
+  'rom-proxy',
+  'tftp-size',
+  'tftp-read',
+  'http-loader',
+  'ipxe-discover',
+  'ipxe-request',
+  'ipxe-proxy',
+  'boot-script',
+  'script',
+  'kernel',
+  'initrd',
+  'os-discover',
+  'os-request',
+  'config',
+  'report',
+] as const;
+export type ClientStepName = (typeof CLIENT_STEPS)[number];
+
+/** One thing the machine did, and what came back. */
+export interface ClientStep {
+  readonly step: ClientStepName;
+  readonly ok: boolean;
+  readonly asked: string;
+  /** Where it failed: what was expected and did not come. */
+  readonly answered: string;
+  readonly remedy?: string;
+  /** Bytes of the answer. */
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+export interface CapturedPacket {
+  /** Milliseconds since the machine was switched on. */
+  readonly at: number;
+  readonly direction: 'sent' | 'received';
+  readonly peer: Ipv4;
+  readonly peerPort: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A file that was fetched and thrown away. */
+export interface FetchedFile {
+  readonly url: string;
+  readonly bytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+export interface SimulationResult {
+  /** It came as far as it was asked to. */
+  readonly ok: boolean;
+  readonly steps: readonly ClientStep[];
+  readonly packets: readonly CapturedPacket[];
+  /** The address in each of the machine's three lives; absent where it never had one. */
+  readonly addresses: { readonly rom?: Ipv4; readonly ipxe?: Ipv4; readonly os?: Ipv4 };
+  readonly loader?: FetchedFile;
+  readonly scripts: readonly { readonly url: string; readonly text: string }[];
+  /** What iPXE printed. */
+  readonly console: readonly string[];
+  readonly kernel?: FetchedFile;
+  readonly initrds: readonly FetchedFile[];
+  readonly cmdline?: string;
+  readonly config?: string;
+  /** As the configuration or, failing that, DHCP names it. */
+  readonly hostname?: string;
+  /** As the script or the configuration names it; not every answer says. */
+  readonly role?: string;
+  readonly ms: number;
+}
+
+/** Milliseconds. Waits are how long each try listens before the next one is sent. */
+export interface ClientTiming {
+  /** EDK2 asks when `secs` is 0, 4, 12, 28 and gives up (seen). */
+  readonly discoverWaits: readonly number[];
+  readonly requestWaits: readonly number[];
+  readonly proxyWaits: readonly number[];
+  /** How long the ROM goes on listening after an offer it can boot from; EDK2 takes its whole first wait. */
+  readonly settle: number;
+  /** How long iPXE listens for a proxy after it has an address (code: DHCP_DISC_PROXY_TIMEOUT_SEC). */
+  readonly ipxeProxyWait: number;
+  /** The factor on the script's `sleep` and on `Retry-After`. */
+  readonly sleepScale: number;
+  readonly tftpTimeout: number;
+  readonly httpTimeout: number;
+}
+
+export const FIRMWARE_TIMING: ClientTiming = {
+  discoverWaits: [4000, 8000, 16000, 32000],
+  requestWaits: [4000, 8000, 16000],
+  proxyWaits: [1000, 2000, 4000],
+  settle: 300,
+  ipxeProxyWait: 2000,
+  sleepScale: 1,
+  tftpTimeout: 2000,
+  httpTimeout: 60000,
+};
+
+/** Firmware's rhythm, faster: for tests and load, where waiting proves nothing. */
+export function scaleTiming(timing: ClientTiming, factor: number): ClientTiming {
+  const scale = (waits: readonly number[]): number[] => waits.map((wait) => wait * factor);
+  return {
+    ...timing,
+    discoverWaits: scale(timing.discoverWaits),
+    requestWaits: scale(timing.requestWaits),
+    proxyWaits: scale(timing.proxyWaits),
+    settle: timing.settle * factor,
+    ipxeProxyWait: timing.ipxeProxyWait * factor,
+    sleepScale: timing.sleepScale * factor,
+  };
+}
+
+/** Reads a whole file over TFTP; throws a TinderboxError. `timeout` in milliseconds, of the whole transfer's silence. */
+export type ReadTftpFile = (
+  host: string,
+  port: number,
+  name: string,
+  options: { readonly blockSize?: number; readonly windowSize?: number; readonly timeout?: number },
+) => Promise<Uint8Array>;
+
+/** What of `fetch` is used; Node's own fits. */
+export type FetchHttp = (
+  url: string,
+  init: {
+    readonly method: 'GET' | 'POST';
+    readonly headers: Record<string, string>;
+    readonly redirect: 'follow' | 'error';
+    readonly signal: AbortSignal;
+    readonly body?: string;
+  },
+) => Promise<Response>;
+
+export interface VirtualClientDeps {
+  /** Shared by all virtual machines of an interface. */
+  readonly port: ClientPort;
+  /** For the size probe, from a port of its own. */
+  readonly openSocket: OpenUdpSocket;
+  readonly fetch: FetchHttp;
+  readonly readFile: ReadTftpFile;
+  /** Milliseconds that never go back. */
+  readonly now: () => number;
+  /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** 32 random bits. */
+  readonly randomXid: () => number;
+  /** Server ports, where tests cannot have the real ones. */
+  readonly ports?: { readonly dhcp: number; readonly pxe: number; readonly tftp: number };
+  /** Called with each address the machine gets, before it is used: a lab gives it to the interface. */
+  readonly useAddress?: (address: Ipv4, prefix: number) => Promise<void>;
+}
+
+export interface VirtualClientOptions {
+  readonly timing: ClientTiming;
+  /** Where to stop: `loader` after the boot file, `config` before the report. */
+  readonly until: 'loader' | 'script' | 'config' | 'report';
+  /** Called with each step as it ends. */
+  readonly onStep?: (step: ClientStep) => void;
+  readonly signal: AbortSignal;
+  /** Keep packets in the result; a load of a thousand machines does not want them. */
+  readonly keepPackets: boolean;
+}

@@ -1,0 +1,245 @@
+import { formatIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { configureByDhcp, type Configured } from './virtual-client-dhcp.ts';
+import { fetchCounted, fetchText } from './virtual-client-http.ts';
+import { loadBootFile } from './virtual-client-loader.ts';
+import { ipxeArchitecture } from './virtual-client-packets.ts';
+import { type ClientRun, failStep, runStep } from './virtual-client-run.ts';
+import { type IpxeHost, runIpxeScript } from './virtual-client-script.ts';
+import type {
+  FetchedFile,
+  SimulationResult,
+  VirtualClientDeps,
+  VirtualClientOptions,
+  VirtualMachine,
+} from './virtual-client-types.ts';
+
+export { createClientPort, type ClientPort } from './virtual-client-port.ts';
+export * from './virtual-client-types.ts';
+
+const IPXE_AGENT = 'iPXE/1.21.1+git-20220113.fbbdc3926';
+const OS_AGENT = 'coreos-cloudinit/1.14.0';
+
+/** What the machine has got hold of so far. */
+type Findings = { -readonly [key in keyof SimulationResult]?: SimulationResult[key] };
+
+/**
+ * Switches a virtual machine on and lets it boot as firmware does: ROM, boot file, iPXE, script, kernel, the operating
+ * system's own DHCP, its configuration, its report. What fails is the result's last step; throws only on a defect of this client.
+ */
+export async function runVirtualClient(
+  machine: VirtualMachine,
+  deps: VirtualClientDeps,
+  options: VirtualClientOptions,
+): Promise<SimulationResult> {
+  const run: ClientRun = { machine, deps, options, startedAt: deps.now(), steps: [], packets: [] };
+  const found: Findings = { scripts: [], console: [], initrds: [], addresses: {} };
+  let ok = true;
+  try {
+    await boot(run, found);
+  } catch (thrown) {
+    if (run.steps.at(-1)?.ok !== false) throw thrown;
+    ok = false;
+  }
+  return {
+    ok,
+    steps: run.steps,
+    packets: run.packets,
+    addresses: {},
+    scripts: [],
+    console: [],
+    initrds: [],
+    ...found,
+    ms: deps.now() - run.startedAt,
+  };
+}
+
+async function boot(run: ClientRun, found: Findings): Promise<void> {
+  const rom = await configureByDhcp(run, 'rom');
+  found.addresses = { rom: rom.lease.address };
+  found.loader = await loadBootFile(run, rom.boot ?? rom.lease);
+  if (run.options.until === 'loader') return;
+
+  const ipxe = await configureByDhcp(run, 'ipxe');
+  found.addresses = { ...found.addresses, ipxe: ipxe.lease.address };
+  const cmdline = await runBootScript(run, ipxe, found);
+  if (run.options.until === 'script') return;
+
+  const os = await configureByDhcp(run, 'os');
+  found.addresses = { ...found.addresses, os: os.lease.address };
+  if (os.lease.hostname !== '') found.hostname = os.lease.hostname;
+  await fetchConfig(run, cmdline, found);
+  if (run.options.until === 'config') return;
+  await sendReport(run, cmdline);
+}
+
+/** Runs what DHCP named, to the kernel's start. Returns the kernel's command line. */
+async function runBootScript(run: ClientRun, ipxe: Configured, found: Findings): Promise<string> {
+  const url = ipxe.boot?.bootFile ?? '';
+  const text = await runStep(run, 'boot-script', `GET ${url}`, async () => {
+    if (!/^https?:\/\//.test(url)) {
+      throw failStep(
+        url === '' ? 'iPXE was given no boot file' : `iPXE was given ${url}, which is no http URL`,
+        'see the events of this machine: is it known as iPXE (option 77, option 175 with HTTP)?',
+      );
+    }
+    const script = await fetchText(run, url, IPXE_AGENT, {
+      redirect: 'follow',
+      needsLength: false,
+      retries: 3,
+    });
+    return { value: script, answered: `a script of ${script.length} bytes`, bytes: script.length };
+  });
+  const scripts = [{ url, text }];
+  const console: string[] = [];
+  found.scripts = scripts;
+  found.console = console;
+  const host = createHost(run, ipxe, found, scripts, console);
+  const outcome = await runIpxeScript(host, url, text).catch((thrown: unknown) => {
+    if (run.steps.at(-1)?.ok === false) throw thrown;
+    return runStep<never>(run, 'script', 'run the script', () => Promise.reject(thrown));
+  });
+  found.cmdline = outcome.cmdline;
+  const role = /\brole[ =:]+([\w.-]+)/i.exec(console.join('\n'))?.[1];
+  if (role !== undefined) found.role = role;
+  if (outcome.kind === 'booted') return outcome.cmdline;
+  const said = console.slice(-3).join(' / ');
+  return runStep(run, 'script', 'boot', () =>
+    Promise.reject(
+      failStep(
+        `the script ended without a kernel (${outcome.reason || 'it simply ended'}); it said: ${said}`,
+        'see the role of this machine: tinderbox machines MAC, tinderbox render MAC',
+      ),
+    ),
+  );
+}
+
+function createHost(
+  run: ClientRun,
+  ipxe: Configured,
+  found: Findings,
+  scripts: { url: string; text: string }[],
+  console: string[],
+): IpxeHost {
+  const initrds: FetchedFile[] = [];
+  found.initrds = initrds;
+  const settings = settingsOf(run, ipxe);
+  /** To the script a failed step is a command's status, until the time for all of it is over. */
+  const orElse =
+    <T>(fallback: T) =>
+    (thrown: unknown): T => {
+      if (run.options.signal.aborted) throw thrown;
+      return fallback;
+    };
+  return {
+    setting: (name) => settings.get(name),
+    async dhcp() {
+      return configureByDhcp(run, 'ipxe').then(() => true, orElse(false));
+    },
+    async fetchScript(url) {
+      const fetched = runStep(run, 'script', `GET ${url}`, async () => {
+        const text = await fetchText(run, url, IPXE_AGENT, {
+          redirect: 'follow',
+          needsLength: false,
+          retries: 3,
+        });
+        return { value: text, answered: `a script of ${text.length} bytes`, bytes: text.length };
+      });
+      const text = await fetched.catch(orElse(undefined));
+      if (text !== undefined) scripts.push({ url, text });
+      return text;
+    },
+    async fetchImage(kind, url) {
+      const fetched = runStep(run, kind, `GET ${url}`, async () => {
+        const options = { redirect: 'follow', needsLength: true, retries: 3 } as const;
+        const file = await fetchCounted(run, url, IPXE_AGENT, options);
+        return { value: file, answered: `${file.bytes} bytes`, bytes: file.bytes };
+      });
+      const file = await fetched.catch(orElse(undefined));
+      if (file === undefined) return false;
+      if (kind === 'kernel') found.kernel = file;
+      else initrds.push(file);
+      return true;
+    },
+    echo: (line) => console.push(line),
+    sleep: (ms) => run.deps.sleep(ms * run.options.timing.sleepScale, run.options.signal),
+  };
+}
+
+/** iPXE's names for what it knows. */
+function settingsOf(run: ClientRun, ipxe: Configured): ReadonlyMap<string, string> {
+  const { machine } = run;
+  const architecture = ipxeArchitecture(machine.architecture);
+  const buildarch = {
+    x86: 'i386',
+    x86_64: 'x86_64',
+    arm32: 'arm32',
+    arm64: 'arm64',
+    riscv64: 'riscv64',
+    loongarch64: 'loong64',
+  };
+  const nextServer = ipxe.boot?.bootServer ?? UNSPECIFIED;
+  return new Map([
+    ['mac', machine.mac],
+    ['uuid', machine.uuid],
+    ['serial', machine.serial ?? ''],
+    ['asset', machine.asset ?? ''],
+    ['manufacturer', machine.manufacturer ?? ''],
+    ['product', machine.product ?? ''],
+    ['platform', architecture.firmware === 'uefi' ? 'efi' : 'pcbios'],
+    // An undionly.kpxe is a 32-bit program whatever the processor.
+    ['buildarch', architecture.firmware === 'bios' ? 'i386' : buildarch[architecture.arch]],
+    ['version', '1.21.1'],
+    ['ip', formatIpv4(ipxe.lease.address)],
+    ['next-server', formatIpv4(nextServer)],
+    ['dhcp-server', formatIpv4(ipxe.lease.server)],
+    ['filename', ipxe.boot?.bootFile ?? ''],
+    ['hostname', ipxe.lease.hostname],
+    ['ifname', 'net0'],
+    ['chip', 'virtio-net'],
+    ['bustype', 'PCI'],
+    ['busid', '01:1a:f4:10:00'],
+  ]);
+}
+
+function argumentOf(cmdline: string, name: string): string | undefined {
+  return cmdline
+    .split(/\s+/)
+    .find((word) => word.startsWith(`${name}=`))
+    ?.slice(name.length + 1);
+}
+
+async function fetchConfig(run: ClientRun, cmdline: string, found: Findings): Promise<void> {
+  const url = argumentOf(cmdline, 'cloud-config-url');
+  // A role without a configuration has no such argument, and that is all right.
+  if (url === undefined) return;
+  await runStep(run, 'config', `GET ${url}`, async () => {
+    const text = await fetchText(run, url, OS_AGENT, { redirect: 'follow', needsLength: false });
+    if (text.trim() === '')
+      throw failStep(`${url} is empty`, 'an empty configuration boots a machine into nothing: see its role');
+    found.config = text;
+    const hostname = /^hostname:\s*["']?([\w.-]+)/m.exec(text)?.[1];
+    if (hostname !== undefined) found.hostname = hostname;
+    const role = /^#\s*role:\s*([\w.-]+)/m.exec(text)?.[1];
+    if (role !== undefined) found.role = role;
+    return { value: undefined, answered: `a configuration of ${text.length} bytes`, bytes: text.length };
+  });
+}
+
+async function sendReport(run: ClientRun, cmdline: string): Promise<void> {
+  const url = argumentOf(cmdline, 'tinderbox.report');
+  if (url === undefined) return;
+  await runStep(run, 'report', `POST ${url} stage=booted`, async () => {
+    const text = await fetchText(run, url, OS_AGENT, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'stage=booted',
+      redirect: 'error',
+      needsLength: false,
+    });
+    return {
+      value: undefined,
+      answered: text.trim() === '' ? 'accepted' : text.trim().slice(0, 100),
+      bytes: text.length,
+    };
+  });
+}

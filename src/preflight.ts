@@ -1,0 +1,146 @@
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadCatalog } from './catalog/load-catalog.ts';
+import type { Config, ResolvedSubnet } from './config/port.ts';
+import { resolveSubnets } from './config/resolve-subnets.ts';
+import { type Problem, toTinderboxError } from './errors.ts';
+import { formatIpv4 } from './machine/ipv4.ts';
+import type { Catalog } from './machine/role.ts';
+import { findInterface } from './net/interfaces.ts';
+import type { NetworkInterface } from './net/port.ts';
+import { checkRoleAssets } from './preflight-assets.ts';
+import { checkRoleTemplates } from './render/check-templates.ts';
+import { allLoaders, type BootFileIndex, createBootFileIndex } from './servers/boot-file-index.ts';
+import { type BootFiles, createBootFiles, DISTRIBUTION_FOLDERS } from './servers/tftp-files.ts';
+
+/** What `check` reports and `serve` starts from: everything that can be known without opening a socket. */
+export interface Preflight {
+  readonly problems: readonly Problem[];
+  /** Undefined where profiles/ is broken. */
+  readonly catalog: Catalog | undefined;
+  /** Those that were found, in the order of the configuration. */
+  readonly interfaces: readonly NetworkInterface[];
+  readonly subnets: readonly ResolvedSubnet[];
+  readonly bootFiles: BootFiles;
+  readonly bootFileIndex: BootFileIndex;
+}
+
+/** Collects all problems at once: of the profiles, the interfaces, the networks, the boot files, the assets. */
+export async function runPreflight(config: Config): Promise<Preflight> {
+  const { catalog, problems: catalogProblems } = await loadCatalog(config.paths.profiles, {
+    generation: 1,
+    checkRole: checkRoleTemplates,
+  });
+  const problems: Problem[] = [...catalogProblems];
+  const interfaces: NetworkInterface[] = [];
+  for (const name of config.network.interfaces) {
+    const { found, problem } = await inspectInterface(config, name);
+    if (problem !== undefined) problems.push(problem);
+    if (found !== undefined) interfaces.push(found);
+  }
+  const resolved = placeSubnets(config, interfaces, catalog);
+  // Without its interface nothing can be said of a subnet; that the interface is missing has been said.
+  if (interfaces.length === config.network.interfaces.length) problems.push(...resolved.problems);
+
+  const loaders = allLoaders(config.loaders);
+  const bootFiles = createBootFiles({
+    folder: join(config.paths.assets, 'ipxe'),
+    distributionFolders: DISTRIBUTION_FOLDERS,
+    loaderNames: [...new Set(loaders.values())],
+  });
+  const bootFileIndex = createBootFileIndex(bootFiles, loaders);
+  await bootFileIndex.refresh();
+  problems.push(...checkBootFiles(config, bootFileIndex));
+  problems.push(...(await checkState(config)));
+  if (catalog !== undefined) problems.push(...(await checkRoleAssets(config, catalog)));
+  return { problems, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
+}
+
+/** The networks of the configuration on these interfaces, and the reservations that lie outside of them. */
+export function placeSubnets(config: Config, interfaces: readonly NetworkInterface[], catalog: Catalog | undefined) {
+  const reservations = [...(catalog?.machines.values() ?? [])].flatMap(({ mac, address, line }) =>
+    address === undefined ? [] : [{ mac, address, line }],
+  );
+  const machinesFile = catalog === undefined ? {} : { machinesFile: catalog.file };
+  return resolveSubnets(config.dhcp, { interfaces, reservations, configFile: config.file, ...machinesFile });
+}
+
+/**
+ * What makes an edit of profiles/ broken although it is sound in itself: a reservation that no network holds. For
+ * interfaces that are not there, nothing is said.
+ */
+export function checkReservations(config: Config, interfaces: readonly NetworkInterface[]) {
+  return (catalog: Catalog): readonly Problem[] =>
+    placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file);
+}
+
+/** The provisioning interfaces that exist. */
+export async function presentInterfaces(config: Config): Promise<readonly NetworkInterface[]> {
+  const found = await Promise.all(config.network.interfaces.map((name) => inspectInterface(config, name)));
+  return found.flatMap((one) => (one.found === undefined ? [] : [one.found]));
+}
+
+async function inspectInterface(
+  config: Config,
+  name: string,
+): Promise<{ found?: NetworkInterface; problem?: Problem }> {
+  try {
+    const found = await findInterface(name);
+    if (found.addresses.length === 0) {
+      const remedy = `Give it one (ip address add 10.77.0.1/24 dev ${name}); machines are told this address.`;
+      return { problem: error(config.file, `network.interface: ${name} has no IPv4 address`, remedy) };
+    }
+    if (found.up) return { found };
+    const remedy = `Bring it up (ip link set ${name} up) before a machine asks.`;
+    return { found, problem: { ...error(config.file, `network.interface: ${name} is down`, remedy), severity: 'warning' } };
+  } catch (thrown) {
+    const { message, remedy } = toTinderboxError(thrown);
+    return { problem: error(config.file, `network.interface: ${message}`, remedy) };
+  }
+}
+
+/** A loader that the operator named, or that a package brings, must be there; others are only told of. */
+function checkBootFiles(config: Config, index: BootFileIndex): readonly Problem[] {
+  if (config.dhcp.mode === 'off') return [];
+  return index
+    .rows()
+    .filter(({ expected, file, path }) => expected && file !== undefined && path === undefined)
+    .map(({ file, label }) =>
+      error(
+        config.file,
+        `no boot file for ${label}: ${file} is neither in ${join(config.paths.assets, 'ipxe')} nor in ${DISTRIBUTION_FOLDERS.join(', ')}`,
+        'Put it into the first, or install the package ipxe (Debian, Ubuntu), ipxe-bootimgs (Fedora).',
+      ),
+    );
+}
+
+async function checkState(config: Config): Promise<readonly Problem[]> {
+  const { state } = config.paths;
+  try {
+    await mkdir(state, { recursive: true, mode: 0o700 });
+    await access(state, constants.R_OK | constants.W_OK | constants.X_OK);
+    return [];
+  } catch (thrown) {
+    const { message } = toTinderboxError(thrown);
+    return [error(config.file, `paths.state: ${state} cannot be written: ${message}`, 'Make it a folder of the user that runs tinderbox.')];
+  }
+}
+
+function error(file: string, message: string, remedy?: string): Problem {
+  return { severity: 'error', file, message, ...(remedy === undefined ? {} : { remedy }) };
+}
+
+/** The address that machines on this interface are told: the first. */
+export function serverAddressOf(networkInterface: NetworkInterface) {
+  const [first] = networkInterface.addresses;
+  if (first === undefined) throw new Error(`${networkInterface.name} has no address`);
+  return first.address;
+}
+
+/** `http://10.77.0.1`, with the port where it is not 80, without a trailing slash. */
+export function serverUrlOf(config: Config, networkInterface: NetworkInterface): string {
+  if (config.http.url !== undefined) return config.http.url;
+  const port = config.http.port === 80 ? '' : `:${config.http.port}`;
+  return `http://${formatIpv4(serverAddressOf(networkInterface))}${port}`;
+}

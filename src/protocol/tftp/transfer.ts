@@ -1,0 +1,195 @@
+import { backOff, createRoundTrip, type RoundTrip, retransmitAfter, sampleRoundTrip } from './round-trip.ts';
+
+/**
+ * Milliseconds without progress after which the client is given up. Repeated ACKs are no progress: behind a path that
+ * drops large packets a client asks for the same block for ever. One that never answered may not even exist.
+ */
+const STALL = 30_000;
+const NEVER_HEARD = 10_000;
+/** Where only the last ACK is missing: so many resends, over at least so long, before it counts as lost. */
+const LAST_RESENDS = 6;
+const LAST_STALL = 3_000;
+
+/**
+ * The sending side of one transfer, without a socket or clock: blocks count from 1 and do not wrap here. Mutable and
+ * flat, since every packet of every transfer goes through it; only the functions below write to it.
+ */
+export interface Transfer {
+  readonly fileSize: number;
+  readonly blockSize: number;
+  readonly windowSize: number;
+  /** The number of the last block, the first that is not full (it may be empty). */
+  readonly lastBlock: number;
+  /** The OACK was sent and its ACK (of block 0) is still to come. */
+  negotiating: boolean;
+  /** The client acknowledged something. */
+  heard: boolean;
+  /** Highest block that is acknowledged, with all before it. */
+  acknowledged: number;
+  /** Highest block that was sent. Never more than a window beyond `acknowledged` (TFTP 8). */
+  sent: number;
+  /** Blocks (and OACKs) sent again. */
+  resends: number;
+  /** Timeouts since the last progress. */
+  timeouts: number;
+  startedAt: number;
+  progressAt: number;
+  /** When the window that is out was sent. */
+  sentAt: number;
+  /** When to call expireTransfer. */
+  deadline: number;
+  readonly roundTrip: RoundTrip;
+  /** The window that is out was sent more than once: its ACK measures nothing (Karn). */
+  resent: boolean;
+  /** Duplicate ACKs that our own resends can explain, until `excusedUntil`. */
+  excused: number;
+  excusedUntil: number;
+}
+
+export interface TransferOptions {
+  /** Bytes. */
+  readonly fileSize: number;
+  readonly blockSize: number;
+  readonly windowSize: number;
+  /** Seconds; undefined if the client did not ask. */
+  readonly timeout: number | undefined;
+  /** Whether an OACK goes first. */
+  readonly negotiating: boolean;
+  /** Milliseconds, of a clock that does not jump. */
+  readonly now: number;
+}
+
+/**
+ * What to do after a packet or a timeout:
+ * `oack`: send the OACK (again); `data`: send the blocks acknowledged + 1 … sent; `none`: nothing;
+ * `finished`: the client has it all; `finished-unacknowledged`: all but the last window's ACK came (TFTP 3: a success);
+ * `stalled`: the client is gone.
+ */
+export type TransferStep = 'none' | 'oack' | 'data' | 'finished' | 'finished-unacknowledged' | 'stalled';
+
+/** The first packet to send is the OACK if `negotiating`, else the blocks 1 … sent. */
+export function startTransfer(options: TransferOptions): Transfer {
+  const lastBlock = Math.floor(options.fileSize / options.blockSize) + 1;
+  const roundTrip = createRoundTrip(options.timeout);
+  return {
+    fileSize: options.fileSize,
+    blockSize: options.blockSize,
+    windowSize: options.windowSize,
+    lastBlock,
+    negotiating: options.negotiating,
+    heard: false,
+    acknowledged: 0,
+    sent: options.negotiating ? 0 : Math.min(options.windowSize, lastBlock),
+    resends: 0,
+    timeouts: 0,
+    startedAt: options.now,
+    progressAt: options.now,
+    sentAt: options.now,
+    deadline: options.now + retransmitAfter(roundTrip),
+    roundTrip,
+    resent: false,
+    excused: 0,
+    excusedUntil: 0,
+  };
+}
+
+/** Bytes of a block: full but for the last. */
+export function blockLength(transfer: Transfer, block: number): number {
+  return block < transfer.lastBlock ? transfer.blockSize : transfer.fileSize % transfer.blockSize;
+}
+
+/** The client acknowledged `wire`, the 16 bits of a block number. */
+export function acknowledgeBlock(transfer: Transfer, wire: number, now: number): TransferStep {
+  if (transfer.negotiating) {
+    // Anything but the ACK of the OACK belongs to another time.
+    if (wire !== 0) return 'none';
+    transfer.negotiating = false;
+    return advance(transfer, 0, now);
+  }
+  // TFTP 5: numbers wrap to 0 past 65535, so only the distance from what is acknowledged says which block is meant.
+  const ahead = (wire - transfer.acknowledged) & 0xffff;
+  if (ahead === 0) return repeatedAck(transfer, now);
+  const block = transfer.acknowledged + ahead;
+  // An ACK from before, or of what was never sent.
+  if (block > transfer.sent) return 'none';
+  if (block === transfer.lastBlock) {
+    transfer.heard = true;
+    transfer.acknowledged = block;
+    return 'finished';
+  }
+  const gap = block < transfer.sent;
+  const resentBlocks = transfer.sent - block;
+  const step = advance(transfer, block, now);
+  if (gap) {
+    // TFTP 8, RFC 7440: an ACK inside the window tells of a gap; go back to the block behind it.
+    transfer.resends += resentBlocks;
+    transfer.resent = true;
+    excuse(transfer, now);
+  }
+  return step;
+}
+
+/** `transfer.deadline` has passed. */
+export function expireTransfer(transfer: Transfer, now: number): TransferStep {
+  transfer.timeouts++;
+  const stalled = now - transfer.progressAt;
+  const lastWindow = transfer.heard && !transfer.negotiating && transfer.sent === transfer.lastBlock;
+  if (lastWindow && transfer.timeouts > LAST_RESENDS && stalled >= LAST_STALL)
+    return 'finished-unacknowledged';
+  if (stalled >= (transfer.heard ? STALL : NEVER_HEARD)) return 'stalled';
+  backOff(transfer.roundTrip);
+  transfer.resent = true;
+  transfer.sentAt = now;
+  transfer.deadline = now + retransmitAfter(transfer.roundTrip);
+  if (transfer.negotiating) {
+    transfer.resends++;
+    return 'oack';
+  }
+  transfer.resends += transfer.sent - transfer.acknowledged;
+  excuse(transfer, now);
+  return 'data';
+}
+
+/** The client sent an ERROR. After the last block it may be its way of closing (code 5: its port is gone). */
+export function errorEndsWell(transfer: Transfer, code: number): boolean {
+  return code === 5 && transfer.heard && !transfer.negotiating && transfer.sent === transfer.lastBlock;
+}
+
+function advance(transfer: Transfer, block: number, now: number): TransferStep {
+  if (!transfer.resent) sampleRoundTrip(transfer.roundTrip, now - transfer.sentAt);
+  transfer.heard = true;
+  transfer.progressAt = now;
+  transfer.acknowledged = block;
+  transfer.sent = Math.min(block + transfer.windowSize, transfer.lastBlock);
+  transfer.resent = false;
+  transfer.timeouts = 0;
+  transfer.sentAt = now;
+  transfer.deadline = now + retransmitAfter(transfer.roundTrip);
+  return 'data';
+}
+
+/**
+ * The ACK of what is acknowledged already. In lock step it never causes a resend, or each late packet doubles all
+ * traffic to the end (the sorcerer's apprentice, RFC 1123 4.2.3.1). With windows it tells that the window's first block
+ * is lost (RFC 7440), unless a resend of ours has brought the client blocks that it had: EDK2 acknowledges each of
+ * those. So a resend excuses as many repeated ACKs as it has blocks; what that hides, the timer mends.
+ */
+function repeatedAck(transfer: Transfer, now: number): TransferStep {
+  if (transfer.windowSize === 1) return 'none';
+  if (transfer.excused > 0 && now < transfer.excusedUntil) {
+    transfer.excused--;
+    return 'none';
+  }
+  transfer.resends += transfer.sent - transfer.acknowledged;
+  transfer.resent = true;
+  transfer.sentAt = now;
+  transfer.deadline = now + retransmitAfter(transfer.roundTrip);
+  excuse(transfer, now);
+  return 'data';
+}
+
+function excuse(transfer: Transfer, now: number): void {
+  if (now >= transfer.excusedUntil) transfer.excused = 0;
+  transfer.excused += transfer.windowSize;
+  transfer.excusedUntil = now + 2 * retransmitAfter(transfer.roundTrip);
+}

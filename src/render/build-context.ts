@@ -1,0 +1,46 @@
+import type { BootPlan } from '../boot/boot-plan.ts';
+import type { Subnet } from '../boot/subnet.ts';
+import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
+import type { MachineFacts } from '../machine/facts.ts';
+import type { ClusterContext, TemplateContext } from './context.ts';
+
+export interface ContextInput {
+  readonly plan: Extract<BootPlan, { kind: 'boot' }>;
+  readonly facts: MachineFacts;
+  readonly cluster: ClusterContext | undefined;
+  /** Address and URL as this machine reached us. */
+  readonly server: { readonly address: Ipv4; readonly url: string };
+  /** The networks whose router and name servers are known. */
+  readonly subnets: readonly Pick<Subnet, 'network' | 'router' | 'dns'>[];
+  /** `<server.url>/boot/<session>`; of a preview, a URL that says so. */
+  readonly sessionUrl: string;
+}
+
+/** Everything a role's templates see, for one machine. */
+export function buildContext({ plan, facts, cluster, server, subnets, sessionUrl }: ContextInput): TemplateContext {
+  const { address } = plan;
+  const subnet =
+    address === undefined ? undefined : subnets.find(({ network }) => networkContains(network, address));
+  return {
+    machine: {
+      mac: facts.mac,
+      hostname: plan.hostname,
+      address: address === undefined ? '' : formatIpv4(address),
+      prefix: subnet?.network.prefix ?? 0,
+      gateway: subnet?.router === undefined ? '' : formatIpv4(subnet.router),
+      dns: (subnet?.dns ?? []).map(formatIpv4),
+      uuid: facts.uuid ?? '',
+      serial: facts.serial ?? '',
+      arch: facts.arch ?? '',
+      manufacturer: facts.manufacturer ?? '',
+      product: facts.product ?? '',
+    },
+    role: plan.role.name,
+    parameters: plan.parameters,
+    ...(cluster === undefined ? {} : { cluster }),
+    server: { address: formatIpv4(server.address), url: server.url },
+    configUrl: `${sessionUrl}/${plan.role.config?.format ?? 'cloud-config'}`,
+    reportUrl: `${sessionUrl}/report`,
+    assetsUrl: `${server.url}/assets`,
+  };
+}

@@ -1,0 +1,56 @@
+import type { TemplateContext } from './context.ts';
+
+/**
+ * Parsing a rendered configuration back takes a hundred times as long as rendering it, and the configurations of a
+ * rack differ in a few values of known form only. So the verdict on one stands for all that have the same skeleton:
+ * the text with those values taken out, and what YAML and the checks could tell two of their values apart by.
+ *
+ * Undefined where a value has not the plain form that it should: then the text is parsed.
+ */
+export function skeletonOf(body: string, context: TemplateContext): string | undefined {
+  const { machine, configUrl, reportUrl } = context;
+  if (body.includes(MARK)) return undefined;
+  if (!PLAIN_URL.test(configUrl) || !PLAIN_URL.test(reportUrl)) return undefined;
+  if (!MAC.test(machine.mac) || !HOSTNAME.test(machine.hostname)) return undefined;
+  if (machine.uuid !== '' && !UUID.test(machine.uuid)) return undefined;
+  if (machine.address !== '' && !ADDRESS.test(machine.address)) return undefined;
+
+  let skeleton = body.replaceAll(configUrl, `${MARK}c`).replaceAll(reportUrl, `${MARK}r`);
+  if (machine.uuid !== '') skeleton = skeleton.replaceAll(machine.uuid, `${MARK}u`);
+  skeleton = skeleton.replaceAll(machine.mac, `${MARK}m`);
+  if (machine.address !== '') skeleton = skeleton.replaceAll(machine.address, `${MARK}a`);
+  skeleton = skeleton.replaceAll(machine.hostname, `${MARK}h`);
+  // YAML 1.1 takes colons between digits for a number of base 60; a name's length is bounded where it is part of one.
+  const macIsNumber = !/[a-f]/.test(machine.mac);
+  return `${macIsNumber}${machine.hostname.length}${MARK}${skeleton}`;
+}
+
+/** Cannot stand in YAML. */
+const MARK = '\u0000';
+/** All of them text to YAML wherever they stand alone, and without a character that ends or begins anything. */
+const PLAIN_URL = /^https?:\/\/[A-Za-z0-9.:/_-]*[A-Za-z0-9]$/;
+const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
+/** With a hyphen inside and a letter in front it is no number, truth value or date. */
+const HOSTNAME = /^[a-z][a-z0-9]*-[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
+
+/** Skeletons that passed. Bounded: a template that writes a machine's serial number has a new one for each machine. */
+export interface SkeletonMemory {
+  has(skeleton: string): boolean;
+  add(skeleton: string): void;
+}
+
+const REMEMBERED = 64;
+
+export function createSkeletonMemory(): SkeletonMemory {
+  const known = new Set<string>();
+  return {
+    has: (skeleton) => known.has(skeleton),
+    add: (skeleton) => {
+      const [oldest] = known;
+      if (known.size >= REMEMBERED && oldest !== undefined) known.delete(oldest);
+      known.add(skeleton);
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import type { Role, TemplateSource } from '../machine/role.ts';
+import type { TemplateContext } from './context.ts';
+import { scriptWords } from './ipxe-text.ts';
+import { renderTemplate, templateError, templateProblem } from './template-engine.ts';
+
+/** What a machine is to fetch and start: absolute paths (`/assets/…`) or http URLs. */
+export interface BootFiles {
+  readonly kernel: string;
+  readonly initrd: readonly string[];
+  /** Kernel arguments, in order; none is empty or holds a space. */
+  readonly cmdline: readonly string[];
+}
+
+/**
+ * The boot block of a role for one machine. An initrd or argument that renders to nothing is left out, so that a
+ * role can make it depend on a parameter. Throws TinderboxError `invalid-template`.
+ */
+export function renderBootFiles(role: Role, context: TemplateContext): BootFiles {
+  const kernel = renderPath(role.boot.kernel, context);
+  if (kernel === undefined) {
+    throw templateError(templateProblem(role.boot.kernel, undefined, `role \`${role.name}\` names no kernel`));
+  }
+  return {
+    kernel,
+    initrd: role.boot.initrd.map((source) => renderPath(source, context)).filter((path) => path !== undefined),
+    cmdline: role.boot.cmdline.flatMap((source) => scriptWords(source, renderTemplate(source, context))),
+  };
+}
+
+/** The URL that a machine fetches: a path is one of the server that it reached. */
+export function absoluteUrl(path: string, context: TemplateContext): string {
+  return path.startsWith('/') ? `${context.server.url}${path}` : path;
+}
+
+function renderPath(source: TemplateSource, context: TemplateContext): string | undefined {
+  const rendered = renderTemplate(source, context);
+  const words = scriptWords(source, rendered);
+  const [path] = words;
+  if (path === undefined) return undefined;
+  if (words.length > 1 || !/^(\/[^/]|https?:\/\/[^/])/.test(path)) {
+    throw templateError(
+      templateProblem(
+        source,
+        undefined,
+        `\`${rendered}\` is no absolute path (/assets/…) and no http URL, or holds a space`,
+        'write a path below /assets, or a whole URL',
+      ),
+    );
+  }
+  return path;
+}

@@ -1,0 +1,168 @@
+import type { MachineFacts } from '../machine/facts.ts';
+import type { Role } from '../machine/role.ts';
+import type { TemplateContext } from './context.ts';
+import { echoText } from './ipxe-text.ts';
+import { absoluteUrl, renderBootFiles } from './render-boot-files.ts';
+
+/**
+ * iPXE scripts (https://ipxe.org/scripting). They hold for the iPXE of 2019 in QEMU's ROMs as for 2.x:
+ *
+ * - a command that fails ends a script, and then firmware boots the next device: every one that may fail has a `||`;
+ * - `chain --replace` leaves the old script for good, so that a machine that waits for days does not nest them;
+ * - no script ever ends or reboots: it starts a kernel, or says what is wrong, waits and asks again;
+ * - URLs are absolute: in proxy mode `${next-server}` may be the router (seen).
+ *
+ * None of these functions escapes `url`: it is the daemon's own.
+ */
+
+/** Between the tries of a machine that cannot fetch its script; the last one holds for all that follow. */
+const BACK_OFF_SECONDS = [5, 10, 20, 30] as const;
+
+/** For `GET /boot.ipxe`: finds out who the machine is and goes on to `/ipxe`. `url` has no trailing slash. */
+export function bootstrapScript({ url }: { readonly url: string }): string {
+  const [shortest] = BACK_OFF_SECONDS;
+  // From the longest down, so that one failure makes one step.
+  const longer = BACK_OFF_SECONDS.slice(1)
+    .map((seconds, index) => `iseq \${wait} ${BACK_OFF_SECONDS[index]} && set wait ${seconds} ||`)
+    .toReversed();
+  return script([
+    `echo`,
+    `echo Tinderbox at ${url}`,
+    `set wait ${shortest}`,
+    ``,
+    `:address`,
+    `isset \${netX/ip} && goto identify ||`,
+    `echo Tinderbox: this machine has no address yet, asking DHCP for one`,
+    `dhcp && goto identify ||`,
+    `echo Tinderbox: no answer from DHCP, error \${errno}. Trying again in \${wait} s`,
+    `sleep \${wait} ||`,
+    ...longer,
+    `goto address`,
+    ``,
+    `:identify`,
+    // A BIOS build calls itself i386 whatever the processor; bit 29 of CPUID 8000_0001h is long mode.
+    `set arch \${buildarch}`,
+    `iseq \${buildarch} i386 || goto ask`,
+    // Not every build has `cpuid`. Without it nothing is claimed, and the server goes by what DHCP showed.
+    `cpuid 0 || clear arch ||`,
+    `cpuid --ext 29 && set arch x86_64 ||`,
+    ``,
+    `:ask`,
+    `echo Tinderbox: \${netX/mac} asks what to boot`,
+    `chain --replace --autofree ${askUrl(url)} ||`,
+    `echo Tinderbox: no script from ${url}, error \${errno}. Trying again in \${wait} s`,
+    `sleep \${wait} ||`,
+    ...longer,
+    `goto address`,
+  ]);
+}
+
+export interface MachineScriptInput {
+  readonly role: Role;
+  readonly context: TemplateContext;
+  readonly hostname: string;
+}
+
+/** Seconds that a failed boot stays on screen before the machine asks again. */
+const FAILED_SECONDS = 15;
+
+/**
+ * For `/ipxe` where the machine is to boot: kernel, initrds, command line. Throws TinderboxError `invalid-template`
+ * where the role's boot block does not render, or where a value in it would become a command.
+ */
+export function machineScript({ role, context, hostname }: MachineScriptInput): string {
+  const { kernel, initrd, cmdline } = renderBootFiles(role, context);
+  const names = initrd.map((_path, index) => `initrd${index}`);
+  // EFI-stub kernels load the initrds that their command line names (seen); a BIOS kernel gets them all regardless.
+  const words = [...names.map((name) => `initrd=${name}`), ...cmdline];
+  const kernelUrl = absoluteUrl(kernel, context);
+  return script([
+    `echo`,
+    `echo Tinderbox: ${echoText(`${context.machine.mac} is ${hostname}, role ${role.name}`)}`,
+    `imgfree ||`,
+    ``,
+    `set what the kernel ${kernelUrl}`,
+    `kernel ${[kernelUrl, ...words].join(' ')} || goto failed`,
+    ...initrd.flatMap((path, index) => {
+      const initrdUrl = absoluteUrl(path, context);
+      return [``, `set what the initrd ${initrdUrl}`, `initrd --name ${names[index]} ${initrdUrl} || goto failed`];
+    }),
+    ``,
+    `set what starting the kernel`,
+    `boot || goto failed`,
+    ``,
+    `:failed`,
+    `echo Tinderbox: failed: \${what}, error \${errno}`,
+    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS),
+  ]);
+}
+
+export interface WaitScriptInput {
+  readonly url: string;
+  readonly message: string;
+  readonly facts: MachineFacts;
+  /** How long the message stands before the machine asks again. */
+  readonly seconds: number;
+}
+
+/** For `/ipxe` where the machine is not admitted yet: its screen says so, and it asks again. */
+export function waitScript({ url, message, facts, seconds }: WaitScriptInput): string {
+  const who = [facts.mac, facts.manufacturer, facts.product, facts.serial].filter((text) => text !== undefined && text !== '');
+  return script([
+    `echo`,
+    `echo Tinderbox: ${echoText(message)}`,
+    `echo Tinderbox: ${echoText(who.join(' '))}`,
+    ...askAgain(url, facts.arch ?? '', seconds),
+  ]);
+}
+
+export interface RefusalScriptInput {
+  readonly message: string;
+  readonly url: string;
+  readonly seconds: number;
+}
+
+/** For `/ipxe` where the answer is no, or where we failed: the screen says why; an operator's edit ends it. */
+export function refusalScript({ message, url, seconds }: RefusalScriptInput): string {
+  return script([`echo`, `echo Tinderbox: ${echoText(message)}`, ...askAgain(url, '', seconds)]);
+}
+
+/**
+ * The last lines of a script: wait, ask for a new one, for ever. The question is put together by iPXE from its own
+ * settings, so that nothing a machine says of itself stands in a script.
+ */
+function askAgain(url: string, arch: TemplateContext['machine']['arch'], seconds: number): readonly string[] {
+  return [
+    // The bootstrap script, if it ran, has found out the architecture already.
+    ...(arch === '' ? [] : [`isset \${arch} || set arch ${IPXE_ARCH[arch] ?? arch}`]),
+    `:again`,
+    `echo Tinderbox: asking again in ${seconds} s`,
+    `sleep ${seconds} ||`,
+    `isset \${netX/ip} || dhcp ||`,
+    `chain --replace --autofree ${askUrl(url)} ||`,
+    `echo Tinderbox: no script from ${url}, error \${errno}`,
+    `goto again`,
+  ];
+}
+
+/** iPXE's words (`${buildarch}`) where they differ from ours. */
+const IPXE_ARCH: { readonly [arch: string]: string } = { x86: 'i386', loongarch64: 'loong64' };
+
+/** `netX` is the interface that was opened last: the one that has the address. */
+function askUrl(url: string): string {
+  const query = [
+    'mac=${netX/mac:hexhyp}',
+    'uuid=${uuid}',
+    'serial=${serial:uristring}',
+    'asset=${asset:uristring}',
+    'arch=${arch}',
+    'platform=${platform}',
+    'manufacturer=${manufacturer:uristring}',
+    'product=${product:uristring}',
+  ];
+  return `${url}/ipxe?${query.join('&')}`;
+}
+
+function script(lines: readonly string[]): string {
+  return ['#!ipxe', ...lines, ''].join('\n');
+}

@@ -1,0 +1,97 @@
+import type { Parameters, ParameterValue } from '../machine/role.ts';
+import type { TemplateContext } from './context.ts';
+
+/** What is known of a value before there is one. */
+export type Shape =
+  | { readonly kind: 'map'; readonly members: { readonly [name: string]: Shape | Unknown } }
+  | { readonly kind: 'list'; readonly element: Shape | Unknown }
+  /** A text, number or truth value: nothing can be asked of it. */
+  | { readonly kind: 'leaf' };
+/** Anything may be in there: what an operator writes under a parameter is known only when a machine asks. */
+export type Unknown = undefined;
+
+export const LEAF: Shape = { kind: 'leaf' };
+
+/** Kept complete by the compiler: a name added to the context must be added here. */
+type MembersOf<T> = { readonly [name in keyof Required<T>]: Shape };
+
+const MACHINE: MembersOf<TemplateContext['machine']> = {
+  mac: LEAF,
+  hostname: LEAF,
+  address: LEAF,
+  prefix: LEAF,
+  gateway: LEAF,
+  dns: { kind: 'list', element: LEAF },
+  uuid: LEAF,
+  serial: LEAF,
+  arch: LEAF,
+  manufacturer: LEAF,
+  product: LEAF,
+};
+
+const CLUSTER: MembersOf<NonNullable<TemplateContext['cluster']>> = {
+  name: LEAF,
+  apiServer: LEAF,
+  podNetwork: LEAF,
+  serviceNetwork: LEAF,
+  dnsServiceIP: LEAF,
+  dnsDomain: LEAF,
+};
+
+const SERVER: MembersOf<TemplateContext['server']> = { address: LEAF, url: LEAF };
+
+/** What the templates of a role see, by the parameters that the role declares. */
+export function rootShape(parameters: Parameters): Shape {
+  const members: MembersOf<TemplateContext> = {
+    machine: { kind: 'map', members: MACHINE },
+    cluster: { kind: 'map', members: CLUSTER },
+    server: { kind: 'map', members: SERVER },
+    role: LEAF,
+    configUrl: LEAF,
+    reportUrl: LEAF,
+    assetsUrl: LEAF,
+    parameters: {
+      kind: 'map',
+      members: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, parameterShape(value)])),
+    },
+  };
+  return { kind: 'map', members };
+}
+
+/** A default says what sort of value a parameter has, but not what an operator's list or map will hold. */
+function parameterShape(value: ParameterValue): Shape | Unknown {
+  if (Array.isArray(value)) return { kind: 'list', element: undefined };
+  return value === null || typeof value === 'object' ? undefined : LEAF;
+}
+
+/**
+ * Whether `name` may be asked of it. What every object inherits is nobody's variable, so it is refused even where
+ * anything else may be.
+ */
+export function isKnown(shape: Shape | Unknown, name: string): boolean {
+  if (name in Object.prototype) return false;
+  if (shape === undefined) return true;
+  switch (shape.kind) {
+    case 'map':
+      return Object.hasOwn(shape.members, name);
+    case 'list':
+      return name === 'length' || /^\d+$/.test(name);
+    case 'leaf':
+      return false;
+  }
+}
+
+export function memberOf(shape: Shape | Unknown, name: string): Shape | Unknown {
+  switch (shape?.kind) {
+    case 'map':
+      return shape.members[name];
+    case 'list':
+      return name === 'length' ? LEAF : shape.element;
+    default:
+      return undefined;
+  }
+}
+
+export function knownNames(shape: Shape | Unknown): readonly string[] {
+  return shape?.kind === 'map' ? Object.keys(shape.members) : [];
+}

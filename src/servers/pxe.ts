@@ -1,0 +1,20 @@
+import { type DhcpLoop, type DhcpLoopOptions, runDhcpLoop } from './dhcp-loop.ts';
+
+/**
+ * Port 4011 on one interface. The reply goes from port 4011 to where the request came from: EDK2 asks from 4011 and
+ * listens there, iPXE asks from 68 and accepts nothing that is not from 4011.
+ */
+export function startPxeServer(
+  options: Omit<DhcpLoopOptions, 'plane' | 'destination' | 'changeLease'>,
+): DhcpLoop {
+  return runDhcpLoop({
+    ...options,
+    plane: 'pxe',
+    changeLease: () => Promise.resolve(),
+    // A client without an address asks by broadcast, from 0.0.0.0.
+    destination: (_request, _answered, { address, port }) => ({
+      address: address === '0.0.0.0' ? '255.255.255.255' : address,
+      port,
+    }),
+  });
+}

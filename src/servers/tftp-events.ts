@@ -1,0 +1,84 @@
+import { type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
+import type { TftpRequest } from '../protocol/tftp/packet.ts';
+import type { Journal, Observation } from '../store/port.ts';
+import { describeOptions, describeRequest, readable } from './tftp-texts.ts';
+import type { RunningTransfer, TransferEnd } from './tftp-transfer.ts';
+
+/** What the journal hears of transfers. `address`: the client's, as text. */
+export interface TftpEvents {
+  answered(address: string, request: TftpRequest, transfer: RunningTransfer): void;
+  refused(address: string, request: TftpRequest, answered: string, reason: string): void;
+  ignored(address: string, request: TftpRequest, reason: string): void;
+  /** `elapsed`: milliseconds since the request. */
+  done(
+    address: string,
+    request: TftpRequest,
+    transfer: RunningTransfer,
+    end: TransferEnd,
+    elapsed: number,
+  ): void;
+}
+
+export interface TftpEventsOptions {
+  readonly journal: Pick<Journal, 'record' | 'macAt' | 'count'>;
+  readonly via: string;
+  readonly now: () => number;
+}
+
+export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
+  const { journal, via } = options;
+
+  const record = (address: string, observation: Omit<Observation, 'at' | 'via' | 'mac'>): void => {
+    const mac = journal.macAt(parseIpv4(address) as Ipv4);
+    journal.record({ ...observation, at: options.now(), via, ...(mac !== undefined && { mac }) });
+  };
+
+  return {
+    answered(address, request, transfer) {
+      journal.count('tftp.read.answered');
+      const { file, answer } = transfer;
+      const first = answer === undefined ? 'the first block, no options' : `OACK ${describeOptions(answer)}`;
+      record(address, {
+        kind: 'tftp.read',
+        outcome: 'answered',
+        asked: describeRequest(request),
+        answered: first,
+        reasons: [`${readable(file.path)}, ${file.bytes.length} bytes`, ...transfer.negotiationReasons],
+      });
+    },
+    refused(address, request, answered, reason) {
+      journal.count('tftp.read.refused');
+      const asked = describeRequest(request);
+      record(address, { kind: 'tftp.read', outcome: 'refused', asked, answered, reasons: [reason] });
+    },
+    ignored(address, request, reason) {
+      journal.count('tftp.read.ignored');
+      const asked = describeRequest(request);
+      record(address, { kind: 'tftp.read', outcome: 'ignored', asked, answered: '', reasons: [reason] });
+    },
+    done(address, request, transfer, end, elapsed) {
+      journal.count(`tftp.done.${end.kind}`);
+      const { state, file } = transfer;
+      const finished = end.kind === 'finished';
+      const bytes = Math.min(file.bytes.length, state.acknowledged * state.blockSize);
+      const sent = `${finished ? file.bytes.length : bytes} of ${file.bytes.length} bytes in ${Math.round(elapsed)} ms`;
+      const again = state.resends === 0 ? '' : `, ${state.resends} blocks sent again`;
+      record(address, {
+        kind: 'tftp.done',
+        outcome: finished ? 'answered' : 'noted',
+        asked: readable(request.name),
+        answered: `${sent}${again}`,
+        reasons: reasonsOf(end),
+        // The machine has its loader whole: its firmware did its part.
+        ...(finished && { stage: 'firmware' as const }),
+      });
+    },
+  };
+}
+
+function reasonsOf(end: TransferEnd): readonly string[] {
+  if (end.kind !== 'finished') return [end.reason];
+  return end.acknowledged
+    ? []
+    : ['the last ACK never came, as from clients that start what they loaded at once'];
+}

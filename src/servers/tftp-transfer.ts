@@ -1,0 +1,168 @@
+import type { RemoteInfo } from 'node:dgram';
+import { negotiateOptions } from '../protocol/tftp/negotiate-options.ts';
+import {
+  ackedBlock,
+  decodeTftpPacket,
+  encodeTftpPacket,
+  TFTP_ERRORS,
+  type TftpRequest,
+  writeDataHeader,
+} from '../protocol/tftp/packet.ts';
+import {
+  acknowledgeBlock,
+  blockLength,
+  errorEndsWell,
+  expireTransfer,
+  startTransfer,
+  type Transfer,
+  type TransferStep,
+} from '../protocol/tftp/transfer.ts';
+import type { TftpFile } from './tftp-files.ts';
+import type { TransferSocket } from './tftp-sockets.ts';
+import { readable } from './tftp-texts.ts';
+
+/** How a transfer ended. `probe`: the client only wanted the options, the size above all. */
+export type TransferEnd =
+  | { readonly kind: 'finished'; readonly acknowledged: boolean }
+  | { readonly kind: 'probe' | 'aborted'; readonly reason: string }
+  | { readonly kind: 'stalled' | 'replaced' | 'stopped'; readonly reason: string };
+
+/** One file on its way to one client, from one port. */
+export interface RunningTransfer {
+  readonly state: Transfer;
+  readonly file: TftpFile;
+  readonly answer: ReadonlyMap<string, string> | undefined;
+  readonly negotiationReasons: readonly string[];
+  /** Sends the first packet. */
+  begin(): void;
+  /** Called when `state.deadline` has passed. */
+  expire(now: number): void;
+  /** Ends it from our side; an ERROR tells the client if `message` is given. */
+  end(end: TransferEnd, message?: string): void;
+}
+
+export interface TransferParts {
+  readonly request: TftpRequest;
+  readonly file: TftpFile;
+  readonly remote: { readonly address: string; readonly port: number };
+  readonly lent: TransferSocket;
+  /** Bytes, of the interface. */
+  readonly mtu: number;
+  /** Milliseconds, of a clock that does not jump. */
+  readonly now: () => number;
+  /** Called once, after the last packet was sent. */
+  readonly onEnd: (end: TransferEnd) => void;
+  /** Somebody else wrote to this port. */
+  readonly onStranger: (bytes: Buffer, remote: RemoteInfo) => void;
+  /** The client sent what is no answer to a block. */
+  readonly onNonsense: () => void;
+}
+
+/** Joins the pure transfer to its socket. The receiver it sets is called for every packet of the port. */
+export function createRunningTransfer(parts: TransferParts): RunningTransfer {
+  const { file, lent, now } = parts;
+  const { socket } = lent;
+  const { address, port } = parts.remote;
+  const bytes = Buffer.from(file.bytes.buffer, file.bytes.byteOffset, file.bytes.byteLength);
+  const negotiated = negotiateOptions(parts.request.options, { fileSize: bytes.length, mtu: parts.mtu });
+  const { answer } = negotiated;
+  const state = startTransfer({
+    fileSize: bytes.length,
+    blockSize: negotiated.blockSize,
+    windowSize: negotiated.windowSize,
+    timeout: negotiated.timeout,
+    negotiating: answer !== undefined,
+    now: now(),
+  });
+  let ended = false;
+
+  const send = (step: TransferStep): void => {
+    switch (step) {
+      case 'none':
+        return;
+      case 'oack':
+        if (answer !== undefined) {
+          socket.send(encodeTftpPacket({ kind: 'options-ack', options: answer }), port, address);
+        }
+        return;
+      case 'data':
+        for (let block = state.acknowledged + 1; block <= state.sent; block++) sendBlock(block);
+        return;
+      case 'finished':
+        end({ kind: 'finished', acknowledged: true });
+        return;
+      case 'finished-unacknowledged':
+        end({ kind: 'finished', acknowledged: false });
+        return;
+      case 'stalled': {
+        const waiting = state.negotiating ? 'of the options' : `of block ${state.acknowledged + 1}`;
+        end({ kind: 'stalled', reason: `no ACK ${waiting}, sent ${state.timeouts} times` });
+        return;
+      }
+    }
+  };
+
+  // Header and content as a list: copying both into one packet measured no faster, and a packet that is reused could
+  // still be waiting in the socket's queue.
+  const sendBlock = (block: number): void => {
+    const header = Buffer.allocUnsafe(4);
+    writeDataHeader(header, block);
+    const start = (block - 1) * state.blockSize;
+    const length = blockLength(state, block);
+    socket.send(length === 0 ? header : [header, bytes.subarray(start, start + length)], port, address);
+  };
+
+  const end = (how: TransferEnd, message?: string): void => {
+    if (ended) return;
+    ended = true;
+    if (message !== undefined) {
+      socket.send(encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.other, message }), port, address);
+    }
+    parts.onEnd(how);
+  };
+
+  const receiveOther = (packet: Buffer): void => {
+    // TFTP 7: 0, 1 or 3 bytes, another operation, an ERROR in pieces: nothing that changes the transfer.
+    if (packet.length < 4 || packet[0] !== 0 || packet[1] !== 5) {
+      parts.onNonsense();
+      return;
+    }
+    const error = decodeTftpPacket(packet);
+    if (error.kind !== 'error') return;
+    if (errorEndsWell(state, error.code)) {
+      end({ kind: 'finished', acknowledged: false });
+      return;
+    }
+    const text = `error ${error.code}${error.message === '' ? '' : `: ${readable(error.message)}`}`;
+    // TFTP 3: EDK2 asks once for the size, stops at the OACK, and then asks for the file.
+    if (state.negotiating) {
+      end({
+        kind: 'probe',
+        reason: `the client stopped at the options, as firmware asking for the size does (${text})`,
+      });
+    } else {
+      end({ kind: 'aborted', reason: `the client stopped before block ${state.acknowledged + 1} (${text})` });
+    }
+  };
+
+  lent.receiver = (packet, remote) => {
+    // TFTP 7: a transfer belongs to one address and port.
+    if (remote.port !== port || remote.address !== address) {
+      parts.onStranger(packet, remote);
+      return;
+    }
+    const block = ackedBlock(packet);
+    if (block === -1) receiveOther(packet);
+    else send(acknowledgeBlock(state, block, now()));
+  };
+
+  return {
+    state,
+    file,
+    answer,
+    negotiationReasons: negotiated.reasons,
+    begin: () => send(answer === undefined ? 'data' : 'oack'),
+    expire: (at) => send(expireTransfer(state, at)),
+    end,
+  };
+}

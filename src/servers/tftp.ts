@@ -1,0 +1,361 @@
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { toTinderboxError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { OpenUdpSocket } from '../net/port.ts';
+import { normalizeFileName } from '../protocol/tftp/file-name.ts';
+import {
+  decodeTftpPacket,
+  encodeTftpPacket,
+  TFTP_ERRORS,
+  TftpDecodeError,
+  type TftpPacket,
+  type TftpRequest,
+} from '../protocol/tftp/packet.ts';
+import type { Journal } from '../store/port.ts';
+import { createTftpEvents } from './tftp-events.ts';
+import type { TftpFile, TftpLookup } from './tftp-files.ts';
+import { createTransferSockets, type TransferSocket, type TransferSockets } from './tftp-sockets.ts';
+import { createRunningTransfer, type RunningTransfer, type TransferEnd } from './tftp-transfer.ts';
+import { createWarnings } from './tftp-warnings.ts';
+
+export interface TftpServerOptions {
+  /** One listening socket each: a transfer answers from the address that was asked (TFTP 1). */
+  readonly addresses: readonly Ipv4[];
+  /** Sockets are tied to this interface. */
+  readonly device?: string;
+  /** 69; 0 for any (all addresses then get the port of the first). */
+  readonly port: number;
+  /** Bytes, of the interface: no block is larger than fits. */
+  readonly mtu: number;
+  /** At once; requests beyond get silence, and the client's own retry asks again. */
+  readonly maxTransfers: number;
+  readonly openSocket: OpenUdpSocket;
+  readonly lookup: TftpLookup;
+  readonly logger: Logger;
+  readonly journal: Pick<Journal, 'record' | 'macAt' | 'count'>;
+  /** The interface's name, for events. */
+  readonly via: string;
+  readonly clock: {
+    /** Milliseconds since the epoch, for events. */
+    now(): number;
+    /** Milliseconds of a clock that does not jump, for retransmission; performance.now() by default. */
+    monotonic?(): number;
+  };
+}
+
+export interface TftpServer {
+  readonly port: number;
+  activeTransfers(): number;
+  /** Sockets that are open, those of the listeners included. */
+  openSockets(): number;
+  /** Takes no new transfers; resolves when the running ones have ended, at the latest after `graceMs`. */
+  stop(options: { readonly graceMs: number }): Promise<void>;
+}
+
+/** Between two looks for what is to be sent again: one timer for all transfers, and none while there are none. */
+const TICK = 10;
+/** Sockets of past transfers are closed after so long without any transfer. */
+const IDLE = 30_000;
+/** A request that comes again while its transfer got on within this time is a late packet, not a new client. */
+const LATE_REQUEST = 1_000;
+/** Room for the first packets of a rack that is switched on at once. */
+const REQUEST_BUFFER = 1024 * 1024;
+
+/** One client's: from its request, while the file is still looked for, to the end. */
+interface Slot {
+  readonly request: Buffer;
+  running: RunningTransfer | undefined;
+}
+
+interface Listener {
+  readonly address: Ipv4;
+  readonly socket: Socket;
+  readonly sockets: TransferSockets;
+  readonly slots: Map<string, Slot>;
+}
+
+/**
+ * Serves files to read on one interface: RRQ only, octet only (TFTP 1). Throws what `openSocket` throws, with no
+ * socket left open.
+ */
+export async function startTftpServer(options: TftpServerOptions): Promise<TftpServer> {
+  const { clock, journal } = options;
+  const monotonic = clock.monotonic?.bind(clock) ?? (() => performance.now());
+  const warn = createWarnings(options.logger, monotonic);
+  const events = createTftpEvents({ journal, via: options.via, now: () => clock.now() });
+  const listeners: Listener[] = [];
+  let active = 0;
+  let stopping = false;
+  let whenIdle: (() => void) | undefined;
+  let ticker: NodeJS.Timeout | undefined;
+  let idleTimer: NodeJS.Timeout | undefined;
+
+  const tick = (): void => {
+    const now = monotonic();
+    for (const listener of listeners) {
+      for (const slot of listener.slots.values()) {
+        if (slot.running !== undefined && slot.running.state.deadline <= now) slot.running.expire(now);
+      }
+    }
+  };
+
+  const occupied = (): void => {
+    active++;
+    clearTimeout(idleTimer);
+    ticker ??= setInterval(tick, TICK);
+  };
+  const freed = (): void => {
+    active--;
+    if (active > 0) return;
+    clearInterval(ticker);
+    ticker = undefined;
+    idleTimer = setTimeout(() => {
+      for (const listener of listeners) listener.sockets.closeIdle();
+    }, IDLE);
+    idleTimer.unref();
+    whenIdle?.();
+  };
+
+  const sendError = (socket: Socket, remote: RemoteInfo, code: number, message: string): void => {
+    socket.send(encodeTftpPacket({ kind: 'error', code, message }), remote.port, remote.address);
+  };
+
+  const refuse = (
+    listener: Listener,
+    remote: RemoteInfo,
+    request: TftpRequest,
+    code: number,
+    reason: string,
+  ): void => {
+    sendError(listener.socket, remote, code, reason);
+    events.refused(remote.address, request, `error ${code}`, reason);
+  };
+
+  /** TFTP 7: somebody wrote to a port that is another's. An ERROR is never answered with one, or two servers play ball. */
+  const answerStranger = (
+    listener: Listener,
+    lent: TransferSocket,
+    bytes: Buffer,
+    remote: RemoteInfo,
+  ): void => {
+    if (listener.sockets.servedLately(lent, clientKey(remote))) {
+      journal.count('tftp.late');
+      return;
+    }
+    journal.count('tftp.stranger');
+    if (bytes.length < 4 || bytes[1] === 5 || remote.port === 0) return;
+    sendError(lent.socket, remote, TFTP_ERRORS.unknownTransfer, 'this port is of another transfer');
+  };
+
+  /** Receive → decode → identify → decide → record → encode → send. */
+  const receive = (listener: Listener, bytes: Buffer, remote: RemoteInfo): void => {
+    const packet = decode(bytes);
+    if (packet === undefined || remote.port === 0 || stopping) {
+      journal.count('tftp.ignored');
+      return;
+    }
+    switch (packet.kind) {
+      case 'read':
+        answerRead(listener, bytes, remote, packet).catch((error: unknown) => {
+          journal.count('tftp.failed');
+          warn('a request failed', { error: toTinderboxError(error).message });
+        });
+        return;
+      case 'write':
+        refuse(listener, remote, packet, TFTP_ERRORS.accessViolation, 'this server only reads');
+        return;
+      case 'data':
+      case 'ack':
+      case 'error':
+      case 'options-ack':
+        journal.count('tftp.ignored');
+        return;
+    }
+  };
+
+  const answerRead = async (
+    listener: Listener,
+    bytes: Buffer,
+    remote: RemoteInfo,
+    request: TftpRequest,
+  ): Promise<void> => {
+    if (request.mode.toLowerCase() !== 'octet') {
+      const reason = 'only the mode octet is served';
+      refuse(listener, remote, request, TFTP_ERRORS.illegalOperation, reason);
+      return;
+    }
+    const key = clientKey(remote);
+    const before = listener.slots.get(key);
+    if (before !== undefined && isDuplicate(before, bytes, monotonic())) {
+      journal.count('tftp.duplicate-request');
+      return;
+    }
+    before?.running?.end({ kind: 'replaced', reason: 'the same client asked anew from the same port' });
+    if (before === undefined && active >= options.maxTransfers) {
+      events.ignored(remote.address, request, `${options.maxTransfers} transfers are running: it asks again`);
+      warn('too many transfers', { maxTransfers: options.maxTransfers });
+      return;
+    }
+    const name = normalizeFileName(request.name);
+    if ('refused' in name) {
+      refuse(listener, remote, request, TFTP_ERRORS.accessViolation, name.refused);
+      return;
+    }
+    const slot: Slot = { request: bytes, running: undefined };
+    // A request that is still being looked up gives its place to the newer one.
+    if (listener.slots.get(key) === undefined) occupied();
+    listener.slots.set(key, slot);
+    let started = false;
+    try {
+      started = await startFor(listener, slot, key, remote, request, name.name);
+    } finally {
+      if (!started && listener.slots.get(key) === slot) {
+        listener.slots.delete(key);
+        freed();
+      }
+    }
+  };
+
+  const startFor = async (
+    listener: Listener,
+    slot: Slot,
+    key: string,
+    remote: RemoteInfo,
+    request: TftpRequest,
+    name: string,
+  ): Promise<boolean> => {
+    const found = await options.lookup(name);
+    if (listener.slots.get(key) !== slot || stopping) return false;
+    if ('refused' in found) {
+      const code = found.missing === true ? TFTP_ERRORS.notFound : TFTP_ERRORS.accessViolation;
+      refuse(listener, remote, request, code, found.refused);
+      return false;
+    }
+    const lent = await listener.sockets.borrow(key);
+    if (listener.slots.get(key) !== slot) {
+      listener.sockets.giveBack(lent, key);
+      return false;
+    }
+    startOn(listener, slot, key, remote, request, found.file, lent);
+    return true;
+  };
+
+  const startOn = (
+    listener: Listener,
+    slot: Slot,
+    key: string,
+    remote: RemoteInfo,
+    request: TftpRequest,
+    file: TftpFile,
+    lent: TransferSocket,
+  ): void => {
+    const onEnd = (end: TransferEnd): void => {
+      listener.sockets.giveBack(lent, key);
+      if (listener.slots.get(key) === slot) listener.slots.delete(key);
+      events.done(remote.address, request, transfer, end, monotonic() - transfer.state.startedAt);
+      freed();
+    };
+    const transfer = createRunningTransfer({
+      request,
+      file,
+      remote,
+      lent,
+      mtu: options.mtu,
+      now: monotonic,
+      onEnd,
+      onStranger: (bytes, stranger) => answerStranger(listener, lent, bytes, stranger),
+      onNonsense: () => journal.count('tftp.ignored'),
+    });
+    slot.running = transfer;
+    events.answered(remote.address, request, transfer);
+    transfer.begin();
+  };
+
+  const onError = (error: Error): void => {
+    journal.count('tftp.send-failed');
+    warn('a packet could not be sent', { error: error.message });
+  };
+
+  const listen = async (address: Ipv4): Promise<void> => {
+    const device = options.device === undefined ? {} : { device: options.device };
+    const port = options.port === 0 ? (listeners[0]?.socket.address().port ?? 0) : options.port;
+    const socket = await options.openSocket({ ...device, port, address, receiveBuffer: REQUEST_BUFFER });
+    const listener: Listener = {
+      address,
+      socket,
+      slots: new Map(),
+      sockets: createTransferSockets({
+        openSocket: options.openSocket,
+        address,
+        device: options.device,
+        now: monotonic,
+        onStray: (lent, bytes, remote) => answerStranger(listener, lent, bytes, remote),
+        onError,
+      }),
+    };
+    listeners.push(listener);
+    socket.on('error', onError);
+    socket.on('message', (bytes, remote) => receive(listener, bytes, remote));
+  };
+
+  try {
+    for (const address of options.addresses) await listen(address);
+  } catch (error) {
+    for (const listener of listeners) listener.socket.close();
+    throw error;
+  }
+
+  const endAll = (): void => {
+    for (const listener of listeners) {
+      for (const slot of [...listener.slots.values()]) {
+        slot.running?.end({ kind: 'stopped', reason: 'the server stops' }, 'the server stops');
+      }
+    }
+  };
+
+  return {
+    port: listeners[0]?.socket.address().port ?? options.port,
+    activeTransfers: () => active,
+    openSockets: () => listeners.reduce((sum, listener) => sum + listener.sockets.count() + 1, 0),
+    async stop({ graceMs }) {
+      if (stopping) return;
+      stopping = true;
+      for (const listener of listeners) listener.socket.close();
+      if (active > 0) {
+        let timer: NodeJS.Timeout | undefined;
+        await new Promise<void>((resolve) => {
+          whenIdle = resolve;
+          timer = setTimeout(resolve, graceMs);
+        });
+        clearTimeout(timer);
+      }
+      endAll();
+      clearInterval(ticker);
+      clearTimeout(idleTimer);
+      // The last packets go out in the turn of the event loop that follows.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      for (const listener of listeners) listener.sockets.close();
+    },
+  };
+}
+
+/** TFTP 6: the same request from the same port is one transfer, unless that has come to a standstill since. */
+function isDuplicate(slot: Slot, request: Buffer, now: number): boolean {
+  if (!slot.request.equals(request)) return false;
+  const state = slot.running?.state;
+  return state === undefined || !state.heard || now - state.progressAt < LATE_REQUEST;
+}
+
+function clientKey(remote: RemoteInfo): string {
+  return `${remote.address}:${remote.port}`;
+}
+
+function decode(bytes: Buffer): TftpPacket | undefined {
+  try {
+    return decodeTftpPacket(bytes);
+  } catch (error) {
+    if (error instanceof TftpDecodeError) return undefined;
+    throw error;
+  }
+}

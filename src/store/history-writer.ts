@@ -1,0 +1,181 @@
+import { toTinderboxError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { BootEvent } from '../machine/event.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { BootSession } from '../machine/session.ts';
+import type { JournalLimits } from './journal-limits.ts';
+import { type MachineEntry, toRecord } from './machine-table.ts';
+import type { Store } from './port.ts';
+
+export interface HistoryWriter {
+  event(event: BootEvent): void;
+  /** What is known of it when the batch leaves is written. */
+  machine(entry: MachineEntry): void;
+  session(session: BootSession): void;
+  /** Resolves when all of it is in the store; rejects when the store refuses. */
+  flush(): Promise<void>;
+  /** Flushes once more; what cannot be written is lost, and said. */
+  close(): Promise<void>;
+}
+
+/** Messages of one kind in the log: one a second. */
+const SAY_AGAIN = 1_000;
+
+/**
+ * Writes behind, in batches: a batch leaves after `batchTime`, or when it is full. One is under way at a time. What
+ * the store refuses is kept and tried again, up to the limits.
+ */
+export function createHistoryWriter(options: {
+  readonly store: Pick<Store, 'appendHistory'>;
+  readonly limits: JournalLimits;
+  readonly clock: () => number;
+  readonly logger: Logger;
+  /** Called for each event that had to be thrown away. */
+  readonly dropped: () => void;
+}): HistoryWriter {
+  const { store, limits, clock, logger, dropped } = options;
+  let events: BootEvent[] = [];
+  const machines = new Map<Mac, MachineEntry>();
+  const sessions = new Map<number, BootSession>();
+  let timer: NodeJS.Timeout | undefined;
+  let underWay: Promise<void> | undefined;
+  let closed = false;
+  let failing = false;
+  let saidAt = Number.NEGATIVE_INFINITY;
+
+  function schedule(delay: number): void {
+    if (closed || timer !== undefined || underWay !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void writeInBackground();
+    }, delay);
+    timer.unref();
+  }
+
+  function writeNow(): void {
+    if (timer !== undefined) clearTimeout(timer);
+    timer = undefined;
+    void writeInBackground();
+  }
+
+  async function writeInBackground(): Promise<void> {
+    try {
+      await writeOne();
+    } catch {
+      schedule(limits.retryTime);
+      return;
+    }
+    if (events.length >= limits.batchEvents) writeNow();
+    else if (somethingWaits()) schedule(limits.batchTime);
+  }
+
+  function somethingWaits(): boolean {
+    return events.length > 0 || machines.size > 0 || sessions.size > 0;
+  }
+
+  /** One batch, after the one under way. Rejects with the store's error; then everything waits as before. */
+  async function writeOne(): Promise<void> {
+    for (let before = underWay; before !== undefined; before = underWay) await before.catch(() => undefined);
+    if (!somethingWaits()) return;
+    underWay = writeBatch();
+    try {
+      await underWay;
+    } finally {
+      underWay = undefined;
+    }
+  }
+
+  async function writeBatch(): Promise<void> {
+    const batchEvents = events.slice(0, limits.batchEvents);
+    const batchMachines = new Map(machines);
+    const batchSessions = new Map(sessions);
+    events = events.slice(batchEvents.length);
+    machines.clear();
+    sessions.clear();
+    try {
+      await store.appendHistory({
+        machines: Array.from(batchMachines.values(), toRecord),
+        sessions: [...batchSessions.values()],
+        events: batchEvents,
+      });
+      failing = false;
+    } catch (error) {
+      failing = true;
+      say(error);
+      // A full disk passes; a batch that the store does not understand would stand in the way for ever.
+      if (toTinderboxError(error).code === 'internal') {
+        for (let count = 0; count < batchEvents.length; count++) dropped();
+        throw error;
+      }
+      events = [...batchEvents, ...events];
+      // What changed meanwhile is newer than what comes back.
+      for (const [mac, entry] of batchMachines) if (!machines.has(mac)) machines.set(mac, entry);
+      for (const [id, session] of batchSessions) if (!sessions.has(id)) sessions.set(id, session);
+      keepWithinLimits();
+      throw error;
+    }
+  }
+
+  function keepWithinLimits(): void {
+    const surplus = events.length - limits.waitingEvents;
+    if (surplus > 0) {
+      for (let count = 0; count < surplus; count++) dropped();
+      events = events.slice(surplus);
+    }
+    for (const waiting of [machines, sessions]) {
+      for (const key of waiting.keys()) {
+        if (waiting.size <= limits.machines) break;
+        (waiting as Map<unknown, unknown>).delete(key);
+      }
+    }
+  }
+
+  function say(error: unknown): void {
+    const now = clock();
+    if (Math.abs(now - saidAt) < SAY_AGAIN) return;
+    saidAt = now;
+    const { message, remedy } = toTinderboxError(error);
+    logger.error({ waiting: events.length, remedy }, `history cannot be written: ${message}`);
+  }
+
+  async function flush(): Promise<void> {
+    if (timer !== undefined) clearTimeout(timer);
+    timer = undefined;
+    try {
+      do await writeOne();
+      while (somethingWaits());
+    } catch (error) {
+      schedule(limits.retryTime);
+      throw error;
+    }
+  }
+
+  return {
+    event(event) {
+      events.push(event);
+      // Not at each one: cutting the front of a long array is not free.
+      if (events.length > limits.waitingEvents * 1.1) keepWithinLimits();
+      if (events.length >= limits.batchEvents && underWay === undefined && !failing) writeNow();
+      else schedule(limits.batchTime);
+    },
+    machine(entry) {
+      machines.set(entry.mac, entry);
+      schedule(limits.batchTime);
+    },
+    session(session) {
+      sessions.set(session.id, session);
+      schedule(limits.batchTime);
+    },
+    flush,
+    async close() {
+      try {
+        await flush();
+      } catch {
+        logger.error({ events: events.length }, 'the newest history could not be written and is lost');
+      }
+      closed = true;
+      if (timer !== undefined) clearTimeout(timer);
+      timer = undefined;
+    },
+  };
+}

@@ -1,0 +1,305 @@
+import { advanceSession } from '../boot/boot-session.ts';
+import type { Logger } from '../logger.ts';
+import type { BootEvent } from '../machine/event.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { BootSession } from '../machine/session.ts';
+import { stageReached } from '../machine/stage.ts';
+import { createHistoryWriter } from './history-writer.ts';
+import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
+import { createOldestFirst } from './oldest-first.ts';
+import { createMachineTable, type MachineEntry, newEntry, rankOf, toRecord } from './machine-table.ts';
+import { mergeFacts, toEvent } from './shape-event.ts';
+import type { Journal, Observation, Store, StoredState } from './port.ts';
+
+export interface JournalOptions {
+  readonly store: Pick<Store, 'appendHistory'>;
+  readonly state: StoredState;
+  /** Milliseconds since the epoch; observations bring their own. */
+  readonly clock: () => number;
+  /** What a boot session ends with: `ready` where a cluster is configured. */
+  readonly finalStage: 'booted' | 'ready';
+  readonly limits?: Partial<JournalLimits>;
+  readonly logger: Logger;
+}
+
+/** The journal, and its end: `close` writes what waits and stops. */
+export type ClosableJournal = Journal & { close(): Promise<void> };
+
+const HOUR = 3_600_000;
+
+/** Complaints about listeners in the log: one a second. */
+const SAY_AGAIN = 1_000;
+
+export function createJournal(options: JournalOptions): ClosableJournal {
+  const { store, state, clock, finalStage, logger } = options;
+  const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
+  const counters = new Map<string, number>();
+  const addresses = new Map<Ipv4, Mac>();
+  const oldestAddress = createOldestFirst(addresses);
+  const hostnames = new Map<string, Mac>();
+  const sessions = new Map<number, BootSession>();
+  /** Superseded, oldest first. */
+  const superseded = new Set<number>();
+  const listeners = new Set<(event: BootEvent) => void>();
+  const machines = createMachineTable(limits.machines, (entry) => {
+    if (entry.session !== undefined) sessions.delete(entry.session.id);
+    forgetName(entry);
+    count('machines.forgotten');
+  });
+  const writer = createHistoryWriter({
+    store,
+    limits,
+    clock,
+    logger,
+    dropped: () => count('events.dropped.store'),
+  });
+  const mayAddMachine = createBucket(limits.newMachinesAtOnce, limits.newMachinesPerMinute);
+  const mayAddStranger = createBucket(limits.strangersPerMinute, limits.strangersPerMinute);
+  const mayAddStrangerEvent = createBucket(limits.strangerEventsPerMinute, limits.strangerEventsPerMinute);
+  let nextId = state.nextSessionId;
+  let saidAt = Number.NEGATIVE_INFINITY;
+
+  restore();
+
+  function restore(): void {
+    // Oldest first, so that the table's order is that of their last packets.
+    for (const record of state.machines.toSorted((a, b) => a.lastSeen - b.lastSeen)) {
+      const { firstSeen, lastSeen, via, hostname, ...facts } = record;
+      const entry = newEntry(record.mac, firstSeen);
+      entry.facts = facts;
+      entry.lastSeen = lastSeen;
+      entry.via = via;
+      nameMachine(entry, hostname);
+      entry.recorded = true;
+      machines.touch(entry, rankOf(record));
+    }
+    for (const session of state.openSessions) {
+      const entry = machines.get(session.mac);
+      if (entry === undefined) continue;
+      if (entry.session !== undefined && entry.session.id > session.id) continue;
+      if (entry.session !== undefined) sessions.delete(entry.session.id);
+      entry.session = session;
+      sessions.set(session.id, session);
+      if (stageReached(session.stage, 'script')) machines.touch(entry, 2);
+    }
+    for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
+  }
+
+  function count(name: string): void {
+    const known = counters.get(name);
+    if (known !== undefined) counters.set(name, known + 1);
+    else if (counters.size < limits.counterNames) counters.set(name, 1);
+    else counters.set('other', (counters.get('other') ?? 0) + 1);
+  }
+
+  function learnAddress(address: Ipv4, mac: Mac): void {
+    addresses.delete(address);
+    addresses.set(address, mac);
+    if (addresses.size <= limits.addresses) return;
+    const oldest = oldestAddress();
+    if (oldest !== undefined) addresses.delete(oldest);
+  }
+
+  function nameMachine(entry: MachineEntry, hostname: string | undefined): void {
+    if (hostname === undefined) return;
+    if (entry.hostname !== hostname) forgetName(entry);
+    entry.hostname = hostname;
+    hostnames.set(hostname, entry.mac);
+  }
+
+  function forgetName({ hostname, mac }: MachineEntry): void {
+    if (hostname !== undefined && hostnames.get(hostname) === mac) hostnames.delete(hostname);
+  }
+
+  function recordObservation(observation: Observation): BootSession | undefined {
+    const mac = observation.mac ?? observation.facts?.mac;
+    try {
+      if (mac === undefined) {
+        recordUnknown(observation);
+        return undefined;
+      }
+      return recordMachine(mac, observation);
+    } catch (error) {
+      sayOnce(error, 'an observation could not be recorded');
+      return mac === undefined ? undefined : machines.get(mac)?.session;
+    }
+  }
+
+  function recordUnknown(observation: Observation): void {
+    if (mayAddStrangerEvent(observation.at)) publish(toEvent(observation, limits));
+    else drop('stranger', observation);
+  }
+
+  function recordMachine(mac: Mac, observation: Observation): BootSession | undefined {
+    const { at } = observation;
+    let entry = machines.get(mac);
+    const bootsFromNetwork = observation.client !== undefined;
+    if (entry === undefined) {
+      if (!bootsFromNetwork && !mayAddStranger(at)) {
+        drop('stranger', observation);
+        return undefined;
+      }
+      entry = newEntry(mac, at);
+      if (!bootsFromNetwork) entry.recorded = true;
+    }
+
+    const before = entry.session;
+    const advance = advanceSession(before, observation, { mac, nextId, finalStage });
+    const session = advance.session;
+    if (advance.opened) {
+      nextId++;
+      entry.sessionEvents = 0;
+    }
+    entry.session = session;
+    if (session !== undefined) sessions.set(session.id, session);
+    if (before !== undefined && before.id !== session?.id) {
+      rememberSuperseded(advance.ended?.id === before.id ? advance.ended : before);
+    }
+
+    const gotScript = session !== undefined && session !== before && stageReached(session.stage, 'script');
+    entry.lastSeen = Math.max(entry.lastSeen, at);
+    if (observation.via !== undefined) entry.via = observation.via;
+    if (observation.facts !== undefined)
+      entry.facts = mergeFacts(entry.facts, observation.facts, limits.factLength);
+    if (observation.assigned !== undefined) {
+      nameMachine(entry, observation.assigned.hostname);
+      if (observation.assigned.address !== undefined) learnAddress(observation.assigned.address, mac);
+    }
+    if (!entry.recorded && (gotScript || (bootsFromNetwork && mayAddMachine(at)))) {
+      entry.recorded = true;
+    }
+    machines.touch(entry, gotScript ? 2 : entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank);
+
+    if (entry.recorded) {
+      writer.machine(entry);
+      if (session !== undefined && session !== before) writer.session(session);
+      // What it superseded is in the database only if the machine was recorded then; writing it again does no harm.
+      if (advance.ended !== undefined && advance.ended !== session) writer.session(advance.ended);
+    }
+    recordEvents(entry, observation, before, advance);
+    return session;
+  }
+
+  function rememberSuperseded(session: BootSession): void {
+    sessions.set(session.id, session);
+    superseded.add(session.id);
+    for (const oldest of superseded) {
+      if (superseded.size <= limits.supersededSessions) return;
+      superseded.delete(oldest);
+      sessions.delete(oldest);
+    }
+  }
+
+  function recordEvents(
+    entry: MachineEntry,
+    observation: Observation,
+    before: BootSession | undefined,
+    advance: ReturnType<typeof advanceSession>,
+  ): void {
+    if (!entry.recorded) {
+      drop('newcomer', observation);
+      return;
+    }
+    const { session, ended, opened, reasons } = advance;
+    const own: Observation = { ...observation, mac: entry.mac };
+    const { at } = observation;
+    if (ended !== undefined && ended !== session) publishTurn(entry, at, 'session.ended', ended, reasons);
+    if (opened && session !== undefined) publishTurn(entry, at, 'session.opened', session, reasons);
+    if (session !== undefined && belongsTo(session, at)) {
+      const moved = opened || before?.stage !== session.stage;
+      const over = ended === session && before !== session;
+      const limit = stageReached(session.stage, 'script')
+        ? limits.eventsPerSession
+        : limits.eventsBeforeScript;
+      // What took the session on is always told: there are but nine stages.
+      if (entry.sessionEvents < limit || (moved && observation.stage === session.stage) || over) {
+        entry.sessionEvents++;
+        publish(toEvent(own, limits, session, moved));
+      } else {
+        drop('session', observation);
+      }
+      if (over) publishTurn(entry, at, 'session.ended', session, reasons.slice(opened ? 1 : 0));
+      return;
+    }
+    if (at - entry.hourBegan >= HOUR || at < entry.hourBegan) {
+      entry.hourBegan = at;
+      entry.hourEvents = 0;
+    }
+    if (entry.hourEvents >= limits.eventsPerHour) drop('machine', observation);
+    else if (entry.rank < 2 && !mayAddStrangerEvent(at)) drop('stranger', observation);
+    else {
+      entry.hourEvents++;
+      publish(toEvent(own, limits));
+    }
+  }
+
+  function belongsTo(session: BootSession, at: number): boolean {
+    return session.endedAt === undefined || at - session.endedAt < limits.lateTime;
+  }
+
+  /** The opening or the end of a session, as an event of its own. */
+  function publishTurn(
+    entry: MachineEntry,
+    at: number,
+    kind: 'session.opened' | 'session.ended',
+    session: BootSession,
+    reasons: readonly string[],
+  ): void {
+    const asked =
+      kind === 'session.opened'
+        ? `session ${session.id} opens`
+        : `session ${session.id} ends: ${session.end}`;
+    const turn: Observation = { at, kind, outcome: 'noted', mac: entry.mac, asked, answered: '', reasons };
+    publish(toEvent(turn, limits, session));
+  }
+
+  function publish(event: BootEvent): void {
+    writer.event(event);
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        sayOnce(error, 'a listener of the journal failed');
+      }
+    }
+  }
+
+  function drop(bound: string, what: { readonly kind: string; readonly outcome: string }): void {
+    count(`events.dropped.${bound}`);
+    count(`events.unrecorded.${what.kind}.${what.outcome}`);
+  }
+
+  function sayOnce(error: unknown, message: string): void {
+    count('journal.errors');
+    const now = clock();
+    if (Math.abs(now - saidAt) < SAY_AGAIN) return;
+    saidAt = now;
+    logger.error({ err: error }, message);
+  }
+
+  return {
+    record: recordObservation,
+    sessionOf: (mac) => machines.get(mac)?.session,
+    sessionById: (id) => sessions.get(id),
+    machine(mac) {
+      const entry = machines.get(mac);
+      return entry === undefined ? undefined : toRecord(entry);
+    },
+    hostnameHolder: (hostname) => hostnames.get(hostname),
+    macAt: (address) => addresses.get(address),
+    learnAddress,
+    count,
+    counters: () => counters,
+    subscribe(listener) {
+      // A function of its own, so that one listener may subscribe twice.
+      const own = (event: BootEvent): void => listener(event);
+      listeners.add(own);
+      return () => {
+        listeners.delete(own);
+      };
+    },
+    flush: () => writer.flush(),
+    close: () => writer.close(),
+  };
+}

@@ -1,0 +1,272 @@
+import { TinderboxError } from '../errors.ts';
+import { formatIpv4, type Ipv4, type Ipv4Range, rangeContains } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import { createFreeAddresses, type FreeAddresses } from './free-addresses.ts';
+import type { AddressHolder, Lease, LeaseBook, Store } from './port.ts';
+
+export interface LeaseBookOptions {
+  readonly store: Pick<Store, 'commitLeases'>;
+  /** What the store held at start. */
+  readonly leases: readonly Lease[];
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+}
+
+interface Offer {
+  readonly mac: Mac;
+  readonly until: number;
+}
+
+/** Requests of one machine that wait for a write of its own; it sends each again anyway. */
+const MAX_WAITING = 8;
+
+/** Ranges whose free addresses are kept in order; a configuration has a handful. */
+const MAX_POOLS = 256;
+
+/**
+ * The addresses given out. One machine an address, always: memory changes only after the disk has, and while an
+ * address is being written nobody else may have it, whatever the write becomes.
+ */
+export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): LeaseBook {
+  const records = new Map<Ipv4, Lease>();
+  const addressesOf = new Map<Mac, Set<Ipv4>>();
+  const offers = new Map<Ipv4, Offer>();
+  const offeredTo = new Map<Mac, Ipv4>();
+  const pools = new Map<string, { readonly range: Ipv4Range; readonly free: FreeAddresses }>();
+  /** Addresses being written, and whose they are meanwhile. */
+  const writing = new Map<Ipv4, Mac>();
+  /** Machines whose turn it is, each with those of its requests that wait: one at a time, in order. */
+  const turns = new Map<Mac, (() => void)[]>();
+
+  for (const lease of leases) remember(lease);
+
+  function remember(lease: Lease): void {
+    const former = records.get(lease.address);
+    if (former !== undefined && former.mac !== lease.mac) {
+      const addresses = addressesOf.get(former.mac);
+      addresses?.delete(lease.address);
+      if (addresses?.size === 0) addressesOf.delete(former.mac);
+    }
+    records.set(lease.address, lease);
+    const addresses = addressesOf.get(lease.mac);
+    if (addresses === undefined) addressesOf.set(lease.mac, new Set([lease.address]));
+    else addresses.add(lease.address);
+    reorder(lease.address);
+  }
+
+  function freeAt(address: Ipv4): number | undefined {
+    const record = records.get(address);
+    const offer = offers.get(address);
+    if (record === undefined && offer === undefined) return undefined;
+    return Math.max(record?.expiresAt ?? 0, offer?.until ?? 0);
+  }
+
+  function reorder(address: Ipv4): void {
+    // An address that was offered and never taken is as free as one given back now.
+    const at = freeAt(address) ?? clock();
+    for (const { free } of pools.values()) free.setFreeAt(address, at);
+  }
+
+  function poolOf(range: Ipv4Range): FreeAddresses {
+    const name = `${range.first}-${range.last}`;
+    const known = pools.get(name);
+    if (known !== undefined) return known.free;
+    const free = createFreeAddresses(range);
+    for (const address of [...records.keys(), ...offers.keys()])
+      free.setFreeAt(address, freeAt(address) ?? 0);
+    const [oldest] = pools.keys();
+    if (pools.size >= MAX_POOLS && oldest !== undefined) pools.delete(oldest);
+    pools.set(name, { range, free });
+    return free;
+  }
+
+  function holderAt(address: Ipv4, now: number): AddressHolder | undefined {
+    const record = records.get(address);
+    if (record !== undefined && record.state !== 'released' && record.expiresAt > now) {
+      return { mac: record.mac, state: record.state, until: record.expiresAt };
+    }
+    const offer = offers.get(address);
+    if (offer !== undefined && offer.until > now)
+      return { mac: offer.mac, state: 'offered', until: offer.until };
+    const owner = writing.get(address);
+    // How it ends is not known yet; until then it counts as an offer without an end of its own.
+    return owner === undefined ? undefined : { mac: owner, state: 'offered', until: now + 1 };
+  }
+
+  /** Undefined: this machine may have it. */
+  function whyNot(address: Ipv4, mac: Mac): TinderboxError | undefined {
+    const owner = writing.get(address);
+    if (owner !== undefined && owner !== mac) {
+      return new TinderboxError('in-use', `${formatIpv4(address)} is being given to ${owner}`);
+    }
+    const holder = holderAt(address, clock());
+    if (holder === undefined || (holder.mac === mac && holder.state !== 'declined')) return undefined;
+    return new TinderboxError('in-use', `${formatIpv4(address)} is ${holder.state} (${holder.mac})`);
+  }
+
+  function withdrawOffer(mac: Mac): void {
+    const address = offeredTo.get(mac);
+    if (address === undefined) return;
+    offeredTo.delete(mac);
+    offers.delete(address);
+    reorder(address);
+  }
+
+  /** A lease that ran out is nobody's to give back: another machine's may be on its way to the disk already. */
+  function isStillBound(lease: Lease, now: number): boolean {
+    return lease.state === 'bound' && lease.expiresAt > now && !writing.has(lease.address);
+  }
+
+  /** Former leases of the machine on the interface, which a new one there replaces. */
+  function replacedBy(lease: Lease, now: number): Lease[] {
+    const found: Lease[] = [];
+    for (const address of addressesOf.get(lease.mac) ?? []) {
+      const record = records.get(address);
+      if (record === undefined || record.via !== lease.via || address === lease.address) continue;
+      if (isStillBound(record, now)) found.push(record);
+    }
+    return found;
+  }
+
+  /** Writes leases of one machine; memory follows when they are on disk. Claims the addresses before it waits. */
+  async function write(mac: Mac, changed: readonly Lease[]): Promise<void> {
+    for (const { address } of changed) writing.set(address, mac);
+    try {
+      await store.commitLeases(changed);
+      for (const lease of changed) remember(lease);
+    } finally {
+      for (const { address } of changed) writing.delete(address);
+    }
+  }
+
+  /**
+   * One request of a machine after the other. The first runs at once, up to its own first wait: what it claims is
+   * claimed before this returns.
+   */
+  async function inTurn(mac: Mac, run: () => Promise<void>): Promise<void> {
+    const waiting = turns.get(mac);
+    if (waiting === undefined) {
+      turns.set(mac, []);
+    } else {
+      if (waiting.length >= MAX_WAITING) {
+        throw new TinderboxError('busy', `${mac} asks faster than leases are written`);
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      waiting.push(resolve);
+      await promise;
+    }
+    try {
+      await run();
+    } finally {
+      const next = turns.get(mac)?.shift();
+      if (next === undefined) turns.delete(mac);
+      else next();
+    }
+  }
+
+  return {
+    leaseOf(mac, via) {
+      let best: Lease | undefined;
+      for (const address of addressesOf.get(mac) ?? []) {
+        const record = records.get(address);
+        if (record === undefined || record.state === 'declined') continue;
+        if (via !== undefined && record.via !== via) continue;
+        if (best === undefined || isBetter(record, best)) best = record;
+      }
+      return best;
+    },
+
+    offerOf(mac) {
+      const address = offeredTo.get(mac);
+      const offer = address === undefined ? undefined : offers.get(address);
+      if (address === undefined || offer === undefined || offer.until <= clock()) return undefined;
+      return { address, until: offer.until };
+    },
+
+    holderOf: (address) => holderAt(address, clock()),
+
+    offer(address, mac, until) {
+      const refusal = whyNot(address, mac);
+      if (refusal !== undefined) throw refusal;
+      withdrawOffer(mac);
+      const former = offers.get(address);
+      if (former !== undefined) offeredTo.delete(former.mac);
+      offers.set(address, { mac, until });
+      offeredTo.set(mac, address);
+      reorder(address);
+    },
+
+    bind: (lease) =>
+      inTurn(lease.mac, async () => {
+        const refusal = whyNot(lease.address, lease.mac);
+        if (refusal !== undefined) throw refusal;
+        const now = clock();
+        const givenBack = replacedBy(lease, now).map((old) => releasedAt(old, now));
+        await write(lease.mac, [lease, ...givenBack]);
+        withdrawOffer(lease.mac);
+      }),
+
+    release: (mac, address) =>
+      inTurn(mac, async () => {
+        if (offeredTo.get(mac) === address) withdrawOffer(mac);
+        const record = records.get(address);
+        if (record?.mac !== mac || !isStillBound(record, clock())) return;
+        await write(mac, [releasedAt(record, clock())]);
+      }),
+
+    decline: (address, mac, until) =>
+      inTurn(mac, async () => {
+        const record = records.get(address);
+        const offered = offeredTo.get(mac) === address;
+        if (!offered && (record?.mac !== mac || record.state === 'declined')) return;
+        // Between an offer's end and now another machine may have got it.
+        if (whyNot(address, mac) !== undefined) return;
+        await write(mac, [{ address, mac, state: 'declined', expiresAt: until, via: record?.via ?? '' }]);
+        if (offeredTo.get(mac) === address) withdrawOffer(mac);
+      }),
+
+    freeAddress(ranges, excluded, now, preferred) {
+      const taken = (address: Ipv4): boolean => writing.has(address) || excluded(address);
+      if (
+        preferred !== undefined &&
+        ranges.some((range) => rangeContains(range, preferred)) &&
+        !taken(preferred) &&
+        holderAt(preferred, now) === undefined
+      ) {
+        return preferred;
+      }
+      const free = ranges.map(poolOf);
+      for (const pool of free) {
+        const address = pool.neverUsed(taken);
+        if (address !== undefined) return address;
+      }
+      let best: { readonly address: Ipv4; readonly since: number } | undefined;
+      for (const pool of free) {
+        const found = pool.longestFree(taken, now);
+        if (found !== undefined && (best === undefined || found.since < best.since)) best = found;
+      }
+      return best?.address;
+    },
+
+    counts() {
+      const now = clock();
+      const counts = { bound: 0, offered: 0, declined: 0 };
+      for (const record of records.values()) {
+        if (record.state !== 'released' && record.expiresAt > now) counts[record.state]++;
+      }
+      for (const address of offers.keys()) {
+        if (holderAt(address, now)?.state === 'offered') counts.offered++;
+      }
+      return counts;
+    },
+  };
+}
+
+function releasedAt(lease: Lease, now: number): Lease {
+  return { ...lease, state: 'released', expiresAt: Math.min(lease.expiresAt, now) };
+}
+
+function isBetter(a: Lease, b: Lease): boolean {
+  if (a.state !== b.state) return a.state === 'bound';
+  return a.expiresAt > b.expiresAt;
+}

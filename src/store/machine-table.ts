@@ -1,0 +1,104 @@
+import type { MachineFacts } from '../machine/facts.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { BootSession } from '../machine/session.ts';
+import { createOldestFirst } from './oldest-first.ts';
+import type { MachineRecord } from './port.ts';
+
+/** 0: a stranger; 1: it asked for a network boot; 2: it got as far as its script. Forgotten in this order. */
+export type Rank = 0 | 1 | 2;
+
+/** A machine in memory. Changed in place: this is touched with each packet. */
+export interface MachineEntry {
+  readonly mac: Mac;
+  facts: MachineFacts;
+  readonly firstSeen: number;
+  lastSeen: number;
+  via: string | undefined;
+  hostname: string | undefined;
+  rank: Rank;
+  /** False: in memory only, as one of too many new machines. */
+  recorded: boolean;
+  /** The newest session. */
+  session: BootSession | undefined;
+  sessionEvents: number;
+  /** Events without a session in the hour that began then. */
+  hourBegan: number;
+  hourEvents: number;
+}
+
+export function newEntry(mac: Mac, at: number): MachineEntry {
+  return {
+    mac,
+    facts: { mac },
+    firstSeen: at,
+    lastSeen: at,
+    via: undefined,
+    hostname: undefined,
+    rank: 0,
+    recorded: false,
+    session: undefined,
+    sessionEvents: 0,
+    hourBegan: at,
+    hourEvents: 0,
+  };
+}
+
+export function toRecord(entry: MachineEntry): MachineRecord {
+  return {
+    ...entry.facts,
+    firstSeen: entry.firstSeen,
+    lastSeen: entry.lastSeen,
+    ...(entry.via === undefined ? {} : { via: entry.via }),
+    ...(entry.hostname === undefined ? {} : { hostname: entry.hostname }),
+  };
+}
+
+export interface MachineTable {
+  get(mac: Mac): MachineEntry | undefined;
+  /** Adds or moves up: the one seen last, among those of its rank. */
+  touch(entry: MachineEntry, rank: Rank): void;
+  size(): number;
+}
+
+/** So many machines at most: the lowest rank, then the one not seen for the longest time, is forgotten first. */
+export function createMachineTable(limit: number, forgotten: (entry: MachineEntry) => void): MachineTable {
+  const all = new Map<Mac, MachineEntry>();
+  const byRank: readonly [Map<Mac, MachineEntry>, Map<Mac, MachineEntry>, Map<Mac, MachineEntry>] = [
+    new Map(),
+    new Map(),
+    new Map(),
+  ];
+
+  const oldestByRank = byRank.map((ranked) => createOldestFirst(ranked));
+
+  function forgetOne(): void {
+    for (const [rank, oldest] of oldestByRank.entries()) {
+      const mac = oldest();
+      const entry = mac === undefined ? undefined : all.get(mac);
+      if (entry === undefined) continue;
+      byRank[rank]?.delete(entry.mac);
+      all.delete(entry.mac);
+      forgotten(entry);
+      return;
+    }
+  }
+
+  return {
+    get: (mac) => all.get(mac),
+    touch(entry, rank) {
+      // Before it is in, so that it is not the one.
+      if (!all.has(entry.mac) && all.size >= limit) forgetOne();
+      byRank[entry.rank].delete(entry.mac);
+      entry.rank = rank;
+      byRank[rank].set(entry.mac, entry);
+      all.set(entry.mac, entry);
+    },
+    size: () => all.size,
+  };
+}
+
+/** How far a machine of the database got, by what is known of it: only `/ipxe` gives names and platforms. */
+export function rankOf(record: MachineRecord): Rank {
+  if (record.hostname !== undefined || record.platform !== undefined) return 2;
+  return record.arch === undefined ? 0 : 1;
+}

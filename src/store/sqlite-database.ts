@@ -1,0 +1,184 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Sqlite, { type Database } from 'better-sqlite3';
+import { TinderboxError } from '../errors.ts';
+import { migrate } from './migrations.ts';
+import type { HistoryBatch, Lease, StoredState } from './port.ts';
+import { guarded, sqliteError } from './sqlite-errors.ts';
+import { preparePruning, STORE_LIMITS, type StoreLimits } from './sqlite-prune.ts';
+import { BUSY_TIMEOUT, buildReader, type SqliteReader } from './sqlite-reader.ts';
+import {
+  type EventRow,
+  eventToRow,
+  type LeaseRow,
+  leaseFromRow,
+  leaseToRow,
+  type MachineRow,
+  machineFromRow,
+  machineToRow,
+  type SessionRow,
+  sessionFromRow,
+  sessionToRow,
+} from './sqlite-rows.ts';
+
+/**
+ * `disk`: a lease is synced before its commit returns, and survives the loss of power. `process`: it survives the
+ * end of the process only.
+ */
+export type Durability = 'disk' | 'process';
+
+export interface SqliteOptions {
+  readonly file: string;
+  readonly durability: Durability;
+  readonly limits?: Partial<StoreLimits>;
+}
+
+/** The store port, synchronous, in the thread that calls it. Everything throws TinderboxError and nothing else. */
+export interface SqliteDatabase extends SqliteReader {
+  load(): StoredState;
+  commitLeases(leases: readonly Lease[]): void;
+  appendHistory(batch: HistoryBatch): void;
+}
+
+/** Opens or creates the database: folder 0700 (if it has to make it), files 0600, schema up to date. */
+export function openSqliteDatabase(options: SqliteOptions): SqliteDatabase {
+  const { file } = options;
+  const opened: Database[] = [];
+  try {
+    prepareFile(file);
+    opened.push(lockForWriting(file));
+    const database = new Sqlite(file, { timeout: BUSY_TIMEOUT });
+    opened.push(database);
+    database.pragma('journal_mode = WAL');
+    database.pragma('foreign_keys = ON');
+    // The WAL is cut back to this after a checkpoint; without it a burst's size stays on disk for ever.
+    database.pragma(`journal_size_limit = ${16 * 1024 * 1024}`);
+    migrate(database, file);
+    return buildDatabase(database, options, () => closeAll(opened));
+  } catch (error) {
+    closeAll(opened);
+    throw sqliteError(error, file);
+  }
+}
+
+/** The last opened first: the lock goes when nothing is left to protect. */
+function closeAll(opened: readonly Database[]): void {
+  for (const each of opened.toReversed()) each.close();
+}
+
+function prepareFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // SQLite gives -wal and -shm the mode of the database, so it is enough to be first.
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+}
+
+/**
+ * Two daemons on one database would each give out addresses from memory. The kernel drops this lock with the process,
+ * however it ends; readers are not kept out.
+ */
+function lockForWriting(file: string): Database {
+  const name = `${file}.lock`;
+  closeSync(openSync(name, 'a', 0o600));
+  const lock = new Sqlite(name, { timeout: BUSY_TIMEOUT });
+  try {
+    lock.pragma('journal_mode = MEMORY');
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: unknown }).code !== 'SQLITE_BUSY') throw error;
+    throw new TinderboxError('in-use', `another Tinderbox process has ${file} open`, {
+      cause: error,
+      remedy: 'Stop the other daemon first, or give this one its own paths.state.',
+    });
+  }
+}
+
+function buildDatabase(database: Database, options: SqliteOptions, close: () => void): SqliteDatabase {
+  const { file, durability } = options;
+  const limits: StoreLimits = { ...STORE_LIMITS, ...options.limits };
+
+  const putLease = database.prepare<LeaseRow>(
+    `INSERT INTO leases (address, mac, state, expires_at, via, hostname)
+     VALUES (@address, @mac, @state, @expires_at, @via, @hostname)
+     ON CONFLICT (address) DO UPDATE SET mac = excluded.mac, state = excluded.state,
+       expires_at = excluded.expires_at, via = excluded.via, hostname = excluded.hostname`,
+  );
+  const putMachine = database.prepare<MachineRow>(
+    `INSERT INTO machines (mac, uuid, arch, relay, address, serial, asset, manufacturer, product, platform,
+       first_seen, last_seen, via, hostname)
+     VALUES (@mac, @uuid, @arch, @relay, @address, @serial, @asset, @manufacturer, @product, @platform,
+       @first_seen, @last_seen, @via, @hostname)
+     ON CONFLICT (mac) DO UPDATE SET uuid = excluded.uuid, arch = excluded.arch, relay = excluded.relay,
+       address = excluded.address, serial = excluded.serial, asset = excluded.asset,
+       manufacturer = excluded.manufacturer, product = excluded.product, platform = excluded.platform,
+       first_seen = excluded.first_seen, last_seen = excluded.last_seen, via = excluded.via,
+       hostname = excluded.hostname`,
+  );
+  const putSession = database.prepare<SessionRow>(
+    `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, role, hostname,
+       address)
+     VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @role, @hostname, @address)
+     ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
+       updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
+       ended_as = excluded.ended_as, ended_at = excluded.ended_at, role = excluded.role,
+       hostname = excluded.hostname, address = excluded.address`,
+  );
+  const putEvent = database.prepare<EventRow>(
+    `INSERT INTO events (at, mac, session_id, kind, stage, outcome, asked, answered, reasons, via)
+     VALUES (@at, @mac, @session_id, @kind, @stage, @outcome, @asked, @answered, @reasons, @via)`,
+  );
+  const prune = preparePruning(database, limits);
+
+  const writeLeases = database.transaction((leases: readonly Lease[]) => {
+    for (const lease of leases) putLease.run(leaseToRow(lease));
+  });
+  const writeHistory = database.transaction((batch: HistoryBatch) => {
+    for (const machine of batch.machines) putMachine.run(machineToRow(machine));
+    for (const session of batch.sessions) putSession.run(sessionToRow(session));
+    for (const event of batch.events) putEvent.run(eventToRow(event));
+    prune(batch);
+  });
+
+  // NORMAL leaves syncing the WAL to checkpoints; FULL syncs it at each commit, and with it whatever NORMAL commits
+  // wrote before. So only leases pay for the disk (https://www.sqlite.org/pragma.html#pragma_synchronous).
+  let synced: boolean | undefined;
+  function setSynced(wanted: boolean): void {
+    if (synced === wanted) return;
+    database.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
+    synced = wanted;
+  }
+
+  return {
+    ...buildReader(database, file, close),
+    load: guarded(file, () => {
+      const row = database
+        .prepare(
+          `SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sessions'), 0),
+                      coalesce((SELECT max(id) FROM sessions), 0)) + 1 AS next`,
+        )
+        .get() as { next: number };
+      return {
+        leases: (database.prepare('SELECT * FROM leases ORDER BY address').all() as LeaseRow[]).map(
+          leaseFromRow,
+        ),
+        machines: (
+          database.prepare('SELECT * FROM machines ORDER BY last_seen DESC, mac').all() as MachineRow[]
+        ).map(machineFromRow),
+        openSessions: (
+          database.prepare('SELECT * FROM sessions WHERE ended_as IS NULL ORDER BY id').all() as SessionRow[]
+        ).map(sessionFromRow),
+        nextSessionId: row.next,
+      };
+    }),
+    commitLeases: guarded(file, (leases: readonly Lease[]) => {
+      setSynced(durability === 'disk');
+      writeLeases.immediate(leases);
+    }),
+    appendHistory: guarded(file, (batch: HistoryBatch) => {
+      setSynced(false);
+      writeHistory.immediate(batch);
+    }),
+  };
+}

@@ -1,0 +1,93 @@
+import { TinderboxError, toTinderboxError } from '../errors.ts';
+
+/**
+ * What SQLite threw, as what the operator can do about it. Codes: https://www.sqlite.org/rescode.html; better-sqlite3
+ * gives the extended name (`SQLITE_IOERR_WRITE`).
+ */
+export function sqliteError(thrown: unknown, file: string): TinderboxError {
+  if (thrown instanceof TinderboxError) return thrown;
+  if (!(thrown instanceof Error)) return toTinderboxError(thrown);
+  const code = (thrown as { code?: string }).code ?? '';
+  const [, family] = /^SQLITE_([A-Z]+)/.exec(code) ?? [];
+  const cause = thrown;
+  switch (family) {
+    case 'FULL':
+      return new TinderboxError('unavailable', `the disk is full: ${file} cannot grow`, {
+        cause,
+        remedy: `Free space on the file system that holds ${file}; the daemon goes on by itself then.`,
+      });
+    case 'READONLY':
+    case 'PERM':
+    case 'AUTH':
+      return new TinderboxError('refused', `${file} cannot be written (${thrown.message})`, {
+        cause,
+        remedy: `Give the daemon's user the right to write ${file} and its directory, and see that the file system is not mounted read-only.`,
+      });
+    case 'CANTOPEN':
+      return new TinderboxError('unavailable', `${file} cannot be opened (${thrown.message})`, {
+        cause,
+        remedy:
+          'See that its directory exists and that this user may write there (paths.state in tinderbox.yaml).',
+      });
+    case 'CORRUPT':
+    case 'NOTADB':
+      return new TinderboxError('unavailable', `${file} is damaged (${thrown.message})`, {
+        cause,
+        remedy: `Stop the daemon, move ${file}, ${file}-wal and ${file}-shm away and start it again: leases and history begin anew. Or put a backup in their place.`,
+      });
+    case 'BUSY':
+    case 'LOCKED':
+      return new TinderboxError('busy', `${file} is locked by another program`, {
+        cause,
+        remedy: 'Close what has it open (another daemon, an sqlite3 shell) and try again.',
+      });
+    case 'IOERR':
+      return new TinderboxError(
+        'unavailable',
+        `reading or writing ${file} failed (${thrown.message}, ${code})`,
+        {
+          cause,
+          remedy: `See the kernel's log (dmesg) and the disk that holds ${file}.`,
+        },
+      );
+    default:
+      return toTinderboxError(thrown);
+  }
+}
+
+/** `run`, so that it throws TinderboxError and nothing else. */
+export function guarded<A extends readonly unknown[], R>(
+  file: string,
+  run: (...args: A) => R,
+): (...args: A) => R {
+  return (...args) => {
+    try {
+      return run(...args);
+    } catch (error) {
+      throw sqliteError(error, file);
+    }
+  };
+}
+
+/** An error that can cross a thread's border and be put together again there. */
+export interface ErrorMessage {
+  readonly code: TinderboxError['code'];
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+export function errorToMessage(error: TinderboxError): ErrorMessage {
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+  };
+}
+
+export function errorFromMessage(message: ErrorMessage): TinderboxError {
+  return new TinderboxError(
+    message.code,
+    message.message,
+    message.remedy === undefined ? {} : { remedy: message.remedy },
+  );
+}

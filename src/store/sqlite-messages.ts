@@ -1,0 +1,16 @@
+import type { ErrorMessage } from './sqlite-errors.ts';
+import type { SqliteDatabase, SqliteOptions } from './sqlite-database.ts';
+
+/** The calls that cross the border between the daemon's thread and the database's. One is under way at a time. */
+export type StoreCall = {
+  [Name in keyof SqliteDatabase]: { readonly name: Name; readonly args: Parameters<SqliteDatabase[Name]> };
+}[keyof SqliteDatabase];
+
+/** `opened` comes once, first; then one answer a call. */
+export type StoreAnswer =
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'done'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly error: ErrorMessage };
+
+/** The thread's `workerData`. */
+export type StoreThreadOptions = SqliteOptions;

@@ -1,0 +1,56 @@
+import type { Database } from 'better-sqlite3';
+import type { HistoryBatch } from './port.ts';
+
+/** What the database keeps; the rest is deleted, oldest first. */
+export interface StoreLimits {
+  readonly events: number;
+  readonly sessionsPerMachine: number;
+  /** Machines that were given a role outlive those that were not. */
+  readonly machines: number;
+}
+
+export const STORE_LIMITS: StoreLimits = { events: 200_000, sessionsPerMachine: 50, machines: 20_000 };
+
+/** Rows deleted with one batch at most: pruning must not hold up the leases behind it. */
+const PRUNE_ROWS = 2_000;
+
+/** Returns what is to run at the end of each batch's transaction. */
+export function preparePruning(database: Database, limits: StoreLimits): (batch: HistoryBatch) => void {
+  const newestEvent = database.prepare('SELECT max(id) AS id FROM events').pluck();
+  const oldEvents = database.prepare(
+    'DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id <= ? ORDER BY id LIMIT ?)',
+  );
+  const oldSessions = database
+    .prepare('SELECT id FROM sessions WHERE mac = ? ORDER BY id DESC LIMIT -1 OFFSET ?')
+    .pluck();
+  const dropSession = database.prepare('DELETE FROM sessions WHERE id = ?');
+  const dropSessionEvents = database.prepare('DELETE FROM events WHERE session_id = ?');
+  const countMachines = database.prepare('SELECT count(*) FROM machines').pluck();
+  const oldMachines = database
+    .prepare('SELECT mac FROM machines ORDER BY hostname IS NOT NULL, last_seen LIMIT ?')
+    .pluck();
+  const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
+  const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
+
+  return (batch) => {
+    if (batch.events.length > 0) {
+      oldEvents.run(
+        (newestEvent.get() as number) - limits.events,
+        Math.max(PRUNE_ROWS, 2 * batch.events.length),
+      );
+    }
+    for (const mac of new Set(batch.sessions.map((session) => session.mac))) {
+      for (const id of oldSessions.all(mac, limits.sessionsPerMachine)) {
+        dropSessionEvents.run(id);
+        dropSession.run(id);
+      }
+    }
+    if (batch.machines.length === 0) return;
+    const surplus = (countMachines.get() as number) - limits.machines;
+    if (surplus <= 0) return;
+    for (const mac of oldMachines.all(Math.min(surplus, Math.max(100, 2 * batch.machines.length)))) {
+      dropMachineEvents.run(mac);
+      dropMachine.run(mac);
+    }
+  };
+}

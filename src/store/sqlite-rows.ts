@@ -1,0 +1,193 @@
+import type { MachineArch } from '../machine/architecture.ts';
+import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { BootSession, SessionEnd } from '../machine/session.ts';
+import type { Stage } from '../machine/stage.ts';
+import type { Lease, MachineRecord } from './port.ts';
+
+/** The tables' rows: columns as SQLite holds them, null for what is not known. */
+export interface LeaseRow {
+  readonly address: number;
+  readonly mac: string;
+  readonly state: string;
+  readonly expires_at: number;
+  readonly via: string;
+  readonly hostname: string | null;
+}
+
+export interface MachineRow {
+  readonly mac: string;
+  readonly uuid: string | null;
+  readonly arch: string | null;
+  readonly relay: number | null;
+  readonly address: number | null;
+  readonly serial: string | null;
+  readonly asset: string | null;
+  readonly manufacturer: string | null;
+  readonly product: string | null;
+  readonly platform: string | null;
+  readonly first_seen: number;
+  readonly last_seen: number;
+  readonly via: string | null;
+  readonly hostname: string | null;
+}
+
+export interface SessionRow {
+  readonly id: number;
+  readonly mac: string;
+  readonly opened_at: number;
+  readonly updated_at: number;
+  readonly stage: string;
+  readonly stage_times: string;
+  readonly ended_as: string | null;
+  readonly ended_at: number | null;
+  readonly role: string | null;
+  readonly hostname: string | null;
+  readonly address: number | null;
+}
+
+export interface EventRow {
+  readonly at: number;
+  readonly mac: string | null;
+  readonly session_id: number | null;
+  readonly kind: string;
+  readonly stage: string | null;
+  readonly outcome: string;
+  readonly asked: string;
+  readonly answered: string;
+  readonly reasons: string;
+  readonly via: string | null;
+}
+
+type Known<T> = { [K in keyof T]?: Exclude<T[K], null> };
+
+/** Leaves out what is null: in the program, what is not known is absent. */
+function known<T extends object>(fields: T): Known<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as Known<T>;
+}
+
+export function leaseToRow(lease: Lease): LeaseRow {
+  return {
+    address: lease.address,
+    mac: lease.mac,
+    state: lease.state,
+    expires_at: lease.expiresAt,
+    via: lease.via,
+    hostname: lease.hostname ?? null,
+  };
+}
+
+export function leaseFromRow(row: LeaseRow): Lease {
+  return {
+    address: row.address as Ipv4,
+    mac: row.mac as Mac,
+    state: row.state as Lease['state'],
+    expiresAt: row.expires_at,
+    via: row.via,
+    ...known({ hostname: row.hostname }),
+  };
+}
+
+export function machineToRow(machine: MachineRecord): MachineRow {
+  return {
+    mac: machine.mac,
+    uuid: machine.uuid ?? null,
+    arch: machine.arch ?? null,
+    relay: machine.relay ?? null,
+    address: machine.address ?? null,
+    serial: machine.serial ?? null,
+    asset: machine.asset ?? null,
+    manufacturer: machine.manufacturer ?? null,
+    product: machine.product ?? null,
+    platform: machine.platform ?? null,
+    first_seen: machine.firstSeen,
+    last_seen: machine.lastSeen,
+    via: machine.via ?? null,
+    hostname: machine.hostname ?? null,
+  };
+}
+
+export function machineFromRow(row: MachineRow): MachineRecord {
+  return {
+    mac: row.mac as Mac,
+    ...known({
+      uuid: row.uuid,
+      arch: row.arch as MachineArch | null,
+      relay: row.relay as Ipv4 | null,
+      address: row.address as Ipv4 | null,
+      serial: row.serial,
+      asset: row.asset,
+      manufacturer: row.manufacturer,
+      product: row.product,
+      platform: row.platform,
+      via: row.via,
+      hostname: row.hostname,
+    }),
+    firstSeen: row.first_seen,
+    lastSeen: row.last_seen,
+  };
+}
+
+export function sessionToRow(session: BootSession): SessionRow {
+  return {
+    id: session.id,
+    mac: session.mac,
+    opened_at: session.openedAt,
+    updated_at: session.updatedAt,
+    stage: session.stage,
+    stage_times: JSON.stringify(session.stageTimes),
+    ended_as: session.end ?? null,
+    ended_at: session.endedAt ?? null,
+    role: session.role ?? null,
+    hostname: session.hostname ?? null,
+    address: session.address ?? null,
+  };
+}
+
+export function sessionFromRow(row: SessionRow): BootSession {
+  return {
+    id: row.id,
+    mac: row.mac as Mac,
+    openedAt: row.opened_at,
+    updatedAt: row.updated_at,
+    stage: row.stage as Stage,
+    stageTimes: JSON.parse(row.stage_times) as BootSession['stageTimes'],
+    ...known({
+      end: row.ended_as as SessionEnd | null,
+      endedAt: row.ended_at,
+      role: row.role,
+      hostname: row.hostname,
+      address: row.address as Ipv4 | null,
+    }),
+  };
+}
+
+export function eventToRow(event: BootEvent): EventRow {
+  return {
+    at: event.at,
+    mac: event.mac ?? null,
+    session_id: event.sessionId ?? null,
+    kind: event.kind,
+    stage: event.stage ?? null,
+    outcome: event.outcome,
+    asked: event.asked,
+    answered: event.answered,
+    reasons: JSON.stringify(event.reasons),
+    via: event.via ?? null,
+  };
+}
+
+export function eventFromRow(row: EventRow): BootEvent {
+  return {
+    at: row.at,
+    ...known({ mac: row.mac as Mac | null, sessionId: row.session_id }),
+    kind: row.kind as EventKind,
+    ...known({ stage: row.stage as Stage | null }),
+    outcome: row.outcome as Outcome,
+    asked: row.asked,
+    answered: row.answered,
+    reasons: JSON.parse(row.reasons) as string[],
+    ...known({ via: row.via }),
+  };
+}

@@ -1,0 +1,172 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { TinderboxError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { Lease, MachineOverview, Store, StoredState, StoreReader } from './port.ts';
+import type { BootEvent } from '../machine/event.ts';
+import type { BootSession } from '../machine/session.ts';
+import type { SqliteOptions } from './sqlite-database.ts';
+import { errorFromMessage } from './sqlite-errors.ts';
+import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
+import { openSqliteReader } from './sqlite-reader.ts';
+
+export interface OpenStoreOptions extends SqliteOptions {
+  readonly logger?: Logger;
+}
+
+/** One commit of leases, shared by all who asked while the one before was being written. */
+interface LeaseGroup {
+  readonly leases: Lease[];
+  readonly done: PromiseWithResolvers<void>;
+}
+
+interface Waiting {
+  readonly call: StoreCall;
+  readonly done: PromiseWithResolvers<unknown>;
+}
+
+/** Leases go first; but after so many commits in a row one of the others has its turn, or a storm would starve them. */
+const LEASES_IN_A_ROW = 8;
+
+/**
+ * The store port on SQLite in a thread of its own. Rejects with TinderboxError: `newer-database`, `in-use` (another
+ * daemon has it), `refused`, `unavailable` (disk full, damaged), each with its remedy. A call that fails changes
+ * nothing, and the store goes on.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const { logger, ...threadOptions } = options;
+  const thread = await startThread(threadOptions);
+
+  let group: LeaseGroup | undefined;
+  const questions: Waiting[] = [];
+  const history: Waiting[] = [];
+  let underWay: PromiseWithResolvers<unknown> | undefined;
+  let leasesInARow = 0;
+  let closing: Promise<void> | undefined;
+  let broken: TinderboxError | undefined;
+
+  thread.on('message', (message: StoreAnswer) => {
+    const answered = underWay;
+    underWay = undefined;
+    if (message.kind === 'failed') answered?.reject(errorFromMessage(message.error));
+    else answered?.resolve(message.kind === 'done' ? message.value : undefined);
+    next();
+  });
+  thread.on('error', (error) => fail(error));
+  thread.on('exit', (code) => {
+    if (closing === undefined || underWay !== undefined) fail(new Error(`it ended with code ${code}`));
+  });
+
+  function fail(cause: Error): void {
+    if (broken !== undefined) return;
+    broken = new TinderboxError('unavailable', `the database's thread stopped: ${cause.message}`, {
+      cause,
+      remedy: 'Restart the daemon; nothing that was confirmed is lost.',
+    });
+    logger?.error({ err: cause }, broken.message);
+    underWay?.reject(broken);
+    underWay = undefined;
+    next();
+  }
+
+  function next(): void {
+    if (broken !== undefined) {
+      group?.done.reject(broken);
+      group = undefined;
+      for (const waiting of [...questions.splice(0), ...history.splice(0)]) waiting.done.reject(broken);
+      return;
+    }
+    if (underWay !== undefined) return;
+    const others = questions.length > 0 ? questions : history;
+    const turnOfOthers =
+      leasesInARow >= LEASES_IN_A_ROW && others[0] !== undefined && others[0].call.name !== 'close';
+    if (group !== undefined && !turnOfOthers) {
+      const { leases, done } = group;
+      group = undefined;
+      leasesInARow++;
+      send({ name: 'commitLeases', args: [leases] }, done as PromiseWithResolvers<unknown>);
+      return;
+    }
+    leasesInARow = 0;
+    const waiting = others.shift();
+    if (waiting !== undefined) send(waiting.call, waiting.done);
+  }
+
+  function send(call: StoreCall, done: PromiseWithResolvers<unknown>): void {
+    underWay = done;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    thread.postMessage(call);
+  }
+
+  function ask<T>(call: StoreCall, queue: Waiting[] = questions): Promise<T> {
+    if (closing !== undefined && call.name !== 'close') return Promise.reject(closedError());
+    const done = Promise.withResolvers<unknown>();
+    queue.push({ call, done });
+    next();
+    return done.promise as Promise<T>;
+  }
+
+  function commitLeases(leases: readonly Lease[]): Promise<void> {
+    if (closing !== undefined) return Promise.reject(closedError());
+    if (leases.length === 0) return Promise.resolve();
+    group ??= { leases: [], done: Promise.withResolvers<void>() };
+    group.leases.push(...leases);
+    const { promise } = group.done;
+    next();
+    return promise;
+  }
+
+  return {
+    load: () => ask<StoredState>({ name: 'load', args: [] }),
+    commitLeases,
+    appendHistory: (batch) => ask<void>({ name: 'appendHistory', args: [batch] }, history),
+    listMachines: (page) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [page] }),
+    findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
+    listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),
+    listEvents: (query) => ask<readonly BootEvent[]>({ name: 'listEvents', args: [query] }),
+    // Last in the last queue, so what was asked before is still done.
+    close: () => (closing ??= closeThread(thread, ask<void>({ name: 'close', args: [] }, history))),
+  };
+}
+
+/** What the CLI may ask where no daemon runs. Throws as `openStore` does, and `not-found` where nothing is stored yet. */
+export async function openStoreReadOnly(file: string): Promise<StoreReader> {
+  const reader = openSqliteReader(file);
+  return {
+    listMachines: async (page) => reader.listMachines(page),
+    findMachine: async (mac) => reader.findMachine(mac),
+    listSessions: async (mac, page) => reader.listSessions(mac, page),
+    listEvents: async (query) => reader.listEvents(query),
+    close: async () => reader.close(),
+  };
+}
+
+function closedError(): TinderboxError {
+  return new TinderboxError('unavailable', 'the database is closed');
+}
+
+async function startThread(options: StoreThreadOptions): Promise<Worker> {
+  // The sources run as they are; the installable package holds the same files as .js.
+  const entry = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
+  const thread = new Worker(entry, { workerData: options, name: 'store' });
+  const { promise, resolve, reject } = Promise.withResolvers<StoreAnswer>();
+  thread.once('message', resolve);
+  thread.once('error', reject);
+  const answer = await promise;
+  thread.removeListener('error', reject);
+  if (answer.kind === 'failed') {
+    await thread.terminate();
+    throw errorFromMessage(answer.error);
+  }
+  return thread;
+}
+
+async function closeThread(thread: Worker, closed: Promise<void>): Promise<void> {
+  const exited = new Promise((resolve) => thread.once('exit', resolve));
+  try {
+    await closed;
+    await exited;
+  } finally {
+    await thread.terminate();
+  }
+}

@@ -1,0 +1,34 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { openSqliteDatabase, type SqliteDatabase } from './sqlite-database.ts';
+import { errorToMessage, sqliteError } from './sqlite-errors.ts';
+import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
+
+/** The thread that SQLite lives in: an fsync here holds up no packet there. */
+const options = workerData as StoreThreadOptions;
+const port = parentPort;
+if (port === null) throw new Error('sqlite-worker.ts is the entry of a worker thread');
+
+function answer(message: StoreAnswer): void {
+  port?.postMessage(message);
+}
+
+function serve(database: SqliteDatabase): void {
+  port?.on('message', (call: StoreCall) => {
+    try {
+      const run = database[call.name] as (...args: readonly unknown[]) => unknown;
+      const value = run(...call.args);
+      answer({ kind: 'done', value });
+      // The thread ends by itself once nothing can be asked any more.
+      if (call.name === 'close') port?.close();
+    } catch (error) {
+      answer({ kind: 'failed', error: errorToMessage(sqliteError(error, options.file)) });
+    }
+  });
+}
+
+try {
+  serve(openSqliteDatabase(options));
+  answer({ kind: 'opened' });
+} catch (error) {
+  answer({ kind: 'failed', error: errorToMessage(sqliteError(error, options.file)) });
+}

@@ -1,0 +1,137 @@
+import { answerPort4011 } from './boot/answer-port-4011.ts';
+import { answerProxy } from './boot/answer-proxy.ts';
+import { answerServer } from './boot/answer-server.ts';
+import type { DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
+import type { NetworkClient } from './boot/identify-client.ts';
+import type { CatalogView } from './catalog/port.ts';
+import type { Config, ResolvedSubnet } from './config/port.ts';
+import type { Loggers } from './logger.ts';
+import type { Ipv4 } from './machine/ipv4.ts';
+import type { Catalog } from './machine/role.ts';
+import type { NetworkInterface, OpenUdpSocket } from './net/port.ts';
+import { serverAddressOf, serverUrlOf } from './preflight.ts';
+import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
+import { startDhcpServer } from './servers/dhcp.ts';
+import type { DhcpLoop, DhcpLoopOptions } from './servers/dhcp-loop.ts';
+import { startPxeServer } from './servers/pxe.ts';
+import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
+import type { Journal, LeaseBook } from './store/port.ts';
+
+export const DHCP_PORT = 67;
+export const PXE_PORT = 4011;
+
+/** A machine has so long to take up an offer; ROMs take seconds. In ms. */
+const OFFER_TIME = 60_000;
+/** Bytes: a rack that powers on at once must fit while a commit runs. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024;
+
+export interface DhcpWiring {
+  readonly config: Config;
+  readonly catalog: CatalogView;
+  readonly subnets: readonly ResolvedSubnet[];
+  /** Of every provisioning interface. */
+  readonly ownAddresses: ReadonlySet<Ipv4>;
+  readonly bootFileIndex: BootFileIndex;
+  readonly loopWatch: BootLoopWatch;
+  readonly leases: LeaseBook;
+  readonly journal: Journal;
+  readonly loggers: Loggers;
+  readonly openSocket: OpenUdpSocket;
+  readonly now: () => number;
+}
+
+/** Ports 67 and 4011 on one interface, each socket bound to the device: what came in there is answered there. */
+export async function startDhcpOn(networkInterface: NetworkInterface, wiring: DhcpWiring): Promise<readonly DhcpLoop[]> {
+  const { config, journal, loggers, openSocket, now } = wiring;
+  const device = networkInterface.name;
+  const open = (port: number) => openSocket({ port, device, broadcast: true, receiveBuffer: RECEIVE_BUFFER });
+  const common = { via: device, serverAddress: serverAddressOf(networkInterface), journal, now };
+  const { decide67, decide4011 } = makeDecisions(networkInterface, wiring);
+  const changeLease = makeLeaseChanger(device, wiring);
+  const dhcp = startDhcpServer({
+    ...common,
+    socket: await open(DHCP_PORT),
+    decide: decide67,
+    changeLease,
+    logger: loggers.dhcp,
+  });
+  try {
+    const pxe = startPxeServer({ ...common, socket: await open(PXE_PORT), decide: decide4011, logger: loggers.pxe });
+    loggers.dhcp.info({ interface: device, mode: config.dhcp.mode }, `DHCP (${config.dhcp.mode}) on ${device}`);
+    return [dhcp, pxe];
+  } catch (error) {
+    await dhcp.stop();
+    throw error;
+  }
+}
+
+function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
+  const { config, catalog, bootFileIndex, loopWatch, leases, subnets, ownAddresses } = wiring;
+  const loaders = allLoaders(config.loaders);
+  const serverAddress = serverAddressOf(networkInterface);
+  const serverUrl = serverUrlOf(config, networkInterface);
+  const { mode, knownOnly, uefiProxy } = config.dhcp;
+  const reservedIn = rememberReservations();
+
+  const environment = (client: NetworkClient, now: number): DhcpEnvironment => ({
+    serverAddress,
+    serverUrl,
+    uefiProxy,
+    loaders,
+    isBootfilePresent: (file) => bootFileIndex.isPresent(file),
+    loopReasons: loopWatch.reasonsAgainst(client, now),
+    now,
+  });
+  const serverEnvironment = (client: NetworkClient, now: number): ServerEnvironment => {
+    const current = catalog.current();
+    const reserved = reservedIn(current);
+    return {
+      ...environment(client, now),
+      catalog: current,
+      knownOnly,
+      subnets,
+      view: leases,
+      isExcluded: (address) => ownAddresses.has(address) || reserved.has(address),
+    };
+  };
+  const decide67: DhcpLoopOptions['decide'] = (packet, client, now) =>
+    mode === 'server'
+      ? answerServer(packet, client, serverEnvironment(client, now))
+      : answerProxy(packet, client, environment(client, now));
+  const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) =>
+    answerPort4011(packet, client, environment(client, now));
+  return { decide67, decide4011 };
+}
+
+/** The reserved addresses of a catalog, gathered once a catalog and not once a packet. */
+function rememberReservations(): (catalog: Catalog) => ReadonlySet<Ipv4> {
+  const known = new WeakMap<Catalog, ReadonlySet<Ipv4>>();
+  return (catalog) => {
+    const before = known.get(catalog);
+    if (before !== undefined) return before;
+    const addresses = [...catalog.machines.values()].map(({ address }) => address);
+    const reserved = new Set(addresses.filter((address) => address !== undefined));
+    known.set(catalog, reserved);
+    return reserved;
+  };
+}
+
+function makeLeaseChanger(via: string, { leases, config, catalog, loggers }: DhcpWiring): DhcpLoopOptions['changeLease'] {
+  return async ({ mac }: NetworkClient, change: LeaseChange, now: number) => {
+    switch (change.kind) {
+      case 'offer':
+        return leases.offer(change.address, mac, now + OFFER_TIME);
+      case 'bind': {
+        const expiresAt = now + change.leaseTime * 1000;
+        const hostname = catalog.current().machines.get(mac)?.hostname;
+        const named = hostname === undefined ? {} : { hostname };
+        return leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
+      }
+      case 'release':
+        return leases.release(mac, change.address);
+      case 'decline':
+        loggers.dhcp.warn({ mac, interface: via }, 'a machine declined its address: somebody else uses it');
+        return leases.decline(change.address, mac, now + config.dhcp.declineTime * 1000);
+    }
+  };
+}

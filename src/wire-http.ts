@@ -1,0 +1,94 @@
+import { planBoot } from './boot/plan-boot.ts';
+import type { SessionTokens } from './boot/session-token.ts';
+import type { CatalogHolder } from './catalog/catalog-holder.ts';
+import type { Config, ResolvedSubnet } from './config/port.ts';
+import type { HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
+import { startHttpServer } from './http/server.ts';
+import type { Loggers } from './logger.ts';
+import { formatIpv4, type Ipv4Network, networkOf } from './machine/ipv4.ts';
+import type { NetworkInterface } from './net/port.ts';
+import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
+import { buildContext } from './render/build-context.ts';
+import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
+import { renderConfig } from './render/render-config.ts';
+import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
+import type { Journal } from './store/port.ts';
+
+/** Sessions whose kernel and initrd are remembered, to know what a download is. */
+const MAX_REMEMBERED = 4096;
+
+export interface HttpWiring {
+  readonly config: Config;
+  readonly catalog: CatalogHolder;
+  readonly interfaces: readonly NetworkInterface[];
+  readonly subnets: readonly ResolvedSubnet[];
+  readonly journal: Journal;
+  readonly sessionTokens: SessionTokens;
+  readonly loggers: Loggers;
+  readonly now: () => number;
+}
+
+export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
+  const { config, catalog, interfaces, journal, sessionTokens, loggers, now } = wiring;
+  const paths = new Map<number, BootFiles>();
+  const networks = knownNetworks(wiring);
+  const options: HttpServerOptions = {
+    listen: interfaces.flatMap(({ name, addresses }) =>
+      addresses.map(({ address }) => ({ host: formatIpv4(address), via: name })),
+    ),
+    port: config.http.port,
+    ...(config.http.url === undefined ? {} : { url: config.http.url }),
+    assets: config.paths.assets,
+    cacheBytes: config.http.cacheBytes,
+    sessionTime: config.http.sessionTime,
+    strictAddress: config.http.strictAddress,
+    journal,
+    sessionTokens,
+    async plan(facts) {
+      await catalog.refresh();
+      const current = catalog.current();
+      const isTaken = (hostname: string): boolean => {
+        const holder = journal.hostnameHolder(hostname);
+        if (holder !== undefined && holder !== facts.mac) return true;
+        return [...current.machines.values()].some((entry) => entry.hostname === hostname && entry.mac !== facts.mac);
+      };
+      return planBoot({ facts, catalog: current, admission: config.admission, isTaken });
+    },
+    buildContext({ plan, facts, session, server, sessionUrl }) {
+      const context = buildContext({ plan, facts, cluster: config.cluster, server, subnets: networks, sessionUrl });
+      rememberPaths(paths, session.id, () => renderBootFiles(plan.role, context));
+      return context;
+    },
+    renderer: RENDERER,
+    assetStage(session, path) {
+      const files = paths.get(session.id);
+      if (files === undefined) return undefined;
+      if (files.kernel === path) return 'kernel';
+      return files.initrd.includes(path) ? 'initrd' : undefined;
+    },
+    logger: loggers.http,
+    clock: now,
+    whoHolds: async (port) => describeHolders(await whoHoldsTcpPort(port)),
+  };
+  return startHttpServer(options);
+}
+
+const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
+
+/** In proxy mode, too, a machine with a fixed address needs the prefix of its network. */
+export function knownNetworks({ subnets, interfaces }: Pick<HttpWiring, 'subnets' | 'interfaces'>) {
+  const own = interfaces.flatMap(({ addresses }) =>
+    addresses.map(({ address, prefix }): { network: Ipv4Network; dns: readonly [] } => ({
+      network: networkOf(address, prefix),
+      dns: [],
+    })),
+  );
+  return [...subnets, ...own];
+}
+
+function rememberPaths(paths: Map<number, BootFiles>, sessionId: number, render: () => BootFiles): void {
+  if (paths.has(sessionId)) paths.delete(sessionId);
+  paths.set(sessionId, render());
+  const [oldest] = paths.keys();
+  if (paths.size > MAX_REMEMBERED && oldest !== undefined) paths.delete(oldest);
+}

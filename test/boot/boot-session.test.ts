@@ -1,0 +1,337 @@
+import t from 'tap';
+import { advanceSession, type SessionContext, type SessionStep } from '../../src/boot/boot-session.ts';
+import type { EventKind } from '../../src/machine/event.ts';
+import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import type { BootSession } from '../../src/machine/session.ts';
+import { STAGES, type Stage } from '../../src/machine/stage.ts';
+
+const mac = '52:54:00:00:00:01' as Mac;
+const context: SessionContext = { mac, nextId: 8, finalStage: 'booted' };
+
+function step(kind: EventKind, more: Partial<SessionStep> = {}): SessionStep {
+  return { at: 2000, kind, ...more };
+}
+
+function openAt(stage: Stage): BootSession {
+  return {
+    id: 7,
+    mac,
+    openedAt: 1000,
+    updatedAt: 1500,
+    stage,
+    stageTimes: { discovered: 1000, [stage]: 1500 },
+  };
+}
+
+function ended(end: NonNullable<BootSession['end']>): BootSession {
+  return { ...openAt('booted'), end, endedAt: 1800 };
+}
+
+const rom = { client: 'rom', stage: 'offered' } as const;
+const ipxe = { client: 'ipxe', stage: 'offered' } as const;
+const script = { client: 'script', stage: 'script' } as const;
+
+interface Row {
+  readonly name: string;
+  readonly current: BootSession | undefined;
+  readonly step: SessionStep;
+  /** opens: a new one; carries: the same goes on; none: nothing opens; late: an ended one stays as it is. */
+  readonly expect: 'opens' | 'supersedes' | 'carries' | 'none' | 'late';
+  readonly reason?: RegExp;
+}
+
+const rows: readonly Row[] = [
+  {
+    name: "a ROM's DISCOVER opens the first session",
+    current: undefined,
+    step: step('dhcp.discover', rom),
+    expect: 'opens',
+    reason: /ROM asks/,
+  },
+  {
+    name: "iPXE's DISCOVER opens the first session",
+    current: undefined,
+    step: step('dhcp.discover', ipxe),
+    expect: 'opens',
+    reason: /iPXE asks/,
+  },
+  {
+    name: 'a DISCOVER on 4011 opens one too',
+    current: undefined,
+    step: step('pxe.discover', rom),
+    expect: 'opens',
+  },
+  {
+    name: 'a DISCOVER that was ignored still opens one',
+    current: undefined,
+    step: step('dhcp.discover', { client: 'rom' }),
+    expect: 'opens',
+  },
+  {
+    name: "the operating system's DISCOVER opens none",
+    current: undefined,
+    step: step('dhcp.discover'),
+    expect: 'none',
+  },
+  { name: 'a renewal opens none', current: undefined, step: step('dhcp.request'), expect: 'none' },
+  { name: "a ROM's REQUEST opens none", current: undefined, step: step('dhcp.request', rom), expect: 'none' },
+  {
+    name: 'a REQUEST on 4011 opens none',
+    current: undefined,
+    step: step('pxe.request', rom),
+    expect: 'none',
+  },
+  {
+    name: "a stranger's TFTP read opens none",
+    current: undefined,
+    step: step('tftp.read', { stage: 'firmware' }),
+    expect: 'none',
+  },
+  {
+    name: 'boot.ipxe opens none',
+    current: undefined,
+    step: step('http.boot-script', { client: 'script' }),
+    expect: 'none',
+  },
+  {
+    name: 'an asset opens none',
+    current: undefined,
+    step: step('http.asset', { stage: 'kernel' }),
+    expect: 'none',
+  },
+  {
+    name: 'a script opens one where DHCP was not seen',
+    current: undefined,
+    step: step('http.script', script),
+    expect: 'opens',
+    reason: /did not come by here/,
+  },
+  {
+    name: 'a script from a browser opens none',
+    current: undefined,
+    step: step('http.script', { stage: 'script' }),
+    expect: 'none',
+  },
+  {
+    name: "a ROM's repeated DISCOVER stays in its session",
+    current: openAt('offered'),
+    step: step('dhcp.discover', rom),
+    expect: 'carries',
+  },
+  {
+    name: "a ROM's DISCOVER after the boot file stays in its session",
+    current: openAt('firmware'),
+    step: step('dhcp.discover', rom),
+    expect: 'carries',
+  },
+  {
+    name: "iPXE's DISCOVER follows the ROM's in the same session",
+    current: openAt('firmware'),
+    step: step('dhcp.discover', ipxe),
+    expect: 'carries',
+  },
+  {
+    name: "a ROM's DISCOVER after the script supersedes",
+    current: openAt('script'),
+    step: step('dhcp.discover', rom),
+    expect: 'supersedes',
+    reason: /reset/,
+  },
+  {
+    name: "a ROM's DISCOVER after the configuration supersedes",
+    current: openAt('config'),
+    step: step('pxe.discover', rom),
+    expect: 'supersedes',
+  },
+  {
+    name: "iPXE's repeated DHCP after a failed kernel stays in its session",
+    current: openAt('kernel'),
+    step: step('dhcp.discover', ipxe),
+    expect: 'carries',
+  },
+  {
+    name: "iPXE's DISCOVER after the system fetched its configuration supersedes",
+    current: openAt('config'),
+    step: step('dhcp.discover', ipxe),
+    expect: 'supersedes',
+    reason: /reset/,
+  },
+  {
+    name: "the operating system's DISCOVER after the configuration carries on",
+    current: openAt('config'),
+    step: step('dhcp.discover'),
+    expect: 'carries',
+  },
+  {
+    name: 'a script asked for again stays in its session',
+    current: openAt('script'),
+    step: step('http.script', script),
+    expect: 'carries',
+  },
+  {
+    name: 'a script asked for after the configuration supersedes',
+    current: openAt('config'),
+    step: step('http.script', script),
+    expect: 'supersedes',
+  },
+  {
+    name: 'a ROM opens the next session after a boot',
+    current: ended('booted'),
+    step: step('dhcp.discover', rom),
+    expect: 'opens',
+  },
+  {
+    name: 'iPXE opens the next session after a boot',
+    current: ended('ready'),
+    step: step('dhcp.discover', ipxe),
+    expect: 'opens',
+  },
+  {
+    name: 'a script opens the next session after a boot, and says so',
+    current: ended('booted'),
+    step: step('http.script', script),
+    expect: 'opens',
+    reason: /after session 7 ended/,
+  },
+  ...(
+    [
+      'tftp.done',
+      'http.asset',
+      'http.config',
+      'http.report',
+      'dhcp.request',
+      'dhcp.discover',
+      'http.boot-script',
+    ] as const
+  ).map(
+    (kind): Row => ({
+      name: `a late ${kind} leaves an ended session alone`,
+      current: ended('booted'),
+      step: step(kind, { stage: 'ready', end: 'failed' }),
+      expect: 'late',
+      reason: /late/,
+    }),
+  ),
+];
+
+for (const row of rows) {
+  t.test(row.name, async (t) => {
+    const before = structuredClone(row.current);
+    const { session, ended: over, opened, reasons } = advanceSession(row.current, row.step, context);
+    t.same(row.current, before, 'the former session is a value and stays as it was');
+    if (row.reason !== undefined) t.match(reasons[0], row.reason);
+    switch (row.expect) {
+      case 'opens':
+      case 'supersedes':
+        t.equal(opened, true);
+        t.equal(session?.id, 8);
+        t.equal(session?.stage, row.step.stage ?? 'discovered');
+        t.equal(session?.openedAt, 2000);
+        t.same(session?.stageTimes, { [row.step.stage ?? 'discovered']: 2000 });
+        t.ok(reasons.length > 0);
+        if (row.expect === 'opens') t.equal(over, undefined);
+        else t.match(over, { id: 7, end: 'superseded', endedAt: 2000, stage: row.current?.stage });
+        break;
+      case 'carries':
+        t.equal(opened, false);
+        t.equal(session?.id, 7);
+        t.equal(session?.end, undefined);
+        t.equal(session?.updatedAt, 2000);
+        t.equal(over, undefined);
+        break;
+      case 'none':
+        t.same({ session, over, opened }, { session: undefined, over: undefined, opened: false });
+        t.ok(reasons.length > 0);
+        break;
+      case 'late':
+        t.equal(session, row.current);
+        t.equal(opened, false);
+        t.equal(over, undefined);
+        break;
+    }
+  });
+}
+
+t.test('a stage never goes back, whatever comes in whatever order', async (t) => {
+  for (const now of STAGES.slice(0, -2)) {
+    for (const late of STAGES.slice(0, -2)) {
+      const { session } = advanceSession(openAt(now), step('tftp.read', { stage: late }), context);
+      t.equal(
+        session?.stage,
+        STAGES[Math.max(STAGES.indexOf(now), STAGES.indexOf(late))],
+        `${now}, then ${late}`,
+      );
+    }
+  }
+});
+
+t.test("a stage's time is the first one", async (t) => {
+  const first = advanceSession(
+    openAt('firmware'),
+    step('http.script', { ...script, at: 3000 }),
+    context,
+  ).session;
+  const again = advanceSession(first, step('http.script', { ...script, at: 4000 }), context).session;
+  t.same(again?.stageTimes, { discovered: 1000, firmware: 1500, script: 3000 });
+  t.equal(again?.updatedAt, 4000);
+});
+
+t.test('a packet with an older time does not turn the clock back', async (t) => {
+  t.equal(advanceSession(openAt('script'), step('http.asset', { at: 10 }), context).session?.updatedAt, 1500);
+});
+
+t.test('what /ipxe decided is kept', async (t) => {
+  const assigned = { role: 'worker', hostname: 'node-1', address: 0x0a4d000a as Ipv4 };
+  const { session } = advanceSession(
+    openAt('firmware'),
+    step('http.script', { ...script, assigned }),
+    context,
+  );
+  t.match(session, assigned);
+  const without = advanceSession(
+    session,
+    step('http.script', { ...script, assigned: { role: 'etcd', hostname: 'e' } }),
+    context,
+  );
+  t.match(without.session, { role: 'etcd', hostname: 'e', address: assigned.address });
+});
+
+t.test('a session ends with its last stage', async (t) => {
+  const cases = [
+    ['booted', 'booted', 'booted'],
+    ['booted', 'ready', 'ready'],
+    ['ready', 'booted', undefined],
+    ['ready', 'ready', 'ready'],
+    ['booted', 'config', undefined],
+  ] as const;
+  for (const [finalStage, stage, end] of cases) {
+    const { session, ended: over } = advanceSession(openAt('config'), step('http.report', { stage }), {
+      ...context,
+      finalStage,
+    });
+    t.equal(session?.end, end, `${stage} where ${finalStage} is the last`);
+    t.equal(session?.endedAt, end === undefined ? undefined : 2000);
+    t.equal(over, end === undefined ? undefined : session);
+  }
+});
+
+t.test('a session ends as the step says', async (t) => {
+  for (const end of ['handed-over', 'failed'] as const) {
+    const { session, reasons } = advanceSession(openAt('script'), step('http.report', { end }), context);
+    t.match(session, { end, endedAt: 2000, stage: 'script' });
+    t.match(reasons[0], end);
+  }
+});
+
+t.test('a session may open and end with one step, and the superseded one is what ended', async (t) => {
+  const step1 = step('http.script', { ...script, end: 'handed-over' });
+  const first = advanceSession(undefined, step1, context);
+  t.match(first, { opened: true, session: { id: 8, end: 'handed-over' }, ended: { id: 8 } });
+  const second = advanceSession(openAt('config'), step1, context);
+  t.match(second, {
+    opened: true,
+    session: { id: 8, end: 'handed-over' },
+    ended: { id: 7, end: 'superseded' },
+  });
+});

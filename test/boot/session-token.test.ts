@@ -1,0 +1,59 @@
+import t from 'tap';
+import { createSessionTokens, maskSessionTokens } from '../../src/boot/session-token.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import type { BootSession } from '../../src/machine/session.ts';
+
+const session: BootSession = {
+  id: 12,
+  mac: '52:54:00:12:34:56' as Mac,
+  openedAt: 1_700_000_000_000,
+  updatedAt: 1_700_000_000_000,
+  stage: 'script',
+  stageTimes: {},
+};
+const key = new Uint8Array(32).fill(1);
+const tokens = createSessionTokens(key, (id) => (id === 12 ? session : undefined));
+
+t.test('a token names its session, and the same one after a restart', async (t) => {
+  const token = tokens.tokenFor(session);
+  t.match(token, /^12-[A-Za-z0-9_-]{32}$/);
+  t.equal(tokens.resolve(token), 12);
+  t.equal(createSessionTokens(key, () => session).tokenFor(session), token);
+});
+
+t.test('what is no genuine token of a known session names none', async (t) => {
+  const token = tokens.tokenFor(session);
+  const wrong = {
+    'another key': createSessionTokens(new Uint8Array(32), () => session).tokenFor(session),
+    'another machine': tokens.tokenFor({ ...session, mac: '52:54:00:12:34:57' as Mac }),
+    'another opening': tokens.tokenFor({ ...session, openedAt: session.openedAt + 1 }),
+    'a forgotten session': tokens.tokenFor({ ...session, id: 13 }),
+    'the number alone': '12',
+    'an empty signature': '12-',
+    'a short signature': token.slice(0, -1),
+    'a long signature': `${token}A`,
+    'a leading zero': `0${token}`,
+    'characters of two bytes': `12-${'ü'.repeat(32)}`,
+    nothing: '',
+  };
+  for (const [name, text] of Object.entries(wrong)) t.equal(tokens.resolve(text), undefined, name);
+});
+
+t.test('a key of another length is refused', async (t) => {
+  t.throws(() => createSessionTokens(new Uint8Array(31), () => session), RangeError);
+});
+
+t.test('masking hides the signature in every URL of a text and keeps the number', async (t) => {
+  const token = tokens.tokenFor(session);
+  const secret = token.slice(3);
+  for (const text of [
+    `/boot/${token}`,
+    `/boot/${token}/report?stage=x`,
+    `http://h/boot/${token} /boot/${token}`,
+  ]) {
+    t.notMatch(maskSessionTokens(text), secret);
+    t.match(maskSessionTokens(text), '/boot/12-…');
+  }
+  t.equal(maskSessionTokens('/boot/guess/cloud-config'), '/boot/-…/cloud-config');
+  t.equal(maskSessionTokens('/boot.ipxe'), '/boot.ipxe');
+});

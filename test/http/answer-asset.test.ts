@@ -1,0 +1,355 @@
+import { once } from 'node:events';
+import { mkdir, open, rename, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { createAssetCache } from '../../src/http/asset-cache.ts';
+import { findAsset } from '../../src/http/asset-file.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import { rawGet, startTestServer, type TestServer } from './start-test-server.ts';
+
+const MAC = '52:54:00:12:34:56' as Mac;
+const LOOPBACK = 0x7f000001 as Ipv4;
+const MIB = 1024 * 1024;
+
+async function get(url: string, headers: Record<string, string> = {}, method = 'GET') {
+  const response = await fetch(url, { method, headers, redirect: 'manual' });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** Asks and leaves the answer unread, so that the server stands in the middle of it. */
+async function beginDownload(server: TestServer, name: string): Promise<Socket> {
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(`GET /assets/${name} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n`);
+  await once(socket, 'readable');
+  return socket;
+}
+
+/** The body of what is left on a connection. */
+async function readRest(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  socket.on('error', () => undefined);
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(socket, 'close');
+  const all = Buffer.concat(chunks);
+  return all.subarray(all.indexOf('\r\n\r\n') + 4);
+}
+
+/** Resolves with the next observation of an asset. */
+function nextAsset(server: TestServer) {
+  return new Promise<(typeof server.journal.observations)[number]>((resolve) => {
+    const stop = server.journal.subscribe((event) => {
+      if (event.kind !== 'http.asset') return;
+      stop();
+      resolve(server.journal.observations.at(-1) as never);
+    });
+  });
+}
+
+t.test('a file is served whole with everything that a client needs to ask again', async (t) => {
+  const { url, assets } = await startTestServer(t);
+  await writeFile(join(assets, 'snponly.efi'), 'abcdef');
+  await utimes(join(assets, 'snponly.efi'), 1_700_000_000, 1_700_000_000);
+  const { status, headers, text } = await get(`${url}/assets/snponly.efi?x=1`);
+  t.equal(status, 200);
+  t.equal(text, 'abcdef');
+  t.match(Object.fromEntries(headers), {
+    'content-length': '6',
+    'content-type': 'application/efi',
+    'accept-ranges': 'bytes',
+    'last-modified': 'Tue, 14 Nov 2023 22:13:20 GMT',
+    etag: /^"[\w-]+"$/,
+  });
+  const head = await get(`${url}/assets/snponly.efi`, {}, 'HEAD');
+  t.equal(head.headers.get('content-length'), '6');
+  t.equal(head.headers.get('etag'), headers.get('etag'));
+  t.equal(head.text, '');
+});
+
+t.test('ranges follow RFC 9110, from memory and from disk alike', async (t) => {
+  for (const cacheBytes of [MIB, 0]) {
+    const { url, assets } = await startTestServer(t, { cacheBytes });
+    await writeFile(join(assets, 'file'), '0123456789');
+    await writeFile(join(assets, 'empty'), '');
+    const table: readonly [range: string, status: number, text: string, contentRange: string | null][] = [
+      ['bytes=0-3', 206, '0123', 'bytes 0-3/10'],
+      ['bytes=4-', 206, '456789', 'bytes 4-9/10'],
+      ['bytes=9-9', 206, '9', 'bytes 9-9/10'],
+      ['bytes=5-99', 206, '56789', 'bytes 5-9/10'],
+      ['bytes=-3', 206, '789', 'bytes 7-9/10'],
+      ['bytes=-99', 206, '0123456789', 'bytes 0-9/10'],
+      ['Bytes=0-0', 206, '0', 'bytes 0-0/10'],
+      ['bytes=10-', 416, '', 'bytes */10'],
+      ['bytes=-0', 416, '', 'bytes */10'],
+      ['bytes=3-2', 200, '0123456789', null],
+      ['bytes=0-1,4-5', 200, '0123456789', null],
+      ['bytes=-', 200, '0123456789', null],
+      ['bytes=a-b', 200, '0123456789', null],
+      ['lines=0-1', 200, '0123456789', null],
+      [`bytes=${'9'.repeat(400)}-`, 200, '0123456789', null],
+    ];
+    for (const [range, status, text, contentRange] of table) {
+      const answer = await get(`${url}/assets/file`, { range });
+      t.equal(answer.status, status, range);
+      t.equal(answer.text, text, range);
+      t.equal(answer.headers.get('content-range'), contentRange, range);
+      t.equal(answer.headers.get('content-length'), String(text.length), range);
+    }
+    t.match(await get(`${url}/assets/empty`), { status: 200, text: '' });
+    t.equal((await get(`${url}/assets/empty`, { range: 'bytes=0-' })).status, 416);
+    const head = await get(`${url}/assets/file`, { range: 'bytes=0-3' }, 'HEAD');
+    t.equal(head.status, 200, 'a range means nothing to HEAD');
+    t.equal(head.headers.get('content-length'), '10');
+  }
+});
+
+t.test('conditions are evaluated in the order of RFC 9110', async (t) => {
+  const { url, assets } = await startTestServer(t);
+  await writeFile(join(assets, 'file'), '0123456789');
+  await utimes(join(assets, 'file'), 1_700_000_000.5, 1_700_000_000.5);
+  const etag = (await get(`${url}/assets/file`)).headers.get('etag') ?? '';
+  const at = new Date(1_700_000_000_000).toUTCString();
+  const before = new Date(1_699_999_999_000).toUTCString();
+  const table: readonly [Record<string, string>, number][] = [
+    [{ 'if-none-match': etag }, 304],
+    [{ 'if-none-match': `"x", W/${etag}` }, 304],
+    [{ 'if-none-match': '*' }, 304],
+    [{ 'if-none-match': '"x"' }, 200],
+    [{ 'if-none-match': '"x"', 'if-modified-since': at }, 200],
+    [{ 'if-modified-since': at }, 304],
+    [{ 'if-modified-since': before }, 200],
+    [{ 'if-modified-since': 'yesterday' }, 200],
+    [{ 'if-match': etag }, 200],
+    [{ 'if-match': `W/${etag}` }, 412],
+    [{ 'if-match': '"x"' }, 412],
+    [{ 'if-unmodified-since': before }, 412],
+    [{ 'if-unmodified-since': at }, 200],
+    [{ range: 'bytes=0-1', 'if-range': etag }, 206],
+    [{ range: 'bytes=0-1', 'if-range': at }, 206],
+    [{ range: 'bytes=0-1', 'if-range': '"x"' }, 200],
+    [{ range: 'bytes=0-1', 'if-range': `W/${etag}` }, 200],
+    [{ range: 'bytes=0-1', 'if-range': before }, 200],
+    [{ range: 'bytes=0-1', 'if-none-match': etag }, 304],
+  ];
+  for (const [headers, status] of table) {
+    t.equal((await get(`${url}/assets/file`, headers)).status, status, JSON.stringify(headers));
+  }
+});
+
+t.test('no path leads out of the assets folder or to what is not meant to be served', async (t) => {
+  const server = await startTestServer(t);
+  const { assets, port, journal } = server;
+  await mkdir(join(assets, 'flatcar'));
+  await writeFile(join(assets, 'flatcar', 'vmlinuz'), 'kernel');
+  await writeFile(join(assets, '.secret'), 'secret');
+  await symlink('/etc/passwd', join(assets, 'passwd'));
+  await symlink('/etc', join(assets, 'etc'));
+  await symlink('flatcar', join(assets, 'current'));
+  await symlink('nowhere', join(assets, 'dangling'));
+  const refused = [
+    '/assets/../package.json',
+    '/assets/flatcar/../flatcar/vmlinuz',
+    '/assets/%2e%2e/%2e%2e/etc/passwd',
+    '/assets/..%2f..%2fetc/passwd',
+    '/assets/flatcar%2fvmlinuz',
+    '/assets/..%5c..%5cetc/passwd',
+    '/assets/..\\..\\etc\\passwd',
+    '/assets/%252e%252e/etc/passwd',
+    '/assets/vmlinuz%00.txt',
+    '/assets/%00',
+    '/assets//etc/passwd',
+    '/assets/%2fetc/passwd',
+    '/assets/.secret',
+    '/assets/%2esecret',
+    '/assets/./flatcar/vmlinuz',
+    '/assets/passwd',
+    '/assets/etc/passwd',
+    '/assets/dangling',
+    '/assets/flatcar',
+    '/assets/flatcar/',
+    '/assets/',
+    '/assets/flatcar/vmlinuz/x',
+    '/assets/none',
+    '/assets/%c3%28',
+    `/assets/${'x'.repeat(300)}`,
+    '/%61ssets/flatcar/vmlinuz',
+    '/assets/%zz',
+  ];
+  for (const target of refused) {
+    const { status, text } = await rawGet(port, target);
+    t.ok(status === 404 || status === 400, `${target}: ${status}`);
+    t.notMatch(text, /root:|secret\r|kernel/);
+    t.notMatch(text, assets, 'no path of the server is told');
+  }
+  t.match(await rawGet(port, '/assets/current/vmlinuz'), { status: 200 }, 'a link that stays inside is fine');
+  t.match(
+    await rawGet(port, `http://h/assets/flatcar/vmlinuz`),
+    { status: 200 },
+    'the absolute form is legal',
+  );
+  const passwd = journal.observations.find(({ asked }) => asked === 'GET /assets/passwd');
+  t.match(passwd, { outcome: 'refused', answered: '404', reasons: [/leads out/] });
+});
+
+t.test('an assets folder that is itself a link, or missing, is no special case', async (t) => {
+  const real = await startTestServer(t);
+  await writeFile(join(real.assets, 'file'), 'x');
+  const link = join(real.assets, 'link');
+  await symlink('.', link);
+  const linked = await startTestServer(t, { assets: link });
+  t.match(await get(`${linked.url}/assets/file`), { status: 200, text: 'x' });
+  const missing = await startTestServer(t, { assets: join(real.assets, 'gone') });
+  t.match(await get(`${missing.url}/assets/file`), { status: 404, text: /tinderbox check/ });
+});
+
+t.test('kernel and initrd are stages once their last byte is gone, and only then', async (t) => {
+  const server = await startTestServer(t);
+  const { url, assets, journal } = server;
+  await writeFile(join(assets, 'vmlinuz'), 'kernel');
+  await writeFile(join(assets, 'initrd'), 'initrd');
+  await get(`${url}/ipxe?mac=${MAC}`);
+  await get(`${url}/assets/vmlinuz`, {}, 'HEAD');
+  await get(`${url}/assets/vmlinuz`, { range: 'bytes=0-2' });
+  t.equal(journal.sessionById(1)?.stage, 'script');
+  await get(`${url}/assets/vmlinuz`);
+  t.equal(journal.sessionById(1)?.stage, 'kernel');
+  t.match(journal.observations.at(-1), {
+    mac: MAC,
+    kind: 'http.asset',
+    asked: 'GET /assets/vmlinuz',
+    outcome: 'answered',
+    answered: /^200, 6 bytes in \d+ ms$/,
+    stage: 'kernel',
+    reasons: ['from memory'],
+  });
+  await get(`${url}/assets/initrd`, { range: 'bytes=3-' });
+  t.equal(journal.sessionById(1)?.stage, 'initrd', 'a resumed download counts with its last byte');
+});
+
+t.test('a download that its client gives up is a failure with the bytes that went out', async (t) => {
+  for (const cacheBytes of [64 * MIB, 0]) {
+    const server = await startTestServer(t, { cacheBytes });
+    await writeFile(join(server.assets, 'vmlinuz'), Buffer.alloc(48 * MIB));
+    server.journal.learnAddress(LOOPBACK, MAC);
+    const told = nextAsset(server);
+    const socket = await beginDownload(server, 'vmlinuz');
+    socket.destroy();
+    const { outcome, answered, reasons, stage } = await told;
+    t.equal(outcome, 'failed');
+    t.match(answered, /^200, \d+ of 50331648 bytes$/);
+    t.equal(reasons[0], 'the client closed the connection');
+    t.equal(stage, undefined);
+  }
+});
+
+t.test('a client that takes nothing is dropped, counted and told apart from one that left', async (t) => {
+  const server = await startTestServer(t, { cacheBytes: 64 * MIB, limits: { stallTime: 50 } });
+  await writeFile(join(server.assets, 'image'), Buffer.alloc(48 * MIB));
+  const told = nextAsset(server);
+  const socket = await beginDownload(server, 'image');
+  t.teardown(() => void socket.destroy());
+  t.match((await told).reasons[0], 'took no byte for too long');
+  t.equal(server.journal.counters().get('http.stalled'), 1);
+});
+
+t.test('a file replaced by renaming during a download: each client gets one whole version', async (t) => {
+  for (const cacheBytes of [128 * MIB, 0]) {
+    const server = await startTestServer(t, { cacheBytes });
+    const path = join(server.assets, 'image');
+    await writeFile(path, Buffer.alloc(40 * MIB, 'a'));
+    const early = await beginDownload(server, 'image');
+    await writeFile(`${path}.new`, Buffer.alloc(41 * MIB, 'b'));
+    await rename(`${path}.new`, path);
+    const late = await get(`${server.url}/assets/image`);
+    t.equal(late.text.length, 41 * MIB);
+    t.equal(late.text.indexOf('a'), -1);
+    const body = await readRest(early);
+    t.equal(body.length, 40 * MIB);
+    t.equal(body.indexOf('b'), -1);
+  }
+});
+
+t.test('a file rewritten in place: memory keeps the version, disk drops the connection', async (t) => {
+  const changes: Record<string, (path: string) => Promise<void>> = {
+    truncated: (path) => truncate(path, 10),
+    'rewritten with its old length': async (path) => {
+      const handle = await open(path, 'r+');
+      await handle.write(Buffer.alloc(40 * MIB, 'b'), 0, 40 * MIB, 0);
+      await handle.close();
+    },
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    for (const cacheBytes of [64 * MIB, 0]) {
+      const server = await startTestServer(t, { cacheBytes });
+      const path = join(server.assets, 'image');
+      await writeFile(path, Buffer.alloc(40 * MIB, 'a'));
+      const told = nextAsset(server);
+      const socket = await beginDownload(server, 'image');
+      await change(path);
+      const body = await readRest(socket);
+      const { outcome, reasons } = await told;
+      if (cacheBytes > 0) {
+        t.equal(body.length, 40 * MIB, name);
+        t.equal(body.indexOf('b'), -1);
+      } else {
+        t.ok(body.length < 40 * MIB, `${name}: never a whole body of two versions`);
+        t.equal(outcome, 'failed');
+        t.match(reasons[0], 'replace files by renaming');
+      }
+    }
+  }
+});
+
+t.test('the cache reads a file once for all who ask together and holds no more than its limit', async (t) => {
+  const { assets } = await startTestServer(t);
+  const file = async (name: string) => {
+    const found = await findAsset(assets, [name]);
+    if (found.kind !== 'file') throw new Error(`no ${name}`);
+    return found.file;
+  };
+  for (const name of ['a', 'b', 'c']) await writeFile(join(assets, name), Buffer.alloc(MIB, name));
+  const cache = createAssetCache(2 * MIB);
+  const held = async (name: string) => {
+    const got = await cache.acquire(await file(name));
+    if (got === 'no-room' || got === 'changed') throw new Error(got);
+    return got;
+  };
+
+  const [one, two] = await Promise.all([held('a'), held('a')]);
+  t.equal(one.buffer, two.buffer, 'one buffer');
+  t.equal(cache.heldBytes(), MIB);
+  const b = await held('b');
+  t.equal(await cache.acquire(await file('c')), 'no-room', 'what is being sent is not thrown out');
+  one.release();
+  t.equal(await cache.acquire(await file('c')), 'no-room', 'nor while one of two still sends it');
+  two.release();
+  const c = await held('c');
+  t.equal(cache.heldBytes(), 2 * MIB);
+  const old = await file('c');
+  await writeFile(join(assets, 'c'), Buffer.alloc(MIB, 'x'));
+  t.equal(await cache.acquire(await file('c')), 'no-room', 'a replaced version counts while it is sent');
+  c.release();
+  t.equal((await held('c')).buffer[0], 'x'.charCodeAt(0));
+  t.equal(await cache.acquire(old), 'changed', 'an old version is not to be had from the new file');
+  b.release();
+  await truncate(join(assets, 'a'), 3 * MIB);
+  t.equal(await cache.acquire(await file('a')), 'no-room', 'a file above the limit is never held');
+  t.ok(cache.heldBytes() <= 2 * MIB);
+});
+
+t.test('an unreadable file fails its client alone, and a later request tries anew', async (t) => {
+  const { assets } = await startTestServer(t);
+  await writeFile(join(assets, 'a'), 'x');
+  const found = await findAsset(assets, ['a']);
+  if (found.kind !== 'file') throw new Error('no file');
+  const cache = createAssetCache(MIB);
+  await rename(join(assets, 'a'), join(assets, 'b'));
+  await t.rejects(cache.acquire(found.file), { code: 'ENOENT' });
+  t.equal(cache.heldBytes(), 0);
+  await rename(join(assets, 'b'), join(assets, 'a'));
+  t.equal((await stat(join(assets, 'a'))).size, 1);
+  const again = await findAsset(assets, ['a']);
+  if (again.kind !== 'file') throw new Error('no file');
+  t.match(await cache.acquire(again.file), { buffer: Buffer.from('x') });
+});

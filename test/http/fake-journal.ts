@@ -1,0 +1,66 @@
+import { advanceSession } from '../../src/boot/boot-session.ts';
+import type { BootEvent } from '../../src/machine/event.ts';
+import type { MachineFacts } from '../../src/machine/facts.ts';
+import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import type { BootSession } from '../../src/machine/session.ts';
+import type { Journal, Observation } from '../../src/store/port.ts';
+
+export interface FakeJournal extends Journal {
+  readonly observations: Observation[];
+  readonly sessions: Map<number, BootSession>;
+}
+
+/** A journal in memory with the real rules of boot sessions and none of the bounds. */
+export function createFakeJournal(finalStage: 'booted' | 'ready' = 'booted'): FakeJournal {
+  const observations: Observation[] = [];
+  const sessions = new Map<number, BootSession>();
+  const newest = new Map<Mac, number>();
+  const machines = new Map<Mac, MachineFacts>();
+  const addresses = new Map<Ipv4, Mac>();
+  const counts = new Map<string, number>();
+  const listeners = new Set<(event: BootEvent) => void>();
+  const sessionOf = (mac: Mac) => sessions.get(newest.get(mac) ?? 0);
+
+  return {
+    observations,
+    sessions,
+    record(observation) {
+      observations.push(observation);
+      const { mac } = observation;
+      let session: BootSession | undefined;
+      if (mac !== undefined) {
+        machines.set(mac, { ...machines.get(mac), ...observation.facts, mac });
+        const nextId = sessions.size + 1;
+        const advance = advanceSession(sessionOf(mac), observation, { mac, nextId, finalStage });
+        if (advance.ended !== undefined) sessions.set(advance.ended.id, advance.ended);
+        session = advance.session;
+        if (session !== undefined) {
+          sessions.set(session.id, session);
+          newest.set(mac, session.id);
+        }
+      }
+      const event: BootEvent = {
+        ...observation,
+        ...(session === undefined ? {} : { sessionId: session.id }),
+      };
+      for (const listener of listeners) listener(event);
+      return session;
+    },
+    sessionOf,
+    sessionById: (id) => sessions.get(id),
+    machine(mac) {
+      const facts = machines.get(mac);
+      return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
+    },
+    macAt: (address) => addresses.get(address),
+    learnAddress: (address, mac) => void addresses.set(address, mac),
+    count: (name) => void counts.set(name, (counts.get(name) ?? 0) + 1),
+    counters: () => counts,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    flush: async () => undefined,
+  };
+}

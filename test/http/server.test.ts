@@ -1,0 +1,463 @@
+import { connect } from 'node:net';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { TinderboxError } from '../../src/errors.ts';
+import { bootPlan, exchange, startTestServer, testRole } from './start-test-server.ts';
+
+const MAC = '52:54:00:12:34:56';
+
+async function get(url: string, init?: RequestInit) {
+  const response = await fetch(url, { redirect: 'manual', ...init });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** What a machine does first; gives back the URL of its session. */
+async function fetchScript(url: string, mac = MAC): Promise<string> {
+  const { text } = await get(`${url}/ipxe?mac=${mac}`);
+  return /(http:\S+)\/cloud-config/.exec(text)?.[1] ?? 'no URL in the script';
+}
+
+t.test(
+  'the bootstrap script is made for the address that was reached and recorded without a stage',
+  async (t) => {
+    const { url, journal } = await startTestServer(t);
+    const answer = await get(`${url}/boot.ipxe`);
+    t.equal(answer.status, 200);
+    t.equal(answer.text, `#!ipxe\nbootstrap ${url}\n`);
+    t.equal(answer.headers.get('content-length'), String(answer.text.length));
+    t.match(journal.observations, [
+      { kind: 'http.boot-script', outcome: 'answered', via: 'lo', asked: 'GET /boot.ipxe' },
+    ]);
+    t.equal(journal.observations[0]?.stage, undefined);
+  },
+);
+
+t.test('a configured URL replaces the address in what machines are told', async (t) => {
+  const { url } = await startTestServer(t, { url: 'http://boot.example' });
+  t.match((await get(`${url}/boot.ipxe`)).text, 'bootstrap http://boot.example\n');
+  t.match(await fetchScript(url), /^http:\/\/boot\.example\/boot\/1-/);
+});
+
+t.test('a machine gets its script and the session knows what was decided', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const query =
+    'mac=52-54-00-12-34-56&uuid=12345678-ABCD-0000-0000-000000000001&serial=S%201&asset=&arch=i386&platform=efi' +
+    '&manufacturer=QEMU&product=Standard%20PC';
+  const answer = await get(`${url}/ipxe?${query}`);
+  t.equal(answer.status, 200);
+  t.match(
+    answer.text,
+    /^#!ipxe\nworker node-1 http:\/\/127\.0\.0\.1:\d+\/boot\/1-[\w-]{32}\/cloud-config\n$/,
+  );
+  t.match(journal.observations.at(-1), {
+    kind: 'http.script',
+    outcome: 'answered',
+    client: 'script',
+    stage: 'script',
+    reasons: ['rule 1 gives role worker'],
+    facts: {
+      mac: MAC,
+      uuid: '12345678-abcd-0000-0000-000000000001',
+      serial: 'S 1',
+      arch: 'x86',
+      platform: 'efi',
+      manufacturer: 'QEMU',
+      product: 'Standard PC',
+      address: 0x7f000001,
+    },
+  });
+  t.notOk('asset' in (journal.observations.at(-1)?.facts ?? {}), 'what firmware leaves empty is not a fact');
+  t.match(journal.sessionById(1), {
+    role: 'worker',
+    hostname: 'node-1',
+    address: 0x7f000001,
+    stage: 'script',
+  });
+  t.equal(journal.macAt(0x7f000001 as never), MAC, 'later requests from this address are its');
+});
+
+t.test('a machine that was reset gets the URL of its new session, not of the old one', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const first = await fetchScript(url);
+  t.equal((await get(`${first}/cloud-config`)).status, 200);
+  const second = await fetchScript(url);
+  t.match(first, '/boot/1-');
+  t.match(second, '/boot/2-');
+  t.equal(journal.sessionById(1)?.end, 'superseded');
+  t.equal((await get(`${second}/cloud-config`)).status, 200);
+  const late = await get(`${first}/cloud-config`);
+  t.equal(late.status, 410, 'the old URL is dead');
+  t.match(late.text, /another one\n$/);
+});
+
+t.test('junk from SMBIOS is left out and noted, and does not stop a boot', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const answer = await get(
+    `${url}/ipxe?mac=${MAC}&uuid=nonsense&arch=vax&platform=dos&serial=%1b%5b31mX%ff%00`,
+  );
+  t.equal(answer.status, 200);
+  const { facts, reasons } = journal.observations.at(-1) ?? {};
+  t.equal(facts?.uuid, undefined);
+  t.equal(facts?.arch, undefined);
+  t.equal(facts?.platform, undefined);
+  t.notMatch(facts?.serial ?? '', '\u001b');
+  t.equal(reasons?.filter((reason) => /nonsense|vax|dos/.test(reason)).length, 3);
+});
+
+t.test('what is no boot query is refused with what to ask instead', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const bad: Record<string, string> = {
+    '': 'mac is missing',
+    'mac=': 'mac is missing',
+    'mac=hello': 'is no MAC',
+    'mac=52:54:00:12:34': 'is no MAC',
+    [`mac=${MAC}&mac=${MAC}`]: 'more than once',
+    [`mac=${MAC}&serial=${'x'.repeat(257)}`]: 'longer than 256',
+  };
+  for (const [query, message] of Object.entries(bad)) {
+    const answer = await get(`${url}/ipxe?${query}`);
+    t.equal(answer.status, 400, query);
+    t.match(answer.text, message);
+    t.match(answer.text, 'ask /ipxe?mac=');
+    t.equal(answer.text.trim().split('\n').length, 1);
+  }
+  t.equal(journal.observations.length, 0);
+  t.equal(journal.counters().get('http.bad-boot-query'), Object.keys(bad).length);
+});
+
+t.test(
+  'a machine that waits or is refused gets a script that says so, and the reason is recorded',
+  async (t) => {
+    for (const kind of ['wait', 'refuse'] as const) {
+      const { url, journal } = await startTestServer(t, {
+        plan: () => ({ kind, message: 'not yet approved', reasons: ['admission is approve'] }),
+      });
+      const answer = await get(`${url}/ipxe?mac=${MAC}`);
+      t.equal(answer.status, 200, 'iPXE shows no text of an error');
+      t.equal(answer.text, `#!ipxe\n${kind === 'wait' ? 'wait' : 'refused'} not yet approved\n`);
+      t.match(journal.observations.at(-1), { outcome: 'refused', reasons: ['admission is approve'] });
+      t.equal(journal.observations.at(-1)?.stage, undefined, 'it has no script to boot');
+    }
+  },
+);
+
+t.test('a role whose script cannot be made is a failure that screen, log and timeline tell of', async (t) => {
+  const { url, journal, log } = await startTestServer(t, {
+    buildContext: () => {
+      throw new TinderboxError('invalid-template', 'unknown variable `machine.nmae`');
+    },
+  });
+  const answer = await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(
+    answer.text,
+    `refused the script of this machine could not be made; see: tinderbox machines ${MAC}`,
+  );
+  t.notMatch(answer.text, 'nmae');
+  t.equal(journal.observations.length, 1);
+  t.match(journal.observations[0], { outcome: 'failed', reasons: [/rule 1/, /nmae/] });
+  t.match(log(), 'nmae');
+  t.equal(journal.sessionById(1)?.role, undefined, 'nothing was assigned');
+});
+
+t.test('the configuration is the one for the machine of the session, and is a stage', async (t) => {
+  const { url, journal, tokens } = await startTestServer(t);
+  const sessions = [await fetchScript(url, MAC), await fetchScript(url, '52:54:00:00:00:02')];
+  const answers = [await get(`${sessions[0]}/cloud-config`), await get(`${sessions[1]}/cloud-config`)];
+  t.match(answers[0]?.text, /mac: 52:54:00:12:34:56\n/);
+  t.match(answers[1]?.text, /mac: 52:54:00:00:00:02\n/);
+  t.equal(answers[0]?.headers.get('content-length'), String(answers[0]?.text.length));
+  t.match(answers[0]?.headers.get('content-type'), /^text\//);
+  t.equal(journal.sessionById(1)?.stage, 'config');
+  const said = JSON.stringify(journal.observations);
+  for (const session of journal.sessions.values()) {
+    t.notMatch(said, tokens.tokenFor(session), 'no token reaches the timeline');
+  }
+  t.match(said, '/boot/1-…/cloud-config');
+});
+
+t.test('an unknown session is 404, also for a forged token of a real one', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const session = await fetchScript(url);
+  for (const forged of ['nonsense', '1', '1-', '999-' + 'A'.repeat(32), '1-' + 'A'.repeat(32), '%2e%2e']) {
+    for (const [path, init] of [
+      ['cloud-config', {}],
+      ['report', { method: 'POST', body: 'stage=booted' }],
+    ] as const) {
+      const answer = await get(`${url}/boot/${forged}/${path}`, init);
+      t.equal(answer.status, 404, `${forged}/${path}`);
+      t.equal(answer.text.trim().split('\n').length, 1);
+    }
+  }
+  t.match(
+    journal.observations.at(-1),
+    { outcome: 'refused', mac: MAC },
+    'laid to the machine at this address',
+  );
+  t.equal(journal.sessionById(1)?.stage, 'script');
+  t.equal((await get(`${session}/cloud-config`)).status, 200, 'the real one still works');
+});
+
+t.test('an expired session gets no configuration, but its report still counts', async (t) => {
+  let now = 1_000_000;
+  const { url, journal } = await startTestServer(t, { clock: () => now, sessionTime: 60 });
+  const session = await fetchScript(url);
+  now += 60_000;
+  t.equal((await get(`${session}/cloud-config`)).status, 200, 'the last moment is in time');
+  now += 1_000;
+  const late = await get(`${session}/cloud-config`);
+  t.equal(late.status, 410);
+  t.match(late.text, 'power the machine off and on');
+  t.match(journal.observations.at(-1)?.reasons, [/61 s old.*60 s/]);
+  t.equal((await get(`${session}/report`, { method: 'POST', body: 'stage=booted' })).status, 200);
+  t.equal(journal.sessionById(1)?.end, 'booted');
+});
+
+t.test('another address is recorded, and refused under strictAddress', async (t) => {
+  for (const strictAddress of [false, true]) {
+    const { url, journal } = await startTestServer(t, { strictAddress });
+    const session = await fetchScript(url);
+    const known = journal.sessionById(1);
+    if (known === undefined) throw new Error('no session');
+    journal.sessions.set(1, { ...known, address: 0x0a4d0005 as never });
+    const answer = await get(`${session}/cloud-config`);
+    t.equal(answer.status, strictAddress ? 403 : 200);
+    t.match(journal.observations.at(-1)?.reasons, [/another address/]);
+    t.equal(journal.counters().get('http.other-address'), 1);
+  }
+});
+
+t.test(
+  'a configuration that fails or comes out empty is 500 with the reason in log and timeline only',
+  async (t) => {
+    const bad: Record<string, () => { body: string; contentType: string }> = {
+      'unknown variable': () => {
+        throw new TinderboxError('invalid-template', 'unknown variable `cluster`, secret-ish detail');
+      },
+      'rendered to nothing': () => ({ body: ' \n', contentType: 'text/plain' }),
+      'not a function': () => {
+        throw new TypeError('x is not a function');
+      },
+    };
+    for (const [reason, renderConfig] of Object.entries(bad)) {
+      const { url, journal, log } = await startTestServer(t, {
+        renderer: {
+          bootstrapScript: () => '',
+          machineScript: ({ context }) => context.configUrl,
+          waitScript: () => '',
+          refusalScript: () => '',
+          renderConfig,
+        },
+      });
+      const answer = await get(`${await fetchScript(url)}/cloud-config`);
+      t.equal(answer.status, 500, reason);
+      t.equal(answer.text, `the configuration could not be rendered; see: tinderbox machines ${MAC}\n`);
+      t.match(journal.observations.at(-1), { kind: 'http.config', outcome: 'failed' });
+      t.match(journal.observations.at(-1)?.reasons.join(' '), reason);
+      t.match(log(), reason);
+      t.equal(journal.sessionById(1)?.stage, 'script', 'it has no configuration');
+    }
+  },
+);
+
+t.test('a role that changes while a machine boots waits for its next boot', async (t) => {
+  let role = testRole('worker');
+  const { url, journal } = await startTestServer(t, { plan: () => bootPlan(role) });
+  const session = await fetchScript(url);
+  role = testRole('controller');
+  const answer = await get(`${session}/cloud-config`);
+  t.match(answer.text, 'role: worker', 'the kernel that runs is the worker’s');
+  t.match(journal.observations.at(-1)?.reasons, [/role controller now.*keeps it/]);
+  t.match(await fetchScript(url), '/boot/2-');
+  t.equal(journal.sessionById(2)?.role, 'controller');
+});
+
+t.test('a role changed over a restart of the daemon is not mixed into a boot under way', async (t) => {
+  const before = await startTestServer(t);
+  const session = new URL(await fetchScript(before.url)).pathname;
+  const after = await startTestServer(t, {
+    journal: before.journal,
+    plan: () => bootPlan(testRole('controller')),
+  });
+  const answer = await get(`${after.url}${session}/cloud-config`);
+  t.equal(answer.status, 409);
+  t.match(answer.text, 'power it off and on');
+});
+
+t.test('a machine that is no longer admitted, or whose role has no configuration, gets none', async (t) => {
+  let plan = bootPlan(testRole('local', false));
+  const { url } = await startTestServer(t, { plan: () => plan });
+  const session = await fetchScript(url);
+  t.equal((await get(`${session}/cloud-config`)).status, 404);
+  plan = { kind: 'refuse', message: 'no role', reasons: ['no rule matches'] };
+  t.equal((await get(`${session}/cloud-config`)).status, 403);
+});
+
+t.test('a report is understood in every form that a small system can send', async (t) => {
+  const forms: Record<string, { query?: string; init: RequestInit }> = {
+    form: {
+      init: { body: 'stage=booted', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    },
+    JSON: { init: { body: '{"stage":"booted"}', headers: { 'content-type': 'application/json' } } },
+    'JSON that busybox calls a form': {
+      init: { body: '{"stage":"booted"}', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    },
+    'plain text': { init: { body: 'stage=booted' } },
+    'the query alone': { query: '?stage=booted', init: {} },
+  };
+  for (const [name, { query = '', init }] of Object.entries(forms)) {
+    const { url, journal } = await startTestServer(t);
+    const answer = await get(`${await fetchScript(url)}/report${query}`, { method: 'POST', ...init });
+    t.match(answer, { status: 200, text: 'ok\n' }, name);
+    t.match(journal.sessionById(1), { stage: 'booted', end: 'booted' });
+  }
+});
+
+t.test('with a cluster a report of booted is not the end', async (t) => {
+  const { createFakeJournal } = await import('./fake-journal.ts');
+  const { url, journal } = await startTestServer(t, { journal: createFakeJournal('ready') });
+  await get(`${await fetchScript(url)}/report`, { method: 'POST', body: 'stage=booted' });
+  t.match(journal.sessionById(1), { stage: 'booted' });
+  t.equal(journal.sessionById(1)?.end, undefined);
+});
+
+t.test('a failed boot ends the session with the end of its log, made printable', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const log = `${'first line\n'.repeat(500)}\u001b[2Jkubelet: no disk\n`;
+  const body = JSON.stringify({ stage: 'failed', log });
+  t.equal((await get(`${await fetchScript(url)}/report`, { method: 'POST', body })).status, 200);
+  const { reasons = [] } = journal.observations.at(-1) ?? {};
+  t.equal(reasons.at(-1), 'log: [2Jkubelet: no disk');
+  t.ok(reasons.join('').length < 3_000, 'bounded');
+  t.equal(journal.sessionById(1)?.end, 'failed');
+});
+
+t.test('what is no report is refused with what to post instead', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const session = await fetchScript(url);
+  for (const body of ['', 'stage=', 'stage=ready', '{"stage":', '{"stage":1}', '[]', 'null']) {
+    const answer = await get(`${session}/report`, { method: 'POST', body });
+    t.equal(answer.status, 400, body);
+    t.match(answer.text, /post stage=booted, or stage=failed with a log\n$/);
+  }
+  t.equal(journal.sessionById(1)?.stage, 'script');
+});
+
+t.test('bodies and headers beyond their bounds are refused in one line', async (t) => {
+  const { url, port, journal } = await startTestServer(t);
+  const large = await get(`${await fetchScript(url)}/report`, {
+    method: 'POST',
+    body: 'x'.repeat(64 * 1024 + 1),
+  });
+  t.equal(large.status, 413);
+  t.equal(large.text, 'the body is larger than 65536 bytes\n');
+  const head = `GET /healthz HTTP/1.1\r\nHost: t\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`;
+  t.match(await exchange(port, head), /^HTTP\/1\.1 431 [\s\S]*too many or too long headers\n$/);
+  t.match(await exchange(port, 'hello\r\n\r\n'), /^HTTP\/1\.1 400 [\s\S]*no HTTP request\n$/);
+  t.match(
+    await exchange(port, 'GET /%zz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n'),
+    /^HTTP\/1\.1 4\d\d /,
+  );
+  t.equal(journal.counters().get('http.bad-request.431'), 1);
+});
+
+t.test('a client that sends its request too slowly is told and dropped', async (t) => {
+  const { port, journal } = await startTestServer(t, {
+    limits: { headersTime: 50, requestTime: 50, checkInterval: 10 },
+  });
+  t.match(await exchange(port, 'GET /healthz HTTP/1.1\r\nHost:'), /^HTTP\/1\.1 408 /);
+  t.match(
+    await exchange(port, 'POST /boot/1/report HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nst'),
+    /^HTTP\/1\.1 408 /,
+  );
+  t.equal(journal.counters().get('http.bad-request.408'), 2);
+});
+
+t.test('a connection too many is told to come back, in the way iPXE understands', async (t) => {
+  const { port, journal } = await startTestServer(t, { limits: { connections: 1 } });
+  const first = connect(port, '127.0.0.1');
+  t.teardown(() => void first.destroy());
+  // An answered request proves that the server counts the first connection.
+  const answered = new Promise((resolve) => void first.once('data', resolve));
+  first.write('GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
+  await answered;
+  const second = await exchange(port, 'GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
+  t.match(second, /^HTTP\/1\.1 503 /);
+  t.match(second, /retry-after: 5/i);
+  t.equal(journal.counters().get('http.too-many-connections'), 1);
+});
+
+t.test('unknown routes are 404, nothing redirects, and HEAD of a script opens no session', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const asked: readonly [string, RequestInit?][] = [
+    ['/'],
+    ['/assets'],
+    ['/boot/'],
+    ['/boot.ipxe/'],
+    ['/api/v1/machines'],
+    ['/ipxe', { method: 'POST', body: 'x' }],
+    ['/boot.ipxe', { method: 'DELETE' }],
+    [`/ipxe?mac=${MAC}`, { method: 'HEAD' }],
+  ];
+  for (const [path, init] of asked) t.equal((await get(url + path, init)).status, 404, path);
+  t.equal(journal.sessions.size, 0);
+  t.match(await get(`${url}/healthz`), { status: 200, text: 'ok\n' });
+});
+
+t.test('an error nobody foresaw is one line to the client and a reason in the log', async (t) => {
+  const { url, log } = await startTestServer(t, {
+    plan: () => {
+      throw new Error('the catalog is gone');
+    },
+  });
+  const answer = await get(`${url}/ipxe?mac=${MAC}`);
+  t.equal(answer.status, 500);
+  t.equal(answer.text, 'the request failed; the reason is in the log of tinderbox\n');
+  t.match(log(), 'the catalog is gone');
+});
+
+t.test(
+  'an address that cannot be listened on is one error with a remedy, and leaves nothing open',
+  async (t) => {
+    const taken = await startTestServer(t);
+    const inUse = startTestServer(t, { port: taken.port, whoHolds: async () => 'nginx (pid 7)' });
+    await t.rejects(inUse, {
+      code: 'in-use',
+      message: `HTTP: 127.0.0.1:${taken.port} is in use by nginx (pid 7)`,
+    });
+    const absent = startTestServer(t, { listen: [{ host: '127.0.0.1' }, { host: '192.0.2.1' }] });
+    await t.rejects(absent, { code: 'not-found', message: 'HTTP: this host has no address 192.0.2.1' });
+  },
+);
+
+t.test('stopping lets a download finish, refuses new requests and then closes the port', async (t) => {
+  const { port, assets, server } = await startTestServer(t, { cacheBytes: 64 * 1024 * 1024 });
+  const size = 32 * 1024 * 1024;
+  await writeFile(join(assets, 'image'), Buffer.alloc(size, 1));
+  const socket = connect(port, '127.0.0.1');
+  let received = 0;
+  const begun = new Promise((resolve) => void socket.once('readable', resolve));
+  const closed = new Promise((resolve) => void socket.once('close', resolve));
+  socket.write('GET /assets/image HTTP/1.1\r\nHost: t\r\n\r\n');
+  await begun;
+  const stopped = server.stop({ graceMs: 10_000 });
+  socket.on('data', (bytes) => {
+    received += bytes.length;
+  });
+  await Promise.all([stopped, closed]);
+  t.ok(received > size, 'the whole file and its head');
+  await t.rejects(exchange(port, ''), { code: 'ECONNREFUSED' });
+});
+
+t.test('stopping drops a client that does not finish in time', async (t) => {
+  const { port, assets, server } = await startTestServer(t, { cacheBytes: 64 * 1024 * 1024 });
+  await writeFile(join(assets, 'image'), Buffer.alloc(32 * 1024 * 1024));
+  const socket = connect(port, '127.0.0.1');
+  const begun = new Promise((resolve) => void socket.once('readable', resolve));
+  socket.on('error', () => undefined);
+  socket.write('GET /assets/image HTTP/1.1\r\nHost: t\r\n\r\n');
+  await begun;
+  await server.stop({ graceMs: 10 });
+  t.pass('it stopped although nobody reads');
+  socket.destroy();
+});

@@ -1,0 +1,22 @@
+import type { SimulationResult } from '../../../src/lab/virtual-client.ts';
+
+export interface MachinesOrder {
+  readonly interface: string;
+  readonly count: number;
+  /** As a number; the others follow. */
+  readonly firstMac: number;
+  readonly arch: string;
+  readonly until: 'loader' | 'script' | 'config' | 'report';
+  /** Factor on firmware's waits. */
+  readonly pace?: number;
+  /** Milliseconds between two power buttons. */
+  readonly stagger?: number;
+  /** Milliseconds. */
+  readonly timeout?: number;
+}
+
+export interface MachineOutcome extends Omit<SimulationResult, 'addresses' | 'packets'> {
+  readonly mac: string;
+  /** Dotted; '' where it never had one. */
+  readonly addresses: { readonly rom: string; readonly ipxe: string; readonly os: string };
+}

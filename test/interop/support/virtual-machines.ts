@@ -1,0 +1,61 @@
+/*
+ * Boots virtual machines on an interface, all at once over one port 68, and prints one JSON line for each as it ends.
+ * A program of its own, since a namespace is entered by a process.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readTftpFile } from '../../../src/lab/tftp-client.ts';
+import {
+  createClientPort,
+  FIRMWARE_TIMING,
+  runVirtualClient,
+  scaleTiming,
+} from '../../../src/lab/virtual-client.ts';
+import { architectureByName } from '../../../src/machine/architecture.ts';
+import { formatIpv4, type Ipv4 } from '../../../src/machine/ipv4.ts';
+import { parseMac } from '../../../src/machine/mac.ts';
+import { openUdpSocket } from '../../../src/net/open-udp-socket.ts';
+import type { MachinesOrder, MachineOutcome } from './virtual-machines-port.ts';
+
+const order = JSON.parse(process.argv[2] ?? '{}') as MachinesOrder;
+const port = await createClientPort(openUdpSocket, order.interface);
+
+function text(address: Ipv4 | undefined): string {
+  return address === undefined ? '' : formatIpv4(address);
+}
+
+async function boot(index: number): Promise<void> {
+  const mac = parseMac((order.firstMac + index).toString(16).padStart(12, '0'));
+  const architecture = architectureByName(order.arch);
+  if (mac === undefined || architecture === undefined) throw new Error('no such machine');
+  const uuid = `74696e64-6572-4000-8000-${mac.replaceAll(':', '')}`;
+  await delay((order.stagger ?? 0) * index);
+  const result = await runVirtualClient(
+    { mac, uuid, architecture },
+    {
+      port,
+      openSocket: openUdpSocket,
+      readFile: readTftpFile,
+      fetch,
+      now: () => performance.now(),
+      sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
+      randomXid: () => randomBytes(4).readUInt32BE(),
+    },
+    {
+      timing: scaleTiming(FIRMWARE_TIMING, order.pace ?? 0.25),
+      until: order.until,
+      keepPackets: false,
+      signal: AbortSignal.timeout(order.timeout ?? 60_000),
+    },
+  );
+  const { addresses, packets: _packets, ...rest } = result;
+  const outcome: MachineOutcome = {
+    mac,
+    ...rest,
+    addresses: { rom: text(addresses.rom), ipxe: text(addresses.ipxe), os: text(addresses.os) },
+  };
+  process.stdout.write(`${JSON.stringify(outcome)}\n`);
+}
+
+await Promise.all(Array.from({ length: order.count }, (_, index) => boot(index)));
+await port.close();

@@ -1,0 +1,92 @@
+import t from 'tap';
+import { formatProblem, type Problem } from '../../src/errors.ts';
+import type { Parameters, Role } from '../../src/machine/role.ts';
+import { checkRoleTemplates } from '../../src/render/check-templates.ts';
+import { roleOf } from './read-shipped-role.ts';
+
+const PARAMETERS: Parameters = { disk: 'auto', keys: [], labels: {}, free: null };
+
+function check(text: string, parameters: Parameters = PARAMETERS): readonly Problem[] {
+  return checkRoleTemplates(roleOf(text, parameters));
+}
+
+t.test('everything that a machine has may be used', async (t) => {
+  const texts = [
+    '{{machine.mac}} {{machine.dns.[0]}} {{machine.dns.length}} {{cluster.apiServer}} {{server.url}} {{role}} {{configUrl}}',
+    '{{reportUrl}} {{assetsUrl}} {{parameters.disk}} {{this.role}} {{@root.machine.mac}} {{json this}}',
+    '{{#each machine.dns as |dns index|}}{{dns}} {{index}} {{@index}} {{@last}} {{../role}} {{this}}{{/each}}',
+    '{{#each parameters.keys}}{{anything}} {{this.below}} {{@root.role}} {{@key}}{{else}}{{role}}{{/each}}',
+    '{{#each parameters.keys as |key|}}{{#each key.list as |item|}}{{item.x}} {{key.y}} {{../../role}}{{/each}}{{/each}}',
+    '{{#with machine as |m|}}{{mac}} {{m.uuid}} {{../role}}{{else}}{{role}}{{/with}}',
+    '{{#if parameters.labels.any}}{{parameters.labels.any.thing}}{{else if machine.address}}{{role}}{{/if}}',
+    '{{#unless (and parameters.free (eq role "x"))}}{{quote (default parameters.labels.x role)}}{{/unless}}',
+    '{{! comment }}{{!-- {{nothing}} --}}\\{{raw}}',
+  ];
+  for (const text of texts) t.strictSame(check(text).map(formatProblem), [], text);
+});
+
+t.test('what no machine has is found with its place and the nearest name', async (t) => {
+  const table: readonly [string, number, number, RegExp, RegExp?][] = [
+    ['a\n  {{machine.macc}}', 2, 5, /`machine\.macc` is not defined/, /did you mean `mac`\?/],
+    ['{{mac}}', 1, 3, /`mac` is not defined/, undefined],
+    ['{{parametres.disk}}', 1, 3, /`parametres\.disk` is not defined/, /did you mean `parameters`\?/],
+    ['x {{parameters.dsik}}', 1, 5, /`parameters\.dsik` is no parameter of this role/, /`disk`.*declare `dsik`/],
+    ['{{parameters.zzzzzzzz}}', 1, 3, /is no parameter/, /declare `zzzzzzzz` with a default/],
+    ['{{cluster.apiserver}}', 1, 3, /not defined/, /`apiServer`/],
+    ['{{machine.mac.vendor}}', 1, 3, /not defined/, undefined],
+    ['{{#if machine.adress}}{{/if}}', 1, 7, /`machine\.adress`/, /`address`/],
+    ['{{quote (default machine.adress "x")}}', 1, 18, /`machine\.adress`/, /`address`/],
+    ['{{indent 2 role first=machine.nope}}', 1, 23, /`machine\.nope`/, undefined],
+    ['{{#each machine.dns}}\n {{role}}{{/each}}', 2, 4, /`role` is not defined/, /@root\.role/],
+    ['{{#each machine.dns as |dns|}}{{dns.ip}}{{/each}}', 1, 33, /`dns\.ip`/, undefined],
+    ['{{#each machine.dns as |dns|}}{{/each}}{{dns}}', 1, 42, /`dns` is not defined/, undefined],
+    ['{{#with machine}}{{role}}{{/with}}', 1, 20, /`role` is not defined/, /@root\.role/],
+    ['{{#with machine}}{{else}}{{mac}}{{/with}}', 1, 28, /`mac` is not defined/, undefined],
+    ['{{../role}}', 1, 3, /leads out of the template/, undefined],
+    ['{{@rot.role}}', 1, 3, /there is no `@rot\.role`/, /@root/],
+    ['{{parameters.labels.constructor}}', 1, 3, /not defined/, undefined],
+    ['{{parameters.__proto__}}', 1, 3, /no parameter/, undefined],
+    ['{{qoute role}}', 1, 3, /there is no helper `qoute`/, /`quote`/],
+    ['{{quote (nosuch role)}}', 1, 10, /there is no helper `nosuch`/, undefined],
+    ['{{lookup machine "mac"}}', 1, 3, /there is no helper `lookup`/, undefined],
+    ['{{#machine.dns}}{{/machine.dns}}', 1, 4, /there is no helper/, /#if machine\.dns.*#each machine\.dns/],
+    ['{{quote}}', 1, 3, /`quote` is not called like this/, /\{\{quote text\}\}/],
+    ['{{#quote role}}{{/quote}}', 1, 4, /`quote` is not called like this/, undefined],
+    ['{{each machine.dns}}', 1, 3, /`each` is not called like this/, /#each/],
+    ['{{> header}}', 1, 1, /there are no partials/, undefined],
+    ['{{#> layout}}x{{/layout}}', 1, 1, /there are no partials/, undefined],
+    ['{{#*inline "x"}}y{{/inline}}', 1, 1, /there are no inline partials/, undefined],
+    ['a\n b {{foo', 2, 6, /the template does not parse/, undefined],
+    ['{{#if role}}\n  {{/each}}', 1, 4, /if doesn't match each/, undefined],
+    ['{{#if role}}\nx\n', 3, 1, /ends inside a block/, undefined],
+  ];
+  for (const [text, line, column, message, remedy] of table) {
+    const problems = check(text);
+    t.equal(problems.length, 1, `${text}: one problem`);
+    const [problem] = problems;
+    t.match(problem, { severity: 'error', file: 'config.hbs', line, column, message }, text);
+    if (remedy !== undefined) t.match(problem?.remedy, remedy, text);
+  }
+});
+
+t.test('all templates of a role are checked, and all problems found at once', async (t) => {
+  const role = roleOf('{{a}}\n{{b}}', {});
+  const broken: Role = {
+    ...role,
+    boot: {
+      kernel: { file: 'role.yaml', text: '/assets/{{image}}', line: 3, column: 11 },
+      initrd: [{ file: 'role.yaml', text: '{{parameters.x}}', line: 4 }],
+      cmdline: [{ file: 'role.yaml', text: 'ok', line: 5 }, { file: 'role.yaml', text: '{{', line: 6 }],
+    },
+  };
+  t.strictSame(
+    checkRoleTemplates(broken).map(({ file, line, column }) => [file, line, column]),
+    [
+      ['role.yaml', 3, 21],
+      ['role.yaml', 4, 3],
+      ['role.yaml', 6, 3],
+      ['config.hbs', 1, 3],
+      ['config.hbs', 2, 3],
+    ],
+  );
+});

@@ -1,0 +1,502 @@
+import { PassThrough } from 'node:stream';
+import t from 'tap';
+import { TinderboxError } from '../../src/errors.ts';
+import { createLoggers } from '../../src/logger.ts';
+import type { BootEvent } from '../../src/machine/event.ts';
+import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import type { BootSession } from '../../src/machine/session.ts';
+import { createJournal } from '../../src/store/journal.ts';
+import { JOURNAL_LIMITS, type JournalLimits } from '../../src/store/journal-limits.ts';
+import type { HistoryBatch, MachineRecord, Observation, StoredState } from '../../src/store/port.ts';
+
+const MINUTE = 60_000;
+const alice = macOf(1);
+
+function macOf(number: number): Mac {
+  const hex = number.toString(16).padStart(8, '0');
+  return `52:54:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6)}` as Mac;
+}
+
+function seen(mac: Mac | undefined, more: Partial<Observation> = {}): Observation {
+  return {
+    at: 1_000_000,
+    kind: 'dhcp.request',
+    outcome: 'ignored',
+    asked: 'an address',
+    answered: '',
+    reasons: ['it does not boot from the network'],
+    ...(mac === undefined ? {} : { mac }),
+    ...more,
+  };
+}
+
+function discover(mac: Mac, more: Partial<Observation> = {}): Observation {
+  return seen(mac, {
+    kind: 'dhcp.discover',
+    outcome: 'answered',
+    client: 'rom',
+    stage: 'offered',
+    facts: { mac, arch: 'x86_64' },
+    ...more,
+  });
+}
+
+function script(mac: Mac, more: Partial<Observation> = {}): Observation {
+  return seen(mac, { kind: 'http.script', outcome: 'answered', client: 'script', stage: 'script', ...more });
+}
+
+function setUp(
+  options: {
+    limits?: Partial<JournalLimits>;
+    state?: Partial<StoredState>;
+    finalStage?: 'booted' | 'ready';
+  } = {},
+) {
+  const batches: HistoryBatch[] = [];
+  const lines: string[] = [];
+  const disk = { error: undefined as Error | undefined };
+  const output = new PassThrough();
+  output.on('data', (chunk) => lines.push(String(chunk)));
+  const journal = createJournal({
+    store: {
+      appendHistory: async (batch) => {
+        if (disk.error !== undefined) throw disk.error;
+        batches.push(batch);
+      },
+    },
+    state: { leases: [], machines: [], openSessions: [], nextSessionId: 1, ...options.state },
+    clock: () => 5,
+    finalStage: options.finalStage ?? 'booted',
+    // Only flush() writes, unless a test asks for more.
+    limits: { batchTime: 3_600_000, retryTime: 3_600_000, ...options.limits },
+    logger: createLoggers({}, output).store,
+  });
+  return {
+    journal,
+    batches,
+    disk,
+    lines,
+    events: () => batches.flatMap((batch) => batch.events),
+    sessions: () =>
+      new Map(
+        batches
+          .flatMap((batch) => batch.sessions)
+          .map((session): [number, BootSession] => [session.id, session]),
+      ),
+    machines: () =>
+      new Map(
+        batches
+          .flatMap((batch) => batch.machines)
+          .map((machine): [Mac, MachineRecord] => [machine.mac, machine]),
+      ),
+  };
+}
+
+void t.test('a boot is laid to one session, with its opening, its stages and its end', async (t) => {
+  const { journal, events, sessions, machines } = setUp({ state: { nextSessionId: 41 } });
+  const heard: BootEvent[] = [];
+  const stop = journal.subscribe((event) => heard.push(event));
+  t.equal(journal.record(discover(alice, { via: 'eth0' }))?.id, 41);
+  journal.record(discover(alice));
+  journal.record(seen(alice, { kind: 'tftp.read', outcome: 'answered', stage: 'firmware' }));
+  const assigned = { role: 'worker', hostname: 'node-1', address: 77 as Ipv4 };
+  journal.record(script(alice, { assigned, facts: { mac: alice, serial: 'S1' } }));
+  t.match(journal.sessionOf(alice), { id: 41, stage: 'script', role: 'worker' });
+  t.equal(journal.macAt(77 as Ipv4), alice);
+  t.equal(journal.hostnameHolder('node-1'), alice);
+  t.equal(journal.record(seen(alice, { kind: 'http.report', stage: 'booted' }))?.end, 'booted');
+  t.equal(journal.sessionById(41), journal.sessionOf(alice));
+  await journal.flush();
+  t.same(
+    events().map(({ kind, stage, sessionId }) => [kind, stage, sessionId]),
+    [
+      ['session.opened', undefined, 41],
+      ['dhcp.discover', 'offered', 41],
+      ['dhcp.discover', undefined, 41],
+      ['tftp.read', 'firmware', 41],
+      ['http.script', 'script', 41],
+      ['http.report', 'booted', 41],
+      ['session.ended', undefined, 41],
+    ],
+  );
+  t.same(heard, events());
+  t.match(events()[0]?.reasons, [/ROM/]);
+  t.match(sessions().get(41), { mac: alice, end: 'booted', hostname: 'node-1' });
+  t.same(machines().get(alice), {
+    mac: alice,
+    arch: 'x86_64',
+    serial: 'S1',
+    hostname: 'node-1',
+    via: 'eth0',
+    firstSeen: 1_000_000,
+    lastSeen: 1_000_000,
+  });
+  t.same(journal.machine(alice), machines().get(alice));
+  stop();
+  journal.record(discover(alice));
+  t.equal(heard.length, 7, 'no longer subscribed');
+  await journal.close();
+});
+
+void t.test(
+  'a reset supersedes: both sessions are written, and the former is still known by its number',
+  async (t) => {
+    const { journal, sessions, events } = setUp({ limits: { supersededSessions: 2 } });
+    for (let boot = 0; boot < 4; boot++) {
+      journal.record(discover(alice));
+      journal.record(script(alice));
+    }
+    t.equal(journal.sessionOf(alice)?.id, 4);
+    t.equal(journal.sessionById(3)?.end, 'superseded');
+    t.equal(journal.sessionById(2)?.end, 'superseded');
+    t.equal(journal.sessionById(1), undefined, 'bounded');
+    await journal.flush();
+    t.same([...sessions().values()].map(({ id, end }) => [id, end]).toSorted(), [
+      [1, 'superseded'],
+      [2, 'superseded'],
+      [3, 'superseded'],
+      [4, undefined],
+    ]);
+    t.same(
+      events()
+        .filter(({ kind }) => kind === 'session.ended')
+        .map(({ sessionId }) => sessionId),
+      [1, 2, 3],
+    );
+    await journal.close();
+  },
+);
+
+void t.test('a session that opens and ends at once does not take the place of the one before', async (t) => {
+  const { journal, events } = setUp();
+  journal.record(script(alice, { end: 'handed-over' }));
+  journal.record(script(alice, { end: 'handed-over' }));
+  t.match(journal.sessionById(1), { end: 'handed-over' });
+  t.match(journal.sessionOf(alice), { id: 2, end: 'handed-over' });
+  await journal.flush();
+  t.same(
+    events().map(({ kind, sessionId }) => `${kind} ${sessionId}`),
+    [
+      'session.opened 1',
+      'http.script 1',
+      'session.ended 1',
+      'session.opened 2',
+      'http.script 2',
+      'session.ended 2',
+    ],
+  );
+  await journal.close();
+});
+
+void t.test('what was stored is known before the first packet', async (t) => {
+  const session: BootSession = {
+    id: 6,
+    mac: alice,
+    openedAt: 1,
+    updatedAt: 2,
+    stage: 'config',
+    stageTimes: { config: 2 },
+  };
+  const { journal } = setUp({
+    state: {
+      machines: [
+        { mac: alice, firstSeen: 1, lastSeen: 9, hostname: 'node-1', serial: 'S1' },
+        { mac: macOf(2), firstSeen: 1, lastSeen: 5, hostname: 'node-1' },
+      ],
+      openSessions: [session],
+      leases: [{ address: 5 as Ipv4, mac: alice, state: 'bound', expiresAt: 9, via: 'eth0' }],
+      nextSessionId: 7,
+    },
+  });
+  t.same(journal.sessionOf(alice), session);
+  t.same(journal.sessionById(6), session);
+  t.equal(journal.macAt(5 as Ipv4), alice);
+  t.equal(journal.machine(alice)?.serial, 'S1');
+  t.equal(journal.hostnameHolder('node-1'), alice, 'the one seen last');
+  t.equal(journal.record(seen(alice, { kind: 'http.report', stage: 'booted' }))?.end, 'booted');
+  t.equal(journal.record(discover(alice))?.id, 7);
+  await journal.close();
+});
+
+void t.test("a session's events end at the limit, except those that take it on", async (t) => {
+  const { journal, events } = setUp({ limits: { eventsPerSession: 20, eventsBeforeScript: 10 } });
+  for (let packet = 0; packet < 50; packet++) journal.record(discover(alice));
+  await journal.flush();
+  t.equal(events().filter(({ kind }) => kind === 'dhcp.discover').length, 10);
+  journal.record(script(alice));
+  for (let packet = 0; packet < 50; packet++) journal.record(seen(alice, { kind: 'http.asset' }));
+  journal.record(seen(alice, { kind: 'http.config', stage: 'config' }));
+  journal.record(seen(alice, { kind: 'http.report', stage: 'booted' }));
+  await journal.flush();
+  t.equal(events().filter(({ kind }) => kind === 'http.asset').length, 9);
+  t.equal(events().filter(({ stage }) => stage !== undefined).length, 4);
+  t.equal(events().at(-1)?.kind, 'session.ended');
+  t.equal(journal.counters().get('events.dropped.session'), 40 + 41);
+  t.equal(journal.counters().get('events.unrecorded.http.asset.ignored'), 41);
+  await journal.close();
+});
+
+void t.test('a machine without a session has so many events an hour', async (t) => {
+  const { journal, events } = setUp({ limits: { eventsPerHour: 5 } });
+  for (let hour = 0; hour < 3; hour++) {
+    for (let packet = 0; packet < 20; packet++)
+      journal.record(seen(alice, { at: 1_000 + hour * 60 * MINUTE + packet }));
+  }
+  await journal.flush();
+  t.equal(events().length, 15);
+  t.equal(journal.counters().get('events.dropped.machine'), 45);
+  t.equal(journal.sessionOf(alice), undefined);
+  await journal.close();
+});
+
+void t.test('packets after the end belong to the session for a while, then to the machine', async (t) => {
+  const { journal, events } = setUp();
+  journal.record(script(alice));
+  journal.record(seen(alice, { kind: 'http.report', stage: 'booted' }));
+  journal.record(seen(alice, { at: 1_000_000 + MINUTE }));
+  journal.record(seen(alice, { at: 1_000_000 + 11 * MINUTE }));
+  await journal.flush();
+  t.same(
+    events()
+      .slice(-2)
+      .map(({ sessionId }) => sessionId),
+    [1, undefined],
+  );
+  await journal.close();
+});
+
+void t.test('strangers are recorded at so many a minute, and counted beyond', async (t) => {
+  const { journal, events, machines } = setUp();
+  for (let stranger = 0; stranger < 1_000; stranger++)
+    t.equal(journal.record(seen(macOf(stranger))), undefined);
+  await journal.flush();
+  t.equal(machines().size, 60);
+  t.equal(events().length, 60);
+  t.equal(journal.counters().get('events.dropped.stranger'), 940);
+  t.equal(journal.machine(macOf(999)), undefined);
+  journal.record(seen(macOf(2_000), { at: 1_000_000 + MINUTE }));
+  t.ok(journal.machine(macOf(2_000)), 'a minute later there is room again');
+  await journal.close();
+});
+
+void t.test('what cannot be laid to a machine is recorded within bounds', async (t) => {
+  const { journal, events } = setUp({ limits: { strangerEventsPerMinute: 7 } });
+  for (let packet = 0; packet < 100; packet++)
+    t.equal(journal.record(seen(undefined, { kind: 'tftp.read' })), undefined);
+  await journal.flush();
+  t.equal(events().length, 7);
+  t.notOk('mac' in (events()[0] ?? {}));
+  await journal.close();
+});
+
+void t.test('a flood of random MACs stays bounded, and known machines boot on through it', async (t) => {
+  const { journal, batches, events, machines, sessions } = setUp({
+    limits: { batchTime: 0 },
+    state: { machines: [{ mac: macOf(0xffffff00), firstSeen: 1, lastSeen: 1, hostname: 'known' }] },
+  });
+  const known = macOf(0xffffff00);
+  const newcomer = macOf(0xffffff01);
+  journal.record(discover(known));
+  const flood = 200_000;
+  for (let packet = 0; packet < flood; packet++) {
+    journal.record(discover(macOf(packet), { at: 1_000_000 + packet }));
+    if (packet === flood / 2) {
+      t.equal(journal.record(seen(known, { kind: 'tftp.read', stage: 'firmware' }))?.id, 1);
+      // Beyond every bound for new machines, yet it boots, and is recorded from its script on.
+      journal.record(discover(newcomer, { at: 1_000_000 + packet }));
+      const session = journal.record(
+        script(newcomer, { at: 1_000_000 + packet, assigned: { role: 'worker', hostname: 'new' } }),
+      );
+      t.match(session, { stage: 'script', role: 'worker' });
+    }
+    if (packet % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal(journal.record(script(known))?.id, 1);
+  t.equal(journal.machine(known)?.hostname, 'known');
+  t.equal(journal.machine(newcomer)?.hostname, 'new');
+  t.ok(journal.counters().size < 20);
+  t.equal(journal.counters().get('machines.forgotten'), flood + 2 - JOURNAL_LIMITS.machines);
+  await journal.flush();
+  const recordable =
+    JOURNAL_LIMITS.newMachinesAtOnce + JOURNAL_LIMITS.newMachinesPerMinute * (flood / MINUTE);
+  t.ok(machines().size <= recordable + 3, `${machines().size} machines written`);
+  t.ok(machines().size >= JOURNAL_LIMITS.newMachinesAtOnce);
+  t.ok(events().length <= 2 * recordable + 20, `${events().length} events written`);
+  t.ok(batches.every((batch) => batch.events.length <= JOURNAL_LIMITS.batchEvents));
+  t.match(
+    [...sessions().values()].find(({ mac }) => mac === newcomer),
+    { stage: 'script' },
+  );
+  await journal.close();
+});
+
+void t.test('memory is bounded: strangers are forgotten first, then those without a script', async (t) => {
+  const { journal } = setUp({
+    limits: { machines: 4, strangersPerMinute: 100, addresses: 3, counterNames: 8 },
+  });
+  journal.record(script(macOf(1)));
+  journal.record(discover(macOf(2)));
+  journal.record(seen(macOf(3)));
+  journal.record(seen(macOf(4)));
+  journal.record(seen(macOf(3)));
+  function alive(): number[] {
+    return [1, 2, 3, 4, 5, 6, 7, 8].filter((number) => journal.machine(macOf(number)) !== undefined);
+  }
+  journal.record(discover(macOf(5)));
+  t.same(alive(), [1, 2, 3, 5], 'the stranger not seen for the longest');
+  journal.record(discover(macOf(6)));
+  t.same(alive(), [1, 2, 5, 6]);
+  journal.record(discover(macOf(2)));
+  journal.record(discover(macOf(7)));
+  t.same(alive(), [1, 2, 6, 7]);
+  t.equal(journal.sessionById(4), undefined);
+  for (let address = 1; address <= 5; address++) journal.learnAddress(address as Ipv4, alice);
+  t.same(
+    [1, 2, 3, 4, 5].map((address) => journal.macAt(address as Ipv4) !== undefined),
+    [false, false, true, true, true],
+  );
+  for (let name = 0; name < 100; name++) journal.count(`packets.${name}`);
+  t.ok(journal.counters().size <= 9);
+  t.ok((journal.counters().get('other') ?? 0) > 90);
+  await journal.close();
+});
+
+void t.test('texts, reasons and facts are cut', async (t) => {
+  const { journal, events } = setUp();
+  const long = 'x'.repeat(100_000);
+  journal.record(
+    discover(alice, {
+      asked: long,
+      answered: `${'y'.repeat(510)}😀😀`,
+      reasons: Array<string>(100).fill(long),
+      facts: { mac: alice, serial: long },
+    }),
+  );
+  await journal.flush();
+  const event = events()[1];
+  t.equal(event?.asked.length, 512);
+  t.equal(event?.answered.length, 512);
+  t.ok(event?.answered.isWellFormed());
+  t.equal(event?.reasons.length, 8);
+  t.ok(event?.reasons.every((reason) => reason.length === 512));
+  t.equal(journal.machine(alice)?.serial?.length, 128);
+  await journal.close();
+});
+
+void t.test('facts add up', async (t) => {
+  const { journal } = setUp();
+  journal.record(discover(alice, { facts: { mac: alice, arch: 'x86_64', uuid: 'u1' } }));
+  journal.record(discover(alice, { facts: { mac: alice, serial: 's' } }));
+  journal.record(discover(alice, { facts: { mac: alice, uuid: 'u2' } }));
+  t.match(journal.machine(alice), { arch: 'x86_64', uuid: 'u2', serial: 's' });
+  await journal.close();
+});
+
+void t.test('a hostname goes with its machine', async (t) => {
+  const { journal } = setUp();
+  journal.record(script(macOf(1), { assigned: { role: 'a', hostname: 'one' } }));
+  journal.record(script(macOf(2), { assigned: { role: 'a', hostname: 'two' } }));
+  t.equal(journal.hostnameHolder('one'), macOf(1));
+  journal.record(script(macOf(1), { assigned: { role: 'a', hostname: 'two' } }));
+  t.equal(journal.hostnameHolder('one'), undefined);
+  t.equal(journal.hostnameHolder('two'), macOf(1));
+  journal.record(script(macOf(2), { assigned: { role: 'a', hostname: 'three' } }));
+  t.equal(journal.hostnameHolder('two'), macOf(1), 'it is no longer the other one that had it');
+  await journal.close();
+});
+
+void t.test('a listener that throws harms nobody', async (t) => {
+  const { journal, events, lines } = setUp();
+  const heard: BootEvent[] = [];
+  journal.subscribe(() => {
+    throw new Error('broken page');
+  });
+  journal.subscribe((event) => heard.push(event));
+  t.equal(journal.record(discover(alice))?.id, 1);
+  journal.record(discover(alice));
+  await journal.flush();
+  t.equal(events().length, 3);
+  t.equal(heard.length, 3);
+  t.equal(lines.length, 1, 'said once a second');
+  t.match(lines[0], 'broken page');
+  await journal.close();
+});
+
+void t.test('an observation that makes no sense is no reason to throw', async (t) => {
+  const { journal } = setUp();
+  journal.record(discover(alice));
+  t.doesNotThrow(() => journal.record({ ...discover(alice), reasons: undefined as unknown as string[] }));
+  t.equal(journal.counters().get('journal.errors'), 1);
+  await journal.close();
+});
+
+void t.test(
+  'a database that cannot write is tried again, its history kept within bounds and in order',
+  async (t) => {
+    const { journal, disk, events, sessions, lines } = setUp({
+      limits: { waitingEvents: 100, eventsPerSession: 1_000, batchEvents: 1_000 },
+    });
+    disk.error = new TinderboxError('unavailable', 'the disk is full', { remedy: 'Free space.' });
+    journal.record(script(alice));
+    for (let packet = 0; packet < 49; packet++) journal.record(seen(alice, { asked: `packet ${packet}` }));
+    await t.rejects(journal.flush(), { code: 'unavailable' });
+    await t.rejects(journal.flush(), { code: 'unavailable' });
+    t.equal(lines.length, 1, 'said once a second');
+    t.match(lines[0], /the disk is full/);
+    for (let packet = 49; packet < 200; packet++) journal.record(seen(alice, { asked: `packet ${packet}` }));
+    await t.rejects(journal.flush(), { code: 'unavailable' });
+    disk.error = undefined;
+    await journal.flush();
+    t.same(
+      events().map(({ asked }) => asked),
+      Array.from({ length: 100 }, (_, index) => `packet ${index + 100}`),
+    );
+    t.equal(journal.counters().get('events.dropped.store'), 102);
+    t.match(sessions().get(1), { stage: 'script' }, 'the session itself is not lost');
+    await journal.close();
+  },
+);
+
+void t.test('a batch that the store does not understand does not stand in the way', async (t) => {
+  const { journal, disk, events } = setUp();
+  disk.error = new Error('FOREIGN KEY constraint failed');
+  journal.record(discover(alice));
+  await t.rejects(journal.flush());
+  disk.error = undefined;
+  journal.record(discover(alice, { asked: 'again' }));
+  await journal.flush();
+  t.same(
+    events().map(({ asked }) => asked),
+    ['again'],
+  );
+  await journal.close();
+});
+
+void t.test('history is written without being asked, and tried again by itself', async (t) => {
+  const { journal, disk, events } = setUp({ limits: { batchTime: 1, retryTime: 1 } });
+  disk.error = new TinderboxError('unavailable', 'the disk is full');
+  const written = new Promise<void>((resolve) => {
+    const poll = setInterval(() => {
+      if (journal.counters().get('failed') === undefined) {
+        journal.count('failed');
+        disk.error = undefined;
+      }
+      if (events().length === 0) return;
+      clearInterval(poll);
+      resolve();
+    }, 5);
+  });
+  journal.record(discover(alice));
+  await written;
+  t.equal(events().length, 2);
+  await journal.close();
+});
+
+void t.test('closing says what is lost', async (t) => {
+  const { journal, disk, lines } = setUp();
+  disk.error = new TinderboxError('unavailable', 'the disk is full');
+  journal.record(discover(alice));
+  await journal.close();
+  t.match(lines.join(''), /lost/);
+});

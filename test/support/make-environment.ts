@@ -1,0 +1,64 @@
+import { DEFAULT_LOADERS } from '../../src/boot/choose-bootfile.ts';
+import type { ServerEnvironment } from '../../src/boot/dhcp-action.ts';
+import type { Subnet } from '../../src/boot/subnet.ts';
+import {
+  type Ipv4,
+  parseIpv4,
+  parseNetwork,
+  parseRange,
+  type Ipv4Network,
+  type Ipv4Range,
+} from '../../src/machine/ipv4.ts';
+import type { Catalog, MachineEntry } from '../../src/machine/role.ts';
+
+export const ip = (text: string): Ipv4 => parseIpv4(text) as Ipv4;
+
+export const SUBNET: Subnet = {
+  network: parseNetwork('10.77.0.0/24') as Ipv4Network,
+  ranges: [parseRange('10.77.0.100-10.77.0.102') as Ipv4Range],
+  leaseTime: 3600,
+  router: ip('10.77.0.1'),
+  dns: [ip('10.77.0.1')],
+  domain: 'cluster.local',
+  ntp: [ip('10.77.0.2')],
+  mtu: 1450,
+};
+
+export function makeCatalog(
+  entries: readonly MachineEntry[] = [],
+  overrides: Partial<Catalog> = {},
+): Catalog {
+  return {
+    roles: new Map(),
+    machines: new Map(entries.map((entry) => [entry.mac, entry])),
+    rules: [],
+    defaultRole: null,
+    file: 'machines.yaml',
+    generation: 1,
+    ...overrides,
+  };
+}
+
+/** Server mode on 10.77.0.1/24 with nothing leased. */
+export function makeEnvironment(overrides: Partial<ServerEnvironment> = {}): ServerEnvironment {
+  return {
+    serverAddress: ip('10.77.0.1'),
+    serverUrl: 'http://10.77.0.1',
+    uefiProxy: 'pxe',
+    loaders: DEFAULT_LOADERS,
+    isBootfilePresent: (file) => file === 'undionly.kpxe' || file === 'snponly.efi',
+    loopReasons: [],
+    now: 1_000_000,
+    catalog: makeCatalog(),
+    knownOnly: false,
+    subnets: [SUBNET],
+    view: {
+      leaseOf: () => undefined,
+      offerOf: () => undefined,
+      holderOf: () => undefined,
+      freeAddress: () => ip('10.77.0.100'),
+    },
+    isExcluded: () => false,
+    ...overrides,
+  };
+}
