@@ -72,9 +72,20 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const stops: (() => Promise<void>)[] = [];
   stack.defer(async () => void (await Promise.all(stops.map((stop) => stop()))));
   // HTTP and TFTP before DHCP: nobody is sent to a door that is not open yet.
-  const http = await startHttpOn({ config, catalog, interfaces, subnets, journal, sessionTokens, loggers, now });
+  const http = await startHttpOn({
+    config,
+    catalog,
+    interfaces,
+    subnets,
+    journal,
+    sessionTokens,
+    loggers,
+    now,
+  });
   stops.push(() => http.stop({ graceMs: STOP_GRACE }));
-  const ownAddresses = new Set(interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
+  const ownAddresses = new Set(
+    interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+  );
   for (const networkInterface of interfaces) {
     const { name, mtu, addresses } = networkInterface;
     const tftp = await startTftpServer({
@@ -92,7 +103,17 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     });
     stops.push(() => tftp.stop({ graceMs: STOP_GRACE }));
     if (config.dhcp.mode === 'off') continue;
-    const shared = { config, catalog, subnets, ownAddresses, bootFileIndex, loopWatch, leases, journal, loggers };
+    const shared = {
+      config,
+      catalog,
+      subnets,
+      ownAddresses,
+      bootFileIndex,
+      loopWatch,
+      leases,
+      journal,
+      loggers,
+    };
     const loops = await startDhcpOn(networkInterface, { ...shared, openSocket: openUdpSocket, now });
     stops.push(...loops.map((loop) => () => loop.stop()));
   }
@@ -119,12 +140,17 @@ function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {
 function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
   for (const { architecture, label, file, path } of index.rows()) {
     if (path !== undefined) tftp.info({ architecture, file, path }, `${label} boots ${file}`);
-    else if (file !== undefined) tftp.info({ architecture, file }, `${label} cannot boot: there is no ${file}`);
+    else if (file !== undefined)
+      tftp.info({ architecture, file }, `${label} cannot boot: there is no ${file}`);
   }
 }
 
 /** Follows profiles/. An edit with a reservation outside of every network is broken too, and never takes effect. */
-function openCheckedCatalog(config: Config, { interfaces }: Preflight, loggers: Loggers): Promise<CatalogHolder> {
+function openCheckedCatalog(
+  config: Config,
+  { interfaces }: Preflight,
+  loggers: Loggers,
+): Promise<CatalogHolder> {
   return openCatalog({
     dir: config.paths.profiles,
     logger: loggers.catalog,

@@ -4,7 +4,17 @@ import pretty from 'pino-pretty';
 export type { Logger } from 'pino';
 
 /** The loggers of the daemon, named here once. */
-export const LOGGER_NAMES = ['daemon', 'dhcp', 'pxe', 'tftp', 'http', 'admin', 'catalog', 'store', 'net'] as const;
+export const LOGGER_NAMES = [
+  'daemon',
+  'dhcp',
+  'pxe',
+  'tftp',
+  'http',
+  'admin',
+  'catalog',
+  'store',
+  'net',
+] as const;
 export type LoggerName = (typeof LOGGER_NAMES)[number];
 export type Loggers = Readonly<Record<LoggerName, Logger>>;
 
@@ -17,11 +27,17 @@ export interface LoggerSettings {
 }
 
 /** One JSON object a line, `part` names the logger. Written synchronously, so that the last words are not lost. */
-export function createLoggers({ level = 'info', pretty: text = false, destination }: LoggerSettings = {}): Loggers {
+export function createLoggers({
+  level = 'info',
+  pretty: text = false,
+  destination,
+}: LoggerSettings = {}): Loggers {
   const options = { base: null, level };
   const stream = text
     ? pretty({ sync: true, ignore: 'part', messageFormat: '[{part}] {msg}', translateTime: 'SYS:HH:MM:ss' })
     : (destination ?? pino.destination({ sync: true }));
   const root = pino(options, stream);
-  return Object.fromEntries(LOGGER_NAMES.map((name) => [name, root.child({ part: name })])) as unknown as Loggers;
+  return Object.fromEntries(
+    LOGGER_NAMES.map((name) => [name, root.child({ part: name })]),
+  ) as unknown as Loggers;
 }

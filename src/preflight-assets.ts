@@ -35,7 +35,11 @@ export async function checkRoleAssets(config: Config, catalog: Catalog): Promise
       }
     } catch (thrown) {
       const { message, remedy } = toTinderboxError(thrown);
-      add({ severity, message: `role ${use.role.name}: ${message}`, ...(remedy === undefined ? {} : { remedy }) });
+      add({
+        severity,
+        message: `role ${use.role.name}: ${message}`,
+        ...(remedy === undefined ? {} : { remedy }),
+      });
     }
   }
   return problems;
@@ -63,7 +67,11 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
   };
   for (const rule of catalog.rules) use(rule.role, rule.parameters);
   for (const { mac, role, hostname, address, parameters } of catalog.machines.values()) {
-    const rest = { mac, ...(hostname === undefined ? {} : { hostname }), ...(address === undefined ? {} : { address }) };
+    const rest = {
+      mac,
+      ...(hostname === undefined ? {} : { hostname }),
+      ...(address === undefined ? {} : { address }),
+    };
     if (role !== undefined) use(role, parameters, rest);
   }
   if (catalog.defaultRole !== null) use(catalog.defaultRole, {});
@@ -77,7 +85,14 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
 
 function tryOut(config: Config, { role, parameters, mac, hostname, address }: RoleUse): BootFiles {
   const context = buildContext({
-    plan: { kind: 'boot', role, hostname, parameters, reasons: [], ...(address === undefined ? {} : { address }) },
+    plan: {
+      kind: 'boot',
+      role,
+      hostname,
+      parameters,
+      reasons: [],
+      ...(address === undefined ? {} : { address }),
+    },
     facts: { mac },
     cluster: config.cluster,
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
@@ -88,7 +103,10 @@ function tryOut(config: Config, { role, parameters, mac, hostname, address }: Ro
   return renderBootFiles(role, context);
 }
 
-async function missingAsset(config: Config, path: string): Promise<{ message: string; remedy: string } | undefined> {
+async function missingAsset(
+  config: Config,
+  path: string,
+): Promise<{ message: string; remedy: string } | undefined> {
   if (!path.startsWith('/assets/')) return undefined;
   const file = join(config.paths.assets, decodeURIComponent(path.slice('/assets/'.length)));
   const found = await stat(file).catch(() => undefined);

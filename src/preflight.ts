@@ -58,7 +58,11 @@ export async function runPreflight(config: Config): Promise<Preflight> {
 }
 
 /** The networks of the configuration on these interfaces, and the reservations that lie outside of them. */
-export function placeSubnets(config: Config, interfaces: readonly NetworkInterface[], catalog: Catalog | undefined) {
+export function placeSubnets(
+  config: Config,
+  interfaces: readonly NetworkInterface[],
+  catalog: Catalog | undefined,
+) {
   const reservations = [...(catalog?.machines.values() ?? [])].flatMap(({ mac, address, line }) =>
     address === undefined ? [] : [{ mac, address, line }],
   );
@@ -93,7 +97,10 @@ async function inspectInterface(
     }
     if (found.up) return { found };
     const remedy = `Bring it up (ip link set ${name} up) before a machine asks.`;
-    return { found, problem: { ...error(config.file, `network.interface: ${name} is down`, remedy), severity: 'warning' } };
+    return {
+      found,
+      problem: { ...error(config.file, `network.interface: ${name} is down`, remedy), severity: 'warning' },
+    };
   } catch (thrown) {
     const { message, remedy } = toTinderboxError(thrown);
     return { problem: error(config.file, `network.interface: ${message}`, remedy) };
@@ -123,7 +130,13 @@ async function checkState(config: Config): Promise<readonly Problem[]> {
     return [];
   } catch (thrown) {
     const { message } = toTinderboxError(thrown);
-    return [error(config.file, `paths.state: ${state} cannot be written: ${message}`, 'Make it a folder of the user that runs tinderbox.')];
+    return [
+      error(
+        config.file,
+        `paths.state: ${state} cannot be written: ${message}`,
+        'Make it a folder of the user that runs tinderbox.',
+      ),
+    ];
   }
 }
 

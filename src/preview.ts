@@ -23,7 +23,11 @@ export interface Preview {
  * What a machine would be served if it asked now. Session URLs say `preview`, since there is no session. Throws
  * `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
-export async function previewMachine(config: Config, catalog: Catalog, facts: MachineFacts): Promise<Preview> {
+export async function previewMachine(
+  config: Config,
+  catalog: Catalog,
+  facts: MachineFacts,
+): Promise<Preview> {
   const plan = planBoot({ facts, catalog, admission: config.admission, isTaken: () => false });
   if (plan.kind !== 'boot') {
     throw new TinderboxError('refused', plan.message, { remedy: plan.reasons.join('; ') });

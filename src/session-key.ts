@@ -16,9 +16,13 @@ export async function loadSessionKey(stateFolder: string): Promise<Uint8Array> {
   });
   if (existing !== undefined) {
     if (existing.length === SESSION_KEY_BYTES) return existing;
-    throw new TinderboxError('internal', `${file} holds ${existing.length} bytes instead of ${SESSION_KEY_BYTES}`, {
-      remedy: 'Remove it; machines that are booting right now have to start over.',
-    });
+    throw new TinderboxError(
+      'internal',
+      `${file} holds ${existing.length} bytes instead of ${SESSION_KEY_BYTES}`,
+      {
+        remedy: 'Remove it; machines that are booting right now have to start over.',
+      },
+    );
   }
   const key = randomBytes(SESSION_KEY_BYTES);
   const temporary = join(dirname(file), `.session-key.${process.pid}`);

@@ -1,3 +1,69 @@
-export async function startAdminOn(_wiring: unknown): Promise<{ stop(): Promise<void> }> {
-  return { stop: () => Promise.resolve() };
+import type { DaemonStatus } from './admin/api.ts';
+import type { AdminServer } from './admin/port.ts';
+import { startAdminServer } from './admin/server.ts';
+import { assignInProfiles } from './catalog/assign-in-profiles.ts';
+import type { CatalogHolder } from './catalog/catalog-holder.ts';
+import type { Config } from './config/port.ts';
+import type { Loggers } from './logger.ts';
+import { formatIpv4 } from './machine/ipv4.ts';
+import { checkReservations, type Preflight } from './preflight.ts';
+import { checkRoleTemplates } from './render/check-templates.ts';
+import type { Journal, LeaseBook, Store } from './store/port.ts';
+import { readVersion } from './version.ts';
+
+export interface AdminWiring {
+  readonly config: Config;
+  readonly catalog: CatalogHolder;
+  readonly preflight: Preflight;
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly leases: LeaseBook;
+  readonly loggers: Loggers;
+  readonly now: () => number;
+}
+
+export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
+  const { config, catalog, preflight, store, journal, loggers, now } = wiring;
+  const startedAt = now();
+  return startAdminServer({
+    socket: config.admin.socket,
+    ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
+    store,
+    journal,
+    status: () => statusOf(wiring, startedAt),
+    async assign({ mac, role, hostname }) {
+      await assignInProfiles({
+        dir: config.paths.profiles,
+        mac,
+        role,
+        ...(hostname === undefined ? {} : { hostname }),
+        checkRole: checkRoleTemplates,
+        checkCatalog: checkReservations(config, preflight.interfaces),
+      });
+      await catalog.reload();
+      return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
+    },
+    async reload() {
+      await catalog.reload();
+      return { generation: catalog.current().generation, problems: catalog.problems() };
+    },
+    logger: loggers.admin,
+    clock: now,
+  });
+}
+
+function statusOf({ config, catalog, preflight, leases }: AdminWiring, startedAt: number): DaemonStatus {
+  const { generation, file } = catalog.current();
+  return {
+    version: readVersion(),
+    startedAt,
+    mode: config.dhcp.mode,
+    interfaces: preflight.interfaces.map(({ name, addresses }) => ({
+      name,
+      addresses: addresses.map(({ address }) => formatIpv4(address)),
+    })),
+    catalog: { generation, file, problems: catalog.problems() },
+    leases: leases.counts(),
+    bootFiles: preflight.bootFileIndex.rows().map(({ architecture, path }) => ({ architecture, file: path ?? null })),
+  };
 }

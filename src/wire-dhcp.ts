@@ -41,7 +41,10 @@ export interface DhcpWiring {
 }
 
 /** Ports 67 and 4011 on one interface, each socket bound to the device: what came in there is answered there. */
-export async function startDhcpOn(networkInterface: NetworkInterface, wiring: DhcpWiring): Promise<readonly DhcpLoop[]> {
+export async function startDhcpOn(
+  networkInterface: NetworkInterface,
+  wiring: DhcpWiring,
+): Promise<readonly DhcpLoop[]> {
   const { config, journal, loggers, openSocket, now } = wiring;
   const device = networkInterface.name;
   const open = (port: number) => openSocket({ port, device, broadcast: true, receiveBuffer: RECEIVE_BUFFER });
@@ -56,8 +59,16 @@ export async function startDhcpOn(networkInterface: NetworkInterface, wiring: Dh
     logger: loggers.dhcp,
   });
   try {
-    const pxe = startPxeServer({ ...common, socket: await open(PXE_PORT), decide: decide4011, logger: loggers.pxe });
-    loggers.dhcp.info({ interface: device, mode: config.dhcp.mode }, `DHCP (${config.dhcp.mode}) on ${device}`);
+    const pxe = startPxeServer({
+      ...common,
+      socket: await open(PXE_PORT),
+      decide: decide4011,
+      logger: loggers.pxe,
+    });
+    loggers.dhcp.info(
+      { interface: device, mode: config.dhcp.mode },
+      `DHCP (${config.dhcp.mode}) on ${device}`,
+    );
     return [dhcp, pxe];
   } catch (error) {
     await dhcp.stop();
@@ -116,7 +127,10 @@ function rememberReservations(): (catalog: Catalog) => ReadonlySet<Ipv4> {
   };
 }
 
-function makeLeaseChanger(via: string, { leases, config, catalog, loggers }: DhcpWiring): DhcpLoopOptions['changeLease'] {
+function makeLeaseChanger(
+  via: string,
+  { leases, config, catalog, loggers }: DhcpWiring,
+): DhcpLoopOptions['changeLease'] {
   return async ({ mac }: NetworkClient, change: LeaseChange, now: number) => {
     switch (change.kind) {
       case 'offer':

@@ -50,12 +50,21 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       const isTaken = (hostname: string): boolean => {
         const holder = journal.hostnameHolder(hostname);
         if (holder !== undefined && holder !== facts.mac) return true;
-        return [...current.machines.values()].some((entry) => entry.hostname === hostname && entry.mac !== facts.mac);
+        return [...current.machines.values()].some(
+          (entry) => entry.hostname === hostname && entry.mac !== facts.mac,
+        );
       };
       return planBoot({ facts, catalog: current, admission: config.admission, isTaken });
     },
     buildContext({ plan, facts, session, server, sessionUrl }) {
-      const context = buildContext({ plan, facts, cluster: config.cluster, server, subnets: networks, sessionUrl });
+      const context = buildContext({
+        plan,
+        facts,
+        cluster: config.cluster,
+        server,
+        subnets: networks,
+        sessionUrl,
+      });
       rememberPaths(paths, session.id, () => renderBootFiles(plan.role, context));
       return context;
     },

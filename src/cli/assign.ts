@@ -45,12 +45,16 @@ export function addAssignCommand(program: Command, context: CliContext): void {
       if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...assigned })}\n`);
       const before = assigned.before === undefined ? '' : ` (was ${assigned.before})`;
       context.out(
-        assigned.changed ? `${mac} is now ${role}${before}; it takes effect at its next boot.\n` : `${mac} is ${role} already.\n`,
+        assigned.changed
+          ? `${mac} is now ${role}${before}; it takes effect at its next boot.\n`
+          : `${mac} is ${role} already.\n`,
       );
     });
 }
 
 function requireAddress(text: string): void {
   if (parseIpv4(text) !== undefined) return;
-  throw new TinderboxError('usage', `'${text}' is not an IPv4 address`, { remedy: 'Write it as 10.77.0.20.' });
+  throw new TinderboxError('usage', `'${text}' is not an IPv4 address`, {
+    remedy: 'Write it as 10.77.0.20.',
+  });
 }

@@ -22,7 +22,8 @@ export function addCheckCommand(program: Command, context: CliContext): void {
       const { problems, bootFiles } = await inspect(command);
       const errors = problems.filter(({ severity }) => severity === 'error');
       if (errors.length > 0) context.fail();
-      if (json === true) return context.out(`${JSON.stringify({ ok: errors.length === 0, problems, bootFiles }, null, 2)}\n`);
+      if (json === true)
+        return context.out(`${JSON.stringify({ ok: errors.length === 0, problems, bootFiles }, null, 2)}\n`);
       for (const problem of problems) context.out(`${problem.severity}: ${formatProblem(problem)}\n`);
       if (bootFiles.length > 0) context.out(formatBootFiles(bootFiles));
       const warnings = problems.length - errors.length;
@@ -41,7 +42,8 @@ async function inspect(
     return { problems: [...warnings, ...problems], bootFiles: bootFileIndex.rows() };
   } catch (error) {
     // Without a configuration nothing else can be looked at.
-    if (error instanceof TinderboxError && error.problems.length > 0) return { problems: error.problems, bootFiles: [] };
+    if (error instanceof TinderboxError && error.problems.length > 0)
+      return { problems: error.problems, bootFiles: [] };
     throw error;
   }
 }

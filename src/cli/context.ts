@@ -28,5 +28,7 @@ export async function readConfig(command: Command, context: CliContext): Promise
 export function requireMac(text: string): Mac {
   const mac = parseMac(text);
   if (mac !== undefined) return mac;
-  throw new TinderboxError('usage', `'${text}' is not a MAC address`, { remedy: 'Write it as 52:54:00:12:34:56.' });
+  throw new TinderboxError('usage', `'${text}' is not a MAC address`, {
+    remedy: 'Write it as 52:54:00:12:34:56.',
+  });
 }

@@ -4,13 +4,17 @@ import { formatProblem, TinderboxError, toTinderboxError } from '../errors.ts';
 export type ExitCode = 0 | 1 | 2;
 
 /** What a failed command prints on stderr, and its exit code. */
-export function reportFailure(thrown: unknown, verbose: boolean): { readonly text: string; readonly code: ExitCode } {
+export function reportFailure(
+  thrown: unknown,
+  verbose: boolean,
+): { readonly text: string; readonly code: ExitCode } {
   const error = toTinderboxError(thrown);
   const lines = [`tinderbox: ${error.message}`];
   for (const problem of error.problems) lines.push(`  ${formatProblem(problem)}`);
   if (error.remedy !== undefined) lines.push(`    ${error.remedy}`);
   // A defect of ours: the stack is what a report needs. Operators' mistakes never print one.
-  if (error.code === 'internal' || verbose) lines.push(String((error.cause as Error | undefined)?.stack ?? error.stack));
+  if (error.code === 'internal' || verbose)
+    lines.push(String((error.cause as Error | undefined)?.stack ?? error.stack));
   return { text: `${lines.join('\n')}\n`, code: error.code === 'usage' ? 2 : 1 };
 }
 

@@ -1,6 +1,52 @@
 import type { Command } from 'commander';
-import type { CliContext } from './context.ts';
+import { TinderboxError } from '../errors.ts';
+import { openOfflineClient } from '../offline-client.ts';
+import { type CliContext, readConfig } from './context.ts';
+import { findDaemon } from './find-daemon.ts';
+import { runMachines } from './machines.ts';
 
-export function addMachinesCommand(program: Command, _context: CliContext): void {
-  program.command('machines');
+const HELP = `
+Without a MAC: every machine that was seen, with its role and how far it came. With one: the timeline of its newest
+boot: what it asked, what it was answered, and why. Where no daemon runs, the database is read.
+
+Examples:
+  $ tinderbox machines
+  $ tinderbox machines 52:54:00:12:34:56
+  $ tinderbox machines 52:54:00:12:34:56 --follow     live, also before it is powered on`;
+
+interface MachinesFlags {
+  readonly session?: string;
+  readonly follow?: boolean;
+  readonly json?: boolean;
+}
+
+export function addMachinesCommand(program: Command, context: CliContext): void {
+  program
+    .command('machines')
+    .description('who was seen, how far each came, and why')
+    .argument('[mac]', 'one machine')
+    .option('--session <number>', 'an older boot')
+    .option('--follow', 'go on printing what happens')
+    .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
+    .action(async (mac: string | undefined, flags: MachinesFlags, command: Command) => {
+      const args = {
+        ...(mac === undefined ? {} : { mac }),
+        ...(flags.session === undefined ? {} : { session: sessionNumber(flags.session) }),
+        json: flags.json === true,
+        follow: flags.follow === true,
+      };
+      const config = await readConfig(command, context);
+      const deps = { out: context.out, now: Date.now() };
+      const daemon = await findDaemon(config);
+      if (daemon !== undefined) return runMachines(args, { ...deps, client: daemon });
+      await using client = await openOfflineClient(config);
+      context.err('tinderbox is not running; this is what its database holds\n');
+      return await runMachines(args, { ...deps, client });
+    });
+}
+
+function sessionNumber(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new TinderboxError('usage', `'${text}' is not the number of a session`, { remedy: 'Write --session 17.' });
 }

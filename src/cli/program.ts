@@ -7,7 +7,7 @@ import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
-import { readVersion } from './version.ts';
+import { readVersion } from '../version.ts';
 
 const EXAMPLES = `
 Examples:
@@ -28,7 +28,10 @@ const COMMANDS = [
 ];
 
 /** Runs one command line; never throws and never exits by itself. */
-export async function runCli(argv: readonly string[], output: CliOutput = processOutput()): Promise<ExitCode> {
+export async function runCli(
+  argv: readonly string[],
+  output: CliOutput = processOutput(),
+): Promise<ExitCode> {
   let code: ExitCode = 0;
   const context: CliContext = {
     ...output,
@@ -57,7 +60,10 @@ function buildProgram(context: CliContext): Command {
   for (const command of [program, ...program.commands]) {
     // `--config` may stand before or after the command.
     command
-      .option('--config <file>', 'default: $TINDERBOX_CONFIG, ./tinderbox.yaml, /etc/tinderbox/tinderbox.yaml')
+      .option(
+        '--config <file>',
+        'default: $TINDERBOX_CONFIG, ./tinderbox.yaml, /etc/tinderbox/tinderbox.yaml',
+      )
       .option('--verbose', 'print the stack of an error')
       .configureOutput({ writeOut: context.out, writeErr: context.err })
       .showSuggestionAfterError()

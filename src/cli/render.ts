@@ -22,18 +22,29 @@ export function addRenderCommand(program: Command, context: CliContext): void {
     .addOption(new Option('--only <part>', 'print one part, nothing else').choices(['script', 'config']))
     .option('--json', 'print role, hostname, reasons and both parts as JSON')
     .addHelpText('after', HELP)
-    .action(async (macText: string, flags: { only?: 'script' | 'config'; json?: boolean }, command: Command) => {
-      const mac = requireMac(macText);
-      const config = await readConfig(command, context);
-      const dir = config.paths.profiles;
-      const { catalog, problems } = await loadCatalog(dir, { generation: 1, checkRole: checkRoleTemplates });
-      if (catalog === undefined) throw brokenCatalog(dir, problems);
-      const preview = await previewMachine(config, catalog, { ...(await factsKnownToDaemon(config, mac)), mac });
-      if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
-      if (flags.only === 'script') return context.out(preview.script);
-      if (flags.only === 'config') return context.out(preview.config ?? '');
-      const why = preview.reasons.map((reason) => `# ${reason}\n`).join('');
-      const configPart = preview.config === undefined ? '# (the role has no configuration)\n' : preview.config;
-      context.out(`# ${mac}: ${preview.hostname}, role ${preview.role}\n${why}\n${preview.script}\n${configPart}`);
-    });
+    .action(
+      async (macText: string, flags: { only?: 'script' | 'config'; json?: boolean }, command: Command) => {
+        const mac = requireMac(macText);
+        const config = await readConfig(command, context);
+        const dir = config.paths.profiles;
+        const { catalog, problems } = await loadCatalog(dir, {
+          generation: 1,
+          checkRole: checkRoleTemplates,
+        });
+        if (catalog === undefined) throw brokenCatalog(dir, problems);
+        const preview = await previewMachine(config, catalog, {
+          ...(await factsKnownToDaemon(config, mac)),
+          mac,
+        });
+        if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
+        if (flags.only === 'script') return context.out(preview.script);
+        if (flags.only === 'config') return context.out(preview.config ?? '');
+        const why = preview.reasons.map((reason) => `# ${reason}\n`).join('');
+        const configPart =
+          preview.config === undefined ? '# (the role has no configuration)\n' : preview.config;
+        context.out(
+          `# ${mac}: ${preview.hostname}, role ${preview.role}\n${why}\n${preview.script}\n${configPart}`,
+        );
+      },
+    );
 }

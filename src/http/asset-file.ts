@@ -9,6 +9,8 @@ export interface AssetFile {
   /** Milliseconds since the epoch. */
   readonly modifiedAt: number;
   readonly version: string;
+  /** As `version`, of an open file: what stays the same when the file is renamed or unlinked meanwhile. */
+  readonly content: string;
 }
 
 export type FoundAsset =
@@ -34,10 +36,17 @@ export async function findAsset(root: string, segments: readonly string[]): Prom
 
 /** The change time is part of the version: it betrays a file rewritten in place with its old size and time. */
 function describe(realPath: string, stats: BigIntStats): AssetFile {
-  const version = [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs]
+  const content = [stats.dev, stats.ino, stats.size, stats.mtimeNs]
     .map((part) => part.toString(36))
     .join('-');
-  return { realPath, size: Number(stats.size), modifiedAt: Number(stats.mtimeNs / 1_000_000n), version };
+  const version = `${content}-${stats.ctimeNs.toString(36)}`;
+  return {
+    realPath,
+    size: Number(stats.size),
+    modifiedAt: Number(stats.mtimeNs / 1_000_000n),
+    version,
+    content,
+  };
 }
 
 function explain(error: NodeJS.ErrnoException): string {
@@ -61,7 +70,8 @@ export async function openAsset(file: AssetFile): Promise<FileHandle | undefined
   return undefined;
 }
 
+/** The change time does not count here: it moves also when another file takes over the name. */
 export async function isUnchanged(handle: FileHandle, file: AssetFile): Promise<boolean> {
   const now = describe(file.realPath, await handle.stat({ bigint: true }));
-  return now.version === file.version;
+  return now.content === file.content;
 }

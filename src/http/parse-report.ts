@@ -3,8 +3,11 @@ import { printable } from './answer.ts';
 export const REPORT_STAGES = ['booted', 'failed'] as const;
 export type ReportStage = (typeof REPORT_STAGES)[number];
 
-/** Characters of a log that are kept: its end, where the failure stands. */
-const LOG_LIMIT = 2_000;
+/** What an event can hold of a log: its end, where the failure stands. */
+const LOG_LINES = 6;
+const LINE_LIMIT = 400;
+/** Characters of a log that are looked at. */
+const LOG_LIMIT = 8_192;
 
 export type Report =
   | { readonly kind: 'report'; readonly stage: ReportStage; readonly log: readonly string[] }
@@ -42,9 +45,9 @@ function readLog(log: string): readonly string[] {
   return log
     .slice(-LOG_LIMIT)
     .split('\n')
-    .map((line) => printable(line, 400))
+    .map((line) => printable(line, LINE_LIMIT))
     .filter((line) => line !== '')
-    .slice(-40);
+    .slice(-LOG_LINES);
 }
 
 function bad(problem: string): Report {

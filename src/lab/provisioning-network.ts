@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { TinderboxError } from '../errors.ts';
 import { addBridge, addTap, addVethPair, createNamespace, joinBridge, addAddress } from './namespace.ts';
 import type { NetworkNamespace } from './namespace.ts';
@@ -44,9 +43,8 @@ export async function createProvisioningNetwork(
     await joinBridge(namespace, 'uplink0', bridge);
     const network = address.slice(0, address.lastIndexOf('.'));
     await addAddress(router, 'eth0', `${network}.2/24`);
-    const server = await startPlainDhcp(router, network);
-    server.stderr?.on('data', (chunk: Buffer) => {
-      log += chunk.toString('utf8');
+    await startPlainDhcp(router, network, (text) => {
+      log = (log + text).slice(-MAX_LOG);
     });
   }
   const owned = stack.move();
@@ -61,18 +59,19 @@ export async function createProvisioningNetwork(
   };
 }
 
+/** Characters. */
+const MAX_LOG = 1_000_000;
+
 /** dnsmasq as the DHCP server of a router: addresses, no boot file. `network` is the first three numbers. */
-async function startPlainDhcp(router: NetworkNamespace, network: string): Promise<ChildProcess> {
+async function startPlainDhcp(
+  router: NetworkNamespace,
+  network: string,
+  onLog: (text: string) => void,
+): Promise<void> {
   const argv = [
-    [
-      'dnsmasq',
-      '--keep-in-foreground',
-      '--conf-file=/dev/null',
-      '--port=0',
-      '--log-facility=-',
-      '--log-dhcp',
-    ],
-    ['--user=root', '--group=root', '--interface=eth0', '--bind-interfaces', '--leasefile-ro', '--pid-file='],
+    // no-daemon: stay in the foreground, and do not change the user, which a user namespace forbids.
+    ['dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--port=0', '--log-dhcp', '--leasefile-ro'],
+    ['--interface=eth0', '--bind-interfaces'],
     [`--dhcp-range=${network}.50,${network}.99,10m`, `--dhcp-option=option:router,${network}.2`],
     // Its check whether an address is in use takes three seconds.
     ['--no-ping'],
@@ -81,7 +80,9 @@ async function startPlainDhcp(router: NetworkNamespace, network: string): Promis
   await new Promise<void>((resolve, reject) => {
     let said = '';
     server.stderr?.on('data', (chunk: Buffer) => {
-      said += chunk.toString('utf8');
+      const text = chunk.toString('utf8');
+      onLog(text);
+      if (said.length < MAX_LOG) said += text;
       if (said.includes('DHCP, IP range')) resolve();
     });
     const fail = (): void =>
@@ -93,5 +94,4 @@ async function startPlainDhcp(router: NetworkNamespace, network: string): Promis
     server.once('exit', fail);
     server.once('error', fail);
   });
-  return server;
 }

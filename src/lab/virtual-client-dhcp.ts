@@ -1,3 +1,4 @@
+import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { buildAsk, type Persona } from './virtual-client-packets.ts';
 import { describeReply, isAddressOffer, isProxyOffer, type Reply } from './virtual-client-replies.ts';
@@ -16,8 +17,24 @@ export interface Configured {
   readonly boot?: Reply;
 }
 
-/** DISCOVER, OFFER, REQUEST, ACK, and where the firmware would, port 4011. Throws TinderboxError `unavailable`. */
+/** A server that says NAK to its own offer is asked afresh, this often in all (RFC 2131 3.1, point 5). */
+const TRIES_AFTER_NAK = 3;
+
+/**
+ * DISCOVER, OFFER, REQUEST, ACK, and where the firmware would, port 4011. Throws TinderboxError: `refused` for a NAK
+ * again and again, else `unavailable`.
+ */
 export async function configureByDhcp(run: ClientRun, persona: Persona): Promise<Configured> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await configureOnce(run, persona);
+    } catch (thrown) {
+      if (toTinderboxError(thrown).code !== 'refused' || attempt >= TRIES_AFTER_NAK) throw thrown;
+    }
+  }
+}
+
+async function configureOnce(run: ClientRun, persona: Persona): Promise<Configured> {
   const transaction = openTransaction(run);
   try {
     const choice = await discover(run, persona, transaction);
@@ -223,10 +240,9 @@ async function request(
       await transaction.listen(wait, () => answer() !== undefined);
       const reply = answer();
       if (reply?.type === 'nak') {
-        throw failStep(
-          `${formatIpv4(offer.server)} said NAK to its own offer`,
-          "see the daemon's events of this machine",
-        );
+        throw new TinderboxError('refused', `${formatIpv4(offer.server)} said NAK to its own offer`, {
+          remedy: "see the daemon's events of this machine",
+        });
       }
       if (reply !== undefined)
         return { value: reply, answered: describeReply(reply), bytes: lengthOf(reply) };

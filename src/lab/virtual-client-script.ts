@@ -99,6 +99,8 @@ async function runLine(run: Run, place: Place, line: string): Promise<Flow> {
       if (++run.commands > COMMAND_LIMIT)
         throw refuse(place, `more than ${COMMAND_LIMIT} commands: the script loops`);
       status = await runCommand(run, place, command);
+      // iPXE's own numbers are of no use here; scripts print it.
+      if (status === 'failed') run.variables.set('errno', 'virtual');
       if (status === 'failed') run.lastFailure = `${place.url}:${place.number}: ${command.join(' ')}`;
       if (status !== 'ok' && status !== 'failed') return status;
     }
@@ -145,6 +147,8 @@ async function runCommand(run: Run, place: Place, words: readonly string[]): Pro
       run.kernel = false;
       run.cmdline = '';
       return 'ok';
+    // The virtual processor has every feature that a script may ask for, long mode above all.
+    case 'cpuid':
     case 'ifopen':
     case 'ifclose':
     case 'ifstat':

@@ -19,6 +19,11 @@ export * from './virtual-client-types.ts';
 const IPXE_AGENT = 'iPXE/1.21.1+git-20220113.fbbdc3926';
 const OS_AGENT = 'coreos-cloudinit/1.14.0';
 
+/** A machine that waits to be admitted asks for ever; a virtual one says so instead. */
+const MOST_QUESTIONS = 3;
+const SCREEN_LINES = 4;
+const WAITING = 'the daemon says why: tinderbox machines MAC; admit it or give it a role (tinderbox assign)';
+
 /** What the machine has got hold of so far. */
 type Findings = { -readonly [key in keyof SimulationResult]?: SimulationResult[key] };
 
@@ -102,7 +107,7 @@ async function runBootScript(run: ClientRun, ipxe: Configured, found: Findings):
   const role = /\brole[ =:]+([\w.-]+)/i.exec(console.join('\n'))?.[1];
   if (role !== undefined) found.role = role;
   if (outcome.kind === 'booted') return outcome.cmdline;
-  const said = console.slice(-3).join(' / ');
+  const said = console.slice(-SCREEN_LINES).join(' / ');
   return runStep(run, 'script', 'boot', () =>
     Promise.reject(
       failStep(
@@ -122,6 +127,7 @@ function createHost(
 ): IpxeHost {
   const initrds: FetchedFile[] = [];
   found.initrds = initrds;
+  let questions = 0;
   const settings = settingsOf(run, ipxe);
   /** To the script a failed step is a command's status, until the time for all of it is over. */
   const orElse =
@@ -136,6 +142,12 @@ function createHost(
       return configureByDhcp(run, 'ipxe').then(() => true, orElse(false));
     },
     async fetchScript(url) {
+      if (++questions > MOST_QUESTIONS) {
+        const said = console.slice(-SCREEN_LINES).join(' / ');
+        await runStep(run, 'script', `GET ${url}`, () =>
+          Promise.reject(failStep(`asked ${MOST_QUESTIONS} times and was told to wait: ${said}`, WAITING)),
+        );
+      }
       const fetched = runStep(run, 'script', `GET ${url}`, async () => {
         const text = await fetchText(run, url, IPXE_AGENT, {
           redirect: 'follow',

@@ -1,10 +1,11 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Ipv4 } from '../machine/ipv4.ts';
 
 /** A process that has a port. `pid` is undefined where its descriptors may not be read (it is not ours to see). */
 export interface PortHolder {
   readonly pid?: number;
-  /** The program's name as the kernel has it: at most 15 characters. */
+  /** The program's name: at most 15 characters, as the kernel keeps it. */
   readonly command?: string;
 }
 
@@ -94,8 +95,15 @@ async function findProcesses(inodes: ReadonlySet<string>, proc: string): Promise
       descriptors.map((fd) => readlink(`${proc}/${name}/fd/${fd}`).catch(() => '')),
     );
     if (!links.some((link) => wanted.has(link))) continue;
-    const command = (await readFile(`${proc}/${name}/comm`, 'utf8').catch(() => '')).trim();
+    const command = await programName(`${proc}/${name}`);
     holders.push({ pid: Number(name), ...(command !== '' && { command }) });
   }
   return holders;
+}
+
+/** Node calls its first thread MainThread, and the kernel then says that; the executable's name says more. */
+async function programName(folder: string): Promise<string> {
+  const command = (await readFile(`${folder}/comm`, 'utf8').catch(() => '')).trim();
+  if (command !== 'MainThread') return command;
+  return basename(await readlink(`${folder}/exe`).catch(() => command));
 }

@@ -17,7 +17,14 @@ export interface ContextInput {
 }
 
 /** Everything a role's templates see, for one machine. */
-export function buildContext({ plan, facts, cluster, server, subnets, sessionUrl }: ContextInput): TemplateContext {
+export function buildContext({
+  plan,
+  facts,
+  cluster,
+  server,
+  subnets,
+  sessionUrl,
+}: ContextInput): TemplateContext {
   const { address } = plan;
   const subnet =
     address === undefined ? undefined : subnets.find(({ network }) => networkContains(network, address));

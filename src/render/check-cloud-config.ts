@@ -1,5 +1,10 @@
 import { checkUnits } from './check-units.ts';
-import { CLOUD_CONFIG, type CloudConfig, type ConfigProblem, type FieldShape } from './cloud-config-schema.ts';
+import {
+  CLOUD_CONFIG,
+  type CloudConfig,
+  type ConfigProblem,
+  type FieldShape,
+} from './cloud-config-schema.ts';
 
 /**
  * All that is wrong with a cloud-config that was parsed from YAML: unknown keys, values of another type, and what
@@ -14,24 +19,35 @@ export function checkCloudConfig(document: unknown): readonly ConfigProblem[] {
   return [...checkFiles(config), ...checkUsers(config), ...checkUnits(config.coreos?.units ?? [])];
 }
 
-function checkShape(problems: ConfigProblem[], given: unknown, shape: FieldShape, path: ConfigProblem['path']): void {
+function checkShape(
+  problems: ConfigProblem[],
+  given: unknown,
+  shape: FieldShape,
+  path: ConfigProblem['path'],
+): void {
   switch (shape.kind) {
     case 'text':
       if (typeof given !== 'string') {
-        problems.push({ path, message: `${nameOf(path)} must be text${isScalar(given) ? ': put it in quotes' : ''}` });
+        problems.push({
+          path,
+          message: `${nameOf(path)} must be text${isScalar(given) ? ': put it in quotes' : ''}`,
+        });
       } else if (shape.pattern !== undefined && !shape.pattern.test(given)) {
         problems.push({ path, message: `${nameOf(path)} must be ${shape.allowed}, not \`${given}\`` });
       }
       return;
     case 'truth':
-      if (typeof given !== 'boolean') problems.push({ path, message: `${nameOf(path)} must be true or false` });
+      if (typeof given !== 'boolean')
+        problems.push({ path, message: `${nameOf(path)} must be true or false` });
       return;
     case 'number':
-      if (!Number.isInteger(given)) problems.push({ path, message: `${nameOf(path)} must be a whole number` });
+      if (!Number.isInteger(given))
+        problems.push({ path, message: `${nameOf(path)} must be a whole number` });
       return;
     case 'list':
       if (!Array.isArray(given)) problems.push({ path, message: `${nameOf(path)} must be a list` });
-      else for (const [index, item] of given.entries()) checkShape(problems, item, shape.of, [...path, index]);
+      else
+        for (const [index, item] of given.entries()) checkShape(problems, item, shape.of, [...path, index]);
       return;
     case 'map':
       checkMap(problems, given, shape, path);
@@ -56,16 +72,22 @@ function checkMap(
   }
   for (const key of shape.needs) {
     const value = (given as { readonly [key: string]: unknown })[key];
-    if (value === undefined || value === '') problems.push({ path, message: `${nameOf(path)} has no \`${key}\`` });
+    if (value === undefined || value === '')
+      problems.push({ path, message: `${nameOf(path)} has no \`${key}\`` });
   }
 }
 
-function unknownKey(key: string, keys: { readonly [key: string]: FieldShape }, path: ConfigProblem['path']): string {
+function unknownKey(
+  key: string,
+  keys: { readonly [key: string]: FieldShape },
+  path: ConfigProblem['path'],
+): string {
   const underscored = key.replaceAll('-', '_');
   if (underscored !== key && Object.hasOwn(keys, underscored)) {
     return `spell \`${key}\` as \`${underscored}\`: with hyphens the current coreos-cloudinit drops it without a word`;
   }
-  if (path[0] === 'coreos' && path.length === 1 && key === 'write_files') return '`write_files` stands beside `coreos`, not in it';
+  if (path[0] === 'coreos' && path.length === 1 && key === 'write_files')
+    return '`write_files` stands beside `coreos`, not in it';
   if (path.length === 0 && (key === 'runcmd' || key === 'packages' || key === 'bootcmd')) {
     return `\`${key}\` is a key of cloud-init; coreos-cloudinit has none, write a unit under coreos.units`;
   }
@@ -88,15 +110,23 @@ function checkFiles({ write_files: files = [] }: CloudConfig): readonly ConfigPr
   const problems: ConfigProblem[] = [];
   const seen = new Map<string, number>();
   for (const [index, file] of files.entries()) {
-    const complain = (key: string, message: string) => problems.push({ path: ['write_files', index, key], message });
+    const complain = (key: string, message: string) =>
+      problems.push({ path: ['write_files', index, key], message });
     const parts = file.path.split('/');
-    if (!file.path.startsWith('/') || file.path.endsWith('/') || parts.includes('..') || parts.includes('.')) {
+    if (
+      !file.path.startsWith('/') ||
+      file.path.endsWith('/') ||
+      parts.includes('..') ||
+      parts.includes('.')
+    ) {
       complain('path', `\`${file.path}\` is no absolute path of a file`);
     }
     const path = file.path.replace(/\/+/g, '/');
-    if (READ_ONLY.test(path)) complain('path', `\`${path}\` is on a read-only file system; programs go to /opt/bin`);
+    if (READ_ONLY.test(path))
+      complain('path', `\`${path}\` is on a read-only file system; programs go to /opt/bin`);
     const earlier = seen.get(path);
-    if (earlier !== undefined) complain('path', `\`${path}\` is written twice: write_files[${earlier}] is lost`);
+    if (earlier !== undefined)
+      complain('path', `\`${path}\` is written twice: write_files[${earlier}] is lost`);
     seen.set(path, index);
     if (/^(b64|base64)$|\+/.test(file.encoding ?? '') && !isBase64(file.content ?? '')) {
       complain('content', `the content of \`${path}\` is not base64`);
@@ -113,6 +143,8 @@ function isBase64(content: string): boolean {
 function checkUsers({ users = [] }: CloudConfig): readonly ConfigProblem[] {
   const names = users.map(({ name }) => name);
   return names.flatMap((name, index) =>
-    names.indexOf(name) === index ? [] : [{ path: ['users', index, 'name'], message: `user \`${name}\` stands here twice` }],
+    names.indexOf(name) === index
+      ? []
+      : [{ path: ['users', index, 'name'], message: `user \`${name}\` stands here twice` }],
   );
 }

@@ -4,7 +4,15 @@ import { suggestName } from './suggest-name.ts';
 import { argumentsOf, callOf, callOfStatement, type TemplateCall } from './template-ast.ts';
 import { parseTemplate, templateProblem } from './template-engine.ts';
 import { HELPERS } from './template-helpers.ts';
-import { isKnown, knownNames, LEAF, memberOf, rootShape, type Shape, type Unknown } from './template-shape.ts';
+import {
+  isKnown,
+  knownNames,
+  LEAF,
+  memberOf,
+  rootShape,
+  type Shape,
+  type Unknown,
+} from './template-shape.ts';
 
 /**
  * What can be known to be wrong with a role's templates before any machine asks: text that does not parse, variables
@@ -53,7 +61,9 @@ function checkProgram(check: Check, program: hbs.AST.Program | undefined, scope:
   }
 }
 
-const UNSUPPORTED: { readonly [type: string]: { readonly message: string; readonly remedy: string } | undefined } = {
+const UNSUPPORTED: {
+  readonly [type: string]: { readonly message: string; readonly remedy: string } | undefined;
+} = {
   PartialStatement: { message: 'there are no partials', remedy: 'write the text where it is wanted' },
   PartialBlockStatement: { message: 'there are no partials', remedy: 'write the text where it is wanted' },
   Decorator: { message: 'there are no decorators', remedy: 'remove the *' },
@@ -62,28 +72,36 @@ const UNSUPPORTED: { readonly [type: string]: { readonly message: string; readon
 
 function checkCall(check: Check, call: TemplateCall, scope: Scope): void {
   const { path, params, kind } = call;
-  const name = String(path.original);
+  const name = path.original;
   const helper = Object.hasOwn(HELPERS, name) ? HELPERS[name] : undefined;
   const hasArguments = argumentsOf(call).length > 0;
   if (helper === undefined && (hasArguments || kind !== 'mustache')) {
-    const remedy = kind === 'block' && !hasArguments ? `write {{#if ${name}}} or {{#each ${name}}}` : suggestName(name, Object.keys(HELPERS));
+    const remedy =
+      kind === 'block' && !hasArguments
+        ? `write {{#if ${name}}} or {{#each ${name}}}`
+        : suggestName(name, Object.keys(HELPERS));
     complain(check, path.loc, `there is no helper \`${name}\``, remedy);
   } else if (helper === undefined) {
     checkExpression(check, path, scope);
-  } else if ((helper.kind === 'block') !== (kind === 'block') || params.length < helper.least || params.length > helper.most) {
+  } else if (
+    (helper.kind === 'block') !== (kind === 'block') ||
+    params.length < helper.least ||
+    params.length > helper.most
+  ) {
     complain(check, path.loc, `\`${name}\` is not called like this`, `write ${helper.usage}`);
   }
   for (const argument of argumentsOf(call)) checkExpression(check, argument, scope);
 }
 
 function checkExpression(check: Check, node: hbs.AST.Expression, scope: Scope): void {
-  if (node.type === 'SubExpression') checkCall(check, callOf(node as hbs.AST.SubExpression, 'subexpression'), scope);
+  if (node.type === 'SubExpression')
+    checkCall(check, callOf(node as hbs.AST.SubExpression, 'subexpression'), scope);
   if (node.type === 'PathExpression') resolve(check, node as hbs.AST.PathExpression, scope);
 }
 
 /** `each` and `with` change what names mean inside them; in an `{{else}}` they mean what they did outside. */
 function checkBlock(check: Check, block: hbs.AST.BlockStatement, scope: Scope): void {
-  const name = String(block.path.original);
+  const name = block.path.original;
   const [argument] = block.params;
   // Checked as an argument already: here only its shape is wanted.
   const given = argument === undefined ? undefined : shapeOf(argument, scope);
@@ -93,7 +111,11 @@ function checkBlock(check: Check, block: hbs.AST.BlockStatement, scope: Scope): 
   if (first !== undefined) blockParams.set(first, inner);
   if (second !== undefined) blockParams.set(second, LEAF);
   const enters = name === 'each' || name === 'with';
-  checkProgram(check, block.program, enters ? { ...scope, contexts: [inner, ...scope.contexts], blockParams } : scope);
+  checkProgram(
+    check,
+    block.program,
+    enters ? { ...scope, contexts: [inner, ...scope.contexts], blockParams } : scope,
+  );
   checkProgram(check, block.inverse, scope);
 }
 
@@ -102,7 +124,9 @@ function elementOf(list: Shape | Unknown): Shape | Unknown {
 }
 
 function shapeOf(node: hbs.AST.Expression, scope: Scope): Shape | Unknown {
-  return node.type === 'PathExpression' ? resolve(undefined, node as hbs.AST.PathExpression, scope) : undefined;
+  return node.type === 'PathExpression'
+    ? resolve(undefined, node as hbs.AST.PathExpression, scope)
+    : undefined;
 }
 
 /** The shape of what a path leads to; complains (if there is someone to complain to) where it leads nowhere. */
@@ -112,7 +136,12 @@ function resolve(check: Check | undefined, path: hbs.AST.PathExpression, scope: 
   if (path.data) {
     if (first === 'root') return follow(check, path, scope.root, names.slice(1));
     if (!['index', 'key', 'first', 'last'].includes(first ?? '') && check !== undefined) {
-      complain(check, path.loc, `there is no \`${path.original}\``, 'use @root, @index, @key, @first or @last');
+      complain(
+        check,
+        path.loc,
+        `there is no \`${path.original}\``,
+        'use @root, @index, @key, @first or @last',
+      );
     }
     return LEAF;
   }
@@ -144,7 +173,8 @@ function follow(
       shape = next;
       continue;
     }
-    if (check !== undefined) complainOfName(check, path, { shape, name, before: names.slice(0, index), scope });
+    if (check !== undefined)
+      complainOfName(check, path, { shape, name, before: names.slice(0, index), scope });
     return undefined;
   }
   return shape;
@@ -163,12 +193,21 @@ function complainOfName(check: Check, path: hbs.AST.PathExpression, missing: Mis
   if (before[0] === 'parameters' && before.length === 1) {
     const nearest = suggestName(name, here);
     const declare = `declare \`${name}\` with a default under \`parameters:\` in role.yaml`;
-    complain(check, path.loc, `\`${path.original}\` is no parameter of this role`, nearest === undefined ? declare : `${nearest}, or ${declare}`);
+    complain(
+      check,
+      path.loc,
+      `\`${path.original}\` is no parameter of this role`,
+      nearest === undefined ? declare : `${nearest}, or ${declare}`,
+    );
     return;
   }
   const isHelper = Object.hasOwn(HELPERS, name) && before.length === 0;
   const outer = scope === undefined ? [] : scope.contexts.flatMap((context) => knownNames(context));
-  const inRoot = before.length === 0 && scope !== undefined && scope.contexts.length > 1 && knownNames(scope.root).includes(name);
+  const inRoot =
+    before.length === 0 &&
+    scope !== undefined &&
+    scope.contexts.length > 1 &&
+    knownNames(scope.root).includes(name);
   const remedy = isHelper
     ? `write ${HELPERS[name]?.usage}`
     : inRoot

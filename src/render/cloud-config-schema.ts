@@ -10,7 +10,11 @@ export type FieldShape =
   | { readonly kind: 'truth' }
   | { readonly kind: 'number' }
   | { readonly kind: 'list'; readonly of: FieldShape }
-  | { readonly kind: 'map'; readonly keys: { readonly [key: string]: FieldShape }; readonly needs: readonly string[] };
+  | {
+      readonly kind: 'map';
+      readonly keys: { readonly [key: string]: FieldShape };
+      readonly needs: readonly string[];
+    };
 
 const TEXT: FieldShape = { kind: 'text' };
 const TRUTH: FieldShape = { kind: 'truth' };
@@ -30,7 +34,12 @@ function map(keys: { readonly [key: string]: FieldShape }, ...needs: readonly st
 
 /** Keys of one sort, by name. */
 function each(shape: FieldShape, names: string): { readonly [key: string]: FieldShape } {
-  return Object.fromEntries(names.trim().split(/\s+/).map((name) => [name, shape]));
+  return Object.fromEntries(
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name) => [name, shape]),
+  );
 }
 
 /** A boolean or a list of commands is what `manage_etc_hosts` and `passwd` must not be: everything else is text. */
@@ -50,7 +59,10 @@ const FILE = map(
     content: TEXT,
     owner: TEXT,
     permissions: text(/^0?[0-7]{3,4}$/, 'three or four octal digits, in quotes: "0644"'),
-    encoding: text(/^(base64|b64|gz|gzip|gz\+base64|gzip\+base64|gz\+b64|gzip\+b64)$/, 'base64, gzip or gzip+base64'),
+    encoding: text(
+      /^(base64|b64|gz|gzip|gz\+base64|gzip\+base64|gz\+b64|gzip\+b64)$/,
+      'base64, gzip or gzip+base64',
+    ),
   },
   'path',
 );
@@ -78,7 +90,10 @@ const ETCD2 = map({
      peer_trusted_ca_file trusted_ca_file wal_dir`,
   ),
   proxy: text(/^(on|off|readonly)$/, 'on, off or readonly, in quotes'),
-  ...each(TRUTH, 'client_cert_auth debug enable_pprof force_new_cluster peer_client_cert_auth strict_reconfig_check'),
+  ...each(
+    TRUTH,
+    'client_cert_auth debug enable_pprof force_new_cluster peer_client_cert_auth strict_reconfig_check',
+  ),
   ...each(
     NUMBER,
     `election_timeout heartbeat_interval max_snapshots max_wals proxy_dial_timeout proxy_failure_wait
@@ -89,7 +104,10 @@ const ETCD2 = map({
 const COREOS = map({
   units: list(UNIT),
   update: map({
-    reboot_strategy: text(/^(best-effort|etcd-lock|reboot|off)$/, 'best-effort, etcd-lock, reboot or off, in quotes'),
+    reboot_strategy: text(
+      /^(best-effort|etcd-lock|reboot|off)$/,
+      'best-effort, etcd-lock, reboot or off, in quotes',
+    ),
     group: TEXT,
     server: TEXT,
   }),

@@ -1,4 +1,4 @@
-import { TinderboxError } from '../errors.ts';
+import type { TinderboxError } from '../errors.ts';
 import type { TemplateSource } from '../machine/role.ts';
 import { templateError, templateProblem } from './template-engine.ts';
 
@@ -14,7 +14,9 @@ export function echoText(text: string): string {
     .replaceAll('${', '$(')
     .split(' ')
     .filter((word) => word !== '')
-    .map((word) => (word === '||' || word === '&&' || word === ';' ? word.slice(1) || ',' : word.replace(/^#+/, 'No.')))
+    .map((word) =>
+      word === '||' || word === '&&' || word === ';' ? word.slice(1) || ',' : word.replace(/^#+/, 'No.'),
+    )
     .join(' ');
 }
 
@@ -22,15 +24,21 @@ export function echoText(text: string): string {
 export function scriptWords(source: TemplateSource, rendered: string): readonly string[] {
   const refuse = (what: string, remedy: string): TinderboxError =>
     templateError(templateProblem(source, undefined, `${what}: ${JSON.stringify(rendered)}`, remedy));
-  if (/[\x00-\x1f\x7f]/.test(rendered)) {
-    throw refuse('a piece of the boot script holds a control character', 'a parameter holds a line break or a tab');
+  if (/\p{Cc}/u.test(rendered)) {
+    throw refuse(
+      'a piece of the boot script holds a control character',
+      'a parameter holds a line break or a tab',
+    );
   }
   if (/[^\x20-\x7e]/.test(rendered)) {
     throw refuse('a piece of the boot script holds a character outside ASCII', 'iPXE has no encoding for it');
   }
   const words = rendered.split(' ').filter((word) => word !== '');
   if (words.some((word) => word === '||' || word === '&&' || word === ';' || word.startsWith('#'))) {
-    throw refuse('iPXE would take a piece of the boot script for an operator', 'no word may be || && ; or begin with #');
+    throw refuse(
+      'iPXE would take a piece of the boot script for an operator',
+      'no word may be || && ; or begin with #',
+    );
   }
   // A role may ask for one of iPXE's settings; a value of a parameter or of the machine may not.
   if (rendered.includes('${') && !source.text.includes('${')) {

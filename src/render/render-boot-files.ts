@@ -18,11 +18,15 @@ export interface BootFiles {
 export function renderBootFiles(role: Role, context: TemplateContext): BootFiles {
   const kernel = renderPath(role.boot.kernel, context);
   if (kernel === undefined) {
-    throw templateError(templateProblem(role.boot.kernel, undefined, `role \`${role.name}\` names no kernel`));
+    throw templateError(
+      templateProblem(role.boot.kernel, undefined, `role \`${role.name}\` names no kernel`),
+    );
   }
   return {
     kernel,
-    initrd: role.boot.initrd.map((source) => renderPath(source, context)).filter((path) => path !== undefined),
+    initrd: role.boot.initrd
+      .map((source) => renderPath(source, context))
+      .filter((path) => path !== undefined),
     cmdline: role.boot.cmdline.flatMap((source) => scriptWords(source, renderTemplate(source, context))),
   };
 }

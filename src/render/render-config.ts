@@ -66,7 +66,12 @@ export function checkRenderedCloudConfig(body: string, file: string): readonly P
   }
   const lineCounter = new LineCounter();
   // YAML 1.1, as the machine reads it: there `yes` and `0644` are no text, and must be quoted where text is wanted.
-  const document = parseDocument(body, { version: '1.1', lineCounter, prettyErrors: false, logLevel: 'silent' });
+  const document = parseDocument(body, {
+    version: '1.1',
+    lineCounter,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
   const place = (offset: number) => {
     const { line, col } = lineCounter.linePos(offset);
     return { file: rendered, line, column: col };
@@ -94,7 +99,9 @@ function offsetOf(root: unknown, path: ConfigProblem['path']): number {
   let offset = node.range?.[0] ?? 0;
   for (const part of path) {
     const pair = isMap(node) ? node.items.find(({ key }) => (key as Scalar).value === part) : undefined;
-    const next = isMap(node) ? pair?.value : (node as { readonly items?: readonly unknown[] }).items?.[Number(part)];
+    const next = isMap(node)
+      ? pair?.value
+      : (node as { readonly items?: readonly unknown[] }).items?.[Number(part)];
     const start = (pair?.key ?? next) as Node | undefined;
     if (start?.range === undefined || start.range === null) return offset;
     offset = start.range[0];

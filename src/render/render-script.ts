@@ -85,7 +85,11 @@ export function machineScript({ role, context, hostname }: MachineScriptInput): 
     `kernel ${[kernelUrl, ...words].join(' ')} || goto failed`,
     ...initrd.flatMap((path, index) => {
       const initrdUrl = absoluteUrl(path, context);
-      return [``, `set what the initrd ${initrdUrl}`, `initrd --name ${names[index]} ${initrdUrl} || goto failed`];
+      return [
+        ``,
+        `set what the initrd ${initrdUrl}`,
+        `initrd --name ${names[index]} ${initrdUrl} || goto failed`,
+      ];
     }),
     ``,
     `set what starting the kernel`,
@@ -107,7 +111,9 @@ export interface WaitScriptInput {
 
 /** For `/ipxe` where the machine is not admitted yet: its screen says so, and it asks again. */
 export function waitScript({ url, message, facts, seconds }: WaitScriptInput): string {
-  const who = [facts.mac, facts.manufacturer, facts.product, facts.serial].filter((text) => text !== undefined && text !== '');
+  const who = [facts.mac, facts.manufacturer, facts.product, facts.serial].filter(
+    (text) => text !== undefined && text !== '',
+  );
   return script([
     `echo`,
     `echo Tinderbox: ${echoText(message)}`,

@@ -53,5 +53,11 @@ export function callOf(
   kind: TemplateCall['kind'],
 ): TemplateCall {
   // `{{"text"}}` and `{{1}}` have a literal where the path stands; Handlebars looks it up as a name.
-  return { path: node.path as hbs.AST.PathExpression, params: node.params, hash: node.hash, loc: node.loc, kind };
+  return {
+    path: node.path as hbs.AST.PathExpression,
+    params: node.params,
+    hash: node.hash,
+    loc: node.loc,
+    kind,
+  };
 }

@@ -39,7 +39,9 @@ export function renderTemplate(source: TemplateSource, context: TemplateContext)
     throw renderError(source, context, thrown);
   }
   if (text.includes('[object Object]')) {
-    throw templateError(templateProblem(source, undefined, 'a map was written as text', 'write it with {{json …}}'));
+    throw templateError(
+      templateProblem(source, undefined, 'a map was written as text', 'write it with {{json …}}'),
+    );
   }
   return text;
 }
@@ -115,7 +117,8 @@ function makeArgumentsStrict(program: hbs.AST.Program): void {
   for (const call of callsOf(program)) {
     if (HELPERS[call.path.original]?.asksWhether === true) continue;
     for (const argument of argumentsOf(call)) {
-      const isPath = argument.type === 'PathExpression' && (argument as hbs.AST.PathExpression).parts.length > 0;
+      const isPath =
+        argument.type === 'PathExpression' && (argument as hbs.AST.PathExpression).parts.length > 0;
       if (isPath) (argument as hbs.AST.PathExpression & { strict: boolean }).strict = true;
     }
   }
@@ -167,13 +170,19 @@ function parseError(source: TemplateSource, thrown: unknown): TinderboxError {
   const got = /got '([^']*)'$/.exec(message)?.[1] ?? 'something else';
   const reason = PARSER_WORDS[got] ?? `unexpected ${got}`;
   return templateError(
-    templateProblem(source, { line: first_line, column: first_column }, `the template does not parse: ${reason}`),
+    templateProblem(
+      source,
+      { line: first_line, column: first_column },
+      `the template does not parse: ${reason}`,
+    ),
     thrown,
   );
 }
 
 interface ParserState {
-  readonly Parser: { readonly lexer: { readonly yylloc: { readonly first_line: number; readonly first_column: number } } };
+  readonly Parser: {
+    readonly lexer: { readonly yylloc: { readonly first_line: number; readonly first_column: number } };
+  };
 }
 
 const PARSER_WORDS: { readonly [token: string]: string } = {

@@ -26,7 +26,7 @@ export interface HelperRule {
   /** It asks whether something is there, so that an argument which is not is an answer and no mistake. */
   readonly asksWhether: boolean;
   /** Absent for those that Handlebars brings. */
-  readonly run?: (...args: unknown[]) => string | boolean | unknown;
+  readonly run?: (...args: unknown[]) => unknown;
   /** For documentation and messages. */
   readonly usage: string;
 }
@@ -45,7 +45,9 @@ export const HELPERS: { readonly [name: string]: HelperRule } = {
   with: block('{{#with value as |name|}}…{{/with}}'),
 
   indent: value(2, 2, '{{indent 4 text first=true}}', indent),
-  base64: value(1, 1, '{{base64 text}}', ([text], options) => Buffer.from(textOf(text, options)).toString('base64')),
+  base64: value(1, 1, '{{base64 text}}', ([text], options) =>
+    Buffer.from(textOf(text, options)).toString('base64'),
+  ),
   json: value(1, 1, '{{json value space=2}}', json),
   quote: value(1, 1, '{{quote text}}', ([text], options) => quote(textOf(text, options))),
   shell: value(1, 1, '{{shell text}}', shell),
@@ -54,9 +56,15 @@ export const HELPERS: { readonly [name: string]: HelperRule } = {
   ),
   lines: value(1, 1, '{{lines list}}', ([list], options) => listOf(list, options).join('\n')),
   required: value(2, 2, '{{required value "why it is needed"}}', required, { asksWhether: true }),
-  default: value(2, 2, '{{default value fallback}}', ([given, fallback]) => (isAbsent(given) ? fallback : given), {
-    asksWhether: true,
-  }),
+  default: value(
+    2,
+    2,
+    '{{default value fallback}}',
+    ([given, fallback]) => (isAbsent(given) ? fallback : given),
+    {
+      asksWhether: true,
+    },
+  ),
   eq: value(2, 2, '(eq a b)', ([a, b]) => a === b, { asksWhether: true }),
   and: value(2, 9, '(and a b …)', (values) => values.every(isTruthy), { asksWhether: true }),
   or: value(2, 9, '(or a b …)', (values) => values.some(isTruthy), { asksWhether: true }),
@@ -65,7 +73,13 @@ export const HELPERS: { readonly [name: string]: HelperRule } = {
 
 type Run = (args: readonly unknown[], options: HelperOptions) => unknown;
 
-function value(least: number, most: number, usage: string, run: Run, more: { asksWhether?: boolean } = {}): HelperRule {
+function value(
+  least: number,
+  most: number,
+  usage: string,
+  run: Run,
+  more: { asksWhether?: boolean } = {},
+): HelperRule {
   return {
     least,
     most,
@@ -98,7 +112,9 @@ function indent([width, text]: readonly unknown[], options: HelperOptions): stri
     throw refuse(options, 'the width is a number of spaces from 0 to 64');
   }
   const margin = ' '.repeat(width);
-  const moved = textOf(text, options).replace(/\n+$/, '').replace(/\n(?=[^\n])/g, `\n${margin}`);
+  const moved = textOf(text, options)
+    .replace(/\n+$/, '')
+    .replace(/\n(?=[^\n])/g, `\n${margin}`);
   return options.hash['first'] === true ? margin + moved : moved;
 }
 
@@ -115,7 +131,7 @@ function quote(text: string): string {
 /** One word of a POSIX shell, whatever is in it. A line break would fall out of the block that holds the script. */
 function shell([text]: readonly unknown[], options: HelperOptions): string {
   const word = textOf(text, options);
-  if (/[\x00-\x1f\x7f]/.test(word)) throw refuse(options, 'the text holds a control character');
+  if (/\p{Cc}/u.test(word)) throw refuse(options, 'the text holds a control character');
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 

@@ -52,7 +52,9 @@ export function rootShape(parameters: Parameters): Shape {
     assetsUrl: LEAF,
     parameters: {
       kind: 'map',
-      members: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, parameterShape(value)])),
+      members: Object.fromEntries(
+        Object.entries(parameters).map(([name, value]) => [name, parameterShape(value)]),
+      ),
     },
   };
   return { kind: 'map', members };

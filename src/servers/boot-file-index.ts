@@ -25,7 +25,10 @@ export interface BootFileIndex {
 /** What Debian's `ipxe` package has; a machine of these kinds can be expected to boot. */
 const PACKAGED = new Set(['bios', 'uefi-x64']);
 
-export function createBootFileIndex(bootFiles: Pick<BootFiles, 'find'>, loaders: ReadonlyMap<string, string>): BootFileIndex {
+export function createBootFileIndex(
+  bootFiles: Pick<BootFiles, 'find'>,
+  loaders: ReadonlyMap<string, string>,
+): BootFileIndex {
   let paths = new Map<string, string>();
   return {
     isPresent: (file) => paths.has(file),
@@ -35,8 +38,15 @@ export function createBootFileIndex(bootFiles: Pick<BootFiles, 'find'>, loaders:
       ).map((architecture) => {
         const { name, label } = architecture;
         const file = loaderFor(architecture, loaders);
-        const expected = PACKAGED.has(name) || (loaders.has(name) && loaders.get(name) !== DEFAULT_LOADERS.get(name));
-        return { architecture: name, label, file, path: file === undefined ? undefined : paths.get(file), expected };
+        const expected =
+          PACKAGED.has(name) || (loaders.has(name) && loaders.get(name) !== DEFAULT_LOADERS.get(name));
+        return {
+          architecture: name,
+          label,
+          file,
+          path: file === undefined ? undefined : paths.get(file),
+          expected,
+        };
       }),
     async refresh() {
       const found = new Map<string, string>();

@@ -107,7 +107,7 @@ export function createTransferSockets(options: TransferSocketsOptions): Transfer
     close() {
       closed = true;
       idle.length = 0;
-      for (const lent of [...all]) closeOne(lent);
+      for (const lent of all) closeOne(lent);
     },
     count: () => all.size,
   };

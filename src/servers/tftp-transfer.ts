@@ -86,7 +86,7 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
         }
         return;
       case 'data':
-        for (let block = state.acknowledged + 1; block <= state.sent; block++) sendBlock(block);
+        for (let block = state.sendFrom; block <= state.sent; block++) sendBlock(block);
         return;
       case 'finished':
         end({ kind: 'finished', acknowledged: true });

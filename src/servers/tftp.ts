@@ -1,8 +1,6 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { toTinderboxError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
-import type { OpenUdpSocket } from '../net/port.ts';
 import { normalizeFileName } from '../protocol/tftp/file-name.ts';
 import {
   decodeTftpPacket,
@@ -12,51 +10,16 @@ import {
   type TftpPacket,
   type TftpRequest,
 } from '../protocol/tftp/packet.ts';
-import type { Journal } from '../store/port.ts';
 import { createTftpEvents } from './tftp-events.ts';
-import type { TftpFile, TftpLookup } from './tftp-files.ts';
+import type { TftpFile } from './tftp-files.ts';
+import { createOccupancy } from './tftp-occupancy.ts';
 import { createTransferSockets, type TransferSocket, type TransferSockets } from './tftp-sockets.ts';
 import { createRunningTransfer, type RunningTransfer, type TransferEnd } from './tftp-transfer.ts';
+import type { TftpServer, TftpServerOptions } from './tftp-types.ts';
 import { createWarnings } from './tftp-warnings.ts';
 
-export interface TftpServerOptions {
-  /** One listening socket each: a transfer answers from the address that was asked (TFTP 1). */
-  readonly addresses: readonly Ipv4[];
-  /** Sockets are tied to this interface. */
-  readonly device?: string;
-  /** 69; 0 for any (all addresses then get the port of the first). */
-  readonly port: number;
-  /** Bytes, of the interface: no block is larger than fits. */
-  readonly mtu: number;
-  /** At once; requests beyond get silence, and the client's own retry asks again. */
-  readonly maxTransfers: number;
-  readonly openSocket: OpenUdpSocket;
-  readonly lookup: TftpLookup;
-  readonly logger: Logger;
-  readonly journal: Pick<Journal, 'record' | 'macAt' | 'count'>;
-  /** The interface's name, for events. */
-  readonly via: string;
-  readonly clock: {
-    /** Milliseconds since the epoch, for events. */
-    now(): number;
-    /** Milliseconds of a clock that does not jump, for retransmission; performance.now() by default. */
-    monotonic?(): number;
-  };
-}
+export type { TftpServer, TftpServerOptions } from './tftp-types.ts';
 
-export interface TftpServer {
-  readonly port: number;
-  activeTransfers(): number;
-  /** Sockets that are open, those of the listeners included. */
-  openSockets(): number;
-  /** Takes no new transfers; resolves when the running ones have ended, at the latest after `graceMs`. */
-  stop(options: { readonly graceMs: number }): Promise<void>;
-}
-
-/** Between two looks for what is to be sent again: one timer for all transfers, and none while there are none. */
-const TICK = 10;
-/** Sockets of past transfers are closed after so long without any transfer. */
-const IDLE = 30_000;
 /** A request that comes again while its transfer got on within this time is a late packet, not a new client. */
 const LATE_REQUEST = 1_000;
 /** Room for the first packets of a rack that is switched on at once. */
@@ -85,11 +48,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   const warn = createWarnings(options.logger, monotonic);
   const events = createTftpEvents({ journal, via: options.via, now: () => clock.now() });
   const listeners: Listener[] = [];
-  let active = 0;
   let stopping = false;
-  let whenIdle: (() => void) | undefined;
-  let ticker: NodeJS.Timeout | undefined;
-  let idleTimer: NodeJS.Timeout | undefined;
 
   const tick = (): void => {
     const now = monotonic();
@@ -100,26 +59,9 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
   };
 
-  const occupied = (): void => {
-    active++;
-    clearTimeout(idleTimer);
-    ticker ??= setInterval(tick, TICK);
-  };
-  const freed = (): void => {
-    active--;
-    if (active > 0) return;
-    clearInterval(ticker);
-    ticker = undefined;
-    idleTimer = setTimeout(() => {
-      for (const listener of listeners) listener.sockets.closeIdle();
-    }, IDLE);
-    idleTimer.unref();
-    whenIdle?.();
-  };
-
-  const sendError = (socket: Socket, remote: RemoteInfo, code: number, message: string): void => {
-    socket.send(encodeTftpPacket({ kind: 'error', code, message }), remote.port, remote.address);
-  };
+  const occupancy = createOccupancy(tick, () => {
+    for (const listener of listeners) listener.sockets.closeIdle();
+  });
 
   const refuse = (
     listener: Listener,
@@ -192,7 +134,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       return;
     }
     before?.running?.end({ kind: 'replaced', reason: 'the same client asked anew from the same port' });
-    if (before === undefined && active >= options.maxTransfers) {
+    if (before === undefined && occupancy.count() >= options.maxTransfers) {
       events.ignored(remote.address, request, `${options.maxTransfers} transfers are running: it asks again`);
       warn('too many transfers', { maxTransfers: options.maxTransfers });
       return;
@@ -204,7 +146,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
     const slot: Slot = { request: bytes, running: undefined };
     // A request that is still being looked up gives its place to the newer one.
-    if (listener.slots.get(key) === undefined) occupied();
+    if (listener.slots.get(key) === undefined) occupancy.enter();
     listener.slots.set(key, slot);
     let started = false;
     try {
@@ -212,7 +154,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     } finally {
       if (!started && listener.slots.get(key) === slot) {
         listener.slots.delete(key);
-        freed();
+        occupancy.leave();
       }
     }
   };
@@ -254,7 +196,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       listener.sockets.giveBack(lent, key);
       if (listener.slots.get(key) === slot) listener.slots.delete(key);
       events.done(remote.address, request, transfer, end, monotonic() - transfer.state.startedAt);
-      freed();
+      occupancy.leave();
     };
     const transfer = createRunningTransfer({
       request,
@@ -308,7 +250,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
 
   const endAll = (): void => {
     for (const listener of listeners) {
-      for (const slot of [...listener.slots.values()]) {
+      for (const slot of listener.slots.values()) {
         slot.running?.end({ kind: 'stopped', reason: 'the server stops' }, 'the server stops');
       }
     }
@@ -316,23 +258,15 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
 
   return {
     port: listeners[0]?.socket.address().port ?? options.port,
-    activeTransfers: () => active,
+    activeTransfers: () => occupancy.count(),
     openSockets: () => listeners.reduce((sum, listener) => sum + listener.sockets.count() + 1, 0),
     async stop({ graceMs }) {
       if (stopping) return;
       stopping = true;
       for (const listener of listeners) listener.socket.close();
-      if (active > 0) {
-        let timer: NodeJS.Timeout | undefined;
-        await new Promise<void>((resolve) => {
-          whenIdle = resolve;
-          timer = setTimeout(resolve, graceMs);
-        });
-        clearTimeout(timer);
-      }
+      await occupancy.untilEmpty(graceMs);
       endAll();
-      clearInterval(ticker);
-      clearTimeout(idleTimer);
+      occupancy.stop();
       // The last packets go out in the turn of the event loop that follows.
       await new Promise<void>((resolve) => setImmediate(resolve));
       for (const listener of listeners) listener.sockets.close();
@@ -345,6 +279,10 @@ function isDuplicate(slot: Slot, request: Buffer, now: number): boolean {
   if (!slot.request.equals(request)) return false;
   const state = slot.running?.state;
   return state === undefined || !state.heard || now - state.progressAt < LATE_REQUEST;
+}
+
+function sendError(socket: Socket, remote: RemoteInfo, code: number, message: string): void {
+  socket.send(encodeTftpPacket({ kind: 'error', code, message }), remote.port, remote.address);
 }
 
 function clientKey(remote: RemoteInfo): string {

@@ -101,10 +101,10 @@ export function createHistoryWriter(options: {
       failing = false;
     } catch (error) {
       failing = true;
-      say(error);
       // A full disk passes; a batch that the store does not understand would stand in the way for ever.
       if (toTinderboxError(error).code === 'internal') {
         for (let count = 0; count < batchEvents.length; count++) dropped();
+        say(error);
         throw error;
       }
       events = [...batchEvents, ...events];
@@ -112,6 +112,7 @@ export function createHistoryWriter(options: {
       for (const [mac, entry] of batchMachines) if (!machines.has(mac)) machines.set(mac, entry);
       for (const [id, session] of batchSessions) if (!sessions.has(id)) sessions.set(id, session);
       keepWithinLimits();
+      say(error);
       throw error;
     }
   }

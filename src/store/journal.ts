@@ -7,10 +7,10 @@ import type { BootSession } from '../machine/session.ts';
 import { stageReached } from '../machine/stage.ts';
 import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
-import { createOldestFirst } from './oldest-first.ts';
 import { createMachineTable, type MachineEntry, newEntry, rankOf, toRecord } from './machine-table.ts';
-import { mergeFacts, toEvent } from './shape-event.ts';
+import { createOldestFirst } from './oldest-first.ts';
 import type { Journal, Observation, Store, StoredState } from './port.ts';
+import { mergeFacts, toEvent } from './shape-event.ts';
 
 export interface JournalOptions {
   readonly store: Pick<Store, 'appendHistory'>;

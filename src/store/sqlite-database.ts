@@ -49,12 +49,8 @@ export function openSqliteDatabase(options: SqliteOptions): SqliteDatabase {
     opened.push(lockForWriting(file));
     const database = new Sqlite(file, { timeout: BUSY_TIMEOUT });
     opened.push(database);
-    database.pragma('journal_mode = WAL');
-    database.pragma('foreign_keys = ON');
-    // The WAL is cut back to this after a checkpoint; without it a burst's size stays on disk for ever.
-    database.pragma(`journal_size_limit = ${16 * 1024 * 1024}`);
     migrate(database, file);
-    return buildDatabase(database, options, () => closeAll(opened));
+    return createSqliteDatabase(database, options, () => closeAll(opened));
   } catch (error) {
     closeAll(opened);
     throw sqliteError(error, file);
@@ -95,8 +91,17 @@ function lockForWriting(file: string): Database {
   }
 }
 
-function buildDatabase(database: Database, options: SqliteOptions, close: () => void): SqliteDatabase {
+/** The statements over a connection whose schema is up to date. `close` ends what the caller opened. */
+export function createSqliteDatabase(
+  database: Database,
+  options: SqliteOptions,
+  close: () => void,
+): SqliteDatabase {
   const { file, durability } = options;
+  database.pragma('journal_mode = WAL');
+  database.pragma('foreign_keys = ON');
+  // The WAL is cut back to this after a checkpoint; without it a burst's size stays on disk for ever.
+  database.pragma(`journal_size_limit = ${16 * 1024 * 1024}`);
   const limits: StoreLimits = { ...STORE_LIMITS, ...options.limits };
 
   const putLease = database.prepare<LeaseRow>(

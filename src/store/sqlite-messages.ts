@@ -1,5 +1,5 @@
-import type { ErrorMessage } from './sqlite-errors.ts';
 import type { SqliteDatabase, SqliteOptions } from './sqlite-database.ts';
+import type { ErrorMessage } from './sqlite-errors.ts';
 
 /** The calls that cross the border between the daemon's thread and the database's. One is under way at a time. */
 export type StoreCall = {

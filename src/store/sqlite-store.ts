@@ -2,9 +2,9 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { TinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { Lease, MachineOverview, Store, StoredState, StoreReader } from './port.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
+import type { Lease, MachineOverview, Store, StoredState, StoreReader } from './port.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { errorFromMessage } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
@@ -148,7 +148,8 @@ function closedError(): TinderboxError {
 async function startThread(options: StoreThreadOptions): Promise<Worker> {
   // The sources run as they are; the installable package holds the same files as .js.
   const entry = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
-  const thread = new Worker(entry, { workerData: options, name: 'store' });
+  // Without the process's own flags: loaders that it was started with are not for this thread.
+  const thread = new Worker(entry, { workerData: options, name: 'store', execArgv: [] });
   const { promise, resolve, reject } = Promise.withResolvers<StoreAnswer>();
   thread.once('message', resolve);
   thread.once('error', reject);

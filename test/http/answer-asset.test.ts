@@ -330,7 +330,9 @@ t.test('the cache reads a file once for all who ask together and holds no more t
   await writeFile(join(assets, 'c'), Buffer.alloc(MIB, 'x'));
   t.equal(await cache.acquire(await file('c')), 'no-room', 'a replaced version counts while it is sent');
   c.release();
-  t.equal((await held('c')).buffer[0], 'x'.charCodeAt(0));
+  const replaced = await held('c');
+  t.equal(replaced.buffer[0], 'x'.charCodeAt(0));
+  replaced.release();
   t.equal(await cache.acquire(old), 'changed', 'an old version is not to be had from the new file');
   b.release();
   await truncate(join(assets, 'a'), 3 * MIB);

@@ -73,6 +73,8 @@ t.test('|| and && run or skip by the status of what ran last', async (t) => {
     ['iseq a a && echo same ; echo after', ['echo same', 'echo after']],
     ['iseq a b ||\necho still here', ['echo still here']],
     ['iseq a b\necho never', []],
+    ['cpuid --ext 29 && echo long mode', ['echo long mode']],
+    ['iseq a b || echo error ${errno}', ['echo error virtual']],
   ];
   for (const [text, expected] of cases) t.strictSame((await play(text)).log, expected, text);
 });

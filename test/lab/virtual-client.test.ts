@@ -595,11 +595,19 @@ t.test('each failure names its step, what was expected and what to do', async (t
 
 t.test('a script that never ends is stopped by the time for the whole boot', async (t) => {
   const { result } = await simulate({
-    pages: { 'GET http://10.77.0.1/boot.ipxe': '#!ipxe\n:again\nchain /nothing ||\nsleep 100\ngoto again' },
+    pages: { 'GET http://10.77.0.1/boot.ipxe': '#!ipxe\n:again\nsleep 100\ngoto again' },
     options: { signal: AbortSignal.timeout(800) },
   });
   t.equal(result.ok, false);
   t.match(result.steps.at(-1), { ok: false, answered: /time for the whole boot/, remedy: /--timeout/ });
+});
+
+t.test('a machine that is told to wait says so after a few questions', async (t) => {
+  const wait = '#!ipxe\necho this machine waits for approval\nsleep 10\nchain --replace /wait ||\nshell';
+  const { result } = await simulate({
+    pages: { 'GET http://10.77.0.1/boot.ipxe': wait, 'GET http://10.77.0.1/wait': wait },
+  });
+  t.match(result.steps.at(-1), { step: 'script', ok: false, answered: /waits for approval/, remedy: /assign/ });
 });
 
 t.test('one port serves many machines, each its own replies', async (t) => {

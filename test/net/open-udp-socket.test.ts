@@ -129,13 +129,8 @@ t.test(
     }
     console.log('ready');`,
     );
-    const client = (name: string): string => `
-    const socket = await openUdpSocket({ port: 68, device: 'eth0', broadcast: true });
-    socket.on('message', (message) => console.log('${name} got ' + message));
-    process.stdin.once('data', () => socket.send('${name}', 67, '255.255.255.255'));
-    console.log('ready');`;
-    const leftClient = startScript(t, left, client('left'));
-    const rightClient = startScript(t, right, client('right'));
+    const leftClient = startScript(t, left, clientScript('left'));
+    const rightClient = startScript(t, right, clientScript('right'));
     for (const process of [serving, leftClient, rightClient]) t.equal(await process.line(), 'ready');
 
     // Had anything crossed over, it would come before the right answer of the second exchange.
@@ -161,7 +156,8 @@ t.test('names another program that holds the port', { skip: root ? false : 'need
   t.equal(await holder.line(), 'ready');
   const said = await namespace.run([
     process.execPath,
-    ...['--input-type=module', '-e'],
+    '--input-type=module',
+    '-e',
     `const { openUdpSocket } = await import(${source('open-udp-socket.ts')});
      await openUdpSocket({ port: 67, device: 'lo' }).catch((e) => console.log(e.code + ': ' + e.message));`,
   ]);
@@ -188,6 +184,14 @@ t.test('without koffi a socket on a device cannot be had, and it says why', asyn
   ]);
 });
 
+function clientScript(name: string): string {
+  return `
+    const socket = await openUdpSocket({ port: 68, device: 'eth0', broadcast: true });
+    socket.on('message', (message) => console.log('${name} got ' + message));
+    process.stdin.once('data', () => socket.send('${name}', 67, '255.255.255.255'));
+    console.log('ready');`;
+}
+
 function startScript(t: Test, namespace: NetworkNamespace, code: string) {
   const script = `const { openUdpSocket } = await import(${source('open-udp-socket.ts')});${code}`;
   const child = namespace.spawn([process.execPath, '--input-type=module', '-e', script], {
@@ -197,7 +201,7 @@ function startScript(t: Test, namespace: NetworkNamespace, code: string) {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
   return {
     pid: child.pid,
-    line: async () => (await lines.next()).value as string | undefined,
+    line: async () => (await lines.next()).value,
     go: () => child.stdin?.write('go\n'),
   };
 }

@@ -19,7 +19,12 @@ export function readShippedRole(folder: string, name: string): Role {
     const given = boot.get(key, true);
     return isSeq(given) ? given.items.map(source) : [];
   };
-  const data = document.toJS() as { description: string; identity: Role['identity']; config?: { template: string }; parameters: Parameters };
+  const data = document.toJS() as {
+    description: string;
+    identity: Role['identity'];
+    config?: { template: string };
+    parameters: Parameters;
+  };
   const template = data.config === undefined ? undefined : join(folder, name, data.config.template);
   return {
     name,
@@ -28,7 +33,12 @@ export function readShippedRole(folder: string, name: string): Role {
     boot: { kernel: source(boot.get('kernel', true)), initrd: list('initrd'), cmdline: list('cmdline') },
     ...(template === undefined
       ? {}
-      : { config: { format: 'cloud-config', template: { file: template, text: readFileSync(template, 'utf8'), line: 1 } } }),
+      : {
+          config: {
+            format: 'cloud-config',
+            template: { file: template, text: readFileSync(template, 'utf8'), line: 1 },
+          },
+        }),
     identity: data.identity,
     parameters: data.parameters,
   };

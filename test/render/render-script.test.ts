@@ -14,8 +14,12 @@ const ASK =
   'http://10.77.0.1/ipxe?mac=${netX/mac:hexhyp}&uuid=${uuid}&serial=${serial:uristring}&asset=${asset:uristring}' +
   '&arch=${arch}&platform=${platform}&manufacturer=${manufacturer:uristring}&product=${product:uristring}';
 
-function bootRole(boot: { kernel?: string; initrd?: readonly string[]; cmdline?: readonly string[] }, parameters: Parameters = {}): Role {
-  const source = (text: string, index: number) => ({ file: 'role.yaml', text, line: 10 + index });
+const source = (text: string, index: number) => ({ file: 'role.yaml', text, line: 10 + index });
+
+function bootRole(
+  boot: { kernel?: string; initrd?: readonly string[]; cmdline?: readonly string[] },
+  parameters: Parameters = {},
+): Role {
   return {
     ...roleOf('', parameters),
     boot: {
@@ -30,7 +34,7 @@ function script(role: Role, changes = {}): string {
   return machineScript({ role, context: contextOf(role, changes), hostname: 'node-123456' });
 }
 
-t.test('the bootstrap script is what QEMU\'s ROM of 2019 and iPXE 2.x were seen to run', async (t) => {
+t.test("the bootstrap script is what QEMU's ROM of 2019 and iPXE 2.x were seen to run", async (t) => {
   t.equal(
     bootstrapScript({ url }),
     `#!ipxe
@@ -68,9 +72,12 @@ goto address
   );
 });
 
-t.test('a machine\'s script fetches kernel and initrds, names each initrd, and boots', async (t) => {
+t.test("a machine's script fetches kernel and initrds, names each initrd, and boots", async (t) => {
   const role = bootRole(
-    { initrd: ['/assets/a.img', 'http://mirror/b.img?x=1&y=2'], cmdline: ['console={{parameters.console}}', 'cloud-config-url={{configUrl}}'] },
+    {
+      initrd: ['/assets/a.img', 'http://mirror/b.img?x=1&y=2'],
+      cmdline: ['console={{parameters.console}}', 'cloud-config-url={{configUrl}}'],
+    },
     { console: 'ttyS1' },
   );
   t.equal(
@@ -106,8 +113,7 @@ goto again
   );
 });
 
-t.test('waiting and refused machines show the message and ask again with the same question', async (t) => {
-  const tail = (seconds: number) => `:again
+const tail = (seconds: number) => `:again
 echo Tinderbox: asking again in ${seconds} s
 sleep ${seconds} ||
 isset \${netX/ip} || dhcp ||
@@ -115,6 +121,8 @@ chain --replace --autofree ${ASK} ||
 echo Tinderbox: no script from http://10.77.0.1, error \${errno}
 goto again
 `;
+
+t.test('waiting and refused machines show the message and ask again with the same question', async (t) => {
   t.equal(
     waitScript({ url, message: 'waits for approval', facts, seconds: 10 }),
     `#!ipxe
@@ -124,7 +132,10 @@ echo Tinderbox: 52:54:00:12:34:56 Box S1
 isset \${arch} || set arch x86_64
 ${tail(10)}`,
   );
-  t.equal(refusalScript({ url, message: 'no role', seconds: 30 }), `#!ipxe\necho\necho Tinderbox: no role\n${tail(30)}`);
+  t.equal(
+    refusalScript({ url, message: 'no role', seconds: 30 }),
+    `#!ipxe\necho\necho Tinderbox: no role\n${tail(30)}`,
+  );
   t.match(waitScript({ url, message: '', facts: { ...facts, arch: 'x86' }, seconds: 1 }), /set arch i386\n/);
 });
 
@@ -162,7 +173,11 @@ t.test('a message cannot become a command', async (t) => {
     ['a||b', 'a||b'],
   ];
   for (const [message, expected] of table) {
-    t.equal(refusalScript({ url, message, seconds: 1 }).split('\n')[2], `echo Tinderbox: ${expected}`, JSON.stringify(message));
+    t.equal(
+      refusalScript({ url, message, seconds: 1 }).split('\n')[2],
+      `echo Tinderbox: ${expected}`,
+      JSON.stringify(message),
+    );
   }
   const hostile = { ...facts, manufacturer: 'x\nreboot', product: '|| shell', serial: '${next-server}' };
   const shown = waitScript({ url, message: 'm', facts: hostile, seconds: 1 });
@@ -182,9 +197,17 @@ t.test('a value in the boot block cannot become a command', async (t) => {
     ['é', /outside ASCII/],
   ];
   for (const [x, message] of table) {
-    for (const boot of [{ cmdline: ['{{parameters.x}}'] }, { kernel: '/assets/{{parameters.x}}' }, { initrd: ['/assets/{{parameters.x}}'] }]) {
+    for (const boot of [
+      { cmdline: ['{{parameters.x}}'] },
+      { kernel: '/assets/{{parameters.x}}' },
+      { initrd: ['/assets/{{parameters.x}}'] },
+    ]) {
       if (x === '#' && boot.cmdline === undefined) continue;
-      t.throws(() => script(bootRole(boot, { x: x ?? null })), { code: 'invalid-template', message }, JSON.stringify([x, boot]));
+      t.throws(
+        () => script(bootRole(boot, { x: x ?? null })),
+        { code: 'invalid-template', message },
+        JSON.stringify([x, boot]),
+      );
     }
   }
 });
@@ -192,28 +215,48 @@ t.test('a value in the boot block cannot become a command', async (t) => {
 t.test('kernel and initrd are an absolute path or an http URL, without a space', async (t) => {
   for (const x of ['assets/vmlinuz', 'ftp://x/y', '//host/x', '/', '/a b', 'http:///x', '../x']) {
     for (const boot of [{ kernel: '{{parameters.x}}' }, { initrd: ['{{parameters.x}}'] }]) {
-      t.throws(() => script(bootRole(boot, { x })), { code: 'invalid-template', message: /role\.yaml:10: / }, x);
+      t.throws(
+        () => script(bootRole(boot, { x })),
+        { code: 'invalid-template', message: /role\.yaml:10: / },
+        x,
+      );
     }
   }
   t.throws(() => script(bootRole({ kernel: '{{parameters.x}}' }, { x: '' })), { message: /names no kernel/ });
 });
 
-t.test('what a role itself asks of iPXE is left to iPXE, and what renders to nothing is left out', async (t) => {
-  const role = bootRole(
-    { initrd: ['/a', '{{parameters.second}}', '/c'], cmdline: ['ip=${net0/ip}', '{{#if parameters.second}}x{{/if}}', 'a=1  b="c d"'] },
-    { second: '' },
-  );
-  const files = renderBootFiles(role, contextOf(role));
-  t.strictSame(files, { kernel: '/assets/vmlinuz', initrd: ['/a', '/c'], cmdline: ['ip=${net0/ip}', 'a=1', 'b="c', 'd"'] });
-  t.match(script(role), /kernel \S+ initrd=initrd0 initrd=initrd1 ip=\$\{net0\/ip\} a=1 b="c d" \|\| goto failed/);
-});
+t.test(
+  'what a role itself asks of iPXE is left to iPXE, and what renders to nothing is left out',
+  async (t) => {
+    const role = bootRole(
+      {
+        initrd: ['/a', '{{parameters.second}}', '/c'],
+        cmdline: ['ip=${net0/ip}', '{{#if parameters.second}}x{{/if}}', 'a=1  b="c d"'],
+      },
+      { second: '' },
+    );
+    const files = renderBootFiles(role, contextOf(role));
+    t.strictSame(files, {
+      kernel: '/assets/vmlinuz',
+      initrd: ['/a', '/c'],
+      cmdline: ['ip=${net0/ip}', 'a=1', 'b="c', 'd"'],
+    });
+    t.match(
+      script(role),
+      /kernel \S+ initrd=initrd0 initrd=initrd1 ip=\$\{net0\/ip\} a=1 b="c d" \|\| goto failed/,
+    );
+  },
+);
 
 t.test('paths become URLs of the server as this machine reached it', async (t) => {
   const role = bootRole({});
   const context = contextOf(role, { server: { address: '10.78.0.1', url: 'http://10.78.0.1:8080' } });
   t.equal(absoluteUrl('/assets/x', context), 'http://10.78.0.1:8080/assets/x');
   t.equal(absoluteUrl('http://a/x', context), 'http://a/x');
-  t.match(machineScript({ role, context, hostname: 'h' }), /initrd --name initrd0 http:\/\/10\.78\.0\.1:8080\/assets\/initrd\.img/);
+  t.match(
+    machineScript({ role, context, hostname: 'h' }),
+    /initrd --name initrd0 http:\/\/10\.78\.0\.1:8080\/assets\/initrd\.img/,
+  );
 });
 
 t.test('a role without an initrd boots its kernel alone', async (t) => {

@@ -4,7 +4,12 @@ import type { Parameters } from '../../src/machine/role.ts';
 import { renderTemplate } from '../../src/render/template-engine.ts';
 import { contextOf, roleOf } from './read-shipped-role.ts';
 
-function render(text: string, parameters: Parameters = {}, changes = {}, place = { line: 1, column: 1 }): string {
+function render(
+  text: string,
+  parameters: Parameters = {},
+  changes = {},
+  place = { line: 1, column: 1 },
+): string {
   return renderTemplate({ file: 'f.hbs', text, ...place }, contextOf(roleOf(text, parameters), changes));
 }
 
@@ -33,7 +38,11 @@ t.test('helpers make texts', async (t) => {
     ['{{#if (eq parameters.x "a")}}yes{{else}}no{{/if}}', { x: 'a' }, 'yes'],
     ['{{#if (and parameters.x (not parameters.y))}}yes{{else}}no{{/if}}', { x: [1], y: [] }, 'yes'],
     ['{{#if (or parameters.x parameters.none)}}yes{{else}}no{{/if}}', { x: '' }, 'no'],
-    ['{{#each parameters.x as |item index|}}{{index}}={{item.n}} {{@root.role}};{{/each}}', { x: [{ n: 1 }, { n: 2 }] }, '0=1 test;1=2 test;'],
+    [
+      '{{#each parameters.x as |item index|}}{{index}}={{item.n}} {{@root.role}};{{/each}}',
+      { x: [{ n: 1 }, { n: 2 }] },
+      '0=1 test;1=2 test;',
+    ],
     ['{{#each parameters.x}}{{@key}}={{this}};{{else}}none{{/each}}', { x: { a: 1, b: 2 } }, 'a=1;b=2;'],
     ['{{#each parameters.x}}{{else}}none{{/each}}', { x: [] }, 'none'],
     ['{{#with parameters.x as |y|}}{{y.z}}{{../role}}{{/with}}', { x: { z: 1 } }, '1test'],
@@ -73,7 +82,12 @@ t.test('a template that asks for what is not there fails with file, line and col
 });
 
 t.test('what objects inherit is out of reach', async (t) => {
-  for (const text of ['{{parameters.constructor}}', '{{parameters.__proto__}}', '{{machine.mac.constructor.name}}', '{{parameters.toString}}']) {
+  for (const text of [
+    '{{parameters.constructor}}',
+    '{{parameters.__proto__}}',
+    '{{machine.mac.constructor.name}}',
+    '{{parameters.toString}}',
+  ]) {
     let result = '';
     try {
       result = render(text);
@@ -92,12 +106,19 @@ t.test('a missing cluster block is given as the reason', async (t) => {
     message: /^f\.hbs:1:6: `dnsDomain` is asked of the cluster, and tinderbox\.yaml has no `cluster:` block$/,
     remedy: /add `cluster:`/,
   });
-  t.equal(renderTemplate({ file: 'f', text: '{{#if cluster}}yes{{else}}no{{/if}}', line: 1 }, context as never), 'no');
+  t.equal(
+    renderTemplate({ file: 'f', text: '{{#if cluster}}yes{{else}}no{{/if}}', line: 1 }, context as never),
+    'no',
+  );
 });
 
 t.test('a template inside another file counts from where it stands', async (t) => {
-  t.throws(() => render('/a/{{parameters.x}}', {}, {}, { line: 7, column: 12 }), { message: /^f\.hbs:7:17: / });
-  t.throws(() => render('a\n{{parameters.x}}', {}, {}, { line: 7, column: 12 }), { message: /^f\.hbs:8:3: / });
+  t.throws(() => render('/a/{{parameters.x}}', {}, {}, { line: 7, column: 12 }), {
+    message: /^f\.hbs:7:17: /,
+  });
+  t.throws(() => render('a\n{{parameters.x}}', {}, {}, { line: 7, column: 12 }), {
+    message: /^f\.hbs:8:3: /,
+  });
 });
 
 t.test('a helper registered by somebody else does not reach the roles', async (t) => {

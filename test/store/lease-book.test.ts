@@ -28,9 +28,6 @@ function createDisk() {
   const waiting: { readonly leases: readonly Lease[]; readonly done: PromiseWithResolvers<void> }[] = [];
   let commits = 0;
   let holding = false;
-  async function settle(): Promise<void> {
-    await setImmediate();
-  }
   return {
     rows,
     commits: () => commits,
@@ -52,11 +49,11 @@ function createDisk() {
     },
     async succeed(): Promise<void> {
       waiting.shift()?.done.resolve();
-      await settle();
+      await setImmediate();
     },
     async fail(): Promise<void> {
       waiting.shift()?.done.reject(new TinderboxError('unavailable', 'the disk is full'));
-      await settle();
+      await setImmediate();
     },
   };
 }
@@ -380,25 +377,22 @@ void t.test('no address is ever given to two machines at a time, also across a c
               if (holder.mac === mac && other !== address) told.delete(other);
             const xid = Symbol(mac);
             latest.set(mac, xid);
-            void book
-              .bind(lease)
-              .then(
-                () => {
-                  // What a dead process would have said is said to nobody.
-                  if (instance !== book) return;
-                  const owner = told.get(address);
-                  if (owner !== undefined && owner.mac !== mac && owner.until > time.now) {
-                    throw new Error(`${address} belongs to ${owner.mac} and was given to ${mac}`);
-                  }
-                  given++;
-                  if (latest.get(mac) !== xid) return;
-                  told.set(address, { mac, until: lease.expiresAt });
-                },
-                () => undefined,
-              )
-              .catch((error: unknown) => {
-                failure ??= error;
-              });
+            async function request(): Promise<void> {
+              try {
+                await instance.bind(lease);
+              } catch {
+                return;
+              }
+              // What a dead process would have said is said to nobody.
+              if (instance !== book) return;
+              const owner = told.get(address);
+              if (owner !== undefined && owner.mac !== mac && owner.until > time.now) {
+                failure ??= new Error(`${address} belongs to ${owner.mac} and was given to ${mac}`);
+              }
+              given++;
+              if (latest.get(mac) === xid) told.set(address, { mac, until: lease.expiresAt });
+            }
+            void request();
             break;
           }
           case 'release':

@@ -78,23 +78,29 @@ export function encodeTftpPacket(packet: TftpPacket): Uint8Array {
     case 'read':
     case 'write':
       return encodeTexts(OPCODES[packet.kind], [packet.name, packet.mode, ...[...packet.options].flat()]);
-    case 'data': {
-      const bytes = new Uint8Array(4 + packet.bytes.length);
-      writeDataHeader(bytes, packet.block);
-      bytes.set(packet.bytes, 4);
-      return bytes;
-    }
+    case 'data':
+      return encodeData(packet.block, packet.bytes);
     case 'ack':
       return Uint8Array.of(0, OPCODES.ack, (packet.block >>> 8) & 255, packet.block & 255);
-    case 'error': {
-      const bytes = encodeTexts(OPCODES.error, [`\0\0${packet.message}`]);
-      bytes[2] = (packet.code >>> 8) & 255;
-      bytes[3] = packet.code & 255;
-      return bytes;
-    }
+    case 'error':
+      return encodeError(packet.code, packet.message);
     case 'options-ack':
       return encodeTexts(OPCODES.optionsAck, [...packet.options].flat());
   }
+}
+
+function encodeData(block: number, content: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(4 + content.length);
+  writeDataHeader(bytes, block);
+  bytes.set(content, 4);
+  return bytes;
+}
+
+function encodeError(code: number, message: string): Uint8Array {
+  const bytes = encodeTexts(OPCODES.error, [`\0\0${message}`]);
+  bytes[2] = (code >>> 8) & 255;
+  bytes[3] = code & 255;
+  return bytes;
 }
 
 /** The block number of an ACK, -1 for any other packet. On the path of every block, so it makes no objects. */

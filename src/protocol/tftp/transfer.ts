@@ -9,6 +9,14 @@ const NEVER_HEARD = 10_000;
 /** Where only the last ACK is missing: so many resends, over at least so long, before it counts as lost. */
 const LAST_RESENDS = 6;
 const LAST_STALL = 3_000;
+/**
+ * A client that acknowledges every block of a window, or whose ACKs come in copies, must not make us send each window
+ * for each of them. So going back is paid for by progress: in blocks per block acknowledged (enough for one loss in
+ * twenty at a window of 64), and in windows to begin with and to save up.
+ */
+const EARNED = 4;
+const FIRST_ALLOWANCE = 4;
+const MOST_ALLOWANCE = 8;
 
 /**
  * The sending side of one transfer, without a socket or clock: blocks count from 1 and do not wrap here. Mutable and
@@ -41,7 +49,13 @@ export interface Transfer {
   readonly roundTrip: RoundTrip;
   /** The window that is out was sent more than once: its ACK measures nothing (Karn). */
   resent: boolean;
-  /** Duplicate ACKs that our own resends can explain, until `excusedUntil`. */
+  /** The first block to send at the step `data`; the last is `sent`. */
+  sendFrom: number;
+  /** Blocks that ACKs may still make us send again; the timer's resends are not counted. */
+  allowance: number;
+  /** A repeated ACK of `acknowledged` has been answered with a resend. */
+  repeated: boolean;
+  /** Repeated ACKs that our own resends can explain, until `excusedUntil`. */
   excused: number;
   excusedUntil: number;
 }
@@ -61,7 +75,7 @@ export interface TransferOptions {
 
 /**
  * What to do after a packet or a timeout:
- * `oack`: send the OACK (again); `data`: send the blocks acknowledged + 1 … sent; `none`: nothing;
+ * `oack`: send the OACK (again); `data`: send the blocks sendFrom … sent; `none`: nothing;
  * `finished`: the client has it all; `finished-unacknowledged`: all but the last window's ACK came (TFTP 3: a success);
  * `stalled`: the client is gone.
  */
@@ -88,6 +102,9 @@ export function startTransfer(options: TransferOptions): Transfer {
     deadline: options.now + retransmitAfter(roundTrip),
     roundTrip,
     resent: false,
+    sendFrom: 1,
+    allowance: FIRST_ALLOWANCE * options.windowSize,
+    repeated: false,
     excused: 0,
     excusedUntil: 0,
   };
@@ -104,7 +121,8 @@ export function acknowledgeBlock(transfer: Transfer, wire: number, now: number):
     // Anything but the ACK of the OACK belongs to another time.
     if (wire !== 0) return 'none';
     transfer.negotiating = false;
-    return advance(transfer, 0, now);
+    advance(transfer, 0, now);
+    return 'data';
   }
   // TFTP 5: numbers wrap to 0 past 65535, so only the distance from what is acknowledged says which block is meant.
   const ahead = (wire - transfer.acknowledged) & 0xffff;
@@ -117,16 +135,12 @@ export function acknowledgeBlock(transfer: Transfer, wire: number, now: number):
     transfer.acknowledged = block;
     return 'finished';
   }
-  const gap = block < transfer.sent;
-  const resentBlocks = transfer.sent - block;
-  const step = advance(transfer, block, now);
-  if (gap) {
-    // TFTP 8, RFC 7440: an ACK inside the window tells of a gap; go back to the block behind it.
-    transfer.resends += resentBlocks;
-    transfer.resent = true;
-    excuse(transfer, now);
-  }
-  return step;
+  const alreadySent = transfer.sent;
+  advance(transfer, block, now);
+  // TFTP 8, RFC 7440: an ACK inside the window tells of a gap; go back to the block behind it.
+  const again = alreadySent - block;
+  if (again > 0 && !goBack(transfer, again, now)) transfer.sendFrom = alreadySent + 1;
+  return transfer.sendFrom > transfer.sent ? 'none' : 'data';
 }
 
 /** `transfer.deadline` has passed. */
@@ -145,6 +159,7 @@ export function expireTransfer(transfer: Transfer, now: number): TransferStep {
     transfer.resends++;
     return 'oack';
   }
+  transfer.sendFrom = transfer.acknowledged + 1;
   transfer.resends += transfer.sent - transfer.acknowledged;
   excuse(transfer, now);
   return 'data';
@@ -155,37 +170,52 @@ export function errorEndsWell(transfer: Transfer, code: number): boolean {
   return code === 5 && transfer.heard && !transfer.negotiating && transfer.sent === transfer.lastBlock;
 }
 
-function advance(transfer: Transfer, block: number, now: number): TransferStep {
+function advance(transfer: Transfer, block: number, now: number): void {
   if (!transfer.resent) sampleRoundTrip(transfer.roundTrip, now - transfer.sentAt);
+  const earned = EARNED * (block - transfer.acknowledged);
+  transfer.allowance = Math.min(transfer.allowance + earned, MOST_ALLOWANCE * transfer.windowSize);
   transfer.heard = true;
   transfer.progressAt = now;
   transfer.acknowledged = block;
+  transfer.sendFrom = block + 1;
   transfer.sent = Math.min(block + transfer.windowSize, transfer.lastBlock);
   transfer.resent = false;
+  transfer.repeated = false;
   transfer.timeouts = 0;
+  transfer.sentAt = now;
+  transfer.deadline = now + retransmitAfter(transfer.roundTrip);
+}
+
+/**
+ * The ACK of what is acknowledged already. In lock step it never causes a resend, or each late packet doubles all
+ * traffic to the end (TFTP 5: the sorcerer's apprentice, RFC 1123 4.2.3.1). With windows it tells that the window's
+ * first block is lost (RFC 7440), unless a resend of ours has brought the client blocks that it had: EDK2 acknowledges
+ * each of those. So a resend excuses as many repeated ACKs as it has blocks, and none is answered twice; what that
+ * hides, the timer mends.
+ */
+function repeatedAck(transfer: Transfer, now: number): TransferStep {
+  if (transfer.windowSize === 1 || transfer.repeated) return 'none';
+  if (transfer.excused > 0 && now < transfer.excusedUntil) {
+    transfer.excused--;
+    return 'none';
+  }
+  const again = transfer.sent - transfer.acknowledged;
+  if (!goBack(transfer, again, now)) return 'none';
+  transfer.repeated = true;
+  transfer.sendFrom = transfer.acknowledged + 1;
   transfer.sentAt = now;
   transfer.deadline = now + retransmitAfter(transfer.roundTrip);
   return 'data';
 }
 
-/**
- * The ACK of what is acknowledged already. In lock step it never causes a resend, or each late packet doubles all
- * traffic to the end (the sorcerer's apprentice, RFC 1123 4.2.3.1). With windows it tells that the window's first block
- * is lost (RFC 7440), unless a resend of ours has brought the client blocks that it had: EDK2 acknowledges each of
- * those. So a resend excuses as many repeated ACKs as it has blocks; what that hides, the timer mends.
- */
-function repeatedAck(transfer: Transfer, now: number): TransferStep {
-  if (transfer.windowSize === 1) return 'none';
-  if (transfer.excused > 0 && now < transfer.excusedUntil) {
-    transfer.excused--;
-    return 'none';
-  }
-  transfer.resends += transfer.sent - transfer.acknowledged;
+/** Whether `blocks` may be sent again because of an ACK. */
+function goBack(transfer: Transfer, blocks: number, now: number): boolean {
+  if (transfer.allowance < blocks) return false;
+  transfer.allowance -= blocks;
+  transfer.resends += blocks;
   transfer.resent = true;
-  transfer.sentAt = now;
-  transfer.deadline = now + retransmitAfter(transfer.roundTrip);
   excuse(transfer, now);
-  return 'data';
+  return true;
 }
 
 function excuse(transfer: Transfer, now: number): void {

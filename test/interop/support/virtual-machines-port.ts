@@ -7,6 +7,8 @@ export interface MachinesOrder {
   readonly firstMac: number;
   readonly arch: string;
   readonly until: 'loader' | 'script' | 'config' | 'report';
+  /** Give the interface each address that a machine gets. */
+  readonly ownAddresses?: boolean;
   /** Factor on firmware's waits. */
   readonly pace?: number;
   /** Milliseconds between two power buttons. */

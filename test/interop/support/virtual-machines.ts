@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { runProgram } from '../../../src/lab/run-program.ts';
 import { readTftpFile } from '../../../src/lab/tftp-client.ts';
 import {
   createClientPort,
@@ -24,6 +25,11 @@ function text(address: Ipv4 | undefined): string {
   return address === undefined ? '' : formatIpv4(address);
 }
 
+/** Some servers answer to the address that a machine says it has, so it must have it. */
+async function useAddress(address: Ipv4): Promise<void> {
+  await runProgram(['ip', 'address', 'replace', `${formatIpv4(address)}/32`, 'dev', order.interface]);
+}
+
 async function boot(index: number): Promise<void> {
   const mac = parseMac((order.firstMac + index).toString(16).padStart(12, '0'));
   const architecture = architectureByName(order.arch);
@@ -40,6 +46,7 @@ async function boot(index: number): Promise<void> {
       now: () => performance.now(),
       sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
       randomXid: () => randomBytes(4).readUInt32BE(),
+      ...(order.ownAddresses === true && { useAddress }),
     },
     {
       timing: scaleTiming(FIRMWARE_TIMING, order.pace ?? 0.25),

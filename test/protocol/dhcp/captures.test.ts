@@ -50,7 +50,7 @@ function hex(bytes: Uint8Array): string {
 t.test('real packets decode as their golden files say', async (t) => {
   t.strictSame(
     captures.map(({ name }) => name),
-    ['dhclient', 'ipxe-bios', 'ovmf-http', 'ovmf-proxy', 'ovmf-pxe', 'perfdhcp', 'udhcpc'].map(
+    ['bios-pxe', 'dhclient', 'ipxe-bios', 'ovmf-http', 'ovmf-proxy', 'ovmf-pxe', 'perfdhcp', 'udhcpc'].map(
       (name) => `${name}.pcap`,
     ),
   );
@@ -84,7 +84,7 @@ function byCode([left]: readonly [number, Uint8Array], [right]: readonly [number
 
 t.test('EDK2 and iPXE send the UUID in the same order', async (t) => {
   const uuids = captures
-    .filter(({ name }) => name.startsWith('ovmf') || name.startsWith('ipxe'))
+    .filter(({ name }) => /^(bios|ipxe|ovmf)-/.test(name))
     .flatMap(({ datagrams }) => datagrams.map(({ payload }) => decodeDhcpPacket(payload).options.get(97)))
     .filter((bytes) => bytes !== undefined)
     .map(decodeClientUuid);

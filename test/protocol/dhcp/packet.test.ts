@@ -311,9 +311,11 @@ t.test('any packet survives encoding and decoding', async () => {
 });
 
 function sameAs(left: ReadonlyMap<number, Uint8Array>, right: ReadonlyMap<number, Uint8Array>): boolean {
-  const flat = (options: ReadonlyMap<number, Uint8Array>): string =>
-    [...options].map(([code, value]) => `${code}=${Buffer.from(value).toString('hex')}`).join(' ');
   return flat(left) === flat(right);
+}
+
+function flat(options: ReadonlyMap<number, Uint8Array>): string {
+  return [...options].map(([code, value]) => `${code}=${Buffer.from(value).toString('hex')}`).join(' ');
 }
 
 t.test('random bytes end in a packet or a DhcpDecodeError, never in anything else', async (t) => {

@@ -1,0 +1,107 @@
+import type { Problem } from '../errors.ts';
+import type { BootEvent } from '../machine/event.ts';
+import { formatIpv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { BootSession } from '../machine/session.ts';
+import type { MachineOverview, MachineRecord } from '../store/port.ts';
+
+/**
+ * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
+ * and CLI share these types. Times are milliseconds since the epoch.
+ */
+export interface MachineView extends Omit<MachineRecord, 'address' | 'relay'> {
+  readonly address?: string;
+  readonly relay?: string;
+}
+
+export interface SessionView extends Omit<BootSession, 'address'> {
+  readonly address?: string;
+}
+
+export interface MachineListView {
+  readonly machines: readonly { readonly machine: MachineView; readonly session?: SessionView }[];
+}
+
+export interface MachineDetailView {
+  readonly machine: MachineView;
+  /** Newest first. */
+  readonly sessions: readonly SessionView[];
+}
+
+export interface EventListView {
+  /** Oldest first. */
+  readonly events: readonly BootEvent[];
+}
+
+/** What the daemon says of itself; put together by the composition root. */
+export interface DaemonStatus {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly mode: 'proxy' | 'server' | 'off';
+  readonly interfaces: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  readonly catalog: {
+    readonly generation: number;
+    readonly file: string;
+    /** Why the files on disk are not in force; empty when they are. */
+    readonly problems: readonly Problem[];
+  };
+  readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
+  /** Which file a firmware architecture gets; null: none was found. */
+  readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
+}
+
+export interface StatusView extends DaemonStatus {
+  /** Seconds. */
+  readonly uptime: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface AssignRequest {
+  readonly mac: Mac;
+  readonly role: string;
+  readonly hostname?: string;
+}
+
+export interface AssignView {
+  readonly mac: Mac;
+  readonly role: string;
+  readonly hostname?: string;
+  /** The file that was edited. */
+  readonly file: string;
+}
+
+export interface ReloadView {
+  readonly generation: number;
+  readonly problems: readonly Problem[];
+}
+
+/** RFC 9457. `type` is `urn:tinderbox:problem:<code>`, one of the codes in errors.ts. */
+export interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly remedy?: string;
+  readonly problems?: readonly Problem[];
+}
+
+export const PROBLEM_TYPE = 'urn:tinderbox:problem:';
+
+export function machineView({ address, relay, ...machine }: MachineRecord): MachineView {
+  return {
+    ...machine,
+    ...(address === undefined ? {} : { address: formatIpv4(address) }),
+    ...(relay === undefined ? {} : { relay: formatIpv4(relay) }),
+  };
+}
+
+export function sessionView({ address, ...session }: BootSession): SessionView {
+  return { ...session, ...(address === undefined ? {} : { address: formatIpv4(address) }) };
+}
+
+export function overviewView({ machine, session }: MachineOverview): MachineListView['machines'][number] {
+  return {
+    machine: machineView(machine),
+    ...(session === undefined ? {} : { session: sessionView(session) }),
+  };
+}

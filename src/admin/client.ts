@@ -1,0 +1,145 @@
+import { type IncomingMessage, request } from 'node:http';
+import { TinderboxError, toTinderboxError } from '../errors.ts';
+import type { BootEvent } from '../machine/event.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { Page } from '../store/port.ts';
+import type {
+  AssignRequest,
+  AssignView,
+  EventListView,
+  MachineDetailView,
+  MachineListView,
+  ReloadView,
+  StatusView,
+} from './api.ts';
+import { errorOf } from './problem.ts';
+
+/**
+ * The running daemon, over its unix socket. Each rejects with the daemon's own TinderboxError, or with `unavailable`
+ * where no daemon listens and `refused` where this user may not ask.
+ */
+export interface AdminClient {
+  listMachines(page?: Page): Promise<MachineListView>;
+  machine(mac: Mac): Promise<MachineDetailView>;
+  /** Without a session: the machine's newest events. */
+  events(mac: Mac, sessionId?: number): Promise<EventListView>;
+  status(): Promise<StatusView>;
+  assign(assignment: AssignRequest): Promise<AssignView>;
+  reload(): Promise<ReloadView>;
+  /**
+   * Live events, of one machine if given. Resolves once the stream is open: what happens after that is in it. It ends
+   * when the daemon stops or the signal aborts, without an error.
+   */
+  follow(options?: { readonly mac?: Mac; readonly signal?: AbortSignal }): Promise<AsyncIterable<BootEvent>>;
+}
+
+export function createAdminClient(socketPath: string): AdminClient {
+  const get = async <View>(path: string): Promise<View> => (await exchange(socketPath, 'GET', path)) as View;
+  const post = async <View>(path: string, body?: unknown): Promise<View> =>
+    (await exchange(socketPath, 'POST', path, body)) as View;
+  return {
+    listMachines: ({ limit, offset } = { limit: 1_000, offset: 0 }) =>
+      get(`/api/v1/machines?limit=${limit}&offset=${offset}`),
+    machine: (mac) => get(`/api/v1/machines/${mac}`),
+    events: (mac, sessionId) =>
+      get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
+    status: () => get('/api/v1/status'),
+    assign: (assignment) => post('/api/v1/assign', assignment),
+    reload: () => post('/api/v1/reload'),
+    async follow({ mac, signal } = {}) {
+      const path = `/api/v1/events${mac === undefined ? '' : `?mac=${mac}`}`;
+      const response = await send(socketPath, 'GET', path, undefined, signal);
+      if (response.statusCode !== 200)
+        throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
+      return readEvents(response);
+    },
+  };
+}
+
+async function exchange(socketPath: string, method: string, path: string, body?: unknown): Promise<unknown> {
+  const response = await send(socketPath, method, path, body);
+  const parsed = parse(await readText(response));
+  if (response.statusCode === 200 && parsed !== undefined) return parsed;
+  throw errorOf(response.statusCode ?? 0, parsed);
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<IncomingMessage> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      socketPath,
+      method,
+      path,
+      // The name is of no use on a unix socket, but HTTP/1.1 wants one.
+      headers: {
+        host: 'tinderbox',
+        ...(text === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    outgoing.once('response', resolve);
+    outgoing.once('error', (error) => reject(explain(error, socketPath)));
+    outgoing.end(text);
+  });
+}
+
+function explain(error: NodeJS.ErrnoException, socketPath: string): TinderboxError {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+    case 'ENOENT':
+      return new TinderboxError('unavailable', `no tinderbox is running at ${socketPath}`, {
+        cause: error,
+        remedy: 'start tinderbox serve, or name its configuration with --config',
+      });
+    case 'EACCES':
+    case 'EPERM':
+      return new TinderboxError('refused', `you may not talk to the tinderbox at ${socketPath}`, {
+        cause: error,
+        remedy: 'run this as root or as a member of the group that owns the socket',
+      });
+    default:
+      return toTinderboxError(error);
+  }
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  response.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of response) text += chunk as string;
+  return text;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The part of text/event-stream that the daemon uses: one `data:` line a message, comments between. */
+async function* readEvents(response: IncomingMessage): AsyncGenerator<BootEvent> {
+  response.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const chunk of response) {
+      const lines = (rest + (chunk as string)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line.startsWith('data: ')) yield JSON.parse(line.slice('data: '.length)) as BootEvent;
+      }
+    }
+  } catch (error) {
+    // An abort is how a reader leaves, and a reset is how a daemon that was killed does.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ABORT_ERR' && code !== 'ECONNRESET') throw toTinderboxError(error);
+  }
+}

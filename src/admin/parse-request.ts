@@ -1,0 +1,62 @@
+import { TinderboxError } from '../errors.ts';
+import { type Mac, parseMac } from '../machine/mac.ts';
+import type { Page } from '../store/port.ts';
+import type { AssignRequest } from './api.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const PAGE_LIMIT = 1_000;
+const DEFAULT_PAGE = 100;
+const DEFAULT_EVENTS = 1_000;
+
+/** Each throws TinderboxError `usage` on what it cannot read. */
+export function readMac(value: unknown): Mac {
+  const mac = typeof value === 'string' ? parseMac(value) : undefined;
+  if (mac === undefined) {
+    throw new TinderboxError('usage', `${JSON.stringify(value) ?? 'nothing'} is no MAC`, {
+      remedy: 'write it as 52:54:00:12:34:56',
+    });
+  }
+  return mac;
+}
+
+export function readPage(query: Fields): Page {
+  const limit = readCount(query, 'limit', 1) ?? DEFAULT_PAGE;
+  return { limit: Math.min(limit, PAGE_LIMIT), offset: readCount(query, 'offset', 0) ?? 0 };
+}
+
+export function readEventQuery(query: Fields): { readonly sessionId?: number; readonly limit: number } {
+  const sessionId = readCount(query, 'session', 1);
+  const limit = Math.min(readCount(query, 'limit', 1) ?? DEFAULT_EVENTS, 10 * PAGE_LIMIT);
+  return { limit, ...(sessionId === undefined ? {} : { sessionId }) };
+}
+
+export function readAssignment(body: unknown): AssignRequest {
+  if (typeof body !== 'object' || body === null)
+    throw new TinderboxError('usage', 'the body is no JSON object');
+  const { mac, role, hostname, ...others } = body as Fields;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new TinderboxError('usage', `unknown key ${JSON.stringify(unknown)}`, {
+      remedy: 'allowed are mac, role and hostname',
+    });
+  }
+  if (typeof role !== 'string' || role === '') throw new TinderboxError('usage', 'role is missing');
+  if (hostname !== undefined && typeof hostname !== 'string') {
+    throw new TinderboxError('usage', 'hostname is no text');
+  }
+  return { mac: readMac(mac), role, ...(hostname === undefined ? {} : { hostname }) };
+}
+
+function readCount(query: Fields, name: string, least: number): number | undefined {
+  const value = query[name];
+  if (value === undefined) return undefined;
+  const count = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : -1;
+  if (count < least) {
+    throw new TinderboxError(
+      'usage',
+      `${name} is ${JSON.stringify(value)}, not a whole number of at least ${least}`,
+    );
+  }
+  return count;
+}

@@ -1,0 +1,27 @@
+import type { Logger } from '../logger.ts';
+import type { Journal, StoreReader } from '../store/port.ts';
+import type { AssignRequest, AssignView, DaemonStatus, ReloadView } from './api.ts';
+
+export interface AdminServerOptions {
+  /** Absolute path of the unix socket; its folder must exist. */
+  readonly socket: string;
+  /** A TCP listener, loopback by default. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  readonly store: Omit<StoreReader, 'close'>;
+  readonly journal: Pick<Journal, 'flush' | 'subscribe' | 'counters'>;
+  readonly status: () => DaemonStatus | Promise<DaemonStatus>;
+  /** Edits machines.yaml and puts it in force. Throws TinderboxError `not-found` for an unknown role, and so on. */
+  readonly assign: (request: AssignRequest) => Promise<AssignView>;
+  readonly reload: () => Promise<ReloadView>;
+  readonly logger: Logger;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+}
+
+export interface AdminServer {
+  readonly socket: string;
+  /** Of the TCP listener. */
+  readonly address?: { readonly host: string; readonly port: number };
+  /** Ends event streams at once and lets answers under way finish. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,180 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fastify, type FastifyInstance } from 'fastify';
+import { TinderboxError, toTinderboxError } from '../errors.ts';
+import {
+  type EventListView,
+  type MachineDetailView,
+  type MachineListView,
+  machineView,
+  overviewView,
+  type StatusView,
+  sessionView,
+} from './api.ts';
+import { createEventStreams } from './event-stream.ts';
+import { readAssignment, readEventQuery, readMac, readPage } from './parse-request.ts';
+import type { AdminServer, AdminServerOptions } from './port.ts';
+import { problemOf } from './problem.ts';
+import { listenOnUnixSocket } from './unix-socket.ts';
+
+const SESSION_LIMIT = 100;
+
+type Query = Readonly<Record<string, unknown>>;
+type MachineRoute = { Params: { mac: string }; Querystring: Query };
+
+/**
+ * The admin plane: the API on a unix socket, whose file mode says who may use it, and `/healthz` on TCP. Throws
+ * TinderboxError `in-use`, `refused`, `not-found` or `invalid-config` if it cannot listen; then nothing is left open.
+ */
+export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const streams = createEventStreams(options.journal.subscribe);
+  const api = createApp(options);
+  addApi(api, options, streams);
+  await api.ready();
+  const unix = createServer((request, response) => api.routing(request, response));
+  await listenOnUnixSocket(unix, options.socket);
+
+  // Whoever reaches a TCP port is not known yet, so that it tells nothing but that somebody is home.
+  const open = createApp(options);
+  addHealth(open);
+  await open.ready();
+  const tcp = createServer((request, response) => open.routing(request, response));
+  try {
+    if (options.listen !== undefined) await listenOnTcp(tcp, options.listen);
+  } catch (error) {
+    await close(unix);
+    throw error;
+  }
+  const address = tcp.address() as AddressInfo | null;
+
+  return {
+    socket: options.socket,
+    ...(address === null ? {} : { address: { host: address.address, port: address.port } }),
+    async stop() {
+      streams.closeAll();
+      await Promise.all([close(unix), ...(tcp.listening ? [close(tcp)] : [])]);
+      await Promise.all([api.close(), open.close()]);
+    },
+  };
+}
+
+function createApp(options: AdminServerOptions): FastifyInstance {
+  const app = fastify({ logger: false, bodyLimit: 64 * 1024, exposeHeadRoutes: false });
+  app.setNotFoundHandler(() => {
+    throw new TinderboxError('not-found', 'there is nothing here', {
+      remedy: 'the API starts at /api/v1/status',
+    });
+  });
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = isClientFault(thrown)
+      ? new TinderboxError('usage', thrown.message)
+      : toTinderboxError(thrown);
+    const problem = problemOf(error);
+    if (problem.status >= 500) options.logger.error({ url: request.url, err: error }, 'a request failed');
+    return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  });
+  return app;
+}
+
+/** Fastify's own refusals (a body too large, no JSON) carry a status below 500. */
+function isClientFault(thrown: unknown): thrown is Error {
+  const status =
+    thrown instanceof Error ? (thrown as { readonly statusCode?: unknown }).statusCode : undefined;
+  return typeof status === 'number' && status < 500;
+}
+
+function addHealth(app: FastifyInstance): void {
+  app.get('/healthz', (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
+}
+
+function addApi(
+  app: FastifyInstance,
+  options: AdminServerOptions,
+  streams: ReturnType<typeof createEventStreams>,
+): void {
+  addHealth(app);
+  app.get<{ Querystring: Query }>('/api/v1/machines', ({ query }) => listMachines(options, query));
+  app.get<MachineRoute>('/api/v1/machines/:mac', ({ params }) => showMachine(options, params.mac));
+  app.get<MachineRoute>('/api/v1/machines/:mac/events', ({ params, query }) =>
+    listEvents(options, params.mac, query),
+  );
+  app.get('/api/v1/status', async (): Promise<StatusView> => {
+    const status = await options.status();
+    const uptime = Math.max(0, Math.round((options.clock() - status.startedAt) / 1000));
+    return { ...status, uptime, counters: Object.fromEntries(options.journal.counters()) };
+  });
+  app.post('/api/v1/assign', (request) => options.assign(readAssignment(request.body)));
+  app.post('/api/v1/reload', () => options.reload());
+  app.get<{ Querystring: Query }>('/api/v1/events', (request, reply) => {
+    const mac = request.query.mac === undefined ? undefined : readMac(request.query.mac);
+    streams.open(reply.raw, mac);
+    reply.hijack();
+  });
+}
+
+/** What was recorded a moment ago is in the answer: the journal is written out first. */
+async function listMachines({ store, journal }: AdminServerOptions, query: Query): Promise<MachineListView> {
+  const page = readPage(query);
+  await journal.flush();
+  return { machines: (await store.listMachines(page)).map(overviewView) };
+}
+
+async function showMachine({ store, journal }: AdminServerOptions, text: string): Promise<MachineDetailView> {
+  const mac = readMac(text);
+  await journal.flush();
+  const found = await store.findMachine(mac);
+  if (found === undefined) throw neverSeen(mac);
+  const sessions = await store.listSessions(mac, { limit: SESSION_LIMIT, offset: 0 });
+  return { machine: machineView(found.machine), sessions: sessions.map(sessionView) };
+}
+
+async function listEvents(
+  { store, journal }: AdminServerOptions,
+  text: string,
+  query: Query,
+): Promise<EventListView> {
+  const mac = readMac(text);
+  const wanted = readEventQuery(query);
+  await journal.flush();
+  if ((await store.findMachine(mac)) === undefined) throw neverSeen(mac);
+  return { events: await store.listEvents({ mac, ...wanted }) };
+}
+
+function neverSeen(mac: string): TinderboxError {
+  return new TinderboxError('not-found', `${mac} was never seen`, {
+    remedy:
+      'list the machines that were with `tinderbox machines`; power it on, with its first boot device the network',
+  });
+}
+
+async function listenOnTcp(
+  server: Server,
+  listen: { readonly host: string; readonly port: number },
+): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(listen, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (thrown) {
+    const error = toTinderboxError(thrown);
+    throw new TinderboxError(
+      error.code,
+      `admin: ${listen.host}:${listen.port} cannot be listened on: ${error.message}`,
+      {
+        cause: thrown,
+        remedy: 'set admin.listen in tinderbox.yaml to a free loopback address, or leave it out',
+      },
+    );
+  }
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}

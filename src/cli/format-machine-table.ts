@@ -1,0 +1,50 @@
+import type { MachineListView, SessionView } from '../admin/api.ts';
+
+/** A session that is open but silent for so long is marked: something on the machine's side does not go on. */
+const STALLED_MS = 5 * 60_000;
+
+const HEADINGS = ['MAC', 'HOSTNAME', 'ROLE', 'STAGE', 'SEEN', 'ADDRESS'] as const;
+
+/** One line a machine, as the daemon ordered them. Times in milliseconds since the epoch. */
+export function formatMachineTable(list: MachineListView, now: number): string {
+  if (list.machines.length === 0) {
+    return 'No machine was seen yet. Power one on, with its first boot device the network.\n';
+  }
+  const rows = list.machines.map(({ machine, session }) => [
+    machine.mac,
+    session?.hostname ?? machine.hostname ?? '-',
+    session?.role ?? '-',
+    session === undefined ? '-' : formatStage(session, now),
+    `${formatAge(now - machine.lastSeen)} ago`,
+    session?.address ?? machine.address ?? '-',
+  ]);
+  const table = [HEADINGS, ...rows];
+  const widths = HEADINGS.map((_heading, column) =>
+    Math.max(...table.map((row) => row[column]?.length ?? 0)),
+  );
+  return table
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** The stage, with how the session ended where that says more, or that it stalled. */
+export function formatStage(session: SessionView, now: number): string {
+  const { stage, end, updatedAt } = session;
+  if (end !== undefined) return end === stage ? stage : `${stage} (${end})`;
+  return now - updatedAt > STALLED_MS ? `${stage} (stalled)` : stage;
+}
+
+/** Milliseconds as the largest unit that fits: `12s`, `5m`, `3h`, `2d`. A clock that runs behind gives `0s`. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}

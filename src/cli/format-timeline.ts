@@ -1,0 +1,94 @@
+import type { MachineView, SessionView } from '../admin/api.ts';
+import type { BootEvent } from '../machine/event.ts';
+import { formatStage } from './format-machine-table.ts';
+
+export interface Timeline {
+  readonly machine: MachineView;
+  /** Absent for a machine that never booted from the network here. */
+  readonly session?: SessionView;
+  /** Oldest first. */
+  readonly events: readonly BootEvent[];
+}
+
+/** A machine's boot for people: who it is, how far it came, and each step with what was asked, answered, and why. */
+export function formatTimeline({ machine, session, events }: Timeline, now: number): string {
+  const lines = [describeMachine(machine, session), describeSession(session, now), ''];
+  const start = session?.openedAt ?? events[0]?.at ?? now;
+  for (const event of events) lines.push(formatEvent(event, start));
+  if (events.length === 0) lines.push('  nothing is recorded of it');
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * One event, without a final newline:
+ *
+ *     +12.345s  kernel      GET /assets/vmlinuz
+ *                           200, 11534336 bytes in 140 ms
+ *                           why: from memory
+ *
+ * `start` is what the offset counts from. Texts come from machines: control characters are taken out.
+ */
+export function formatEvent(event: BootEvent, start: number): string {
+  const margin = ' '.repeat(24);
+  const first = `${formatOffset(event.at - start).padStart(10)}  ${(event.stage ?? '').padEnd(10)}  `;
+  const lines = [`${first}${plain(event.asked === '' ? event.kind : event.asked)}`];
+  const answer = describeAnswer(event);
+  if (answer !== '') lines.push(`${margin}${answer}`);
+  event.reasons.forEach((reason, index) =>
+    lines.push(`${margin}${index === 0 ? 'why: ' : '     '}${plain(reason)}`),
+  );
+  return lines.join('\n');
+}
+
+function describeAnswer({ outcome, answered }: BootEvent): string {
+  const text = plain(answered);
+  switch (outcome) {
+    case 'answered':
+      return text;
+    case 'noted':
+      return text === '' ? '' : `noted: ${text}`;
+    case 'ignored':
+      return 'IGNORED: no answer was sent';
+    case 'refused':
+      return `REFUSED: ${text === '' ? 'no answer was sent' : text}`;
+    case 'failed':
+      return `FAILED: ${text === '' ? 'no answer was sent' : text}`;
+  }
+}
+
+function describeMachine(machine: MachineView, session: SessionView | undefined): string {
+  const parts = [
+    machine.mac,
+    session?.hostname ?? machine.hostname,
+    session?.role === undefined ? undefined : `role ${session.role}`,
+    session?.address ?? machine.address,
+    [machine.manufacturer, machine.product].filter((part) => part !== undefined).join(' '),
+    machine.serial === undefined ? undefined : `serial ${machine.serial}`,
+  ];
+  return parts
+    .filter((part) => part !== undefined && part !== '')
+    .map((part) => plain(part ?? ''))
+    .join('  ');
+}
+
+function describeSession(session: SessionView | undefined, now: number): string {
+  if (session === undefined) return 'It has not booted from the network yet.';
+  const opened = `${new Date(session.openedAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  const last = session.endedAt ?? session.updatedAt;
+  const took = `${((last - session.openedAt) / 1000).toFixed(1)} s`;
+  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}`;
+}
+
+/** `+0.000s`; from ten minutes on without the milliseconds that nobody needs then. */
+function formatOffset(ms: number): string {
+  const sign = ms < 0 ? '-' : '+';
+  const seconds = Math.abs(ms) / 1000;
+  if (seconds < 600) return `${sign}${seconds.toFixed(3)}s`;
+  const whole = Math.floor(seconds);
+  return `${sign}${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;
+}
+
+function plain(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
+}

@@ -1,0 +1,104 @@
+import type { AdminClient } from '../admin/client.ts';
+import { TinderboxError, toTinderboxError } from '../errors.ts';
+import type { BootEvent } from '../machine/event.ts';
+import { type Mac, parseMac } from '../machine/mac.ts';
+import { formatMachineTable } from './format-machine-table.ts';
+import { formatEvent, formatTimeline, type Timeline } from './format-timeline.ts';
+
+export interface MachinesArgs {
+  readonly mac?: string;
+  readonly json: boolean;
+  /** Absent: the newest. */
+  readonly session?: number;
+  readonly follow?: boolean;
+}
+
+export interface MachinesDeps {
+  readonly client: AdminClient;
+  readonly out: (text: string) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Ends `follow`. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * `tinderbox machines`: the table of all machines; with a MAC the timeline of one boot; with `follow` what happens
+ * next too, until the daemon stops. Throws TinderboxError `usage` on what is no MAC, `not-found` for a machine or
+ * session that is not known.
+ */
+export async function runMachines(args: MachinesArgs, deps: MachinesDeps): Promise<void> {
+  if (args.mac === undefined) {
+    if (args.session !== undefined) throw new TinderboxError('usage', '--session needs a MAC');
+    if (args.follow === true) return followAll(args, deps);
+    const list = await deps.client.listMachines();
+    deps.out(args.json ? `${JSON.stringify(list.machines)}\n` : formatMachineTable(list, deps.now));
+    return;
+  }
+  const mac = parseMac(args.mac);
+  if (mac === undefined) {
+    throw new TinderboxError('usage', `${args.mac} is no MAC`, { remedy: 'write it as 52:54:00:12:34:56' });
+  }
+  if (args.follow === true) return followMachine(mac, args, deps);
+  print(await readTimeline(mac, args.session, deps.client), args, deps);
+}
+
+async function readTimeline(mac: Mac, sessionId: number | undefined, client: AdminClient): Promise<Timeline> {
+  const { machine, sessions } = await client.machine(mac);
+  const session = sessionId === undefined ? sessions[0] : sessions.find(({ id }) => id === sessionId);
+  if (session === undefined && sessionId !== undefined) {
+    const known = sessions.map(({ id }) => id).join(', ');
+    throw new TinderboxError('not-found', `${mac} has no session ${sessionId}`, {
+      remedy: known === '' ? 'it has none yet' : `it has ${known}`,
+    });
+  }
+  const { events } = await client.events(mac, session?.id);
+  return { machine, ...(session === undefined ? {} : { session }), events };
+}
+
+function print(timeline: Timeline, { json }: MachinesArgs, { out, now }: MachinesDeps): void {
+  out(json ? `${JSON.stringify(timeline)}\n` : formatTimeline(timeline, now));
+}
+
+/** A machine that was never seen is waited for: `--follow` is started before the machine is powered on. */
+async function followMachine(mac: Mac, args: MachinesArgs, deps: MachinesDeps): Promise<void> {
+  const stream = await deps.client.follow({
+    mac,
+    ...(deps.signal === undefined ? {} : { signal: deps.signal }),
+  });
+  const timeline = await readTimeline(mac, args.session, deps.client).catch((thrown: unknown) => {
+    const error = toTinderboxError(thrown);
+    if (error.code !== 'not-found' || args.session !== undefined) throw error;
+    return undefined;
+  });
+  if (timeline !== undefined) print(timeline, args, deps);
+  else if (!args.json) deps.out(`${mac} was not seen yet; waiting for it\n`);
+
+  // The stream was open before the timeline was read: what is in both is printed once.
+  const printed = new Set((timeline?.events ?? []).map(identify));
+  let sessionId = timeline?.session?.id;
+  let start = timeline?.session?.openedAt ?? timeline?.events[0]?.at;
+  for await (const event of stream) {
+    if (printed.delete(identify(event))) continue;
+    if (args.session !== undefined && event.sessionId !== args.session) continue;
+    if (event.sessionId !== undefined && event.sessionId !== sessionId) {
+      sessionId = event.sessionId;
+      start = event.at;
+      if (!args.json) deps.out(`\nSession ${sessionId}\n`);
+    }
+    start ??= event.at;
+    deps.out(args.json ? `${JSON.stringify(event)}\n` : `${formatEvent(event, start)}\n`);
+  }
+}
+
+async function followAll(args: MachinesArgs, deps: MachinesDeps): Promise<void> {
+  const stream = await deps.client.follow(deps.signal === undefined ? {} : { signal: deps.signal });
+  for await (const event of stream) {
+    if (args.json) deps.out(`${JSON.stringify(event)}\n`);
+    else deps.out(`${event.mac ?? 'unknown machine'}\n${formatEvent(event, deps.now)}\n`);
+  }
+}
+
+function identify({ at, kind, asked, answered }: BootEvent): string {
+  return JSON.stringify([at, kind, asked, answered]);
+}

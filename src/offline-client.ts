@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { overviewView, machineView, sessionView } from './admin/api.ts';
+import type { AdminClient } from './admin/client.ts';
+import type { Config } from './config/port.ts';
+import { TinderboxError } from './errors.ts';
+import type { StoreReader } from './store/port.ts';
+import { openStoreReadOnly } from './store/sqlite-store.ts';
+
+const MAX_EVENTS = 1000;
+
+/**
+ * Answers from the database of a daemon that does not run: who was seen, and what became of their boots. What needs
+ * a daemon throws `unavailable`. Throws `not-found` if there is no database.
+ */
+export async function openOfflineClient(config: Config): Promise<AdminClient & AsyncDisposable> {
+  const store = await openStoreReadOnly(join(config.paths.state, 'tinderbox.db'));
+  const needsDaemon = (): never => {
+    throw new TinderboxError('unavailable', 'tinderbox is not running', { remedy: 'Start it: tinderbox serve.' });
+  };
+  return {
+    listMachines: async (page = { limit: 1000, offset: 0 }) => ({
+      machines: (await store.listMachines(page)).map(overviewView),
+    }),
+    machine: async (mac) => {
+      const found = await store.findMachine(mac);
+      if (found === undefined) throw new TinderboxError('not-found', `${mac} was never seen`);
+      const sessions = await store.listSessions(mac, { limit: 50, offset: 0 });
+      return { machine: machineView(found.machine), sessions: sessions.map(sessionView) };
+    },
+    events: async (mac, sessionId) => ({ events: await readEvents(store, mac, sessionId) }),
+    status: needsDaemon,
+    assign: needsDaemon,
+    reload: needsDaemon,
+    follow: needsDaemon,
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+function readEvents(store: StoreReader, mac: Parameters<AdminClient['events']>[0], sessionId: number | undefined) {
+  return store.listEvents({ mac, limit: MAX_EVENTS, ...(sessionId === undefined ? {} : { sessionId }) });
+}

@@ -1,0 +1,397 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { adminSocketCandidates, findConfigFile, loadConfig } from '../../src/config/load.ts';
+import { parseDuration, parseSize } from '../../src/config/parse-units.ts';
+import { resolveConfig } from '../../src/config/resolve.ts';
+import { formatProblem, type TinderboxError } from '../../src/errors.ts';
+import { formatIpv4, formatNetwork, formatRange } from '../../src/machine/ipv4.ts';
+import { generateSchemas, readSchema } from '../../schemas/generate.ts';
+
+const HEAD = 'network: { interface: enp0s8 }\n';
+
+function resolve(text: string, env: Record<string, string> = {}) {
+  return resolveConfig({ file: '/etc/tb/tinderbox.yaml', content: text, folder: '/etc/tb', env });
+}
+function problemsOf(text: string): string[] {
+  return resolve(text).problems.map((problem) =>
+    formatProblem(problem)
+      .replace('/etc/tb/tinderbox.yaml', 'f')
+      .replace(/\n {4}/, ' | '),
+  );
+}
+async function rejection(promise: Promise<unknown>): Promise<TinderboxError> {
+  return promise.then(
+    () => {
+      throw new Error('it was accepted');
+    },
+    (error: unknown) => error as TinderboxError,
+  );
+}
+
+t.test('the whole example of the design resolves', (t) => {
+  const { config, problems } = resolve(`network:
+  interface: enp0s8
+dhcp:
+  mode: proxy
+  range: 10.77.0.100-10.77.0.200
+  leaseTime: 1h
+  router: 10.77.0.1
+  dns: [10.77.0.1]
+  domain: cluster.local
+http:  { port: 80 }
+tftp:  { port: 69 }
+admin: { listen: 127.0.0.1:8080 }
+admission: open
+cluster:
+  name: kubernetes
+  apiServer: https://10.77.0.1:6443
+  podNetwork: 10.2.0.0/16
+  serviceNetwork: 10.3.0.0/24
+  dnsServiceIP: 10.3.0.10
+  dnsDomain: cluster.local
+paths: { profiles: ./profiles, assets: ./assets, state: ./var }
+loaders: { bios: undionly.kpxe }
+`);
+  t.same(problems, []);
+  t.same(config?.network.interfaces, ['enp0s8']);
+  const subnet = config?.dhcp.subnets[0];
+  t.same(subnet?.ranges.map(formatRange), ['10.77.0.100-10.77.0.200']);
+  t.match(subnet, { leaseTime: 3600, domain: 'cluster.local', line: 3 });
+  t.same(subnet?.dns.map(formatIpv4), ['10.77.0.1']);
+  t.same(config?.admin, { listen: { host: '127.0.0.1', port: 8080 }, socket: '/etc/tb/var/admin.sock' });
+  t.same(config?.paths, { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' });
+  t.equal(config?.loaders.get('bios'), 'undionly.kpxe');
+  t.end();
+});
+
+t.test('an interface is all that must be said; the rest has defaults', (t) => {
+  const { config, problems } = resolve(HEAD);
+  t.same(problems, []);
+  t.same(config, {
+    file: '/etc/tb/tinderbox.yaml',
+    network: { interfaces: ['enp0s8'] },
+    dhcp: {
+      mode: 'proxy',
+      subnets: [],
+      knownOnly: false,
+      uefiProxy: 'pxe',
+      declineTime: 600,
+      leaseDurability: 'disk',
+    },
+    http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
+    tftp: { port: 69, maxTransfers: 512 },
+    admin: { socket: '/etc/tb/var/admin.sock' },
+    admission: 'open',
+    paths: { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' },
+    loaders: new Map(),
+  });
+  t.end();
+});
+
+t.test('derived values', (t) => {
+  const cluster = resolve(`${HEAD}cluster: { apiServer: 'https://a:6443', serviceNetwork: 10.9.8.0/24 }\n`)
+    .config?.cluster;
+  t.equal(cluster?.dnsServiceIP, '10.9.8.10', 'the tenth address of the service network');
+  t.equal(
+    resolve(`${HEAD}http: { url: http://boot.example.net/ }\n`).config?.http.url,
+    'http://boot.example.net',
+  );
+  const socket = (text: string, env = {}) => resolve(HEAD + text, env).config?.admin.socket;
+  t.equal(
+    socket('', { RUNTIME_DIRECTORY: '/run/tinderbox:/run/other' }),
+    '/run/tinderbox/admin.sock',
+    'as a service',
+  );
+  t.equal(
+    socket('admin: { socket: x.sock }\n', { RUNTIME_DIRECTORY: '/run/tinderbox' }),
+    '/etc/tb/x.sock',
+    'as told',
+  );
+  const plain = resolve(HEAD).config;
+  t.same(plain && adminSocketCandidates(plain), ['/etc/tb/var/admin.sock', '/run/tinderbox/admin.sock']);
+  const subnets = resolve(`${HEAD}dhcp:
+  mode: server
+  leaseTime: 30m
+  dns: 10.0.0.1
+  subnets:
+    - { network: 10.1.0.0/24, range: [10.1.0.10-10.1.0.20, 10.1.0.40-10.1.0.50] }
+    - { range: 10.2.0.10-10.2.0.20, leaseTime: 120, mtu: 9000 }
+`).config?.dhcp.subnets;
+  t.same(
+    subnets?.map((subnet) => [
+      subnet.leaseTime,
+      subnet.dns.map(formatIpv4),
+      subnet.ranges.length,
+      subnet.mtu,
+      subnet.line,
+    ]),
+    [
+      [1800, ['10.0.0.1'], 2, undefined, 7],
+      [120, ['10.0.0.1'], 1, 9000, 8],
+    ],
+  );
+  t.equal(subnets?.[0]?.network && formatNetwork(subnets[0].network), '10.1.0.0/24');
+  t.end();
+});
+
+t.test('a bad configuration says where, what is wrong and what to do', (t) => {
+  const server = `${HEAD}dhcp: { mode: server, range: 10.77.0.100-10.77.0.200`;
+  const separate = 'Pods and services need networks of their own.';
+  const table: readonly [string, string, readonly string[]][] = [
+    [
+      'no network',
+      'dhcp: { mode: off }\n',
+      ['f:1:1: the file: the key "network" is missing; expected a map with the keys interface'],
+    ],
+    ['an empty file', '', ['f:1:1: the file is empty; it needs: network']],
+    [
+      'an interface name',
+      'network: { interface: "a/b" }\n',
+      [
+        'f:1:23: "network.interface": expected the name of a network interface, as `ip link` shows it; got "a/b"',
+      ],
+    ],
+    [
+      'the same interface twice',
+      'network: { interface: [a, b, a] }\n',
+      ['f:1:30: the interface a is there twice'],
+    ],
+    [
+      'a slip in a key',
+      `${HEAD}dhcp: { leastime: 1h }\n`,
+      [
+        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, uefiProxy, declineTime, leaseDurability',
+      ],
+    ],
+    [
+      'server without a range',
+      `${HEAD}dhcp: { mode: server }\n`,
+      [
+        'f:2:15: dhcp.mode is server, but there are no addresses to give | Add `range: FIRST-LAST` to dhcp, or `subnets:`; or let another server give addresses (mode: proxy).',
+      ],
+    ],
+    [
+      'a range backwards',
+      `${HEAD}dhcp: { range: 10.77.0.200-10.77.0.100 }\n`,
+      ['f:2:16: the range 10.77.0.200-10.77.0.100 runs backwards; the lower address comes first'],
+    ],
+    [
+      'a range over several networks',
+      `${HEAD}dhcp: { range: 10.77.0.100-10.79.0.200 }\n`,
+      [
+        'f:2:16: the range 10.77.0.100-10.79.0.200 has 131173 addresses: too many for one network | Give `network:` too if that is meant.',
+      ],
+    ],
+    [
+      'a range outside of its network',
+      `${HEAD}dhcp: { network: 10.77.0.0/24, range: 10.77.0.100-10.77.1.20 }\n`,
+      ['f:2:39: the range 10.77.0.100-10.77.1.20 leaves the network 10.77.0.0/24 (10.77.1.20)'],
+    ],
+    [
+      'a router outside',
+      `${HEAD}dhcp: { network: 10.77.0.0/24, range: 10.77.0.100-10.77.0.120, router: 10.78.0.1 }\n`,
+      [
+        'f:2:72: the router 10.78.0.1 is outside of the network 10.77.0.0/24 | Machines can only use a router that is in their own network.',
+      ],
+    ],
+    [
+      'overlapping ranges',
+      `${HEAD}dhcp: { range: [10.77.0.100-10.77.0.120, 10.77.0.120-10.77.0.130] }\n`,
+      [
+        'f:2:16: the range 10.77.0.120-10.77.0.130 overlaps 10.77.0.100-10.77.0.120 (line 2) | Give every address in one range only.',
+      ],
+    ],
+    [
+      'overlapping networks',
+      `${HEAD}dhcp:\n  subnets:\n    - { network: 10.77.0.0/24 }\n    - { network: 10.77.0.128/25 }\n`,
+      ['f:5:18: the network 10.77.0.128/25 overlaps 10.77.0.0/24 (line 4)'],
+    ],
+    [
+      'a network with host bits',
+      `${HEAD}dhcp: { network: 10.77.0.1/24 }\n`,
+      ['f:2:18: 10.77.0.1/24 is an address within a network, not a network; did you mean 10.77.0.0/24?'],
+    ],
+    [
+      'range and subnets',
+      `${server}, subnets: [{ network: 10.77.0.0/24 }] }\n`,
+      ['f:2:23: dhcp.range and dhcp.subnets are given both | Move range into an entry of subnets.'],
+    ],
+    [
+      'a lease time',
+      `${server}, leaseTime: 1 hour }\n`,
+      ['f:2:66: "dhcp.leaseTime": expected a time such as 30m, 1h, 1d or 3600 (seconds); got "1 hour"'],
+    ],
+    [
+      'a lease too short',
+      `${server}, leaseTime: 5s }\n`,
+      ['f:2:66: a lease of 5 s; allowed: 60 s to 4294967294 s'],
+    ],
+    [
+      'a cache size',
+      `${HEAD}http: { cacheBytes: 512mb }\n`,
+      ['f:2:21: "http.cacheBytes": expected a size such as 512MiB, 2GB or 0; got "512mb"'],
+    ],
+    [
+      'a port',
+      `${HEAD}tftp: { port: 69000 }\n`,
+      ['f:2:15: "tftp.port": expected a whole number from 0 to 65535; got the number 69000'],
+    ],
+    [
+      'an admin port',
+      `${HEAD}admin: { listen: 127.0.0.1:99999 }\n`,
+      ['f:2:18: port 99999: expected a whole number from 0 to 65535'],
+    ],
+    [
+      'an admin address',
+      `${HEAD}admin: { listen: 127.0.0.300:80 }\n`,
+      ['f:2:18: 127.0.0.300 is no IPv4 address'],
+    ],
+    [
+      'an open admin plane',
+      `${HEAD}admin: { listen: 10.77.0.1:8080 }\n`,
+      [
+        'f:2:18: the admin plane can be reached from other hosts at 10.77.0.1:8080 | Use 127.0.0.1 unless that is meant.',
+      ],
+    ],
+    [
+      'a socket path too long',
+      `${HEAD}admin: { socket: /${'x'.repeat(120)} }\n`,
+      [
+        `f:2:18: the path of the admin socket is longer than 107 bytes: /${'x'.repeat(120)} | Give a shorter one as admin.socket.`,
+      ],
+    ],
+    [
+      'pods and services',
+      `${HEAD}cluster: { apiServer: 'https://a', podNetwork: 10.3.0.0/16 }\n`,
+      [`f:2:48: podNetwork 10.3.0.0/16 and serviceNetwork 10.3.0.0/24 overlap | ${separate}`],
+    ],
+    [
+      'pods and machines',
+      `${HEAD}dhcp: { range: 10.2.0.100-10.2.0.120 }\ncluster: { apiServer: 'https://a', podNetwork: 10.2.0.0/16 }\n`,
+      [`f:3:48: podNetwork 10.2.0.0/16 overlaps the machines' own addresses (line 2) | ${separate}`],
+    ],
+    [
+      'cluster DNS',
+      `${HEAD}cluster: { apiServer: 'https://a', dnsServiceIP: 10.4.0.10 }\n`,
+      [
+        'f:2:50: dnsServiceIP 10.4.0.10 is outside of serviceNetwork 10.3.0.0/24 | Leave it out to derive it.',
+      ],
+    ],
+    [
+      'a loader outside',
+      `${HEAD}loaders: { bios: ../x }\n`,
+      [
+        'f:2:18: "loaders.bios": expected a file name such as undionly.kpxe, relative and without ..; got "../x"',
+      ],
+    ],
+    [
+      'an unknown loader',
+      `${HEAD}loaders: { uefi-x65: x }\n`,
+      ['f:2:12: unknown key "uefi-x65" in "loaders"; did you mean "uefi-x64"?'],
+    ],
+    [
+      'all at once',
+      `${HEAD}admission: opn\nhttp: { port: no }\n`,
+      [
+        'f:2:12: "admission": expected one of open, approve, listed; got "opn"',
+        'f:3:15: "http.port": expected a whole number from 0 to 65535; got "no"',
+      ],
+    ],
+  ];
+  for (const [name, text, expected] of table) {
+    const got = problemsOf(text);
+    t.equal(got.length, expected.length, `${name}: ${got.join('; ')}`);
+    // The list of loaders is long and grows.
+    t.same(
+      got.map((line) => line.replace(/ allowed: bios.*/, '')),
+      expected,
+      name,
+    );
+  }
+  t.end();
+});
+
+t.test('times and sizes', (t) => {
+  const times: [string | number, number | undefined][] = [
+    ['1h', 3600],
+    ['30m', 1800],
+    ['3600', 3600],
+    [3600, 3600],
+    ['90s', 90],
+    ['2d', 172_800],
+    ['1w', undefined],
+    ['', undefined],
+    ['-1h', undefined],
+    ['1 h', undefined],
+    ['constructor', undefined],
+  ];
+  for (const [text, seconds] of times) t.equal(parseDuration(text), seconds, String(text));
+  const sizes: [string | number, number | undefined][] = [
+    ['512MiB', 536_870_912],
+    ['2GB', 2e9],
+    ['0', 0],
+    [10, 10],
+    ['1kB', 1000],
+    ['1mb', undefined],
+    ['999999999999999GiB', undefined],
+  ];
+  for (const [text, size] of sizes) t.equal(parseSize(text), size, String(text));
+  t.end();
+});
+
+t.test('files are found in order, and read or refused', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tb-config-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const local = join(dir, 'tinderbox.yaml');
+  const systemFile = join(dir, 'etc.yaml');
+  const find = (flag?: string, env = {}) => findConfigFile({ flag, env, cwd: dir, systemFile });
+  const none = await rejection(find());
+  t.equal(none.code, 'not-found');
+  t.equal(none.message, `there is no configuration: neither ${local} nor ${systemFile} exists`);
+  t.equal(none.remedy, 'Give one with --config FILE or $TINDERBOX_CONFIG.');
+  await writeFile(systemFile, HEAD);
+  t.equal(await find(), systemFile);
+  await writeFile(local, `${HEAD}admin: { listen: 0.0.0.0:8080 }\n`);
+  t.equal(await find(), local);
+  t.equal(
+    await find(undefined, { TINDERBOX_CONFIG: 'other.yaml' }),
+    join(dir, 'other.yaml'),
+    'named, so it is that one',
+  );
+  t.equal(await find('flag.yaml', { TINDERBOX_CONFIG: 'other.yaml' }), join(dir, 'flag.yaml'));
+
+  const { config, warnings } = await loadConfig(local, {});
+  t.equal(config.paths.state, join(dir, 'var'));
+  t.equal(warnings.length, 1);
+  const missing = await rejection(loadConfig(join(dir, 'no.yaml'), {}));
+  t.same([missing.code, missing.message], ['not-found', `${join(dir, 'no.yaml')}: there is no such file`]);
+  await mkdir(join(dir, 'folder'));
+  t.equal(
+    (await rejection(loadConfig(join(dir, 'folder'), {}))).message,
+    `${join(dir, 'folder')}: this is a folder, not a file`,
+  );
+  await writeFile(local, 'network: { interface: a }\nx: 1\ny: 2\n');
+  const broken = await rejection(loadConfig(local, {}));
+  t.equal(broken.code, 'invalid-config');
+  t.equal(broken.problems.length, 2);
+  t.match(broken.message, /has 2 errors, the first: .*tinderbox\.yaml:2:1: unknown key "x"/);
+  await writeFile(local, Buffer.alloc(1_100_000, 'a'));
+  t.match((await rejection(loadConfig(local, {}))).message, /at most 1048576/);
+  await chmod(local, 0o600);
+});
+
+t.test('the JSON Schemas that ship are those that the files are read with', (t) => {
+  for (const [name, text] of generateSchemas()) {
+    t.equal(readSchema(name), text, `${name} (node schemas/generate.ts)`);
+    const schema = JSON.parse(text) as {
+      examples?: unknown;
+      properties: Record<string, { description?: string }>;
+    };
+    t.ok(Object.keys(schema.properties).length > 2, name);
+  }
+  const config = readSchema('tinderbox.schema.json');
+  t.match(config, /"examples": \[\s+"10\.77\.0\.100-10\.77\.0\.200"/, 'editors have examples to complete');
+  t.end();
+});

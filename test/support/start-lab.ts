@@ -1,0 +1,130 @@
+import { execFile, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureLiveImage } from '../../src/lab/live-image.ts';
+import { stopProcess } from '../../src/lab/namespace.ts';
+import { createProvisioningNetwork, type ProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
+import { type MachineKind, type QemuMachine, startQemuMachine } from '../../src/lab/qemu-machine.ts';
+import { type Mac, parseMac } from '../../src/machine/mac.ts';
+import type { BootEvent } from '../../src/machine/event.ts';
+import type { BootSession } from '../../src/machine/session.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TINDERBOX = join(ROOT, 'bin/tinderbox');
+
+export interface LabOptions {
+  readonly mode: 'server' | 'proxy';
+  /** How many machines can be plugged in. */
+  readonly machines?: number;
+  readonly machinesYaml: string;
+  /** More of tinderbox.yaml. */
+  readonly config?: string;
+}
+
+export interface MachineDetail {
+  readonly session?: BootSession;
+  readonly events: readonly BootEvent[];
+}
+
+/** A provisioning network with a running daemon, the real one, and machines to be powered on. */
+export interface Lab extends AsyncDisposable {
+  readonly network: ProvisioningNetwork;
+  readonly folder: string;
+  powerOn(kind: MachineKind, mac: string): Promise<QemuMachine>;
+  /** Runs `tinderbox …` beside the daemon; its stdout. */
+  tinderbox(...args: readonly string[]): Promise<string>;
+  /** The newest session of a machine with its events, as `tinderbox machines MAC --json` has them. */
+  inspect(mac: string): Promise<MachineDetail>;
+  daemonLog(): Promise<string>;
+  /** SIGTERM to the daemon; its exit code. */
+  stopDaemon(): Promise<number | null>;
+  startDaemon(): Promise<void>;
+}
+
+export async function startLab(options: LabOptions): Promise<Lab> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'tinderbox-lab-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const image = await ensureLiveImage({ cache: join(ROOT, '.cache'), log: () => undefined });
+  await mkdir(join(folder, 'assets/live'), { recursive: true });
+  await cp(image.kernel, join(folder, 'assets/live/vmlinuz'));
+  await cp(image.initrd, join(folder, 'assets/live/initrd.img'));
+  await cp(join(ROOT, 'src/lab/profiles'), join(folder, 'profiles'), { recursive: true });
+  await writeFile(join(folder, 'profiles/machines.yaml'), options.machinesYaml);
+  const network = stack.use(
+    await createProvisioningNetwork({ machines: options.machines ?? 1, plainDhcp: options.mode === 'proxy' }),
+  );
+  const range = options.mode === 'server' ? ', range: 10.77.0.100-10.77.0.200' : '';
+  const configFile = join(folder, 'tinderbox.yaml');
+  await writeFile(
+    configFile,
+    `network: { interface: ${network.bridge} }\ndhcp: { mode: ${options.mode}${range} }\n${options.config ?? ''}`,
+  );
+
+  const logFile = join(folder, 'daemon.log');
+  let daemon: ChildProcess | undefined;
+  const daemonLog = () => readFile(logFile, 'utf8').catch(() => '');
+  const startDaemon = async (): Promise<void> => {
+    const command = `exec "$0" serve --config "$1" >>"$2" 2>&1`;
+    const started = (await daemonLog()).split('"msg":"ready"').length;
+    daemon = network.namespace.spawn(['sh', '-c', command, TINDERBOX, configFile, logFile]);
+    for (let round = 0; (await daemonLog()).split('"msg":"ready"').length === started; round++) {
+      if (round > 300 || daemon.exitCode !== null)
+        throw new Error(`the daemon did not start:\n${await daemonLog()}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+  const stopDaemon = async (): Promise<number | null> => {
+    if (daemon === undefined) return null;
+    await stopProcess(daemon, 20_000);
+    return daemon.exitCode;
+  };
+  await startDaemon();
+  stack.defer(async () => void (await stopDaemon()));
+
+  let plugged = 0;
+  const tinderbox = (...args: readonly string[]): Promise<string> => {
+    const [program, ...rest] = network.namespace.enter([TINDERBOX, ...args, '--config', configFile]);
+    return new Promise((resolve, reject) => {
+      execFile(program as string, rest, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`tinderbox ${args.join(' ')}: ${stderr}${stdout}`, { cause: error }));
+      });
+    });
+  };
+  const started = stack.move();
+  return {
+    network,
+    folder,
+    tinderbox,
+    daemonLog,
+    startDaemon,
+    stopDaemon,
+    async powerOn(kind, mac) {
+      const tap = network.taps[plugged % network.taps.length] as string;
+      const machine = await startQemuMachine({
+        kind,
+        namespace: network.namespace,
+        tap,
+        mac: parseMac(mac) as Mac,
+        folder: join(folder, `machine-${plugged}`),
+      });
+      plugged++;
+      started.use(machine);
+      return machine;
+    },
+    async inspect(mac) {
+      return JSON.parse(await tinderbox('machines', mac, '--json')) as MachineDetail;
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+/** Everything a test's failure needs to be understood. */
+export async function explain(lab: Lab, machine: QemuMachine): Promise<string> {
+  const log = (await lab.daemonLog()).split('\n').slice(-15).join('\n');
+  return `console:\n${machine.console.lines.slice(-40).join('\n')}\ndaemon:\n${log}\n${lab.network.routerLog()}`;
+}
