@@ -78,10 +78,9 @@ function nextRate({ held, failed }: Candidate): number | undefined {
 async function probe(candidate: Candidate, rate: number, seconds: number): Promise<void> {
   const load = { rate, seconds, from: RELAY, to: SERVER };
   for (let attempt = 0; attempt < 2; attempt++) {
-    const { lost, sent, exchanges } = await measureDhcp(candidate.client, load);
+    const { asked, lossRatio } = await measureDhcp(candidate.client, load);
     // perfdhcp itself may not come up to the rate: then the rate was not tried, and nothing above it can be.
-    const reached = exchanges >= rate * 0.9;
-    if (lost <= sent * LOSS_ALLOWED && reached) {
+    if (lossRatio <= LOSS_ALLOWED && asked >= rate * 0.9) {
       candidate.held = rate;
       return;
     }

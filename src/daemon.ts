@@ -4,6 +4,7 @@ import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
+import type { Catalog } from './machine/role.ts';
 import { openUdpSocket } from './net/open-udp-socket.ts';
 import { checkReservations, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
@@ -61,7 +62,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const journal = createJournal({ store, state, clock: now, finalStage: 'booted', logger: loggers.store });
   stack.defer(() => journal.close());
   const leases = createLeaseBook({ store, leases: state.leases, clock: now });
-  const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state), journal.sessionById);
+  const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state), (id) => journal.sessionById(id));
 
   const loopWatch = watchBootLoops();
   stack.defer(journal.subscribe((event) => loopWatch.notice(event)));
@@ -157,9 +158,12 @@ function openCheckedCatalog(
     checkRole: checkRoleTemplates,
     checkCatalog: checkReservations(config, interfaces),
     onSwap(catalog) {
-      void checkRoleAssets(config, catalog).then((problems) => {
-        for (const problem of problems) loggers.catalog.warn(formatProblem(problem));
-      });
+      void sayMissingAssets(config, catalog, loggers);
     },
   });
+}
+
+/** An asset may be on its way while the profiles are edited: said, but no reason to keep the old catalog. */
+async function sayMissingAssets(config: Config, catalog: Catalog, loggers: Loggers): Promise<void> {
+  for (const problem of await checkRoleAssets(config, catalog)) loggers.catalog.warn(formatProblem(problem));
 }

@@ -14,9 +14,6 @@ const MAX_EVENTS = 1000;
  */
 export async function openOfflineClient(config: Config): Promise<AdminClient & AsyncDisposable> {
   const store = await openStoreReadOnly(join(config.paths.state, 'tinderbox.db'));
-  const needsDaemon = (): never => {
-    throw new TinderboxError('unavailable', 'tinderbox is not running', { remedy: 'Start it: tinderbox serve.' });
-  };
   return {
     listMachines: async (page = { limit: 1000, offset: 0 }) => ({
       machines: (await store.listMachines(page)).map(overviewView),
@@ -38,4 +35,8 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
 
 function readEvents(store: StoreReader, mac: Parameters<AdminClient['events']>[0], sessionId: number | undefined) {
   return store.listEvents({ mac, limit: MAX_EVENTS, ...(sessionId === undefined ? {} : { sessionId }) });
+}
+
+function needsDaemon(): never {
+  throw new TinderboxError('unavailable', 'tinderbox is not running', { remedy: 'Start it: tinderbox serve.' });
 }

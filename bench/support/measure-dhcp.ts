@@ -11,11 +11,10 @@ export interface DhcpLoad {
 }
 
 export interface DhcpMeasurement {
-  /** Whole four-way exchanges a second. */
-  readonly exchanges: number;
-  /** DISCOVERs without OFFER and REQUESTs without ACK. */
-  readonly lost: number;
-  readonly sent: number;
+  /** DISCOVERs a second that perfdhcp really sent; on a busy machine fewer than it was told to. */
+  readonly asked: number;
+  /** DISCOVERs without OFFER and REQUESTs without ACK, of all that were sent. */
+  readonly lossRatio: number;
 }
 
 /** Machines that take turns; more than a probe asks in a second, so that most exchanges are new leases. */
@@ -27,15 +26,25 @@ export async function measureDhcp(client: NetworkNamespace, load: DhcpLoad): Pro
   const patience = ['-W', '500000', '-l', from, to];
   // Exit code 3 says that packets were lost; the report says how many.
   const shell = ['sh', '-c', '"$@" 2>&1 || [ $? -eq 3 ]', 'sh', ...client.enter([...argv, ...patience])];
-  return parseReport(await runProgram(shell, { timeout: (seconds + 30) * 1000 }));
+  return parseReport(await runProgram(shell, { timeout: (seconds + 30) * 1000 }), seconds);
 }
 
 /** Throws on what is no report: perfdhcp that did not run must not count as a server that lost everything. */
-export function parseReport(text: string): DhcpMeasurement {
-  const rate = /Rate: ([\d.]+)/.exec(text)?.[1];
-  const sent = [...text.matchAll(/sent packets: (\d+)/g)].map((match) => Number(match[1]));
-  const drops = [...text.matchAll(/drops: (-?\d+)/g)].map((match) => Math.max(0, Number(match[1])));
-  if (rate === undefined || sent.length < 2) throw new Error(`perfdhcp: ${text.slice(-500)}`);
-  const total = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);
-  return { exchanges: Number(rate), lost: total(drops), sent: total(sent) };
+export function parseReport(text: string, seconds: number): DhcpMeasurement {
+  const numbers = (label: string): readonly number[] =>
+    [...text.matchAll(new RegExp(`^${label}: (-?\\d+)`, 'gm'))].map((match) => Math.max(0, Number(match[1])));
+  const sent = numbers('sent packets');
+  const [discovers] = sent;
+  if (discovers === undefined || sent.length < 2) throw new Error(`perfdhcp: ${text.slice(-500)}`);
+  const lost = numbers('drops').reduce((sum, number) => sum + number, 0);
+  // Its own `Rate` counts the wait for the last answers as well.
+  return {
+    asked: discovers / seconds,
+    lossRatio:
+      lost /
+      Math.max(
+        1,
+        sent.reduce((sum, number) => sum + number, 0),
+      ),
+  };
 }

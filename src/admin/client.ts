@@ -76,6 +76,8 @@ function send(
       socketPath,
       method,
       path,
+      // No connection is kept: one that the daemon closes meanwhile would fail the next request.
+      agent: false,
       // The name is of no use on a unix socket, but HTTP/1.1 wants one.
       headers: {
         host: 'tinderbox',
@@ -104,6 +106,12 @@ function explain(error: NodeJS.ErrnoException, socketPath: string): TinderboxErr
       return new TinderboxError('refused', `you may not talk to the tinderbox at ${socketPath}`, {
         cause: error,
         remedy: 'run this as root or as a member of the group that owns the socket',
+      });
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return new TinderboxError('unavailable', `the tinderbox at ${socketPath} stopped before it answered`, {
+        cause: error,
+        remedy: 'see its log for why, and start tinderbox serve again',
       });
     default:
       return toTinderboxError(error);

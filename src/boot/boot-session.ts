@@ -2,7 +2,7 @@ import type { EventKind } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, SessionEnd } from '../machine/session.ts';
-import { laterStage, type Stage, stageReached } from '../machine/stage.ts';
+import { laterStage, type Stage, STAGES, stageReached } from '../machine/stage.ts';
 
 /** What a boot session needs to know of one thing that its machine did. */
 export interface SessionStep {
@@ -53,7 +53,8 @@ export function advanceSession(
       openedAt: step.at,
       updatedAt: step.at,
       stage: 'discovered',
-      stageTimes: {},
+      // One that opens with its script was never heard to ask by DHCP.
+      stageTimes: step.kind === 'http.script' ? {} : { discovered: step.at },
     };
     const { session, endReasons } = carryOn(fresh, step, context);
     const superseded =
@@ -125,15 +126,11 @@ function carryOn(
   context: SessionContext,
 ): { readonly session: BootSession; readonly endReasons: readonly string[] } {
   const proven = step.stage ?? 'discovered';
-  const stageTimes =
-    current.stageTimes[proven] === undefined && (step.stage !== undefined || isFirst(current))
-      ? { ...current.stageTimes, [proven]: step.at }
-      : current.stageTimes;
   const session: BootSession = {
     ...current,
     updatedAt: Math.max(current.updatedAt, step.at),
     stage: laterStage(current.stage, proven),
-    stageTimes,
+    stageTimes: step.stage === undefined ? current.stageTimes : withStage(current.stageTimes, step.stage, step.at),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
   };
   if (step.end !== undefined) {
@@ -149,9 +146,14 @@ function carryOn(
   return { session, endReasons: [] };
 }
 
-/** A session that has just opened has no stage time yet. */
-function isFirst(session: BootSession): boolean {
-  return Object.keys(session.stageTimes).length === 0;
+/**
+ * When a stage was first reached. What is proven late (a transfer whose last ACK was lost is done when its time runs
+ * out) happened before the stage that follows it.
+ */
+function withStage(times: BootSession['stageTimes'], stage: Stage, at: number): BootSession['stageTimes'] {
+  if (times[stage] !== undefined) return times;
+  const later = STAGES.slice(STAGES.indexOf(stage) + 1).flatMap((other) => times[other] ?? []);
+  return { ...times, [stage]: Math.min(at, ...later) };
 }
 
 function assignedFields(assigned: NonNullable<SessionStep['assigned']>): Partial<BootSession> {

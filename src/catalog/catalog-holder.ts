@@ -28,6 +28,8 @@ export interface OpenCatalogOptions extends Pick<LoadCatalogOptions, 'checkRole'
   readonly onProblems?: (problems: readonly Problem[]) => void;
   /** Milliseconds between two looks at the files on behalf of requests. */
   readonly checkInterval?: number;
+  /** Milliseconds between two looks that nobody asked for. */
+  readonly pollInterval?: number;
   readonly now?: () => number;
 }
 
@@ -49,7 +51,7 @@ export interface CatalogHolder extends CatalogView, AsyncDisposable {
  * nothing but `problems()`. Throws TinderboxError `invalid-catalog` if what is there at the start is broken.
  */
 export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogHolder> {
-  const { dir, logger, checkInterval = 250, now = Date.now } = options;
+  const { dir, logger, checkInterval = 250, pollInterval = POLL_INTERVAL, now = Date.now } = options;
   let seen = await settledScan(dir, now);
   const first = await loadCatalog(dir, { ...options, generation: 1 });
   if (first.catalog === undefined) throw brokenCatalog(dir, first.problems);
@@ -135,7 +137,7 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogH
     }, DEBOUNCE).unref();
   });
   watches.follow(seen.folders);
-  const poll = setInterval(() => void run(false), POLL_INTERVAL).unref();
+  const poll = setInterval(() => void run(false), pollInterval).unref();
   const close = async (): Promise<void> => {
     closed = true;
     clearInterval(poll);

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { findConfigFile, loadConfig } from '../config/load.ts';
 import { formatProblem, type Problem, TinderboxError } from '../errors.ts';
-import { runPreflight } from '../preflight.ts';
-import type { BootFileRow } from '../servers/boot-file-index.ts';
+import { type Preflight, runPreflight } from '../preflight.ts';
 import type { CliContext } from './context.ts';
 
 const HELP = `
@@ -11,6 +10,8 @@ refer to. Changes nothing; may be run beside a running daemon.
 
 Example:
   $ tinderbox check --config /etc/tinderbox/tinderbox.yaml`;
+
+type BootFileRow = ReturnType<Preflight['bootFileIndex']['rows']>[number];
 
 export function addCheckCommand(program: Command, context: CliContext): void {
   program

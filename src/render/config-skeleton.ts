@@ -20,9 +20,17 @@ export function skeletonOf(body: string, context: TemplateContext): string | und
   skeleton = skeleton.replaceAll(machine.mac, `${MARK}m`);
   if (machine.address !== '') skeleton = skeleton.replaceAll(machine.address, `${MARK}a`);
   skeleton = skeleton.replaceAll(machine.hostname, `${MARK}h`);
-  // YAML 1.1 takes colons between digits for a number of base 60; a name's length is bounded where it is part of one.
-  const macIsNumber = !/[a-f]/.test(machine.mac);
-  return `${macIsNumber}${machine.hostname.length}${MARK}${skeleton}`;
+  // A name's length is bounded where it is part of a hostname.
+  return `${numberClass(machine.mac)}${machine.hostname.length}${MARK}${skeleton}`;
+}
+
+/**
+ * YAML 1.1 takes digits with colons between them for a number of base 60, if those after the first colon are below
+ * 60; those before it count as well where something else stands in front.
+ */
+function numberClass(mac: string): 'everywhere' | 'alone' | 'nowhere' {
+  if (!/^\d\d(:[0-5]\d){5}$/.test(mac)) return 'nowhere';
+  return /^[0-5]/.test(mac) ? 'everywhere' : 'alone';
 }
 
 /** Cannot stand in YAML. */
@@ -32,8 +40,8 @@ const PLAIN_URL = /^https?:\/\/[A-Za-z0-9.:/_-]*[A-Za-z0-9]$/;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
-/** With a hyphen inside and a letter in front it is no number, truth value or date. */
-const HOSTNAME = /^[a-z][a-z0-9]*-[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
+/** With a hyphen inside and two letters in front it is no number, truth value or date, nor with digits before it. */
+const HOSTNAME = /^[a-z]{2}[a-z0-9]*-[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
 
 /** Skeletons that passed. Bounded: a template that writes a machine's serial number has a new one for each machine. */
 export interface SkeletonMemory {

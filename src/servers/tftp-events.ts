@@ -9,6 +9,7 @@ export interface TftpEvents {
   answered(address: string, request: TftpRequest, transfer: RunningTransfer): void;
   refused(address: string, request: TftpRequest, answered: string, reason: string): void;
   ignored(address: string, request: TftpRequest, reason: string): void;
+  failed(address: string, request: TftpRequest, reason: string): void;
   /** `elapsed`: milliseconds since the request. */
   done(
     address: string,
@@ -33,6 +34,18 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
     journal.record({ ...observation, at: options.now(), via, ...(mac !== undefined && { mac }) });
   };
 
+  const unanswered = (
+    outcome: 'refused' | 'ignored' | 'failed',
+    address: string,
+    request: TftpRequest,
+    answered: string,
+    reason: string,
+  ): void => {
+    journal.count(`tftp.read.${outcome}`);
+    const asked = describeRequest(request);
+    record(address, { kind: 'tftp.read', outcome, asked, answered, reasons: [reason] });
+  };
+
   return {
     answered(address, request, transfer) {
       journal.count('tftp.read.answered');
@@ -46,16 +59,10 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
         reasons: [`${readable(file.path)}, ${file.bytes.length} bytes`, ...transfer.negotiationReasons],
       });
     },
-    refused(address, request, answered, reason) {
-      journal.count('tftp.read.refused');
-      const asked = describeRequest(request);
-      record(address, { kind: 'tftp.read', outcome: 'refused', asked, answered, reasons: [reason] });
-    },
-    ignored(address, request, reason) {
-      journal.count('tftp.read.ignored');
-      const asked = describeRequest(request);
-      record(address, { kind: 'tftp.read', outcome: 'ignored', asked, answered: '', reasons: [reason] });
-    },
+    refused: (address, request, answered, reason) =>
+      unanswered('refused', address, request, answered, reason),
+    ignored: (address, request, reason) => unanswered('ignored', address, request, '', reason),
+    failed: (address, request, reason) => unanswered('failed', address, request, '', reason),
     done(address, request, transfer, end, elapsed) {
       journal.count(`tftp.done.${end.kind}`);
       const { state, file } = transfer;

@@ -99,9 +99,10 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
     switch (packet.kind) {
       case 'read':
-        answerRead(listener, bytes, remote, packet).catch((error: unknown) => {
-          journal.count('tftp.failed');
-          warn('a request failed', { error: toTinderboxError(error).message });
+        answerRead(listener, bytes, remote, packet).catch((thrown: unknown) => {
+          const error = toTinderboxError(thrown).message;
+          events.failed(remote.address, packet, error);
+          warn('a request failed', { error });
         });
         return;
       case 'write':

@@ -228,7 +228,8 @@ for (const row of rows) {
         t.equal(session?.id, 8);
         t.equal(session?.stage, row.step.stage ?? 'discovered');
         t.equal(session?.openedAt, 2000);
-        t.same(session?.stageTimes, { [row.step.stage ?? 'discovered']: 2000 });
+        const heard = row.step.kind === 'http.script' ? {} : { discovered: 2000 };
+        t.same(session?.stageTimes, { ...heard, [row.step.stage ?? 'discovered']: 2000 });
         t.ok(reasons.length > 0);
         if (row.expect === 'opens') t.equal(over, undefined);
         else t.match(over, { id: 7, end: 'superseded', endedAt: 2000, stage: row.current?.stage });
@@ -334,4 +335,14 @@ t.test('a session may open and end with one step, and the superseded one is what
     session: { id: 8, end: 'handed-over' },
     ended: { id: 7, end: 'superseded' },
   });
+});
+
+t.test('a stage that is proven late was reached before the one that follows it', (t) => {
+  const late = step('tftp.done', { stage: 'firmware', at: 9000 });
+  const opened = advanceSession(undefined, step('dhcp.discover', rom), context).session;
+  const scripted = advanceSession(opened, step('http.script', { ...script, at: 3000 }), context).session;
+  const { session } = advanceSession(scripted, late, context);
+  t.same(session?.stageTimes, { discovered: 2000, offered: 2000, script: 3000, firmware: 3000 });
+  t.equal(session?.stage, 'script');
+  t.end();
 });

@@ -149,6 +149,36 @@ t.test('an edit is seen without anybody asking, also after the folder came back'
   await holder.close();
 });
 
+t.test('the watch alone sees an edit in a folder that came later', async (t) => {
+  const { open, dir } = await fixture(t);
+  const alive = setInterval(() => undefined, 1000);
+  t.teardown(() => clearInterval(alive));
+  let swapped: ((catalog: Catalog) => void) | undefined;
+  const nextSwap = () => new Promise<Catalog>((resolve) => (swapped = resolve));
+  await open({ pollInterval: 3_600_000, onSwap: (catalog) => swapped?.(catalog) });
+  for (const letter of ['x', 'y']) {
+    const swap = nextSwap();
+    await mkdir(join(dir, 'later'), { recursive: true });
+    await writeFile(join(dir, 'later/role.yaml'), `boot: { kernel: /assets/${letter} }\n`);
+    t.equal((await swap).roles.get('later')?.boot.kernel.text, `/assets/${letter}`);
+  }
+});
+
+t.test('a file that an editor has only truncated yet is not taken for an empty one', async (t) => {
+  const { open, machines } = await fixture(t);
+  const holder = await open();
+  for (let round = 0; round < 5; round++) {
+    await machines('');
+    const looking = holder.refresh();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await machines('default: worker\n');
+    await looking;
+  }
+  await holder.refresh();
+  t.equal(holder.current().generation, 1, 'nobody ever saw it without its default');
+  t.equal(holder.current().defaultRole, 'worker');
+});
+
 t.test('many requests at once look once, and a touched file swaps nothing', async (t) => {
   const { open, machines } = await fixture(t);
   let checks = 0;

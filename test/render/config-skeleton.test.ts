@@ -11,6 +11,7 @@ const TEMPLATES = [
   `hostname: a{{machine.hostname}}\nusers:\n  - name: {{machine.uuid}}\n  - name: {{machine.hostname}}\n`,
   `write_files:\n  - path: /{{machine.mac}}\n  - path: /{{machine.hostname}}\n  - path: /{{machine.address}}\n    content: {{machine.address}}\n`,
   `ssh_authorized_keys: [{{configUrl}}, {{reportUrl}}, {{machine.uuid}}, {{machine.mac}}1]\n`,
+  `ssh_authorized_keys: ['x', 10:{{machine.mac}}, 1{{machine.hostname}}, {{machine.address}}1, {{machine.mac}}:10]\n`,
   `coreos: { units: [ { name: {{machine.hostname}}.service, content: '[{{machine.hostname}}]' } ] }\n`,
 ].map((text) => roleOf(`#cloud-config\n${text}`));
 
@@ -26,6 +27,7 @@ const hostname = fc.oneof(
   name,
   fc.constantFrom(
     'on',
+    'e-5',
     'yes',
     'y-1',
     '1-1',

@@ -12,19 +12,52 @@ const answerTo = (asked: Pairs, limits = ethernet) => {
 
 t.test('TFTP 2: what iPXE, EDK2 and others ask is answered in their order', async (t) => {
   const table: readonly (readonly [string, Pairs, Pairs])[] = [
-    ['iPXE', [['blksize', '1432'], ['tsize', '0']], [['blksize', '1432'], ['tsize', '74213']]],
+    [
+      'iPXE',
+      [
+        ['blksize', '1432'],
+        ['tsize', '0'],
+      ],
+      [
+        ['blksize', '1432'],
+        ['tsize', '74213'],
+      ],
+    ],
     [
       'EDK2',
-      [['tsize', '0'], ['blksize', '1468'], ['windowsize', '4']],
-      [['tsize', '74213'], ['blksize', '1468'], ['windowsize', '4']],
+      [
+        ['tsize', '0'],
+        ['blksize', '1468'],
+        ['windowsize', '4'],
+      ],
+      [
+        ['tsize', '74213'],
+        ['blksize', '1468'],
+        ['windowsize', '4'],
+      ],
     ],
     [
       'curl',
-      [['tsize', '0'], ['blksize', '512'], ['timeout', '6']],
-      [['tsize', '74213'], ['blksize', '512'], ['timeout', '6']],
+      [
+        ['tsize', '0'],
+        ['blksize', '512'],
+        ['timeout', '6'],
+      ],
+      [
+        ['tsize', '74213'],
+        ['blksize', '512'],
+        ['timeout', '6'],
+      ],
     ],
     ['nothing', [], []],
-    ['only what nobody knows', [['multicast', ''], ['rollover', '0']], []],
+    [
+      'only what nobody knows',
+      [
+        ['multicast', ''],
+        ['rollover', '0'],
+      ],
+      [],
+    ],
   ];
   for (const [who, asked, answer] of table) t.same(answerTo(asked), answer, who);
 });
@@ -58,11 +91,18 @@ t.test('TFTP 2: a value is answered smaller or not at all, never larger', async 
     const expected = answer === undefined ? [] : [[name, answer]];
     t.same(answerTo([[name, value]]), expected, `${name} ${JSON.stringify(value)}`);
   }
-  t.same(answerTo([['blksize', '65464']], loopback), [['blksize', '65464']], 'the largest of all, on loopback');
+  t.same(
+    answerTo([['blksize', '65464']], loopback),
+    [['blksize', '65464']],
+    'the largest of all, on loopback',
+  );
 });
 
 t.test('a window of large blocks is kept within what a socket holds', async (t) => {
-  const asked = new Map([['blksize', '65464'], ['windowsize', '64']]);
+  const asked = new Map([
+    ['blksize', '65464'],
+    ['windowsize', '64'],
+  ]);
   const { windowSize, blockSize, reasons } = negotiateOptions(asked, loopback);
   t.equal(blockSize, 65_464);
   t.equal(windowSize, 2);
@@ -71,7 +111,10 @@ t.test('a window of large blocks is kept within what a socket holds', async (t) 
 
 t.test('without an option everything is as RFC 1350 has it', async (t) => {
   const { blockSize, windowSize, timeout, answer } = negotiateOptions(new Map(), ethernet);
-  t.same({ blockSize, windowSize, timeout, answer }, { blockSize: 512, windowSize: 1, timeout: undefined, answer: undefined });
+  t.same(
+    { blockSize, windowSize, timeout, answer },
+    { blockSize: 512, windowSize: 1, timeout: undefined, answer: undefined },
+  );
 });
 
 t.test('no request gets more than it asked for, and the answer is what is done', async () => {
@@ -81,13 +124,18 @@ t.test('no request gets more than it asked for, and the answer is what is done',
   fc.assert(
     fc.property(fc.array(fc.tuple(name, value)), mtu, (pairs, size) => {
       const asked = new Map<string, string>(pairs);
-      const { answer = new Map<string, string>(), blockSize, windowSize } = negotiateOptions(asked, { fileSize: 9, mtu: size });
+      const {
+        answer = new Map<string, string>(),
+        blockSize,
+        windowSize,
+      } = negotiateOptions(asked, { fileSize: 9, mtu: size });
       for (const [option, given] of answer) {
         if (!asked.has(option)) return false;
         if (option !== 'tsize' && Number(given) > Number(asked.get(option))) return false;
       }
       return (
-        blockSize === Number(answer.get('blksize') ?? 512) && windowSize === Number(answer.get('windowsize') ?? 1)
+        blockSize === Number(answer.get('blksize') ?? 512) &&
+        windowSize === Number(answer.get('windowsize') ?? 1)
       );
     }),
     { numRuns: 5000 },

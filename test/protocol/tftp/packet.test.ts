@@ -12,7 +12,13 @@ import {
 const text = (least: number) =>
   fc.string({ minLength: least, maxLength: 40, unit: 'grapheme' }).filter((value) => !value.includes('\0'));
 const options = fc
-  .uniqueArray(fc.tuple(text(1).map((name) => name.toLowerCase()), text(0)), { selector: ([name]) => name, maxLength: 6 })
+  .uniqueArray(
+    fc.tuple(
+      text(1).map((name) => name.toLowerCase()),
+      text(0),
+    ),
+    { selector: ([name]) => name, maxLength: 6 },
+  )
   // A few characters are not stable under toLowerCase.
   .filter((pairs) => pairs.every(([name]) => name === name.toLowerCase() && name !== ''))
   .map((pairs) => new Map(pairs));
@@ -52,7 +58,9 @@ t.test('decoding throws nothing but its own error, whatever the bytes', async ()
   fc.assert(fc.property(fc.uint8Array({ maxLength: 700 }), decode), { numRuns: 5000 });
   const opcode = fc.integer({ min: 0, max: 7 });
   fc.assert(
-    fc.property(opcode, fc.uint8Array({ maxLength: 80 }), (code, rest) => decode(Uint8Array.of(0, code, ...rest))),
+    fc.property(opcode, fc.uint8Array({ maxLength: 80 }), (code, rest) =>
+      decode(Uint8Array.of(0, code, ...rest)),
+    ),
     { numRuns: 5000 },
   );
 });
@@ -60,7 +68,10 @@ t.test('decoding throws nothing but its own error, whatever the bytes', async ()
 t.test('TFTP 1: option names are read in any letter case, and the first of two counts', async (t) => {
   const packet = decodeTftpPacket(Buffer.from('\0\x01a\0OcTeT\0BLKSIZE\x001432\0Tsize\x000\0blksize\x008\0'));
   t.match(packet, { kind: 'read', name: 'a', mode: 'OcTeT' });
-  t.same(packet.kind === 'read' && [...packet.options], [['blksize', '1432'], ['tsize', '0']]);
+  t.same(packet.kind === 'read' && [...packet.options], [
+    ['blksize', '1432'],
+    ['tsize', '0'],
+  ]);
 });
 
 t.test('TFTP 7: what is no packet is told by its reason', async (t) => {
@@ -77,7 +88,11 @@ t.test('TFTP 7: what is no packet is told by its reason', async (t) => {
     ['\0\x01name-without-end', 'no mode'],
   ];
   for (const [bytes, reason] of table) {
-    t.throws(() => decodeTftpPacket(Buffer.from(bytes, 'latin1')), new TftpDecodeError(reason), JSON.stringify(bytes));
+    t.throws(
+      () => decodeTftpPacket(Buffer.from(bytes, 'latin1')),
+      new TftpDecodeError(reason),
+      JSON.stringify(bytes),
+    );
   }
 });
 
@@ -87,7 +102,11 @@ t.test('sloppy firmware is understood', async (t) => {
   t.same(padded.kind === 'read' && [...padded.options], [['tsize', '0']], 'padded with NULs');
   const half = decodeTftpPacket(Buffer.from('\0\x01a\0octet\0tsize\x000\0blksize', 'latin1'));
   t.same(half.kind === 'read' && [...half.options], [['tsize', '0']], 'a name without its value');
-  t.match(decodeTftpPacket(Buffer.from([0, 4, 0, 9, 0, 0])), { kind: 'ack', block: 9 }, 'bytes behind an ACK');
+  t.match(
+    decodeTftpPacket(Buffer.from([0, 4, 0, 9, 0, 0])),
+    { kind: 'ack', block: 9 },
+    'bytes behind an ACK',
+  );
 });
 
 t.test('the fast path reads the ACKs that the decoder reads, and nothing else', async (t) => {
@@ -107,6 +126,9 @@ t.test('a DATA header wraps the block number', async (t) => {
 /** Maps and bytes as arrays. */
 function plain(packet: TftpPacket): unknown {
   return Object.entries(packet)
-    .map(([key, value]) => [key, value instanceof Map || value instanceof Uint8Array ? [...value] : value] as const)
+    .map(
+      ([key, value]) =>
+        [key, value instanceof Map || value instanceof Uint8Array ? [...value] : value] as const,
+    )
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }

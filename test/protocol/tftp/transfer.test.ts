@@ -58,13 +58,16 @@ t.test('a clean link carries each packet once, in every window', async (t) => {
   }
 });
 
-t.test('TFTP 5: a lost packet is sent again after about 300 ms at first, and sooner once the way is measured', async (t) => {
-  t.equal(start().deadline, 300);
-  t.equal(start({ timeout: 1 }).deadline, 300);
-  const transfer = start();
-  for (let block = 1; block < 8; block++) acknowledgeBlock(transfer, block, block);
-  t.equal(transfer.deadline - 7, 40);
-});
+t.test(
+  'TFTP 5: a lost packet is sent again after about 300 ms at first, and sooner once the way is measured',
+  async (t) => {
+    t.equal(start().deadline, 300);
+    t.equal(start({ timeout: 1 }).deadline, 300);
+    const transfer = start();
+    for (let block = 1; block < 8; block++) acknowledgeBlock(transfer, block, block);
+    t.equal(transfer.deadline - 7, 40);
+  },
+);
 
 t.test('TFTP 5: the negotiated timeout is the upper bound between two resends', async (t) => {
   for (const { timeout, most } of [
@@ -82,30 +85,40 @@ t.test('TFTP 5: the negotiated timeout is the upper bound between two resends', 
   }
 });
 
-t.test('TFTP 5: in lock step a duplicate ACK never causes a resend (the sorcerer’s apprentice)', async (t) => {
-  const transfer = start();
-  t.equal(acknowledgeBlock(transfer, 1, 1), 'data');
-  for (const wire of [1, 1, 0, 65535]) t.equal(acknowledgeBlock(transfer, wire, 2), 'none', `ACK ${wire}`);
-  t.equal(transfer.resends, 0);
-  const doubled = simulateLink({ ...clean, copies: 2, client: 'edk2' });
-  t.match(doubled, { step: 'finished', complete: true });
-  t.equal(doubled.down, doubled.transfer.lastBlock + 1, 'every ACK doubled, no block twice');
-});
+t.test(
+  'TFTP 5: in lock step a duplicate ACK never causes a resend (the sorcerer’s apprentice)',
+  async (t) => {
+    const transfer = start();
+    t.equal(acknowledgeBlock(transfer, 1, 1), 'data');
+    for (const wire of [1, 1, 0, 65535]) t.equal(acknowledgeBlock(transfer, wire, 2), 'none', `ACK ${wire}`);
+    t.equal(transfer.resends, 0);
+    const doubled = simulateLink({ ...clean, copies: 2, client: 'edk2' });
+    t.match(doubled, { step: 'finished', complete: true });
+    t.equal(doubled.down, doubled.transfer.lastBlock + 1, 'every ACK doubled, no block twice');
+  },
+);
 
-t.test('TFTP 5: with windows duplicated ACKs and clients that acknowledge everything multiply nothing', async (t) => {
-  for (const client of ['quiet', 'edk2'] as const) {
-    for (const windowSize of [4, 64]) {
-      const file = { fileSize: 1_000_000, windowSize, client };
-      const lossOfOne = simulateLink({ ...clean, ...file, loses: (way, nth) => way === 'down' && nth === 30 });
-      t.match(lossOfOne, { step: 'finished', complete: true });
-      const extra = lossOfOne.down - lossOfOne.transfer.lastBlock - 1;
-      t.ok(extra <= 3 * windowSize, `one loss, window ${windowSize}, ${client}: ${extra} packets more`);
-      const doubled = simulateLink({ ...clean, ...file, copies: 2 });
-      t.match(doubled, { step: 'finished', complete: true });
-      t.ok(doubled.down < 3 * doubled.transfer.lastBlock, `all ACKs doubled: ${doubled.down} packets`);
+t.test(
+  'TFTP 5: with windows duplicated ACKs and clients that acknowledge everything multiply nothing',
+  async (t) => {
+    for (const client of ['quiet', 'edk2'] as const) {
+      for (const windowSize of [4, 64]) {
+        const file = { fileSize: 1_000_000, windowSize, client };
+        const lossOfOne = simulateLink({
+          ...clean,
+          ...file,
+          loses: (way, nth) => way === 'down' && nth === 30,
+        });
+        t.match(lossOfOne, { step: 'finished', complete: true });
+        const extra = lossOfOne.down - lossOfOne.transfer.lastBlock - 1;
+        t.ok(extra <= 3 * windowSize, `one loss, window ${windowSize}, ${client}: ${extra} packets more`);
+        const doubled = simulateLink({ ...clean, ...file, copies: 2 });
+        t.match(doubled, { step: 'finished', complete: true });
+        t.ok(doubled.down < 3 * doubled.transfer.lastBlock, `all ACKs doubled: ${doubled.down} packets`);
+      }
     }
-  }
-});
+  },
+);
 
 t.test('TFTP 5: block numbers roll over to 0 past 65535', async (t) => {
   for (const windowSize of [1, 4, 64]) {
@@ -136,7 +149,12 @@ t.test('TFTP 8: a gap inside the last window is mended before the transfer ends'
   t.equal(acknowledgeBlock(transfer, 6, 3), 'finished');
   for (const client of ['quiet', 'edk2'] as const) {
     for (let lost = 48; lost <= 52; lost++) {
-      const result = simulateLink({ ...clean, windowSize: 4, client, loses: (way, nth) => way === 'down' && nth === lost });
+      const result = simulateLink({
+        ...clean,
+        windowSize: 4,
+        client,
+        loses: (way, nth) => way === 'down' && nth === lost,
+      });
       t.match(result, { step: 'finished', complete: true }, `${client}, packet ${lost}`);
       t.ok(result.elapsed < 1000, `${result.elapsed} ms`);
     }
@@ -148,7 +166,8 @@ t.test('RFC 7440: the ACK of the block before a window asks for the window once 
   acknowledgeBlock(transfer, 4, 1);
   t.equal(acknowledgeBlock(transfer, 4, 2), 'data');
   t.same([transfer.acknowledged + 1, transfer.sent], [5, 8]);
-  for (let copy = 0; copy < 4; copy++) t.equal(acknowledgeBlock(transfer, 4, 3), 'none', 'explained by the resend');
+  for (let copy = 0; copy < 4; copy++)
+    t.equal(acknowledgeBlock(transfer, 4, 3), 'none', 'explained by the resend');
 });
 
 t.test('TFTP 3: a missing final ACK is a success', async (t) => {
@@ -171,7 +190,11 @@ t.test('TFTP 6: a silent client is given up, and so is one that only repeats its
   const never = simulateLink({ ...clean, negotiating: false, fileSize: 10, loses: (way) => way === 'up' });
   t.equal(never.step, 'stalled', 'one block, never acknowledged, is no success');
   // Large packets never get through: the client asks for block 1 for ever.
-  const blackHole = simulateLink({ ...clean, clientTimeout: 1000, loses: (way, nth) => way === 'down' && nth > 1 });
+  const blackHole = simulateLink({
+    ...clean,
+    clientTimeout: 1000,
+    loses: (way, nth) => way === 'down' && nth > 1,
+  });
   t.match(blackHole, { step: 'stalled', complete: false });
   t.ok(blackHole.elapsed < 40_000, `${blackHole.elapsed} ms`);
 });

@@ -100,7 +100,8 @@ export function simulateLink(options: LinkOptions): LinkResult {
 
   carryOut();
   while (running()) {
-    const clientWakes = lastAck === undefined ? Number.POSITIVE_INFINITY : clientHeard + options.clientTimeout;
+    const clientWakes =
+      lastAck === undefined ? Number.POSITIVE_INFINITY : clientHeard + options.clientTimeout;
     const next = flying[0];
     const finished = received === transfer.lastBlock;
     if (next !== undefined && next.at <= transfer.deadline && (finished || next.at <= clientWakes)) {

@@ -1,0 +1,54 @@
+import { createLoggers } from '../../src/logger.ts';
+import { startHttpServer } from '../../src/http/server.ts';
+import type { Journal } from '../../src/store/port.ts';
+
+/**
+ * The provisioning plane alone, in a process of its own, with a journal that forgets: argv: assets folder, bytes of
+ * cache. Prints its port, then its resident memory and processor time as JSON for each line that comes in.
+ */
+const journal: Journal = {
+  record: () => undefined,
+  sessionOf: () => undefined,
+  sessionById: () => undefined,
+  machine: () => undefined,
+  macAt: () => undefined,
+  hostnameHolder: () => undefined,
+  learnAddress: () => undefined,
+  count: () => undefined,
+  counters: () => new Map(),
+  subscribe: () => () => undefined,
+  flush: () => Promise.resolve(),
+};
+
+const unused = (): never => {
+  throw new Error('the bench asks for assets only');
+};
+
+const server = await startHttpServer({
+  listen: [{ host: '127.0.0.1' }],
+  port: 0,
+  assets: process.argv[2] ?? '.',
+  cacheBytes: Number(process.argv[3]),
+  sessionTime: 3_600,
+  strictAddress: false,
+  journal,
+  sessionTokens: { tokenFor: unused, resolve: unused },
+  plan: unused,
+  buildContext: unused,
+  renderer: {
+    bootstrapScript: unused,
+    machineScript: unused,
+    waitScript: unused,
+    refusalScript: unused,
+    renderConfig: unused,
+  },
+  assetStage: () => undefined,
+  logger: createLoggers({ level: 'silent' }).http,
+  clock: Date.now,
+});
+console.log(JSON.stringify({ port: server.addresses[0]?.port }));
+process.stdin.on('data', () => {
+  const { user, system } = process.cpuUsage();
+  console.log(JSON.stringify({ rss: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 }));
+});
+process.stdin.on('end', () => void server.stop({ graceMs: 0 }));

@@ -1,0 +1,291 @@
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import t, { type Test } from 'tap';
+import type { DaemonStatus } from '../../src/admin/api.ts';
+import { createAdminClient } from '../../src/admin/client.ts';
+import type { AdminServerOptions } from '../../src/admin/port.ts';
+import { startAdminServer } from '../../src/admin/server.ts';
+import { TinderboxError } from '../../src/errors.ts';
+import { createLoggers } from '../../src/logger.ts';
+import type { BootEvent } from '../../src/machine/event.ts';
+import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import { createJournal } from '../../src/store/journal.ts';
+import { openStore } from '../../src/store/sqlite-store.ts';
+
+const MAC = '52:54:00:12:34:56' as Mac;
+const OTHER = '52:54:00:00:00:02' as Mac;
+const T0 = 1_700_000_000_000;
+
+const STATUS: DaemonStatus = {
+  version: '0.1.0',
+  startedAt: T0 - 61_000,
+  mode: 'server',
+  interfaces: [{ name: 'br0', addresses: ['10.77.0.1'] }],
+  catalog: { generation: 3, file: '/profiles/machines.yaml', problems: [{ severity: 'error', message: 'bad' }] },
+  leases: { bound: 1, offered: 0, declined: 0 },
+  bootFiles: [{ architecture: 'uefi-arm64', file: null }],
+};
+
+/** The admin plane over a real store and journal, in a folder of its own. */
+async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) {
+  const dir = await mkdtemp(join(tmpdir(), 'tb-admin-'));
+  const lines: string[] = [];
+  const sink = { write: (line: string) => void lines.push(line) } as unknown as NodeJS.WritableStream;
+  const loggers = createLoggers({ destination: sink });
+  const store = await openStore({ file: join(dir, 'state.db'), durability: 'process' });
+  const journal = createJournal({
+    store,
+    state: await store.load(),
+    clock: () => T0,
+    finalStage: 'booted',
+    logger: loggers.store,
+  });
+  const socket = join(dir, 'admin.sock');
+  const options: AdminServerOptions = {
+    socket,
+    store,
+    journal,
+    status: () => STATUS,
+    assign: async (assignment) => ({ ...assignment, file: '/profiles/machines.yaml' }),
+    reload: async () => ({ generation: 4, problems: [] }),
+    logger: loggers.admin,
+    clock: () => T0,
+    ...overrides,
+  };
+  const server = await startAdminServer(options);
+  t.teardown(async () => {
+    await server.stop();
+    await journal.close();
+    await store.close();
+    await rm(dir, { recursive: true });
+  });
+  return { dir, socket, server, journal, options, client: createAdminClient(socket), log: () => lines.join('') };
+}
+
+/** One network boot as far as the script. */
+function boot(journal: ReturnType<typeof createJournal>, mac: Mac, at: number): void {
+  const common = { mac, outcome: 'answered', answered: 'yes', reasons: ['because'], via: 'br0' } as const;
+  journal.record({ ...common, at, kind: 'dhcp.discover', asked: 'DISCOVER', stage: 'offered', client: 'rom' });
+  journal.record({
+    ...common,
+    at: at + 1_000,
+    kind: 'http.script',
+    asked: 'GET /ipxe',
+    stage: 'script',
+    client: 'script',
+    facts: { mac, serial: 'S1', address: 0x0a4d0065 as Ipv4 },
+    assigned: { role: 'worker', hostname: `node-${mac.slice(-2)}`, address: 0x0a4d0065 as Ipv4 },
+  });
+}
+
+/** A raw exchange over the socket, for what the client never sends. */
+async function ask(socketPath: string, method: string, path: string, body?: string, type = 'application/json') {
+  const outgoing = request({ socketPath, method, path, headers: body === undefined ? {} : { 'content-type': type } });
+  outgoing.end(body);
+  const [response] = await once(outgoing, 'response');
+  let text = '';
+  for await (const chunk of response) text += String(chunk);
+  return { status: response.statusCode as number, type: response.headers['content-type'] as string, text };
+}
+
+t.test('machines, sessions and events come through the real journal and store', async (t) => {
+  const { journal, client } = await startAdmin(t);
+  t.same(await client.listMachines(), { machines: [] });
+  boot(journal, MAC, T0);
+  boot(journal, OTHER, T0 + 10_000);
+  const { machines } = await client.listMachines();
+  t.equal(machines.length, 2, 'what was recorded a moment ago is there');
+  const row = machines.find(({ machine }) => machine.mac === MAC);
+  t.match(row, {
+    machine: { mac: MAC, serial: 'S1', address: '10.77.0.101' },
+    session: { stage: 'script', role: 'worker', hostname: 'node-56', address: '10.77.0.101' },
+  });
+  t.equal((await client.listMachines({ limit: 1, offset: 1 })).machines.length, 1);
+  t.equal((await client.listMachines({ limit: 1, offset: 2 })).machines.length, 0);
+
+  const { sessions } = await client.machine(MAC);
+  t.equal(sessions.length, 1);
+  const { events } = await client.events(MAC, sessions[0]?.id);
+  t.ok(events.some(({ kind, reasons }) => kind === 'http.script' && reasons[0] === 'because'));
+  t.same((await client.events(MAC, 999)).events, []);
+  t.ok((await client.events(MAC)).events.every(({ mac }) => mac === MAC));
+});
+
+t.test('the status says what the daemon is and counts', async (t) => {
+  const { journal, client } = await startAdmin(t);
+  journal.count('http.bad-asset-path');
+  t.match(await client.status(), { ...STATUS, uptime: 61, counters: { 'http.bad-asset-path': 1 } });
+});
+
+t.test('assign and reload reach the daemon, and its refusals come back whole', async (t) => {
+  const { client, options } = await startAdmin(t, {
+    assign: async ({ mac, role, hostname }) => {
+      if (role === 'worker') return { mac, role, file: '/f', ...(hostname === undefined ? {} : { hostname }) };
+      throw new TinderboxError('not-found', `there is no role ${role}`, {
+        remedy: 'roles are: worker',
+        problems: [{ severity: 'error', message: 'no such folder', file: 'profiles' }],
+      });
+    },
+  });
+  t.same(await client.assign({ mac: MAC, role: 'worker', hostname: 'n1' }), {
+    mac: MAC,
+    role: 'worker',
+    hostname: 'n1',
+    file: '/f',
+  });
+  await t.rejects(client.assign({ mac: MAC, role: 'wroker' }), {
+    code: 'not-found',
+    message: 'there is no role wroker',
+    remedy: 'roles are: worker',
+    problems: [{ message: 'no such folder' }],
+  });
+  t.same(await client.reload(), await options.reload());
+});
+
+t.test('bad requests are problem documents of RFC 9457', async (t) => {
+  const { socket } = await startAdmin(t);
+  const bad: readonly [status: number, method: string, path: string, body?: string, type?: string][] = [
+    [400, 'GET', '/api/v1/machines?limit=0'],
+    [400, 'GET', '/api/v1/machines?limit=1&limit=2'],
+    [400, 'GET', '/api/v1/machines?offset=-1'],
+    [400, 'GET', '/api/v1/machines/nonsense'],
+    [404, 'GET', `/api/v1/machines/${MAC}`],
+    [404, 'GET', `/api/v1/machines/${MAC}/events`],
+    [400, 'GET', `/api/v1/machines/${MAC}/events?session=x`],
+    [400, 'GET', '/api/v1/events?mac=x'],
+    [404, 'GET', '/api/v2/machines'],
+    [404, 'DELETE', '/api/v1/machines'],
+    [400, 'POST', '/api/v1/assign', '{'],
+    [400, 'POST', '/api/v1/assign', 'null'],
+    [400, 'POST', '/api/v1/assign', `{"mac":"${MAC}"}`],
+    [400, 'POST', '/api/v1/assign', `{"mac":"x","role":"worker"}`],
+    [400, 'POST', '/api/v1/assign', `{"mac":"${MAC}","role":"worker","hostname":7}`],
+    [400, 'POST', '/api/v1/assign', `{"mac":"${MAC}","role":"worker","rolle":"x"}`],
+    [400, 'POST', '/api/v1/assign', 'mac=x', 'application/x-www-form-urlencoded'],
+    [400, 'POST', '/api/v1/assign', JSON.stringify({ x: 'x'.repeat(70_000) })],
+  ];
+  for (const [status, method, path, body, type] of bad) {
+    const answer = await ask(socket, method, path, body, type);
+    const name = `${method} ${path} ${body?.slice(0, 60) ?? ''}`;
+    t.equal(answer.status, status, name);
+    t.match(answer.type, /^application\/problem\+json/, name);
+    t.match(JSON.parse(answer.text), { type: /^urn:tinderbox:problem:/, title: String, status, detail: /./ }, name);
+  }
+});
+
+t.test('an error nobody foresaw is in the log, not in the answer', async (t) => {
+  const { client, log } = await startAdmin(t, {
+    status: () => {
+      throw new Error('key 0xsecret is bad');
+    },
+  });
+  await t.rejects(client.status(), { code: 'internal', message: /the log of tinderbox/ });
+  t.match(log(), '0xsecret');
+});
+
+t.test('followers get each event live, of one machine if they ask, and leave without a trace', async (t) => {
+  const { journal, client } = await startAdmin(t);
+  const aborter = new AbortController();
+  const all = await client.follow({ signal: aborter.signal });
+  const one = await client.follow({ mac: OTHER, signal: aborter.signal });
+  boot(journal, MAC, T0);
+  boot(journal, OTHER, T0 + 1);
+  const seen = { all: [] as BootEvent[], one: [] as BootEvent[] };
+  for await (const event of all) {
+    seen.all.push(event);
+    if (event.mac === OTHER && event.kind === 'http.script') break;
+  }
+  for await (const event of one) {
+    seen.one.push(event);
+    if (event.kind === 'http.script') break;
+  }
+  t.ok(seen.all.some(({ mac }) => mac === MAC));
+  t.ok(seen.one.length > 0 && seen.one.every(({ mac }) => mac === OTHER));
+  const last = await client.follow({ signal: aborter.signal });
+  aborter.abort();
+  for await (const event of last) t.fail(`nothing more: ${event.kind}`);
+  t.pass('an abort ends a stream without an error');
+});
+
+t.test('stopping ends the streams of those who follow', async (t) => {
+  const { client, server } = await startAdmin(t);
+  const stream = await client.follow();
+  await server.stop();
+  for await (const event of stream) t.fail(`nothing more: ${event.kind}`);
+  await t.rejects(client.status(), { code: 'unavailable' });
+});
+
+t.test('the socket is for user and group alone', async (t) => {
+  const { socket } = await startAdmin(t);
+  t.equal(((await stat(socket)).mode & 0o777).toString(8), '660');
+});
+
+t.test('a socket of a dead daemon is replaced, one of a live daemon is not', async (t) => {
+  const { socket, options, client } = await startAdmin(t);
+  await t.rejects(startAdminServer(options), { code: 'in-use', message: `another tinderbox listens on ${socket}` });
+  t.ok(await client.status(), 'the live one was not disturbed');
+
+  const dead = `${socket}.dead`;
+  const program = `require('net').createServer().listen(${JSON.stringify(dead)}, () => console.log('up'))`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  t.ok((await stat(dead)).isSocket(), 'it left its file behind');
+  const second = await startAdminServer({ ...options, socket: dead });
+  t.ok(await createAdminClient(dead).status());
+  await second.stop();
+});
+
+t.test('a path that cannot become a socket is one clear error', async (t) => {
+  const { dir, options } = await startAdmin(t);
+  await writeFile(join(dir, 'file'), 'precious');
+  await t.rejects(startAdminServer({ ...options, socket: join(dir, 'file') }), { code: 'in-use', message: /in the way/ });
+  await t.rejects(startAdminServer({ ...options, socket: join(dir, 'none', 'a.sock') }), {
+    message: /cannot be made/,
+    remedy: /folder exists/,
+  });
+  const long = join(dir, 'x'.repeat(120));
+  await t.rejects(startAdminServer({ ...options, socket: long }), { code: 'invalid-config', message: /longer path/ });
+});
+
+t.test('over TCP nothing is told but that somebody is home', async (t) => {
+  const { server, journal } = await startAdmin(t, { listen: { host: '127.0.0.1', port: 0 } });
+  boot(journal, MAC, T0);
+  const url = `http://127.0.0.1:${server.address?.port}`;
+  t.equal(await (await fetch(`${url}/healthz`)).text(), 'ok\n');
+  for (const path of ['/api/v1/machines', '/api/v1/status', '/api/v1/events', '/']) {
+    const answer = await fetch(url + path);
+    t.equal(answer.status, 404, path);
+    t.notMatch(await answer.text(), MAC);
+  }
+});
+
+t.test('a TCP address that is taken leaves no socket open either', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => void taken.close());
+  const { port } = taken.address() as { port: number };
+  const { options, dir } = await startAdmin(t);
+  const socket = join(dir, 'second.sock');
+  await t.rejects(startAdminServer({ ...options, socket, listen: { host: '127.0.0.1', port } }), {
+    code: 'in-use',
+    remedy: /admin\.listen/,
+  });
+  await t.rejects(createAdminClient(socket).status(), { code: 'unavailable' });
+});
+
+t.test('a client says what to do where no daemon listens or none may be asked', async (t) => {
+  const { dir, socket } = await startAdmin(t);
+  const remedy = 'start tinderbox serve, or name its configuration with --config';
+  await t.rejects(createAdminClient(join(dir, 'none')).status(), { code: 'unavailable', remedy });
+  await t.rejects(createAdminClient(join(dir, 'none')).follow(), { code: 'unavailable', remedy });
+  if (process.getuid?.() === 0) return t.comment('root may ask any socket');
+  await chmod(socket, 0o000);
+  await t.rejects(createAdminClient(socket).status(), { code: 'refused' });
+});

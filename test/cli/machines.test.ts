@@ -1,0 +1,202 @@
+import t from 'tap';
+import type { MachineView, SessionView } from '../../src/admin/api.ts';
+import type { AdminClient } from '../../src/admin/client.ts';
+import { formatAge } from '../../src/cli/format-machine-table.ts';
+import { formatEvent } from '../../src/cli/format-timeline.ts';
+import { runMachines } from '../../src/cli/machines.ts';
+import { TinderboxError } from '../../src/errors.ts';
+import type { BootEvent } from '../../src/machine/event.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+
+const MAC = '52:54:00:12:34:56' as Mac;
+const T0 = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+const machine: MachineView = {
+  mac: MAC,
+  firstSeen: T0,
+  lastSeen: T0 + 42_000,
+  manufacturer: 'QEMU',
+  product: 'Standard PC',
+};
+const session: SessionView = {
+  id: 7,
+  mac: MAC,
+  openedAt: T0,
+  updatedAt: T0 + 42_000,
+  stage: 'config',
+  stageTimes: { discovered: T0 },
+  role: 'worker',
+  hostname: 'node-1',
+  address: '10.77.0.101',
+};
+const event = (at: number, rest: Partial<BootEvent> = {}): BootEvent => ({
+  at: T0 + at,
+  mac: MAC,
+  sessionId: 7,
+  kind: 'http.asset',
+  outcome: 'answered',
+  asked: 'GET /assets/vmlinuz',
+  answered: '200, 6 bytes in 1 ms',
+  reasons: ['from memory'],
+  ...rest,
+});
+
+interface Fake {
+  readonly sessions?: readonly SessionView[];
+  readonly events?: readonly BootEvent[];
+  readonly live?: readonly BootEvent[];
+  readonly machines?: readonly { machine: MachineView; session?: SessionView }[];
+  readonly unseen?: boolean;
+}
+
+async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake = {}): Promise<string> {
+  let printed = '';
+  const client: AdminClient = {
+    listMachines: async () => ({ machines: fake.machines ?? [] }),
+    machine: async (mac) => {
+      if (fake.unseen === true) throw new TinderboxError('not-found', `${mac} was never seen`);
+      return { machine, sessions: fake.sessions ?? [session] };
+    },
+    events: async (_mac, id) => ({
+      events: (fake.events ?? []).filter((one) => id === undefined || one.sessionId === id),
+    }),
+    follow: async () =>
+      (async function* () {
+        yield* fake.live ?? [];
+      })(),
+    status: () => Promise.reject(new Error('not asked for')),
+    assign: () => Promise.reject(new Error('not asked for')),
+    reload: () => Promise.reject(new Error('not asked for')),
+  };
+  const out = (text: string) => void (printed += text);
+  await runMachines({ json: false, ...args }, { client, out, now: T0 + 60_000 });
+  return printed;
+}
+
+t.test('the table shows who every machine is and how far it came', async (t) => {
+  const machines = [
+    { machine, session },
+    {
+      machine: { ...machine, mac: '52:54:00:00:00:02' as Mac, hostname: 'seen', address: '10.77.0.9' },
+      session: { ...session, stage: 'booted', end: 'booted' } as SessionView,
+    },
+    { machine: { ...machine, mac: '52:54:00:00:00:03' as Mac, lastSeen: T0 - 7_200_000 } },
+  ];
+  t.equal(
+    await run({}, { machines }),
+    [
+      'MAC                HOSTNAME  ROLE    STAGE   SEEN     ADDRESS',
+      '52:54:00:12:34:56  node-1    worker  config  18s ago  10.77.0.101',
+      '52:54:00:00:00:02  node-1    worker  booted  18s ago  10.77.0.101',
+      '52:54:00:00:00:03  -         -       -       2h ago   -',
+      '',
+    ].join('\n'),
+  );
+  t.same(JSON.parse(await run({ json: true }, { machines })), machines);
+  t.match(await run({}), /^No machine was seen yet\. Power one on/);
+});
+
+t.test('a stage says how its session ended, or that it stalled', async (t) => {
+  const stageOf = async (rest: Partial<SessionView>) =>
+    (await run({}, { machines: [{ machine, session: { ...session, ...rest } }] })).split('\n')[1];
+  t.match(await stageOf({ end: 'failed' }), 'config (failed)');
+  t.match(await stageOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
+  t.match(await stageOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
+});
+
+t.test('a timeline says when, what was asked, what was answered and why', async (t) => {
+  const events = [
+    event(0, {
+      kind: 'dhcp.discover',
+      stage: 'offered',
+      asked: 'DISCOVER, UEFI x64',
+      answered: 'OFFER 10.77.0.101',
+      reasons: ['it network-boots', 'the pool has a free address'],
+    }),
+    event(1_500, { kind: 'tftp.read', outcome: 'refused', asked: 'RRQ nothing.efi', answered: 'error 1', reasons: [] }),
+    event(2_000, { outcome: 'ignored', asked: 'INFORM', answered: '', reasons: ['not ours'] }),
+    event(3_000, { kind: 'http.config', outcome: 'failed', asked: 'GET /boot/7-…', answered: '500', reasons: ['unknown variable'] }),
+    event(660_000, { kind: 'session.opened', outcome: 'noted', asked: '', answered: '', reasons: ['late'] }),
+  ];
+  t.equal(
+    await run({ mac: '52-54-00-12-34-56' }, { events }),
+    `52:54:00:12:34:56  node-1  role worker  10.77.0.101  QEMU Standard PC
+Session 7, opened 2026-01-02 03:04:05 UTC: config after 42.0 s
+
+   +0.000s  offered     DISCOVER, UEFI x64
+                        OFFER 10.77.0.101
+                        why: it network-boots
+                             the pool has a free address
+   +1.500s              RRQ nothing.efi
+                        REFUSED: error 1
+   +2.000s              INFORM
+                        IGNORED: no answer was sent
+                        why: not ours
+   +3.000s              GET /boot/7-…
+                        FAILED: 500
+                        why: unknown variable
+   +11m00s              session.opened
+                        why: late
+`,
+  );
+});
+
+t.test('a machine without a session, or without events, has a timeline that says so', async (t) => {
+  const text = await run({ mac: MAC }, { sessions: [] });
+  t.match(text, 'It has not booted from the network yet.');
+  t.match(text, 'nothing is recorded of it');
+});
+
+t.test('one of several sessions can be chosen, as text or JSON', async (t) => {
+  const sessions = [session, { ...session, id: 3, role: 'rescue' }];
+  const events = [event(0), event(1, { sessionId: 3, asked: 'GET /old' })];
+  t.match(await run({ mac: MAC }, { sessions, events }), /Session 7[\s\S]*vmlinuz/);
+  const old = await run({ mac: MAC, session: 3 }, { sessions, events });
+  t.match(old, /role rescue[\s\S]*Session 3[\s\S]*GET \/old/);
+  t.notMatch(old, 'vmlinuz');
+  t.match(JSON.parse(await run({ mac: MAC, session: 3, json: true }, { sessions, events })), {
+    machine: { mac: MAC },
+    session: { id: 3 },
+    events: [{ asked: 'GET /old' }],
+  });
+  await t.rejects(run({ mac: MAC, session: 5 }, { sessions }), { code: 'not-found', remedy: 'it has 7, 3' });
+});
+
+t.test('following prints what is known, then what comes, each event once', async (t) => {
+  const events = [event(0), event(1_000, { asked: 'GET /assets/initrd' })];
+  const live = [
+    event(1_000, { asked: 'GET /assets/initrd' }),
+    event(2_000, { asked: 'GET /boot/7-…' }),
+    event(9_000, { asked: 'DISCOVER', sessionId: 8 }),
+    event(9_500, { asked: 'RRQ', sessionId: 8 }),
+  ];
+  const text = await run({ mac: MAC, follow: true }, { events, live });
+  t.equal(text.match(/initrd/g)?.length, 1);
+  t.match(text, /\+2\.000s {14}GET \/boot\/7-…[\s\S]*\nSession 8\n {3}\+0\.000s {14}DISCOVER[\s\S]*\+0\.500s {14}RRQ/);
+  t.notMatch(await run({ mac: MAC, session: 7, follow: true }, { events, live }), 'DISCOVER');
+  const lines = (await run({ mac: MAC, follow: true, json: true }, { events, live })).trim().split('\n');
+  t.same(lines.slice(1).map((line) => JSON.parse(line).asked), ['GET /boot/7-…', 'DISCOVER', 'RRQ']);
+});
+
+t.test('a machine can be followed before it is powered on, and all of them together', async (t) => {
+  const live = [event(0, { asked: 'DISCOVER' })];
+  t.match(await run({ mac: MAC, follow: true }, { unseen: true, live }), /was not seen yet; waiting[\s\S]*\+0\.000s/);
+  t.match(await run({ follow: true }, { live }), /^52:54:00:12:34:56\n[\s\S]*DISCOVER/);
+  await t.rejects(run({ mac: MAC }, { unseen: true }), { code: 'not-found' });
+});
+
+t.test('wrong usage is said as such', async (t) => {
+  await t.rejects(run({ mac: 'worker' }), { code: 'usage', message: 'worker is no MAC' });
+  await t.rejects(run({ session: 3 }), { code: 'usage' });
+});
+
+t.test('what a machine says cannot act on the terminal', async (t) => {
+  const text = formatEvent(event(0, { asked: 'GET /\u001b[2J\u202e', answered: 'a\nb', reasons: ['\u0007bell'] }), T0);
+  t.notMatch(text.replaceAll('\n', ''), /[\u0000-\u001f\u202e]/);
+  t.equal(text.split('\n').length, 3);
+});
+
+t.test('ages use the largest unit that fits, and a clock that ran back is no age', async (t) => {
+  const ages = [-5_000, 0, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000 * 400].map(formatAge);
+  t.same(ages, ['0s', '0s', '59s', '1m', '59m', '1h', '23h', '400d']);
+});

@@ -1,0 +1,110 @@
+/**
+ * `npm test`: installs what is missing, then types, lint, format, and every test against real programs and real
+ * firmware. `npm test -- unit` (or lint, interop, e2e) runs a part; `--full` adds what is too slow for each change.
+ */
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureDebianPackages, LAB_PACKAGES } from '../src/lab/debian-packages.ts';
+import { readTapLine, type TapCounts } from './support/read-tap-line.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const BIN = join(ROOT, 'node_modules/.bin');
+
+/** The real programs that tests meet, besides the lab's own. */
+const TEST_PACKAGES = [
+  ...LAB_PACKAGES,
+  'atftp',
+  'busybox-static',
+  'cpio',
+  'curl',
+  'dnsmasq-base',
+  'iptables',
+  'isc-dhcp-client',
+  'kea-admin',
+  'nmap',
+  'openssl',
+  'shellcheck',
+  'systemd',
+  'tcpdump',
+  'tftp-hpa',
+];
+
+interface Step {
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** Prints TAP; anything else counts as one test. */
+  readonly tap?: true;
+}
+
+const tapStep = (name: string, pattern: string, jobs: number, timeout: number, exclude?: string): Step => {
+  const files = globSync(pattern, { cwd: ROOT, ...(exclude === undefined ? {} : { exclude: [exclude] }) }).toSorted();
+  const argv = ['tap', '--reporter=tap', `--jobs=${jobs}`, `--timeout=${timeout}`, ...files];
+  return { name, argv, tap: true };
+};
+
+const STEPS: readonly Step[] = [
+  { name: 'types', argv: ['tsc'] },
+  { name: 'lint', argv: ['oxlint', '--deny-warnings'] },
+  { name: 'format', argv: ['biome', 'ci', '--error-on-warnings'] },
+  tapStep('unit', 'test/!(e2e|interop|support|fixtures)/**/*.test.ts', 2, 180),
+  // One at a time: they load the machine, and real programs have real timers.
+  tapStep('interop', 'test/interop/**/*.test.ts', 1, 600),
+  tapStep('e2e', 'test/e2e/**/*.test.ts', 1, 1800),
+];
+
+const full = process.argv.includes('--full');
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--full');
+const unknown = wanted.filter((name) => !STEPS.some((step) => step.name === name));
+if (unknown.length > 0) {
+  console.error(`no such part: ${unknown.join(', ')}; parts: ${STEPS.map(({ name }) => name).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = (await runAll()) ? 0 : 1;
+}
+
+async function runAll(): Promise<boolean> {
+  await ensureDebianPackages(TEST_PACKAGES, { log: (line) => console.log(line) });
+  const total = { passed: 0, failed: 0 };
+  for (const step of STEPS) {
+    if (wanted.length > 0 && !wanted.includes(step.name)) continue;
+    const started = performance.now();
+    console.log(`--- ${step.name}`);
+    const counts = await runStep(step);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`--- ${step.name}: ${counts.failed === 0 ? 'ok' : 'FAILED'} in ${seconds} s`);
+  }
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  return total.failed === 0;
+}
+
+/** Counts tests; a skipped one is a failure, since everything that is skipped could have been installed. */
+async function runStep({ argv, tap }: Step): Promise<TapCounts> {
+  const [program, ...rest] = argv;
+  const child = spawn(join(BIN, program as string), rest, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}`, TINDERBOX_FULL: full ? '1' : '' },
+  });
+  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const counts = { passed: 0, failed: 0 };
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (tap !== true) {
+      console.log(line);
+      continue;
+    }
+    const read = readTapLine(line);
+    if (read.print) console.log(line);
+    counts.passed += read.passed;
+    counts.failed += read.failed;
+  }
+  const code = await exited;
+  if (tap !== true) return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  // A runner that died, or ran nothing, has failed whatever it printed.
+  const silentFailure = counts.failed === 0 && (code !== 0 || counts.passed === 0);
+  return silentFailure ? { ...counts, failed: 1 } : counts;
+}

@@ -1,0 +1,149 @@
+import { createSocket, type RemoteInfo } from 'node:dgram';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino } from 'pino';
+import { type Ipv4, parseIpv4 } from '../../../src/machine/ipv4.ts';
+import type { Mac } from '../../../src/machine/mac.ts';
+import type { OpenUdpSocket } from '../../../src/net/port.ts';
+import { openUdpSocket } from '../../../src/net/open-udp-socket.ts';
+import { decodeTftpPacket, encodeTftpPacket, type TftpPacket } from '../../../src/protocol/tftp/packet.ts';
+import { startTftpServer } from '../../../src/servers/tftp.ts';
+import type { TftpLookup } from '../../../src/servers/tftp-files.ts';
+import type { Observation } from '../../../src/store/port.ts';
+
+export const LOCALHOST = parseIpv4('127.0.0.1') as Ipv4;
+export const KNOWN_MAC = '52:54:00:12:34:56' as Mac;
+
+export interface HarnessOptions {
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+  readonly lookup?: TftpLookup;
+  readonly maxTransfers?: number;
+  readonly mtu?: number;
+  readonly addresses?: readonly Ipv4[];
+  readonly openSocket?: OpenUdpSocket;
+  /** Frozen: nothing is ever sent by a timer. A number: so many times faster than the wall's. */
+  readonly pace?: 'frozen' | number;
+}
+
+/** A server on loopback, with a journal that can be read. */
+export async function startHarness(options: HarnessOptions = {}) {
+  const observations: Observation[] = [];
+  const counters = new Map<string, number>();
+  const pace = options.pace ?? 1;
+  const files = options.files ?? {};
+  const server = await startTftpServer({
+    addresses: options.addresses ?? [LOCALHOST],
+    port: 0,
+    mtu: options.mtu ?? 1500,
+    maxTransfers: options.maxTransfers ?? 100,
+    openSocket: options.openSocket ?? openUdpSocket,
+    lookup:
+      options.lookup ??
+      (async (name) => {
+        const bytes = files[name];
+        if (bytes === undefined) return { refused: 'no such file', missing: true };
+        return { file: { bytes, name, path: `/test/${name}` } };
+      }),
+    logger: pino({ level: 'silent' }),
+    journal: {
+      record: (observation) => {
+        observations.push(observation);
+        return undefined;
+      },
+      macAt: (address) => (address === LOCALHOST ? KNOWN_MAC : undefined),
+      count: (name) => void counters.set(name, (counters.get(name) ?? 0) + 1),
+    },
+    via: 'lo',
+    clock: {
+      now: () => 1_700_000_000_000,
+      monotonic: pace === 'frozen' ? () => 0 : () => performance.now() * pace,
+    },
+  });
+  return {
+    server,
+    port: server.port,
+    observations,
+    counters,
+    stop: () => server.stop({ graceMs: 0 }),
+    /** Waits, within bounds, until it is so. */
+    async until(what: string, condition: () => boolean): Promise<void> {
+      for (let attempt = 0; attempt < 1000 && !condition(); attempt++) await delay(10);
+      if (!condition()) throw new Error(`never happened: ${what}`);
+    },
+  };
+}
+
+export interface Heard {
+  readonly packet: TftpPacket;
+  readonly from: RemoteInfo;
+}
+
+export type RawClient = Awaited<ReturnType<typeof createRawClient>>;
+
+/** A client that sends what it is told, and hands out what comes in the order in which it came. */
+export async function createRawClient(serverPort: number, address = '127.0.0.1') {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const heard: Heard[] = [];
+  let wake: (() => void) | undefined;
+  socket.on('message', (bytes, from) => {
+    heard.push({ packet: decodeTftpPacket(bytes), from });
+    wake?.();
+  });
+  const send = (packet: TftpPacket | Uint8Array, port: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const bytes = packet instanceof Uint8Array ? packet : encodeTftpPacket(packet);
+      socket.send(bytes, port, address, (error) => (error ? reject(error) : resolve()));
+    });
+  return {
+    port: socket.address().port,
+    send,
+    ask: (name: string, options: Readonly<Record<string, string>> = {}, mode = 'octet') =>
+      send({ kind: 'read', name, mode, options: new Map(Object.entries(options)) }, serverPort),
+    ack: (block: number, port: number) => send({ kind: 'ack', block }, port),
+    async next(): Promise<Heard> {
+      while (heard.length === 0) {
+        await new Promise<void>((resolve, reject) => {
+          const timer = setTimeout(() => reject(new Error('nothing came within 10 s')), 10_000);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      return heard.shift() as Heard;
+    },
+    /** What came and was not taken. */
+    waiting: () => heard.length,
+    close: () => socket.close(),
+  };
+}
+
+/** Reads a whole file in lock step or windows, from the first packet on. */
+export async function readWith(
+  client: RawClient,
+  name: string,
+  options: Readonly<Record<string, string>> = {},
+): Promise<Buffer> {
+  await client.ask(name, options);
+  const chunks: Uint8Array[] = [];
+  let blockSize = 512;
+  let windowSize = 1;
+  let expected = 1;
+  for (;;) {
+    const { packet, from } = await client.next();
+    if (packet.kind === 'error') throw new Error(`error ${packet.code}: ${packet.message}`);
+    if (packet.kind === 'options-ack') {
+      blockSize = Number(packet.options.get('blksize') ?? 512);
+      windowSize = Number(packet.options.get('windowsize') ?? 1);
+      await client.ack(0, from.port);
+    }
+    if (packet.kind !== 'data' || packet.block !== (expected & 0xffff)) continue;
+    chunks.push(packet.bytes);
+    const last = packet.bytes.length < blockSize;
+    if (last || expected % windowSize === 0) await client.ack(packet.block, from.port);
+    if (last) return Buffer.concat(chunks);
+    expected++;
+  }
+}

@@ -1,0 +1,154 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { createBootFiles } from '../../src/servers/tftp-files.ts';
+import { createSnapshots } from '../../src/servers/tftp-snapshots.ts';
+import { createRawClient, startHarness } from './support/tftp-harness.ts';
+
+/** An operator's folder, a distribution's and a /boot, as on Debian. */
+async function makeFolders(t: Test) {
+  const top = await mkdtemp(join(tmpdir(), 'tinderbox-tftp-files-'));
+  t.teardown(() => rm(top, { recursive: true, force: true }));
+  const [own, usr, boot] = ['own', 'usr', 'boot'].map((name) => join(top, name)) as [string, string, string];
+  for (const folder of [own, usr, boot, join(own, 'sub')]) await mkdir(folder);
+  await writeFile(join(own, 'custom.efi'), 'custom');
+  await writeFile(join(own, 'sub', 'deep.efi'), 'deep');
+  await writeFile(join(usr, 'undionly.kpxe'), 'undionly');
+  await writeFile(join(usr, 'ipxe.iso'), 'iso');
+  await writeFile(join(boot, 'ipxe.efi'), 'ipxe');
+  await writeFile(join(boot, 'vmlinuz'), 'kernel');
+  await symlink(join(boot, 'ipxe.efi'), join(usr, 'ipxe.efi'));
+  await writeFile(join(top, 'secret'), 'secret');
+  let now = 0;
+  const files = createBootFiles({
+    folder: own,
+    distributionFolders: [usr, join(top, 'absent'), boot],
+    loaderNames: ['undionly.kpxe', 'ipxe.efi', 'snponly.efi', 'secret.efi'],
+    now: () => now,
+  });
+  const text = async (name: string): Promise<string> => {
+    const found = await files.lookup(name);
+    return 'file' in found ? Buffer.from(found.file.bytes).toString() : `refused: ${found.refused}`;
+  };
+  return { top, own, usr, boot, files, text, pass: (ms: number) => void (now += ms) };
+}
+
+t.test('the operator’s folder comes first, then the distribution’s, for the loaders alone', async (t) => {
+  const { own, usr, boot, files, text, pass } = await makeFolders(t);
+  t.equal(await text('custom.efi'), 'custom');
+  t.equal(await text('sub/deep.efi'), 'deep');
+  t.equal(await text('undionly.kpxe'), 'undionly');
+  t.equal(await text('ipxe.efi'), 'ipxe', 'a link from one of the distribution’s folders to another');
+  t.equal(await text('snponly.efi'), 'refused: no such file', 'a loader that is not installed');
+  t.equal(await text('ipxe.iso'), 'refused: no such file', 'no loader');
+  t.equal(await text('vmlinuz'), 'refused: no such file', 'the host’s own kernel');
+  t.equal(await files.find('ipxe.efi'), join(boot, 'ipxe.efi'));
+  t.equal(await files.find('undionly.kpxe'), join(usr, 'undionly.kpxe'));
+  t.equal(await files.find('absent'), undefined);
+  await writeFile(join(own, 'undionly.kpxe'), 'the operator’s');
+  pass(1000);
+  t.equal(await text('undionly.kpxe'), 'the operator’s');
+});
+
+t.test('TFTP 4: nothing leaves the root', async (t) => {
+  const { top, own, usr, text, pass } = await makeFolders(t);
+  await symlink(join(top, 'secret'), join(own, 'link'));
+  await symlink('..', join(own, 'up'));
+  await symlink(join(top, 'secret'), join(usr, 'secret.efi'));
+  await symlink(join(usr, 'undionly.kpxe'), join(own, 'bios'));
+  await symlink(join(usr, 'ipxe.iso'), join(own, 'iso'));
+  await symlink('custom.efi', join(own, 'alias'));
+  await symlink('loop', join(own, 'loop'));
+  const table: readonly (readonly [string, RegExp])[] = [
+    ['../secret', /^refused/],
+    ['sub/../../secret', /^refused/],
+    ['/etc/passwd', /^refused/],
+    [join(top, 'secret'), /^refused/],
+    ['custom.efi\0', /^refused/],
+    ['link', /^refused: a link leads out/],
+    ['up/secret', /^refused: a link leads out/],
+    ['secret.efi', /^refused/],
+    ['iso', /^refused: a link leads out/],
+    ['loop', /^refused/],
+    ['bios', /^undionly$/],
+    ['alias', /^custom$/],
+  ];
+  for (const [name, answer] of table) t.match(await text(name), answer, JSON.stringify(name));
+  // A link that is turned round later is followed no longer than a second.
+  await rm(join(own, 'alias'));
+  await symlink(join(top, 'secret'), join(own, 'alias'));
+  t.equal(await text('alias'), 'custom');
+  pass(1000);
+  t.match(await text('alias'), /^refused: a link leads out/);
+});
+
+t.test('TFTP 9: only regular files are served', async (t) => {
+  const { own, text } = await makeFolders(t);
+  execFileSync('mkfifo', [join(own, 'fifo')]);
+  await symlink('/dev/zero', join(own, 'zero'));
+  t.equal(await text('sub'), 'refused: not a regular file');
+  t.equal(await text('fifo'), 'refused: not a regular file');
+  t.match(await text('zero'), /^refused/);
+  t.match(await text('custom.efi/x'), /^refused/);
+});
+
+t.test('TFTP 9: a file is read once for each of its states', async (t) => {
+  const { own, files, text } = await makeFolders(t);
+  const path = join(own, 'custom.efi');
+  const bytes = async () => {
+    const found = await files.lookup('custom.efi');
+    return 'file' in found ? found.file.bytes : undefined;
+  };
+  const first = await bytes();
+  const [again, andAgain] = await Promise.all([bytes(), bytes()]);
+  t.equal(again, first);
+  t.equal(andAgain, first);
+  await writeFile(`${path}.new`, 'CUSTOM');
+  await rename(`${path}.new`, path);
+  t.equal(await text('custom.efi'), 'CUSTOM', 'same size, other file');
+  await truncate(path, 3);
+  t.equal(await text('custom.efi'), 'CUS');
+  t.equal(Buffer.from(first ?? []).toString(), 'custom', 'what is being sent does not change');
+  await rm(path);
+  t.match(await text('custom.efi'), /^refused/);
+});
+
+t.test('TFTP 9: memory is bounded, and what is too large is said', async (t) => {
+  const { own } = await makeFolders(t);
+  const snapshots = createSnapshots({ cacheBytes: 1000, maxFileBytes: 5000 });
+  for (let nth = 0; nth < 20; nth++) await writeFile(join(own, `f${nth}`), randomBytes(300));
+  await writeFile(join(own, 'large'), randomBytes(3000));
+  await writeFile(join(own, 'huge'), randomBytes(5001));
+  for (let nth = 0; nth < 20; nth++) {
+    await snapshots.read(join(own, `f${nth}`));
+    t.ok(snapshots.size() <= 1000);
+  }
+  const one = await snapshots.read(join(own, 'large'));
+  t.equal(await snapshots.read(join(own, 'large')), one, 'shared while it is in use');
+  t.ok(snapshots.size() <= 1000);
+  t.match(await snapshots.read(join(own, 'huge')), { refused: /larger than 5000 bytes/ });
+});
+
+t.test('TFTP 9: a file that is replaced during a transfer changes nothing for it', async (t) => {
+  const { own, files } = await makeFolders(t);
+  const before = randomBytes(1300);
+  await writeFile(join(own, 'custom.efi'), before);
+  const harness = await startHarness({ lookup: files.lookup, pace: 'frozen' });
+  t.teardown(harness.stop);
+  const client = await createRawClient(harness.port);
+  t.teardown(client.close);
+  await client.ask('\\custom.efi');
+  const got: Uint8Array[] = [];
+  for (let block = 1; block <= 3; block++) {
+    const { packet, from } = await client.next();
+    if (packet.kind === 'data') got.push(packet.bytes);
+    await writeFile(join(own, 'custom.efi'), randomBytes(block === 2 ? 10 : 5000));
+    await client.ack(block, from.port);
+  }
+  t.same(Buffer.concat(got), before);
+  await harness.until('it ends', () => harness.observations.length === 2);
+  t.match(harness.observations[0], { reasons: [`${join(own, 'custom.efi')}, 1300 bytes`] });
+});
