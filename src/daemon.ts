@@ -62,7 +62,9 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const journal = createJournal({ store, state, clock: now, finalStage: 'booted', logger: loggers.store });
   stack.defer(() => journal.close());
   const leases = createLeaseBook({ store, leases: state.leases, clock: now });
-  const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state), (id) => journal.sessionById(id));
+  const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state), (id) =>
+    journal.sessionById(id),
+  );
 
   const loopWatch = watchBootLoops();
   stack.defer(journal.subscribe((event) => loopWatch.notice(event)));
@@ -78,6 +80,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     catalog,
     interfaces,
     subnets,
+    bootFiles,
     journal,
     sessionTokens,
     loggers,
@@ -140,9 +143,9 @@ function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {
 
 function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
   for (const { architecture, label, file, path } of index.rows()) {
-    if (path !== undefined) tftp.info({ architecture, file, path }, `${label} boots ${file}`);
+    if (path !== undefined) tftp.info({ architecture, file, path }, `${label}: ${file}`);
     else if (file !== undefined)
-      tftp.info({ architecture, file }, `${label} cannot boot: there is no ${file}`);
+      tftp.info({ architecture, file }, `${label}: cannot boot, there is no ${file}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { overviewView, machineView, sessionView } from './admin/api.ts';
+import { machineView, overviewView, sessionView } from './admin/api.ts';
 import type { AdminClient } from './admin/client.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
@@ -33,10 +33,16 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
   };
 }
 
-function readEvents(store: StoreReader, mac: Parameters<AdminClient['events']>[0], sessionId: number | undefined) {
+function readEvents(
+  store: StoreReader,
+  mac: Parameters<AdminClient['events']>[0],
+  sessionId: number | undefined,
+) {
   return store.listEvents({ mac, limit: MAX_EVENTS, ...(sessionId === undefined ? {} : { sessionId }) });
 }
 
 function needsDaemon(): never {
-  throw new TinderboxError('unavailable', 'tinderbox is not running', { remedy: 'Start it: tinderbox serve.' });
+  throw new TinderboxError('unavailable', 'tinderbox is not running', {
+    remedy: 'Start it: tinderbox serve.',
+  });
 }

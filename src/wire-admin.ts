@@ -64,6 +64,8 @@ function statusOf({ config, catalog, preflight, leases }: AdminWiring, startedAt
     })),
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
-    bootFiles: preflight.bootFileIndex.rows().map(({ architecture, path }) => ({ architecture, file: path ?? null })),
+    bootFiles: preflight.bootFileIndex
+      .rows()
+      .map(({ architecture, path }) => ({ architecture, file: path ?? null })),
   };
 }

@@ -9,9 +9,10 @@ import { formatIpv4, type Ipv4Network, networkOf } from './machine/ipv4.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
 import { buildContext } from './render/build-context.ts';
-import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
+import { type BootFiles as BootPaths, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
+import type { BootFiles } from './servers/tftp-files.ts';
 import type { Journal } from './store/port.ts';
 
 /** Sessions whose kernel and initrd are remembered, to know what a download is. */
@@ -22,6 +23,7 @@ export interface HttpWiring {
   readonly catalog: CatalogHolder;
   readonly interfaces: readonly NetworkInterface[];
   readonly subnets: readonly ResolvedSubnet[];
+  readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
   readonly sessionTokens: SessionTokens;
   readonly loggers: Loggers;
@@ -29,8 +31,8 @@ export interface HttpWiring {
 }
 
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
-  const { config, catalog, interfaces, journal, sessionTokens, loggers, now } = wiring;
-  const paths = new Map<number, BootFiles>();
+  const { config, catalog, interfaces, bootFiles, journal, sessionTokens, loggers, now } = wiring;
+  const paths = new Map<number, BootPaths>();
   const networks = knownNetworks(wiring);
   const options: HttpServerOptions = {
     listen: interfaces.flatMap(({ name, addresses }) =>
@@ -39,6 +41,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     port: config.http.port,
     ...(config.http.url === undefined ? {} : { url: config.http.url }),
     assets: config.paths.assets,
+    findLoader: (name) => bootFiles.find(name),
     cacheBytes: config.http.cacheBytes,
     sessionTime: config.http.sessionTime,
     strictAddress: config.http.strictAddress,
@@ -95,7 +98,7 @@ export function knownNetworks({ subnets, interfaces }: Pick<HttpWiring, 'subnets
   return [...subnets, ...own];
 }
 
-function rememberPaths(paths: Map<number, BootFiles>, sessionId: number, render: () => BootFiles): void {
+function rememberPaths(paths: Map<number, BootPaths>, sessionId: number, render: () => BootPaths): void {
   if (paths.has(sessionId)) paths.delete(sessionId);
   paths.set(sessionId, render());
   const [oldest] = paths.keys();

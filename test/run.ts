@@ -4,8 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ensureDebianPackages, LAB_PACKAGES } from '../src/lab/debian-packages.ts';
 import { readTapLine, type TapCounts } from './support/read-tap-line.ts';
@@ -40,7 +40,10 @@ interface Step {
 }
 
 const tapStep = (name: string, pattern: string, jobs: number, timeout: number, exclude?: string): Step => {
-  const files = globSync(pattern, { cwd: ROOT, ...(exclude === undefined ? {} : { exclude: [exclude] }) }).toSorted();
+  const files = globSync(pattern, {
+    cwd: ROOT,
+    ...(exclude === undefined ? {} : { exclude: [exclude] }),
+  }).toSorted();
   const argv = ['tap', '--reporter=tap', `--jobs=${jobs}`, `--timeout=${timeout}`, ...files];
   return { name, argv, tap: true };
 };
@@ -48,7 +51,7 @@ const tapStep = (name: string, pattern: string, jobs: number, timeout: number, e
 const STEPS: readonly Step[] = [
   { name: 'types', argv: ['tsc'] },
   { name: 'lint', argv: ['oxlint', '--deny-warnings'] },
-  { name: 'format', argv: ['biome', 'ci', '--error-on-warnings'] },
+  { name: 'format', argv: ['biome', 'ci', '--error-on-warnings', '--colors=off', '--max-diagnostics=20'] },
   tapStep('unit', 'test/!(e2e|interop|support|fixtures)/**/*.test.ts', 2, 180),
   // One at a time: they load the machine, and real programs have real timers.
   tapStep('interop', 'test/interop/**/*.test.ts', 1, 600),
@@ -88,7 +91,11 @@ async function runStep({ argv, tap }: Step): Promise<TapCounts> {
   const child = spawn(join(BIN, program as string), rest, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}`, TINDERBOX_FULL: full ? '1' : '' },
+    env: {
+      ...process.env,
+      PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}`,
+      TINDERBOX_FULL: full ? '1' : '',
+    },
   });
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const counts = { passed: 0, failed: 0 };

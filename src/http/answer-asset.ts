@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import { basename, dirname } from 'node:path';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
-import type { AssetCache } from './asset-cache.ts';
-import { type AssetFile, findAsset } from './asset-file.ts';
+import { type AssetFile, type FoundAsset, findAsset } from './asset-file.ts';
 import { contentTypeOf, validatorsOf } from './asset-headers.ts';
 import { parseAssetPath } from './asset-path.ts';
-import { type AssetSource, openSource } from './asset-source.ts';
+import type { AssetSource, AssetSources } from './asset-source.ts';
 import { parseByteRange } from './byte-range.ts';
 import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
 import { sendAsset } from './send-asset.ts';
@@ -27,7 +27,7 @@ const ATTEMPTS = 3;
  */
 export async function answerAsset(
   deps: RouteDeps,
-  cache: AssetCache,
+  sources: AssetSources,
   request: BootRequest,
   asset: AssetRequest,
 ): Promise<Answer | undefined> {
@@ -37,7 +37,7 @@ export async function answerAsset(
     return refused(deps, request, 404, 'no such asset', `the path is refused: ${path.reason}`);
   }
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await findAsset(deps.assets, path.segments);
+    const found = await find(deps, path.segments);
     if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
     if (found.kind !== 'file') {
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
@@ -52,7 +52,7 @@ export async function answerAsset(
     }
     let source: AssetSource | undefined;
     try {
-      source = await openSource(cache, found.file);
+      source = await sources.open(found.file);
     } catch (error) {
       deps.logger.error({ asked: request.asked, err: error }, 'an asset cannot be read');
       const reason = `it cannot be read: ${(error as Error).message}`;
@@ -99,6 +99,18 @@ export async function answerAsset(
     'failed',
     { 'retry-after': '2' },
   );
+}
+
+/**
+ * UEFI HTTP boot fetches its loader from /assets/ipxe: the operator's file if there is one, else the distribution's,
+ * exactly as TFTP has it.
+ */
+async function find(deps: RouteDeps, segments: readonly string[]): Promise<FoundAsset> {
+  const found = await findAsset(deps.assets, segments);
+  const [folder, name, ...rest] = segments;
+  if (found.kind !== 'missing' || folder !== 'ipxe' || name === undefined || rest.length > 0) return found;
+  const loader = await deps.findLoader?.(name);
+  return loader === undefined ? found : findAsset(dirname(loader), [basename(loader)]);
 }
 
 interface Head {

@@ -79,6 +79,8 @@ export interface HttpServerOptions {
   readonly url?: string;
   /** The folder that `/assets` serves. It may be a link; it may be missing, and is looked for at each request. */
   readonly assets: string;
+  /** The file without links that a loader's name stands for, where it is not in `<assets>/ipxe` but served all the same. */
+  readonly findLoader?: (name: string) => Promise<string | undefined>;
   /** Bytes of hot files held in memory. */
   readonly cacheBytes: number;
   /** Seconds after its opening in which a session's configuration may be fetched. */

@@ -4,7 +4,7 @@ import { maskSessionTokens } from '../boot/session-token.ts';
 import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { type Answer, type BootRequest, printable, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
-import { createAssetCache } from './asset-cache.ts';
+import { createAssetSources } from './asset-source.ts';
 import { answerBootScript } from './boot-script.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
@@ -25,7 +25,7 @@ type SessionRoute = { Params: { session: string }; Querystring: Query };
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const cache = createAssetCache(options.cacheBytes);
+  const sources = createAssetSources(options.cacheBytes);
   const plans = createPlanMemory();
   const vias = new WeakMap<object, string>();
 
@@ -77,7 +77,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: '/assets/*',
     handler: async (request, reply) => {
       reply.hijack();
-      const answer = await answerAsset(options, cache, requestOf(request), {
+      const answer = await answerAsset(options, sources, requestOf(request), {
         target: request.raw.url ?? '',
         headers: request.raw.headers,
         response: reply.raw,

@@ -1,8 +1,12 @@
+import type { MachineKind } from './qemu-machine.ts';
+
 /** What a console line means for somebody who waits; each is told once, at its first sign. */
 interface Milestone {
   readonly pattern: RegExp;
   readonly text: string;
 }
+
+const IPXE_BANNER = /iPXE .*Open Source Network Boot/;
 
 /**
  * From power-on to `booted`, as QEMU's firmware and the live image print it: SeaBIOS, EDK2, iPXE of 2019 and later,
@@ -13,7 +17,7 @@ const MILESTONES: readonly Milestone[] = [
   { pattern: /Start PXE over IPv4/, text: 'UEFI firmware starts its PXE client' },
   { pattern: /vendor ROM: asking/, text: "the ROM's PXE client asks for an address" },
   { pattern: /NBP filename is|vendor ROM: loading/, text: 'it was told its boot file and loads it by TFTP' },
-  { pattern: /iPXE .*Open Source Network Boot/, text: 'iPXE is up' },
+  { pattern: IPXE_BANNER, text: 'iPXE is up' },
   { pattern: /\/boot\.ipxe\S*\.\.\. ok/, text: 'iPXE has the boot script' },
   { pattern: /\/ipxe\?\S*\.\.\. ok/, text: 'iPXE has the script for this machine' },
   { pattern: /vmlinuz\S*\.\.\..*ok/, text: 'iPXE has the kernel' },
@@ -24,10 +28,18 @@ const MILESTONES: readonly Milestone[] = [
   { pattern: /tinderbox: reported booted/, text: 'it reported that it is up' },
 ];
 
-/** Returns a function to be called with each line of a console; it gives the text of a milestone just reached. */
-export function createMilestoneReader(): (line: string) => string | undefined {
+/**
+ * Returns a function to be called with each line of a console; it gives the text of a milestone just reached. The
+ * ROM of a `bios-rom` machine is iPXE in disguise: its banner does not count.
+ */
+export function createMilestoneReader(kind: MachineKind): (line: string) => string | undefined {
   const open = [...MILESTONES];
+  let disguised = kind === 'bios-rom';
   return (line) => {
+    if (disguised && IPXE_BANNER.test(line)) {
+      disguised = false;
+      return undefined;
+    }
     const index = open.findIndex((milestone) => milestone.pattern.test(line));
     return index < 0 ? undefined : open.splice(index, 1)[0]?.text;
   };

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { TinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
 import { createConsole } from './machine-console.ts';
@@ -23,7 +24,7 @@ export interface QemuMachineOptions {
   /** The tap device in the namespace that is its network cable. */
   readonly tap: string;
   readonly mac: Mac;
-  /** Made if it is missing; holds console.log, the firmware's variables and sockets of this machine. */
+  /** Made if it is missing; holds console.log and the firmware's variables. */
   readonly folder: string;
   /** SMBIOS; derived from the MAC unless told. */
   readonly uuid?: string;
@@ -57,12 +58,14 @@ const OVMF_VARS = '/usr/share/OVMF/OVMF_VARS_4M.fd';
 export async function startQemuMachine(options: QemuMachineOptions): Promise<QemuMachine> {
   const { kind, mac, folder, namespace } = options;
   await mkdir(folder, { recursive: true });
-  const monitor = `${folder}/qmp`;
+  // Not in the machine's folder: the path of a unix socket has at most 107 bytes.
+  const monitorFolder = await mkdtemp(`${tmpdir()}/tinderbox-qmp-`);
+  const monitor = `${monitorFolder}/qmp`;
   const argv = [
     ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'none'],
     ['-accel', options.kvm === true ? 'kvm' : 'tcg', '-cpu', 'max', '-m', String(options.memory ?? 512)],
     ['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ['-qmp', `unix:${monitor},server=on,wait=off`],
+    ['-qmp', `unix:${escapeCommas(monitor)},server=on,wait=off`],
     ['-uuid', options.uuid ?? uuidOf(mac)],
     ['-smbios', smbios(options)],
     ...(await firmwareArguments(options)),
@@ -78,12 +81,12 @@ export async function startQemuMachine(options: QemuMachineOptions): Promise<Qem
   const said: Buffer[] = [];
   child.stderr?.on('data', (chunk: Buffer) => said.push(chunk));
   const exited = new Promise<void>((resolve) => {
-    child.once('close', () => {
-      copy.end();
-      console.end();
-      resolve();
-    });
+    child.once('close', () => resolve());
     child.once('error', () => resolve());
+  }).then(() => {
+    copy.end();
+    console.end();
+    return rm(monitorFolder, { recursive: true, force: true });
   });
   await started(child, monitor, () => Buffer.concat(said).toString('utf8'));
   return {
@@ -124,7 +127,7 @@ async function firmwareArguments(options: QemuMachineOptions): Promise<readonly 
         // The lower slot, so that the operating system calls the card on the cable eth0.
         ['-device', `${card},romfile=`],
         // QEMU's own little network has nothing but the script.
-        ['-netdev', `user,id=rom,restrict=on,tftp=${folder},bootfile=rom.ipxe`],
+        ['-netdev', `user,id=rom,restrict=on,tftp=${escapeCommas(folder)},bootfile=rom.ipxe`],
         ['-device', `virtio-net-pci,netdev=rom,mac=${romMac(mac)},addr=4,bootindex=1`],
       ];
     case 'uefi-x64':
@@ -137,7 +140,7 @@ async function firmwareArguments(options: QemuMachineOptions): Promise<readonly 
       return [
         ['-machine', 'q35'],
         ['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${OVMF_CODE}`],
-        ['-drive', `if=pflash,format=raw,unit=1,file=${folder}/vars.fd`],
+        ['-drive', `if=pflash,format=raw,unit=1,file=${escapeCommas(folder)}/vars.fd`],
         cable,
         // An empty ROM: otherwise iPXE's EFI driver takes the card before EDK2's own PXE client does.
         ['-device', `${card},romfile=,bootindex=1`],
@@ -153,8 +156,7 @@ function smbios({ mac, serial, manufacturer, product }: QemuMachineOptions): str
     product: product ?? 'Lab machine',
     serial: serial ?? `LAB-${mac.replaceAll(':', '').slice(-6).toUpperCase()}`,
   };
-  // QEMU reads a doubled comma as a comma.
-  const fields = Object.entries(values).map(([key, value]) => `${key}=${value.replaceAll(',', ',,')}`);
+  const fields = Object.entries(values).map(([key, value]) => `${key}=${escapeCommas(value)}`);
   return ['type=1', ...fields].join(',');
 }
 
@@ -168,19 +170,26 @@ function romMac(mac: Mac): string {
   return `02:00:00${mac.slice(8)}`;
 }
 
-/** QEMU's monitor appears when the machine is made; before that it can only end with an error. */
+/** Waits until QEMU's monitor answers, which is when the machine runs. */
 async function started(child: ChildProcess, monitor: string, said: () => string): Promise<void> {
-  let failure: Error | undefined;
-  child.once('error', (error) => {
-    failure = error;
-  });
-  for (let tries = 0; tries < 500; tries += 1) {
-    if (existsSync(monitor) && child.exitCode === null) return;
-    if (failure !== undefined || child.exitCode !== null) break;
+  const failures: Error[] = [];
+  child.once('error', (error) => failures.push(error));
+  for (let tries = 0; tries < 500 && failures.length === 0 && child.exitCode === null; tries += 1) {
+    const answers =
+      existsSync(monitor) && (await sendQmpCommand(monitor, 'query-status').then(isTrue, isFalse));
+    if (answers) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await stopProcess(child);
-  throw new TinderboxError('not-found', `QEMU did not start: ${failure?.message ?? said().trim()}`, {
+  throw new TinderboxError('not-found', `QEMU did not start: ${failures[0]?.message ?? said().trim()}`, {
     remedy: 'Install the packages qemu-system-x86, ipxe-qemu, seabios and ovmf.',
   });
 }
+
+/** QEMU reads a doubled comma as a comma. */
+function escapeCommas(text: string): string {
+  return text.replaceAll(',', ',,');
+}
+
+const isTrue = (): boolean => true;
+const isFalse = (): boolean => false;

@@ -6,9 +6,12 @@ const TIMEOUT = 10_000;
 
 /**
  * One command of QEMU's machine protocol (docs/interop/qmp-spec.rst) over its unix socket: the greeting, the
- * negotiation, the command, its answer. Throws TinderboxError `unavailable` if QEMU does not answer in ten seconds.
+ * negotiation, the command, its answer. The greeting comes when the machine is made and runs. Throws TinderboxError `unavailable` if QEMU does not answer in ten seconds.
  */
-export async function sendQmpCommand(path: string, command: 'system_reset' | 'quit'): Promise<void> {
+export async function sendQmpCommand(
+  path: string,
+  command: 'system_reset' | 'quit' | 'query-status',
+): Promise<void> {
   const socket = createConnection({ path });
   socket.setTimeout(TIMEOUT, () => socket.destroy(new Error('no answer')));
   try {

@@ -87,7 +87,7 @@ async function bootOnce(image: LiveImage, folder: string, options: DemoOptions):
     kvm: options.kvm,
   });
   say(`powered on: ${kind}, ${DEMO_MAC}, no disk`);
-  const milestone = createMilestoneReader();
+  const milestone = createMilestoneReader(kind);
   let inConfig = false;
   machine.console.onLine((line) => {
     const text = milestone(line);

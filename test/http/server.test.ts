@@ -1,8 +1,20 @@
 import { connect } from 'node:net';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { TinderboxError } from '../../src/errors.ts';
+import { createLoggers } from '../../src/logger.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import { renderConfig } from '../../src/render/render-config.ts';
+import {
+  bootstrapScript,
+  machineScript,
+  refusalScript,
+  waitScript,
+} from '../../src/render/render-script.ts';
+import { createJournal } from '../../src/store/journal.ts';
+import { openStore } from '../../src/store/sqlite-store.ts';
 import { bootPlan, exchange, startTestServer, testRole } from './start-test-server.ts';
 
 const MAC = '52:54:00:12:34:56';
@@ -460,4 +472,41 @@ t.test('stopping drops a client that does not finish in time', async (t) => {
   await server.stop({ graceMs: 10 });
   t.pass('it stopped although nobody reads');
   socket.destroy();
+});
+
+t.test('the real journal, store and scripts: a whole boot, told from the database', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tinderbox-http-store-'));
+  const store = await openStore({ file: join(dir, 'state.db'), durability: 'process' });
+  const logger = createLoggers({ level: 'silent' }).store;
+  const state = await store.load();
+  const journal = createJournal({ store, state, clock: Date.now, finalStage: 'booted', logger });
+  const { url, assets, tokens } = await startTestServer(t, {
+    journal: journal as never,
+    renderer: { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig },
+    plan: () => bootPlan(testRole('worker')),
+  });
+  t.teardown(async () => {
+    await journal.close();
+    await store.close();
+    await rm(dir, { recursive: true });
+  });
+  await writeFile(join(assets, 'vmlinuz'), 'kernel');
+  await writeFile(join(assets, 'initrd'), 'initrd');
+  t.match((await get(`${url}/boot.ipxe`)).text, `${url}/ipxe?mac=`);
+  t.match((await get(`${url}/ipxe?mac=${MAC}&arch=x86_64&uuid=&serial=`)).text, `${url}/assets/vmlinuz`);
+  const session = journal.sessionOf(MAC as Mac);
+  if (session === undefined) return t.fail('no session');
+  await get(`${url}/assets/vmlinuz`);
+  await get(`${url}/assets/initrd`);
+  const sessionUrl = `${url}/boot/${tokens.tokenFor(session)}`;
+  t.match((await get(`${sessionUrl}/cloud-config`)).text, /^#cloud-config\n/);
+  await get(`${sessionUrl}/report`, { method: 'POST', body: 'stage=booted' });
+
+  await journal.flush();
+  const [stored] = await store.listSessions(MAC as Mac, { limit: 10, offset: 0 });
+  t.match(stored, { stage: 'booted', end: 'booted', role: 'worker', hostname: 'node-1', address: 0x7f000001 });
+  const events = await store.listEvents({ mac: MAC as Mac, sessionId: session.id, limit: 100 });
+  const stages = events.flatMap(({ stage }) => (stage === undefined ? [] : [stage]));
+  t.same(stages, ['script', 'kernel', 'initrd', 'config', 'booted']);
+  t.notMatch(JSON.stringify(events), tokens.tokenFor(session));
 });

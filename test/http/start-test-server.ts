@@ -20,7 +20,7 @@ export function testRole(name = 'worker', config = true): Role {
     description: 'a role of the tests',
     file: `/profiles/${name}/role.yaml`,
     boot: { kernel: source('/assets/vmlinuz'), initrd: [source('/assets/initrd')], cmdline: [] },
-    ...(config ? { config: { format: 'cloud-config', template: source('#cloud-config') } } : {}),
+    ...(config ? { config: { format: 'cloud-config', template: source('#cloud-config\nhostname: {{machine.hostname}}\n') } } : {}),
     identity: 'none',
     parameters: {},
   };

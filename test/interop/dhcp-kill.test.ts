@@ -1,11 +1,12 @@
-import { fileURLToPath } from 'node:url';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { NetworkNamespace } from '../../src/lab/namespace.ts';
 import { createLab, runPerfdhcp, startDaemon } from './support/dhcp-lab.ts';
 
 const TAKE_LEASES = fileURLToPath(new URL('support/take-leases.ts', import.meta.url));
-const MACHINES = 1500;
+const MACHINES = 400;
 const ROUNDS = 4;
 
 function configOf(durability: 'disk' | 'process'): string {
@@ -29,9 +30,22 @@ function note(promises: Promises, output: string): void {
   }
 }
 
-function takeLeases(client: NetworkNamespace, firstMac: number, count: number): Promise<string> {
+/** `onLease` is called with the number of promises so far, as they are made. */
+async function takeLeases(
+  client: NetworkNamespace,
+  firstMac: number,
+  count: number,
+  onLease: (leases: number) => void = () => undefined,
+): Promise<string> {
   const argv = [process.execPath, TAKE_LEASES, String(firstMac), String(count), '40', 'eth0'];
-  return client.run(argv, { timeout: 90_000 });
+  const child = client.spawn(argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8');
+    onLease(output.split('\n').length - 1);
+  });
+  await once(child, 'close');
+  return output;
 }
 
 for (const durability of ['disk', 'process'] as const) {
@@ -44,10 +58,14 @@ for (const durability of ['disk', 'process'] as const) {
     const client = await lab.addClient('10.77.0.3/16');
     const promises: Promises = new Map();
     for (let round = 0; round < ROUNDS; round++) {
-      const taking = takeLeases(client, 0x525400000000 + round * MACHINES, MACHINES);
       // In the middle of the exchanges, each round at another moment.
-      await delay(400 + round * 170);
+      const moment = Promise.withResolvers<number>();
+      const taking = takeLeases(client, 0x525400000000 + round * MACHINES, MACHINES, (leases) => {
+        if (leases >= 20 + round * 60) moment.resolve(leases);
+      });
+      const before = await Promise.race([moment.promise, taking.then(() => MACHINES)]);
       await daemon.kill();
+      test.ok(before < MACHINES, `killed after ${before} leases`);
       await daemon.restart();
       note(promises, await taking);
     }

@@ -2,9 +2,10 @@ import t from 'tap';
 import { createMilestoneReader } from '../../src/lab/boot-milestones.ts';
 
 t.test('tells each step of a boot once, at its first sign', async (t) => {
-  const read = createMilestoneReader();
+  const read = createMilestoneReader('bios-rom');
   const console = [
     ['SeaBIOS (version 1.16.2-debian-1.16.2-1)', 'BIOS is up'],
+    ['iPXE 1.0.0+git-20190125 -- Open Source Network Boot Firmware -- http', undefined],
     ['vendor ROM: asking on net0', "the ROM's PXE client asks for an address"],
     ['vendor ROM: loading undionly.kpxe from 10.77.0.1', 'it was told its boot file and loads it by TFTP'],
     ['iPXE 1.0.0+git-20190125 -- Open Source Network Boot Firmware -- http', 'iPXE is up'],
@@ -18,4 +19,9 @@ t.test('tells each step of a boot once, at its first sign', async (t) => {
     ['tinderbox: reported booted', undefined],
   ] as const;
   for (const [line, text] of console) t.equal(read(line), text, line);
+});
+
+t.test('an iPXE that is no vendor ROM in disguise is told at once', async (t) => {
+  const read = createMilestoneReader('bios-ipxe');
+  t.equal(read('iPXE 1.21.1 -- Open Source Network Boot Firmware -- https://ipxe.org'), 'iPXE is up');
 });

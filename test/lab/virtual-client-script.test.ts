@@ -40,16 +40,16 @@ async function play(
   return { ...outcome, log };
 }
 
-t.test('a kernel, its initrds and its arguments are fetched and booted', async (t) => {
+t.test('a kernel, its initrds and its arguments are fetched and booted', async (test) => {
   const { kind, cmdline, log } = await play(
     'kernel /assets/vmlinuz initrd=root.gz console=ttyS0\ninitrd --name root.gz http://10.77.0.1/assets/root.gz\nboot',
   );
-  t.equal(kind, 'booted');
-  t.equal(cmdline, 'initrd=root.gz console=ttyS0');
-  t.strictSame(log, ['kernel http://10.77.0.1/assets/vmlinuz', 'initrd http://10.77.0.1/assets/root.gz']);
+  test.equal(kind, 'booted');
+  test.equal(cmdline, 'initrd=root.gz console=ttyS0');
+  test.strictSame(log, ['kernel http://10.77.0.1/assets/vmlinuz', 'initrd http://10.77.0.1/assets/root.gz']);
 });
 
-t.test('settings are expanded word by word, in the formats of iPXE', async (t) => {
+t.test('settings are expanded word by word, in the formats of iPXE', async (test) => {
   const cases: [string, string][] = [
     ['${mac}', '52:54:00:12:34:56'],
     ['${net0/mac:hexhyp}', '52-54-00-12-34-56'],
@@ -61,11 +61,11 @@ t.test('settings are expanded word by word, in the formats of iPXE', async (t) =
   ];
   for (const [word, expected] of cases) {
     const { log } = await play(`set which mac\necho ${word}`);
-    t.strictSame(log, [`echo ${expected}`], word);
+    test.strictSame(log, [`echo ${expected}`], word);
   }
 });
 
-t.test('|| and && run or skip by the status of what ran last', async (t) => {
+t.test('|| and && run or skip by the status of what ran last', async (test) => {
   const cases: [string, string[]][] = [
     ['isset ${mac} && echo yes || echo no', ['echo yes']],
     ['isset ${nothing} && echo yes || echo no', ['echo no']],
@@ -76,34 +76,34 @@ t.test('|| and && run or skip by the status of what ran last', async (t) => {
     ['cpuid --ext 29 && echo long mode', ['echo long mode']],
     ['iseq a b || echo error ${errno}', ['echo error virtual']],
   ];
-  for (const [text, expected] of cases) t.strictSame((await play(text)).log, expected, text);
+  for (const [text, expected] of cases) test.strictSame((await play(text)).log, expected, text);
 });
 
-t.test('a failed command ends the script, and is named', async (t) => {
+t.test('a failed command ends the script, and is named', async (test) => {
   const { kind, reason } = await play('echo before\nkernel /gone\nboot', {
     missing: ['http://10.77.0.1/gone'],
   });
-  t.equal(kind, 'failed');
-  t.equal(reason, `${URL_OF_SCRIPT}:3: kernel /gone`);
+  test.equal(kind, 'failed');
+  test.equal(reason, `${URL_OF_SCRIPT}:3: kernel /gone`);
 });
 
-t.test('a script may retry with labels, goto, dhcp and sleep', async (t) => {
+t.test('a script may retry with labels, goto, dhcp and sleep', async (test) => {
   const { kind, log } = await play(':again\ndhcp && goto up ||\nsleep 2\ngoto again\n:up\nkernel /k\nboot', {
     dhcp: [false, true],
   });
-  t.equal(kind, 'booted');
-  t.strictSame(log, ['dhcp', 'sleep 2000', 'dhcp', 'kernel http://10.77.0.1/k']);
+  test.equal(kind, 'booted');
+  test.strictSame(log, ['dhcp', 'sleep 2000', 'dhcp', 'kernel http://10.77.0.1/k']);
 });
 
-t.test('a chained script shares settings, resolves its own URLs and boots for its parent', async (t) => {
+t.test('a chained script shares settings, resolves its own URLs and boots for its parent', async (test) => {
   const { kind, log } = await play('set role worker\nchain --replace /ipxe?mac=${mac}', {
     scripts: { 'http://10.77.0.1/ipxe?mac=52:54:00:12:34:56': '#!ipxe\necho ${role}\nkernel k\nboot' },
   });
-  t.equal(kind, 'booted');
-  t.strictSame(log.slice(1), ['echo worker', 'kernel http://10.77.0.1/k']);
+  test.equal(kind, 'booted');
+  test.strictSame(log.slice(1), ['echo worker', 'kernel http://10.77.0.1/k']);
 });
 
-t.test('what a chained script ends with decides what its parent does next', async (t) => {
+t.test('what a chained script ends with decides what its parent does next', async (test) => {
   const cases: [string, string, ScriptOutcome['kind'], boolean][] = [
     ['exit 0', 'chain /s || echo failed', 'exited', false],
     ['exit 1', 'chain /s || echo failed', 'exited', true],
@@ -112,19 +112,19 @@ t.test('what a chained script ends with decides what its parent does next', asyn
   ];
   for (const [script, text, kind, fell] of cases) {
     const played = await play(text, { scripts: { 'http://10.77.0.1/s': `#!ipxe\n${script}` } });
-    t.equal(played.kind, kind, `${script} / ${text}`);
-    t.equal(played.log.includes('echo failed'), fell, `${script} / ${text}`);
+    test.equal(played.kind, kind, `${script} / ${text}`);
+    test.equal(played.log.includes('echo failed'), fell, `${script} / ${text}`);
   }
 });
 
-t.test('what is no script or cannot be fetched fails the chain', async (t) => {
+t.test('what is no script or cannot be fetched fails the chain', async (test) => {
   const { kind, reason } = await play('chain /page', { scripts: { 'http://10.77.0.1/page': '<html>' } });
-  t.equal(kind, 'failed');
-  t.match(reason, /chain \/page/);
-  t.equal((await play('chain /nothing')).kind, 'failed');
+  test.equal(kind, 'failed');
+  test.match(reason, /chain \/page/);
+  test.equal((await play('chain /nothing')).kind, 'failed');
 });
 
-t.test('what the interpreter does not know is an error with its line, never skipped', async (t) => {
+t.test('what the interpreter does not know is an error with its line, never skipped', async (test) => {
   const cases: [string, RegExp][] = [
     ['echo a\nsanboot http://x/', /boot\.ipxe:3: iPXE command `sanboot`/],
     ['echo ${mac:base64}', /setting format `:base64`/],
@@ -133,5 +133,5 @@ t.test('what the interpreter does not know is an error with its line, never skip
     ['chain http://[', /is no URL/],
     [':a\ngoto a', /the script loops/],
   ];
-  for (const [text, message] of cases) await t.rejects(play(text), { message }, text);
+  for (const [text, message] of cases) await test.rejects(play(text), { message }, text);
 });

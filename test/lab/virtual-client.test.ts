@@ -279,6 +279,21 @@ async function openOnLoopback(port: number): Promise<Socket> {
   });
 }
 
+function option(packet: DhcpPacket, code: number): Uint8Array {
+  return packet.options.get(code) ?? new Uint8Array();
+}
+
+function saysNak(asked: Asked): readonly Answer[] {
+  return asked.type === 'request' ? [{ type: 'nak' }] : serverMode(asked);
+}
+
+async function openLoopbackSocket(options: { readonly port: number }): Promise<Socket> {
+  const socket = createSocket('udp4');
+  socket.bind(options.port, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
+
 function stepNames(result: SimulationResult): string[] {
   return result.steps.map((step) => `${step.ok ? '' : '✗ '}${step.step}`);
 }
@@ -294,9 +309,9 @@ const LATER_STEPS = [
   'report',
 ];
 
-t.test('in server mode a UEFI machine boots from power-on to its report', async (t) => {
+t.test('in server mode a UEFI machine boots from power-on to its report', async (test) => {
   const { result, tftp } = await simulate();
-  t.strictSame(stepNames(result), [
+  test.strictSame(stepNames(result), [
     'rom-discover',
     'rom-request',
     'tftp-size',
@@ -305,62 +320,60 @@ t.test('in server mode a UEFI machine boots from power-on to its report', async 
     'ipxe-request',
     ...LATER_STEPS,
   ]);
-  t.equal(result.ok, true);
-  t.strictSame(result.addresses, { rom: ADDRESS, ipxe: ADDRESS, os: ADDRESS });
-  t.equal(result.loader?.bytes, 70_000);
-  t.equal(result.kernel?.bytes, 6);
-  t.equal(result.initrds[0]?.sha256.length, 64);
-  t.equal(result.hostname, 'node-123456');
-  t.equal(result.role, 'worker');
-  t.match(result.config, /^#cloud-config/);
-  t.equal(result.scripts.length, 2);
-  t.match(result.cmdline, /^cloud-config-url=/);
-  t.ok(result.packets.some((packet) => packet.direction === 'received'));
-  t.strictSame(
+  test.equal(result.ok, true);
+  test.strictSame(result.addresses, { rom: ADDRESS, ipxe: ADDRESS, os: ADDRESS });
+  test.equal(result.loader?.bytes, 70_000);
+  test.equal(result.kernel?.bytes, 6);
+  test.equal(result.initrds[0]?.sha256.length, 64);
+  test.equal(result.hostname, 'node-123456');
+  test.equal(result.role, 'worker');
+  test.match(result.config, /^#cloud-config/);
+  test.equal(result.scripts.length, 2);
+  test.match(result.cmdline, /^cloud-config-url=/);
+  test.ok(result.packets.some((packet) => packet.direction === 'received'));
+  test.strictSame(
     tftp.map((packet) => packet.kind),
     ['read', 'error'],
     'the size probe is stopped with an ERROR',
   );
 });
 
-t.test('ROM, iPXE and operating system ask with the options that firmware sends', async (t) => {
+t.test('ROM, iPXE and operating system ask with the options that firmware sends', async (test) => {
   const { asked } = await simulate({ arch: 'uefi-arm64' });
   const of = (who: Asked['who']): DhcpPacket => asked.find((one) => one.who === who)?.packet as DhcpPacket;
-  const option = (packet: DhcpPacket, code: number): Uint8Array =>
-    packet.options.get(code) ?? new Uint8Array();
   const rom = of('rom');
-  t.equal(decodeVendorClass(option(rom, 60)).text, 'PXEClient:Arch:00011:UNDI:003016');
-  t.strictSame(decodeClientArchitectures(option(rom, 93)), [11]);
-  t.equal(option(rom, 97).length, 17);
-  t.equal(decodeClientUuid(option(rom, 97)), UUID);
-  t.equal(rom.flags, 0x8000);
-  t.equal(macFromBytes(rom.chaddr), MAC);
-  t.notOk(rom.options.has(77) || rom.options.has(175));
+  test.equal(decodeVendorClass(option(rom, 60)).text, 'PXEClient:Arch:00011:UNDI:003016');
+  test.strictSame(decodeClientArchitectures(option(rom, 93)), [11]);
+  test.equal(option(rom, 97).length, 17);
+  test.equal(decodeClientUuid(option(rom, 97)), UUID);
+  test.equal(rom.flags, 0x8000);
+  test.equal(macFromBytes(rom.chaddr), MAC);
+  test.notOk(rom.options.has(77) || rom.options.has(175));
   const ipxe = of('ipxe');
-  t.strictSame(decodeUserClass(option(ipxe, 77)), ['iPXE']);
-  t.ok(decodeIpxeOptions(option(ipxe, 175)).features.includes('http'));
-  t.strictSame(decodeClientArchitectures(option(ipxe, 93)), [11]);
+  test.strictSame(decodeUserClass(option(ipxe, 77)), ['iPXE']);
+  test.ok(decodeIpxeOptions(option(ipxe, 175)).features.includes('http'));
+  test.strictSame(decodeClientArchitectures(option(ipxe, 93)), [11]);
   const os = of('os');
-  t.notOk(os.options.has(60) || os.options.has(93) || os.options.has(97));
-  t.notSame(option(os, 61), option(ipxe, 61), 'the operating system has another client identifier');
+  test.notOk(os.options.has(60) || os.options.has(93) || os.options.has(97));
+  test.notSame(option(os, 61), option(ipxe, 61), 'the operating system has another client identifier');
 });
 
-t.test('the ROM asks at secs 0, 4, 12 and 28 and gives up, as EDK2 does', async (t) => {
+t.test('the ROM asks at secs 0, 4, 12 and 28 and gives up, as EDK2 does', async (test) => {
   const { asked, result } = await simulate({
     answer: () => [],
     sleepFactor: 0.001,
     options: { timing: FIRMWARE_TIMING },
   });
-  t.strictSame(
+  test.strictSame(
     asked.map((one) => one.packet.secs),
     [0, 4, 12, 28],
   );
-  t.equal(result.steps.at(-1)?.ok, false);
-  t.match(result.steps.at(-1)?.answered, /no offer after 4 tries/);
-  t.match(result.steps.at(-1)?.remedy, /tinderbox serve.*network\.interface.*eth1.*firewall/);
+  test.equal(result.steps.at(-1)?.ok, false);
+  test.match(result.steps.at(-1)?.answered, /no offer after 4 tries/);
+  test.match(result.steps.at(-1)?.remedy, /tinderbox serve.*network\.interface.*eth1.*firewall/);
 });
 
-t.test('an offer that comes at the third try is taken', async (t) => {
+t.test('an offer that comes at the third try is taken', async (test) => {
   const { asked, result } = await simulate({
     answer: (question) =>
       question.who === 'rom' && question.type === 'discover' && question.attempt < 3
@@ -368,34 +381,34 @@ t.test('an offer that comes at the third try is taken', async (t) => {
         : serverMode(question),
     options: { until: 'loader' },
   });
-  t.equal(result.ok, true);
-  t.equal(asked.filter((one) => one.type === 'discover').length, 3);
-  t.match(result.steps[0]?.answered, /at try 3/);
+  test.equal(result.ok, true);
+  test.equal(asked.filter((one) => one.type === 'discover').length, 3);
+  test.match(result.steps[0]?.answered, /at try 3/);
 });
 
-t.test('beside another DHCP server a UEFI ROM goes to port 4011, from port 4011', async (t) => {
+t.test('beside another DHCP server a UEFI ROM goes to port 4011, from port 4011', async (test) => {
   const { result, asked } = await simulate({ answer: proxyMode(false) });
-  t.equal(result.ok, true);
-  t.strictSame(stepNames(result).slice(0, 4), ['rom-discover', 'rom-request', 'rom-proxy', 'tftp-size']);
+  test.equal(result.ok, true);
+  test.strictSame(stepNames(result).slice(0, 4), ['rom-discover', 'rom-request', 'rom-proxy', 'tftp-size']);
   const proxied = asked.find((one) => one.port === 4011);
-  t.equal(proxied?.fromPort, 4011);
-  t.equal(proxied?.packet.ciaddr, ADDRESS);
-  t.notOk(stepNames(result).includes('ipxe-proxy'), 'iPXE takes the file of the proxy offer');
+  test.equal(proxied?.fromPort, 4011);
+  test.equal(proxied?.packet.ciaddr, ADDRESS);
+  test.notOk(stepNames(result).includes('ipxe-proxy'), 'iPXE takes the file of the proxy offer');
   const selected = asked.find((one) => one.type === 'request' && one.port === 67);
-  t.strictSame(
+  test.strictSame(
     selected?.packet.options.get(54),
     ipv4Value(ROUTER),
     'the address is asked of the server that offered it',
   );
 });
 
-t.test('a proxy offer with option 43 is booted from without port 4011', async (t) => {
+t.test('a proxy offer with option 43 is booted from without port 4011', async (test) => {
   const { result, asked } = await simulate({ arch: 'bios', answer: proxyMode(true) });
-  t.equal(result.ok, true);
-  t.notOk(asked.some((one) => one.port === 4011));
+  test.equal(result.ok, true);
+  test.notOk(asked.some((one) => one.port === 4011));
 });
 
-t.test('iPXE asks port 4011 from port 68 where the proxy offer names no file', async (t) => {
+t.test('iPXE asks port 4011 from port 68 where the proxy offer names no file', async (test) => {
   const full = proxyMode(false);
   const { result, asked } = await simulate({
     answer: (question) =>
@@ -403,12 +416,12 @@ t.test('iPXE asks port 4011 from port 68 where the proxy offer names no file', a
         question.who === 'ipxe' && question.port === 67 ? { ...answer, file: '' } : answer,
       ),
   });
-  t.equal(result.ok, true);
-  t.ok(stepNames(result).includes('ipxe-proxy'));
-  t.equal(asked.find((one) => one.who === 'ipxe' && one.port === 4011)?.fromPort, 68);
+  test.equal(result.ok, true);
+  test.ok(stepNames(result).includes('ipxe-proxy'));
+  test.equal(asked.find((one) => one.who === 'ipxe' && one.port === 4011)?.fromPort, 68);
 });
 
-t.test('iPXE waits for a proxy unless option 175 says that none comes', async (t) => {
+t.test('iPXE waits for a proxy unless option 175 says that none comes', async (test) => {
   const bootScript = async (noPxeDhcp: boolean): Promise<string | undefined> => {
     const { result } = await simulate({
       pages: { 'GET http://10.77.0.1/proxy.ipxe': MACHINE_SCRIPT },
@@ -426,23 +439,23 @@ t.test('iPXE waits for a proxy unless option 175 says that none comes', async (t
       },
       options: { timing: { ...FIRMWARE_TIMING, settle: 0 } },
     });
-    t.equal(result.ok, true);
+    test.equal(result.ok, true);
     return result.scripts[0]?.url;
   };
-  t.equal(await bootScript(false), 'http://10.77.0.1/proxy.ipxe');
-  t.equal(await bootScript(true), 'http://10.77.0.1/boot.ipxe');
+  test.equal(await bootScript(false), 'http://10.77.0.1/proxy.ipxe');
+  test.equal(await bootScript(true), 'http://10.77.0.1/boot.ipxe');
 });
 
-t.test('UEFI HTTP boot loads a URL and then asks as a plain UEFI iPXE', async (t) => {
+t.test('UEFI HTTP boot loads a URL and then asks as a plain UEFI iPXE', async (test) => {
   const pages = { 'GET http://10.77.0.1/snponly.efi': 'efi' };
   const { result, asked } = await simulate({ arch: 'uefi-x64-http', pages });
-  t.equal(result.ok, true);
-  t.ok(stepNames(result).includes('http-loader'));
+  test.equal(result.ok, true);
+  test.ok(stepNames(result).includes('http-loader'));
   const ipxe = asked.find((one) => one.who === 'ipxe')?.packet;
-  t.strictSame(decodeClientArchitectures(ipxe?.options.get(93) ?? new Uint8Array()), [7]);
+  test.strictSame(decodeClientArchitectures(ipxe?.options.get(93) ?? new Uint8Array()), [7]);
 });
 
-t.test('a 503 with Retry-After is waited for, as iPXE does', async (t) => {
+t.test('a 503 with Retry-After is waited for, as iPXE does', async (test) => {
   let busy = 2;
   const { result } = await simulate({
     pages: {
@@ -452,20 +465,18 @@ t.test('a 503 with Retry-After is waited for, as iPXE does', async (t) => {
           : withLength('kernel'),
     },
   });
-  t.equal(result.ok, true);
-  t.equal(busy, -1);
+  test.equal(result.ok, true);
+  test.equal(busy, -1);
 });
 
-t.test('each step is told as it ends, and the machine stops where it was asked to', async (t) => {
+t.test('each step is told as it ends, and the machine stops where it was asked to', async (test) => {
   const seen: ClientStep[] = [];
   const { result } = await simulate({ options: { onStep: (step) => seen.push(step), until: 'config' } });
-  t.strictSame(seen, result.steps);
-  t.equal(result.steps.at(-1)?.step, 'config');
+  test.strictSame(seen, result.steps);
+  test.equal(result.steps.at(-1)?.step, 'config');
 });
 
-t.test('each failure names its step, what was expected and what to do', async (t) => {
-  const nak = (asked: Asked): readonly Answer[] =>
-    asked.type === 'request' ? [{ type: 'nak' }] : serverMode(asked);
+t.test('each failure names its step, what was expected and what to do', async (test) => {
   const cases: [string, Setup, string, RegExp, RegExp][] = [
     ['silent server', { answer: () => [] }, 'rom-discover', /no offer/, /firewall/],
     [
@@ -483,7 +494,7 @@ t.test('each failure names its step, what was expected and what to do', async (t
       /tinderbox check/,
     ],
     ['rubbish', { answer: () => [new Uint8Array(240)] }, 'rom-discover', /malformed/, /tcpdump/],
-    ['NAK', { answer: nak }, 'rom-request', /NAK/, /events/],
+    ['NAK', { answer: saysNak }, 'rom-request', /NAK/, /events/],
     [
       'no ACK',
       { answer: (asked) => (asked.type === 'request' ? [] : serverMode(asked)) },
@@ -585,42 +596,41 @@ t.test('each failure names its step, what was expected and what to do', async (t
   for (const [name, setup, step, answered, remedy] of cases) {
     const { result } = await simulate(setup);
     const last = result.steps.at(-1);
-    t.equal(result.ok, false, name);
-    t.equal(last?.step, step, name);
-    t.equal(last?.ok, false, name);
-    t.match(last?.answered, answered, name);
-    t.match(last?.remedy, remedy, name);
+    test.equal(result.ok, false, name);
+    test.equal(last?.step, step, name);
+    test.equal(last?.ok, false, name);
+    test.match(last?.answered, answered, name);
+    test.match(last?.remedy, remedy, name);
   }
 });
 
-t.test('a script that never ends is stopped by the time for the whole boot', async (t) => {
+t.test('a script that never ends is stopped by the time for the whole boot', async (test) => {
   const { result } = await simulate({
     pages: { 'GET http://10.77.0.1/boot.ipxe': '#!ipxe\n:again\nsleep 100\ngoto again' },
     options: { signal: AbortSignal.timeout(800) },
   });
-  t.equal(result.ok, false);
-  t.match(result.steps.at(-1), { ok: false, answered: /time for the whole boot/, remedy: /--timeout/ });
+  test.equal(result.ok, false);
+  test.match(result.steps.at(-1), { ok: false, answered: /time for the whole boot/, remedy: /--timeout/ });
 });
 
-t.test('a machine that is told to wait says so after a few questions', async (t) => {
+t.test('a machine that is told to wait says so after a few questions', async (test) => {
   const wait = '#!ipxe\necho this machine waits for approval\nsleep 10\nchain --replace /wait ||\nshell';
   const { result } = await simulate({
     pages: { 'GET http://10.77.0.1/boot.ipxe': wait, 'GET http://10.77.0.1/wait': wait },
   });
-  t.match(result.steps.at(-1), { step: 'script', ok: false, answered: /waits for approval/, remedy: /assign/ });
+  test.match(result.steps.at(-1), {
+    step: 'script',
+    ok: false,
+    answered: /waits for approval/,
+    remedy: /assign/,
+  });
 });
 
-t.test('one port serves many machines, each its own replies', async (t) => {
+t.test('one port serves many machines, each its own replies', async (test) => {
   const server = createSocket('udp4');
   server.bind(0, '127.0.0.1');
   await once(server, 'listening');
-  const openSocket = async (options: { port: number }): Promise<Socket> => {
-    const socket = createSocket('udp4');
-    socket.bind(options.port, '127.0.0.1');
-    await once(socket, 'listening');
-    return socket;
-  };
-  const port = await createClientPort(openSocket, undefined, { client: 0, pxe: 0 });
+  const port = await createClientPort(openLoopbackSocket, undefined, { client: 0, pxe: 0 });
   const loopback = parseIpv4('127.0.0.1') as Ipv4;
   // Everything comes back to the sender twice: as it is, and under a transaction that nobody has.
   server.on('message', (bytes, remote) => {
@@ -639,7 +649,7 @@ t.test('one port serves many machines, each its own replies', async (t) => {
   const all = new Promise<void>((resolve) => {
     for (const [index, bytes] of packets.entries()) {
       port.subscribe(1000 + (index % 5), macFromBytes(bytes.subarray(28, 34)), (received) => {
-        t.equal(received.bytes[33], index);
+        test.equal(received.bytes[33], index);
         heard.set(index, (heard.get(index) ?? 0) + 1);
         if (heard.size === packets.length) resolve();
       });
@@ -647,19 +657,19 @@ t.test('one port serves many machines, each its own replies', async (t) => {
   });
   for (const bytes of packets) await port.send(bytes, loopback, server.address().port);
   await all;
-  t.ok(
+  test.ok(
     [...heard.values()].every((count) => count === 1),
     'no machine hears another, nor twice',
   );
-  const stop = port.subscribe(7, MAC, () => t.fail('nobody listens any more'));
+  const stop = port.subscribe(7, MAC, () => test.fail('nobody listens any more'));
   stop();
   const sent = await port.sendPxe(packets[0] as Uint8Array, loopback, server.address().port);
-  t.not(sent, 0);
+  test.not(sent, 0);
   await port.close();
   await new Promise<void>((done) => server.close(() => done()));
 });
 
-t.test('where another program holds 4011, the port asks from 68', async (t) => {
+t.test('where another program holds 4011, the port asks from 68', async (test) => {
   let opened = 0;
   const openSocket = async (): Promise<Socket> => {
     if (opened++ > 0) throw new TinderboxError('in-use', 'the daemon has it');
@@ -673,8 +683,8 @@ t.test('where another program holds 4011, the port asks from 68', async (t) => {
   sink.bind(0, '127.0.0.1');
   await once(sink, 'listening');
   const from = await port.sendPxe(new Uint8Array(300), parseIpv4('127.0.0.1') as Ipv4, sink.address().port);
-  t.ok(from > 0);
-  t.equal(opened, 2);
+  test.ok(from > 0);
+  test.equal(opened, 2);
   await port.close();
   sink.close();
 });

@@ -8,6 +8,10 @@ import { createRawClient, KNOWN_MAC, LOCALHOST, readWith, startHarness } from '.
 const loader = randomBytes(74_213);
 const files = { 'undionly.kpxe': loader, small: Buffer.from('small'), 'three-blocks': randomBytes(1300) };
 
+async function fail(): Promise<never> {
+  throw new Error('no more sockets');
+}
+
 t.test('TFTP 1: reads only, octet only, from a port of the transfer’s own', async (t) => {
   const harness = await startHarness({ files });
   t.teardown(harness.stop);
@@ -352,9 +356,6 @@ t.test('whatever comes, the server serves on', async (t) => {
 t.test(
   'a socket that cannot be opened is an error at the start, and only a lost transfer later',
   async (t) => {
-    const fail = async (): Promise<never> => {
-      throw new Error('no more sockets');
-    };
     await t.rejects(startHarness({ openSocket: fail }), { message: 'no more sockets' });
     let opened = 0;
     const { openUdpSocket } = await import('../../src/net/open-udp-socket.ts');

@@ -3,11 +3,11 @@ import type { ServerEnvironment } from '../../src/boot/dhcp-action.ts';
 import type { Subnet } from '../../src/boot/subnet.ts';
 import {
   type Ipv4,
+  type Ipv4Network,
+  type Ipv4Range,
   parseIpv4,
   parseNetwork,
   parseRange,
-  type Ipv4Network,
-  type Ipv4Range,
 } from '../../src/machine/ipv4.ts';
 import type { Catalog, MachineEntry } from '../../src/machine/role.ts';
 

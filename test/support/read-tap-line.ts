@@ -15,7 +15,11 @@ export function readTapLine(line: string): TapCounts & { readonly print: boolean
   const skipped = /# (SKIP|TODO)\b/i.test(line);
   const failed = verdict === 'not ok' || skipped;
   const isTest = indent.length === 4;
-  return { passed: isTest && !failed ? 1 : 0, failed: isTest && failed ? 1 : 0, print: failed || indent.length === 0 };
+  return {
+    passed: isTest && !failed ? 1 : 0,
+    failed: isTest && failed ? 1 : 0,
+    print: failed || indent.length === 0,
+  };
 }
 
 /** YAML below a failed assertion; passed ones have none. */

@@ -1,6 +1,5 @@
-import { execFile, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,8 +7,8 @@ import { ensureLiveImage } from '../../src/lab/live-image.ts';
 import { stopProcess } from '../../src/lab/namespace.ts';
 import { createProvisioningNetwork, type ProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
 import { type MachineKind, type QemuMachine, startQemuMachine } from '../../src/lab/qemu-machine.ts';
-import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
+import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -104,15 +103,15 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     startDaemon,
     stopDaemon,
     async powerOn(kind, mac) {
-      const tap = network.taps[plugged % network.taps.length] as string;
+      const number = plugged++;
+      const tap = network.taps[number % network.taps.length] as string;
       const machine = await startQemuMachine({
         kind,
         namespace: network.namespace,
         tap,
         mac: parseMac(mac) as Mac,
-        folder: join(folder, `machine-${plugged}`),
+        folder: join(folder, `machine-${number}`),
       });
-      plugged++;
       started.use(machine);
       return machine;
     },

@@ -223,7 +223,7 @@ export async function runUdhcpc(
   }
 }
 
-/** The DHCP servers that answered: lines of perfdhcp's report by name. */
+/** Of perfdhcp's report; `sent` and `received` are of DISCOVER and OFFER. */
 export interface PerfReport {
   readonly sent: number;
   readonly received: number;
@@ -234,21 +234,23 @@ export interface PerfReport {
   readonly text: string;
 }
 
+function readNumber(within: string, label: string): number {
+  return Number(new RegExp(`${label}:\\s*(-?[\\d.]+)`).exec(within)?.[1] ?? 0);
+}
+
 /** perfdhcp acts as a relay; its reports are for people, and read here. */
 export function parsePerfdhcp(text: string): PerfReport {
   const section = (name: string): string => {
     const start = text.indexOf(`***Statistics for: ${name}***`);
     return start < 0 ? '' : text.slice(start, text.indexOf('***', start + name.length + 22) + 1 || undefined);
   };
-  const number = (within: string, label: string): number =>
-    Number(new RegExp(`${label}:\\s*(-?[\\d.]+)`).exec(within)?.[1] ?? 0);
   const offers = section('DISCOVER-OFFER');
   const acks = section('REQUEST-ACK');
   return {
-    sent: number(offers, 'sent packets'),
-    received: number(offers, 'received packets'),
-    drops: number(offers, 'drops') + number(acks, 'drops'),
-    acks: number(acks, 'received packets'),
+    sent: readNumber(offers, 'sent packets'),
+    received: readNumber(offers, 'received packets'),
+    drops: readNumber(offers, 'drops') + readNumber(acks, 'drops'),
+    acks: readNumber(acks, 'received packets'),
     rate: Number(/Rate: ([\d.]+) 4-way exchanges\/second/.exec(text)?.[1] ?? 0),
     text,
   };

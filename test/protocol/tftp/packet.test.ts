@@ -46,20 +46,22 @@ t.test('encode and decode are inverse', async () => {
   );
 });
 
+/** True, unless something else than the decoder's own error is thrown. */
+function decodesOrRefuses(bytes: Uint8Array): boolean {
+  try {
+    decodeTftpPacket(bytes);
+  } catch (error) {
+    if (!(error instanceof TftpDecodeError)) throw error;
+  }
+  return true;
+}
+
 t.test('decoding throws nothing but its own error, whatever the bytes', async () => {
-  const decode = (bytes: Uint8Array): boolean => {
-    try {
-      decodeTftpPacket(bytes);
-    } catch (error) {
-      if (!(error instanceof TftpDecodeError)) throw error;
-    }
-    return true;
-  };
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 700 }), decode), { numRuns: 5000 });
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 700 }), decodesOrRefuses), { numRuns: 5000 });
   const opcode = fc.integer({ min: 0, max: 7 });
   fc.assert(
     fc.property(opcode, fc.uint8Array({ maxLength: 80 }), (code, rest) =>
-      decode(Uint8Array.of(0, code, ...rest)),
+      decodesOrRefuses(Uint8Array.of(0, code, ...rest)),
     ),
     { numRuns: 5000 },
   );
