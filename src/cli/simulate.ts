@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { maskSessionTokens } from '../boot/session-token.ts';
 import type {
   ClientStep,
   FetchHttp,
@@ -117,7 +118,8 @@ function formatStep(step: ClientStep): string {
   const time = step.ms < 1000 ? `${Math.round(step.ms)} ms` : `${(step.ms / 1000).toFixed(1)} s`;
   const head = `${step.ok ? '✓' : '✗'} ${step.step.padEnd(13)} ${step.asked}`;
   const remedy = step.remedy === undefined ? '' : `\n    ${step.remedy}`;
-  return `${head}\n    ${step.answered} (${time})${remedy}\n`;
+  // A session's URL is the right to its configuration; what is printed is passed on.
+  return maskSessionTokens(`${head}\n    ${step.answered} (${time})${remedy}\n`);
 }
 
 function formatEnd(result: SimulationResult): string {

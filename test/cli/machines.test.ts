@@ -96,12 +96,15 @@ t.test('the table shows who every machine is and how far it came', async (t) => 
   t.match(await run({}), /^No machine was seen yet\. Power one on/);
 });
 
+async function tableLineOf(rest: Partial<SessionView>): Promise<string | undefined> {
+  const machines = [{ machine, session: { ...session, ...rest } }];
+  return (await run({}, { machines })).split('\n')[1];
+}
+
 t.test('a stage says how its session ended, or that it stalled', async (t) => {
-  const stageOf = async (rest: Partial<SessionView>) =>
-    (await run({}, { machines: [{ machine, session: { ...session, ...rest } }] })).split('\n')[1];
-  t.match(await stageOf({ end: 'failed' }), 'config (failed)');
-  t.match(await stageOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
-  t.match(await stageOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
+  t.match(await tableLineOf({ end: 'failed' }), 'config (failed)');
+  t.match(await tableLineOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
+  t.match(await tableLineOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
 });
 
 t.test('a timeline says when, what was asked, what was answered and why', async (t) => {
@@ -192,6 +195,7 @@ t.test('wrong usage is said as such', async (t) => {
 
 t.test('what a machine says cannot act on the terminal', async (t) => {
   const text = formatEvent(event(0, { asked: 'GET /\u001b[2J\u202e', answered: 'a\nb', reasons: ['\u0007bell'] }), T0);
+  // oxlint-disable-next-line no-control-regex
   t.notMatch(text.replaceAll('\n', ''), /[\u0000-\u001f\u202e]/);
   t.equal(text.split('\n').length, 3);
 });

@@ -46,10 +46,11 @@ export async function startTestServer(
   overrides: Partial<HttpServerOptions> & { readonly journal?: FakeJournal } = {},
 ): Promise<TestServer> {
   const assets = await mkdtemp(join(tmpdir(), 'tinderbox-http-'));
+  t.teardown(() => rm(assets, { recursive: true }));
   const journal = overrides.journal ?? createFakeJournal();
   const lines: string[] = [];
   const sink = { write: (line: string) => void lines.push(line) } as unknown as NodeJS.WritableStream;
-  const tokens = createSessionTokens(new Uint8Array(32).fill(7), journal.sessionById);
+  const tokens = createSessionTokens(new Uint8Array(32).fill(7), (id) => journal.sessionById(id));
   const server = await startHttpServer({
     listen: [{ host: '127.0.0.1', via: 'lo' }],
     port: 0,
@@ -79,10 +80,7 @@ export async function startTestServer(
     clock: Date.now,
     ...overrides,
   });
-  t.teardown(async () => {
-    await server.stop({ graceMs: 0 });
-    await rm(assets, { recursive: true });
-  });
+  t.teardown(() => server.stop({ graceMs: 0 }));
   const port = server.addresses[0]?.port ?? 0;
   return {
     url: `http://127.0.0.1:${port}`,
