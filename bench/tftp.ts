@@ -169,7 +169,7 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-function format(row: BenchRow): string {
+export function formatRow(row: BenchRow): string {
   const ratio = row.ratio === undefined ? '' : `  Tinderbox is ${row.ratio.toFixed(2)} ×`;
   return `${row.work.padEnd(32)}${row.server.padEnd(12)}${row.value.toFixed(0).padStart(7)} ${row.unit}${ratio}`;
 }
@@ -177,5 +177,5 @@ function format(row: BenchRow): string {
 if (import.meta.main) {
   const rows = await run(Number(process.argv[2] ?? 5));
   if (process.argv.includes('--json')) console.log(JSON.stringify(rows));
-  else for (const row of rows) console.log(format(row));
+  else for (const row of rows) console.log(formatRow(row));
 }

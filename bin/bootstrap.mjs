@@ -6,8 +6,8 @@
 // Installs only if node_modules is not what package-lock.json says.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const WANTED_NODE = 24;
@@ -38,18 +38,28 @@ function readJson(name) {
   return JSON.parse(readFileSync(join(root, name), 'utf8'));
 }
 
+/**
+ * `npm ci`; where it refuses the lock file, `npm install` without writing to it: npm leaves packages for platforms
+ * that a mirror does not have out of the lock file, and then `npm ci` calls that file out of date.
+ */
 function install() {
-  console.error('installing npm packages (npm ci)');
+  console.error('installing npm packages');
+  if (npm(['ci'], 'pipe') === 0) return;
+  if (npm(['install', '--no-save'], 'inherit') === 0) return;
+  fail('the npm packages could not be installed', 'Its messages are above; npm needs to reach its registry.');
+}
+
+function npm(command, output) {
   // Without the pinned Node, which is about to be replaced.
   const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
-  const { status, error } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const { status, error } = spawnSync('npm', [...command, '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', output === 'pipe' ? 'pipe' : 2, output === 'pipe' ? 'pipe' : 2],
     env: { ...process.env, PATH: path.join(delimiter) },
   });
   if (error !== undefined)
     fail(`cannot run npm: ${error.message}`, 'Install npm (Debian: apt-get install npm).');
-  if (status !== 0) fail('npm ci failed', 'Its messages are above; npm needs to reach its registry.');
+  return status;
 }
 
 function chooseNode() {

@@ -8,6 +8,7 @@ import type { Catalog } from './machine/role.ts';
 import { openUdpSocket } from './net/open-udp-socket.ts';
 import { checkReservations, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
+import { DATABASE_FILE } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { startTftpServer } from './servers/tftp.ts';
@@ -53,7 +54,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const catalog = await openCheckedCatalog(config, preflight, loggers);
   stack.defer(() => catalog.close());
   const store = await openStore({
-    file: join(config.paths.state, 'tinderbox.db'),
+    file: join(config.paths.state, DATABASE_FILE),
     durability: config.dhcp.leaseDurability,
     logger: loggers.store,
   });

@@ -3,6 +3,7 @@ import { machineView, overviewView, sessionView } from './admin/api.ts';
 import type { AdminClient } from './admin/client.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { DATABASE_FILE } from './preflight-state.ts';
 import type { StoreReader } from './store/port.ts';
 import { openStoreReadOnly } from './store/sqlite-store.ts';
 
@@ -13,7 +14,7 @@ const MAX_EVENTS = 1000;
  * a daemon throws `unavailable`. Throws `not-found` if there is no database.
  */
 export async function openOfflineClient(config: Config): Promise<AdminClient & AsyncDisposable> {
-  const store = await openStoreReadOnly(join(config.paths.state, 'tinderbox.db'));
+  const store = await openStoreReadOnly(join(config.paths.state, DATABASE_FILE));
   return {
     listMachines: async (page = { limit: 1000, offset: 0 }) => ({
       machines: (await store.listMachines(page)).map(overviewView),

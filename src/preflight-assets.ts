@@ -28,10 +28,9 @@ export async function checkRoleAssets(config: Config, catalog: Catalog): Promise
   for (const use of usesOf(catalog)) {
     const severity = use.used ? 'error' : 'warning';
     try {
-      const { kernel, initrd } = tryOut(config, use);
-      for (const path of [kernel, ...initrd]) {
+      for (const { path, line } of namedFiles(use.role, tryOut(config, use))) {
         const missing = await missingAsset(config, path);
-        if (missing !== undefined) add({ severity, file: use.role.file, ...missing });
+        if (missing !== undefined) add({ severity, file: use.role.file, line, ...missing });
       }
     } catch (thrown) {
       const { message, remedy } = toTinderboxError(thrown);
@@ -101,6 +100,17 @@ function tryOut(config: Config, { role, parameters, mac, hostname, address }: Ro
   });
   if (role.config !== undefined) renderConfig(role, context);
   return renderBootFiles(role, context);
+}
+
+/** What a machine would fetch, with the line of role.yaml that names it. */
+function namedFiles({ boot }: Role, { kernel, initrd }: BootFiles) {
+  // An initrd that renders to nothing is left out: then the list's own line has to do.
+  const lineOf = (index: number): number =>
+    (initrd.length === boot.initrd.length ? boot.initrd[index] : boot.initrd[0])?.line ?? boot.kernel.line;
+  return [
+    { path: kernel, line: boot.kernel.line },
+    ...initrd.map((path, index) => ({ path, line: lineOf(index) })),
+  ];
 }
 
 async function missingAsset(

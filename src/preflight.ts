@@ -1,5 +1,3 @@
-import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadCatalog } from './catalog/load-catalog.ts';
 import type { Config, ResolvedSubnet } from './config/port.ts';
@@ -10,6 +8,7 @@ import type { Catalog } from './machine/role.ts';
 import { findInterface } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
+import { checkState } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { allLoaders, type BootFileIndex, createBootFileIndex } from './servers/boot-file-index.ts';
 import { type BootFiles, createBootFiles, DISTRIBUTION_FOLDERS } from './servers/tftp-files.ts';
@@ -120,24 +119,6 @@ function checkBootFiles(config: Config, index: BootFileIndex): readonly Problem[
         'Put it into the first, or install the package ipxe (Debian, Ubuntu), ipxe-bootimgs (Fedora).',
       ),
     );
-}
-
-async function checkState(config: Config): Promise<readonly Problem[]> {
-  const { state } = config.paths;
-  try {
-    await mkdir(state, { recursive: true, mode: 0o700 });
-    await access(state, constants.R_OK | constants.W_OK | constants.X_OK);
-    return [];
-  } catch (thrown) {
-    const { message } = toTinderboxError(thrown);
-    return [
-      error(
-        config.file,
-        `paths.state: ${state} cannot be written: ${message}`,
-        'Make it a folder of the user that runs tinderbox.',
-      ),
-    ];
-  }
 }
 
 function error(file: string, message: string, remedy?: string): Problem {

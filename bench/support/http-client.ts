@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 
 /**
  * Runs in a process of its own: downloads one URL over N connections for some seconds and throws the bytes away.
- * argv: port path connections seconds. Prints `{"bytes":…,"seconds":…}`. Reads into one shared buffer
+ * argv: port path connections seconds [host]. Prints `{"bytes":…,"seconds":…}`. Reads into one shared buffer
  * (`onread`), so that the client costs as little as it can.
  */
 interface Job {
@@ -10,9 +10,16 @@ interface Job {
   readonly path: string;
   readonly connections: number;
   readonly seconds: number;
+  readonly host: string;
 }
 
-function measure({ port, path, connections, seconds }: Job): Promise<{ bytes: number; seconds: number }> {
+function measure({
+  port,
+  path,
+  connections,
+  seconds,
+  host,
+}: Job): Promise<{ bytes: number; seconds: number }> {
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   const head = `GET ${path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n`;
   const started = process.hrtime.bigint();
@@ -28,7 +35,7 @@ function measure({ port, path, connections, seconds }: Job): Promise<{ bytes: nu
       }
       const socket = connect({
         port,
-        host: '127.0.0.1',
+        host,
         onread: {
           buffer,
           callback(count) {
@@ -46,6 +53,12 @@ function measure({ port, path, connections, seconds }: Job): Promise<{ bytes: nu
   });
 }
 
-const [port, path = '/', connections, seconds] = process.argv.slice(2);
-const result = await measure({ port: Number(port), path, connections: Number(connections), seconds: Number(seconds) });
+const [port, path = '/', connections, seconds, host = '127.0.0.1'] = process.argv.slice(2);
+const result = await measure({
+  port: Number(port),
+  path,
+  connections: Number(connections),
+  seconds: Number(seconds),
+  host,
+});
 console.log(JSON.stringify(result));

@@ -1,5 +1,5 @@
-import { createLoggers } from '../../src/logger.ts';
 import { startHttpServer } from '../../src/http/server.ts';
+import { createLoggers } from '../../src/logger.ts';
 import type { Journal } from '../../src/store/port.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { EventKind } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, SessionEnd } from '../machine/session.ts';
-import { laterStage, type Stage, STAGES, stageReached } from '../machine/stage.ts';
+import { laterStage, STAGES, type Stage, stageReached } from '../machine/stage.ts';
 
 /** What a boot session needs to know of one thing that its machine did. */
 export interface SessionStep {
@@ -130,7 +130,8 @@ function carryOn(
     ...current,
     updatedAt: Math.max(current.updatedAt, step.at),
     stage: laterStage(current.stage, proven),
-    stageTimes: step.stage === undefined ? current.stageTimes : withStage(current.stageTimes, step.stage, step.at),
+    stageTimes:
+      step.stage === undefined ? current.stageTimes : withStage(current.stageTimes, step.stage, step.at),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
   };
   if (step.end !== undefined) {

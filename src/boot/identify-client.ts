@@ -1,11 +1,11 @@
 import { architectureByCode, type FirmwareArchitecture } from '../machine/architecture.ts';
 import { type Mac, macFromBytes } from '../machine/mac.ts';
-import { OPTION } from '../protocol/dhcp/option-codes.ts';
 import { decodeVendorClass, type VendorClass } from '../protocol/dhcp/option-60.ts';
 import { decodeUserClass } from '../protocol/dhcp/option-77.ts';
 import { decodeClientArchitectures } from '../protocol/dhcp/option-93.ts';
 import { decodeClientUuid } from '../protocol/dhcp/option-97.ts';
 import { decodeIpxeOptions, type IpxeOptions } from '../protocol/dhcp/option-175.ts';
+import { OPTION } from '../protocol/dhcp/option-codes.ts';
 import type { DhcpPacket } from '../protocol/dhcp/packet.ts';
 
 /** Who sent a DHCP packet, as far as a boot goes. */

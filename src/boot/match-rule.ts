@@ -1,5 +1,5 @@
-import { formatIpv4, formatNetwork, networkContains } from '../machine/ipv4.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import { formatIpv4, formatNetwork, networkContains } from '../machine/ipv4.ts';
 import type { RuleMatch } from '../machine/role.ts';
 
 /** Facts that are known in DHCP already; what decides the first loader may depend on these only. */

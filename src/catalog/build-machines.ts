@@ -1,5 +1,5 @@
-import type { DocumentReading } from '../document/read-document.ts';
 import { nearestWord } from '../document/nearest-word.ts';
+import type { DocumentReading } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import { formatIpv4, type Ipv4, parseIpv4, parseNetwork } from '../machine/ipv4.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';

@@ -10,7 +10,11 @@ export function reportFailure(
 ): { readonly text: string; readonly code: ExitCode } {
   const error = toTinderboxError(thrown);
   const lines = [`tinderbox: ${error.message}`];
-  for (const problem of error.problems) lines.push(`  ${formatProblem(problem)}`);
+  for (const problem of error.problems) {
+    // Some messages quote their problems already.
+    const text = formatProblem(problem);
+    if (!error.message.includes(text)) lines.push(`  ${text}`);
+  }
   if (error.remedy !== undefined) lines.push(`    ${error.remedy}`);
   // A defect of ours: the stack is what a report needs. Operators' mistakes never print one.
   if (error.code === 'internal' || verbose)

@@ -48,5 +48,7 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
 
 function sessionNumber(text: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new TinderboxError('usage', `'${text}' is not the number of a session`, { remedy: 'Write --session 17.' });
+  throw new TinderboxError('usage', `'${text}' is not the number of a session`, {
+    remedy: 'Write --session 17.',
+  });
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { readVersion } from '../version.ts';
 import { addAssignCommand } from './assign.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
@@ -7,7 +8,6 @@ import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
-import { readVersion } from '../version.ts';
 
 const EXAMPLES = `
 Examples:
@@ -72,6 +72,12 @@ function buildProgram(context: CliContext): Command {
   return program;
 }
 
+/** Who pipes us into `head` closes the pipe early: that is no failure, and nothing more is to be said. */
 function processOutput(): CliOutput {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   return { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) };
 }

@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { brokenCatalog } from '../catalog/catalog-holder.ts';
 import { loadCatalog } from '../catalog/load-catalog.ts';
 import { previewMachine } from '../preview.ts';

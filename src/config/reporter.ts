@@ -1,5 +1,5 @@
-import type { Problem } from '../errors.ts';
 import type { DocumentReading } from '../document/read-document.ts';
+import type { Problem } from '../errors.ts';
 
 type Path = readonly (string | number)[];
 interface Extra {

@@ -5,8 +5,6 @@ import {
   type Ipv4,
   type Ipv4Network,
   type Ipv4Range,
-} from '../machine/ipv4.ts';
-import {
   networkContains,
   networkOf,
   parseIpv4,

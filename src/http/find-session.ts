@@ -1,5 +1,5 @@
-import type { BootSession } from '../machine/session.ts';
 import type { EventKind } from '../machine/event.ts';
+import type { BootSession } from '../machine/session.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
 
 export type FoundSession =

@@ -3,8 +3,8 @@ import type { MachineFacts } from '../machine/facts.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Observation } from '../store/port.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
-import type { PlanMemory } from './plan-memory.ts';
 import { parseBootQuery } from './parse-boot-query.ts';
+import type { PlanMemory } from './plan-memory.ts';
 import type { BootablePlan } from './port.ts';
 
 /** A machine that waits is soon seen after its approval; one that is refused waits for an edit. */

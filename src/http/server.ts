@@ -1,6 +1,6 @@
-import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
-import { toTinderboxError } from '../errors.ts';
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskSessionTokens } from '../boot/session-token.ts';
+import { toTinderboxError } from '../errors.ts';
 import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { type Answer, type BootRequest, printable, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';

@@ -1,10 +1,10 @@
 /** `npm run demo`: one virtual diskless machine, from power-on to `booted`. */
 import { parseArgs } from 'node:util';
 import { toTinderboxError } from '../errors.ts';
-import { MACHINE_KINDS } from './qemu-machine.ts';
 import type { MachineKind } from './qemu-machine.ts';
+import { MACHINE_KINDS } from './qemu-machine.ts';
 import { prepareDemo, runDemo } from './run-demo.ts';
-import { rerunInUserNamespace, requireTun } from './user-namespace.ts';
+import { requireTun, rerunInUserNamespace } from './user-namespace.ts';
 
 const KINDS: Readonly<Record<string, MachineKind>> = {
   bios: 'bios-rom',

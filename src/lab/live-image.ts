@@ -4,10 +4,10 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { TinderboxError } from '../errors.ts';
-import { buildCpio } from './cpio.ts';
 import type { CpioEntry } from './cpio.ts';
-import { aptUpdate } from './debian-packages.ts';
+import { buildCpio } from './cpio.ts';
 import type { Log } from './debian-packages.ts';
+import { aptUpdate } from './debian-packages.ts';
 import { collectModules } from './kernel-modules.ts';
 import { runProgram } from './run-program.ts';
 import { isRealRoot } from './user-namespace.ts';

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { TinderboxError } from '../errors.ts';
-import { runProgram } from './run-program.ts';
 import type { RunOptions } from './run-program.ts';
+import { runProgram } from './run-program.ts';
 
 export interface SpawnInside {
   readonly stdio?: StdioOptions;

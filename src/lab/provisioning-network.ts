@@ -1,6 +1,6 @@
 import { TinderboxError } from '../errors.ts';
-import { addBridge, addTap, addVethPair, createNamespace, joinBridge, addAddress } from './namespace.ts';
 import type { NetworkNamespace } from './namespace.ts';
+import { addAddress, addBridge, addTap, addVethPair, createNamespace, joinBridge } from './namespace.ts';
 
 export interface ProvisioningNetworkOptions {
   /** Address of the bridge with its prefix length: where the server is reached. */

@@ -4,10 +4,10 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { TinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
-import { createConsole } from './machine-console.ts';
 import type { MachineConsole } from './machine-console.ts';
-import { stopProcess } from './namespace.ts';
+import { createConsole } from './machine-console.ts';
 import type { NetworkNamespace } from './namespace.ts';
+import { stopProcess } from './namespace.ts';
 import { sendQmpCommand } from './qmp-client.ts';
 import { vendorRomScript } from './vendor-rom.ts';
 

@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { TinderboxError } from '../errors.ts';
-import { parseMac } from '../machine/mac.ts';
 import type { Mac } from '../machine/mac.ts';
+import { parseMac } from '../machine/mac.ts';
 import { createMilestoneReader } from './boot-milestones.ts';
-import { ensureDebianPackages, LAB_PACKAGES } from './debian-packages.ts';
 import type { Log } from './debian-packages.ts';
-import { ensureLiveImage } from './live-image.ts';
+import { ensureDebianPackages, LAB_PACKAGES } from './debian-packages.ts';
 import type { LiveImage } from './live-image.ts';
+import { ensureLiveImage } from './live-image.ts';
 import type { NetworkNamespace } from './namespace.ts';
 import { createProvisioningNetwork } from './provisioning-network.ts';
-import { startQemuMachine } from './qemu-machine.ts';
 import type { MachineKind } from './qemu-machine.ts';
+import { startQemuMachine } from './qemu-machine.ts';
 import { runProgram } from './run-program.ts';
 
 export interface DemoOptions {

@@ -1,13 +1,13 @@
 import { FIRMWARE_ARCHITECTURES, type FirmwareArchitecture } from '../machine/architecture.ts';
 import { type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { macToBytes } from '../machine/mac.ts';
-import { encodeIpxeOptions } from '../protocol/dhcp/option-175.ts';
 import { encodePxeVendorOptions } from '../protocol/dhcp/option-43.ts';
 import { encodeVendorClass } from '../protocol/dhcp/option-60.ts';
 import { encodeRawUserClass } from '../protocol/dhcp/option-77.ts';
 import { encodeClientArchitectures } from '../protocol/dhcp/option-93.ts';
 import { encodeClientNetworkInterface } from '../protocol/dhcp/option-94.ts';
 import { encodeClientUuid } from '../protocol/dhcp/option-97.ts';
+import { encodeIpxeOptions } from '../protocol/dhcp/option-175.ts';
 import { encodeMessageType, type MessageType, OPTION } from '../protocol/dhcp/option-codes.ts';
 import { ipv4Value, uint16Value } from '../protocol/dhcp/option-values.ts';
 import { BOOTREQUEST, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';

@@ -1,7 +1,7 @@
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
-import { decodeIpxeOptions } from '../protocol/dhcp/option-175.ts';
 import { decodePxeVendorOptions, PXE_SUBOPTION } from '../protocol/dhcp/option-43.ts';
 import { decodeVendorClass, type NetworkBootClass } from '../protocol/dhcp/option-60.ts';
+import { decodeIpxeOptions } from '../protocol/dhcp/option-175.ts';
 import { type MessageType, messageTypeOf, OPTION } from '../protocol/dhcp/option-codes.ts';
 import { readIpv4, readText } from '../protocol/dhcp/option-values.ts';
 import type { DhcpPacket } from '../protocol/dhcp/packet.ts';

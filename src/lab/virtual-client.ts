@@ -1,5 +1,5 @@
 import { formatIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
-import { configureByDhcp, type Configured } from './virtual-client-dhcp.ts';
+import { type Configured, configureByDhcp } from './virtual-client-dhcp.ts';
 import { fetchCounted, fetchText } from './virtual-client-http.ts';
 import { loadBootFile } from './virtual-client-loader.ts';
 import { ipxeArchitecture } from './virtual-client-packets.ts';
@@ -13,7 +13,7 @@ import type {
   VirtualMachine,
 } from './virtual-client-types.ts';
 
-export { createClientPort, type ClientPort } from './virtual-client-port.ts';
+export { type ClientPort, createClientPort } from './virtual-client-port.ts';
 export * from './virtual-client-types.ts';
 
 const IPXE_AGENT = 'iPXE/1.21.1+git-20220113.fbbdc3926';

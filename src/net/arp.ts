@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { parseIpv4 } from '../machine/ipv4.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
-import { parseMac } from '../machine/mac.ts';
+import { parseIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
+import { parseMac } from '../machine/mac.ts';
 
 export interface ArpEntry {
   readonly address: Ipv4;

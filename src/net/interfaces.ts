@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { TinderboxError } from '../errors.ts';
-import { parseIpv4 } from '../machine/ipv4.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
-import { loadLibc } from './libc.ts';
+import { parseIpv4 } from '../machine/ipv4.ts';
 import type { Libc } from './libc.ts';
+import { loadLibc } from './libc.ts';
 import type { NetworkInterface } from './port.ts';
 
 const IFF_UP = 1;

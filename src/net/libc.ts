@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import type * as Koffi from 'koffi';
 import { TinderboxError } from '../errors.ts';
-import { ipv4FromBytes } from '../machine/ipv4.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
+import { ipv4FromBytes } from '../machine/ipv4.ts';
 
 /** One entry of getifaddrs(3): a name comes once per address, and at least once without one. */
 export interface InterfaceAddress {

@@ -1,11 +1,11 @@
-import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { formatIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { findInterface } from './interfaces.ts';
-import { loadLibc } from './libc.ts';
 import type { Libc } from './libc.ts';
+import { loadLibc } from './libc.ts';
 import type { OpenUdpSocket, UdpSocketOptions } from './port.ts';
 import { describeHolders, whoHoldsUdpPort } from './who-holds-port.ts';
 

@@ -1,7 +1,7 @@
 import type { BootPlan } from '../boot/boot-plan.ts';
 import type { Subnet } from '../boot/subnet.ts';
-import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
 import type { ClusterContext, TemplateContext } from './context.ts';
 
 export interface ContextInput {

@@ -15,7 +15,7 @@ const COMPILE_OPTIONS: CompileOptions = {
   knownHelpersOnly: true,
   // `log` writes to the daemon's console, `lookup` gets round what is checked when a role is loaded.
   knownHelpers: {
-    ...(Object.fromEntries(Object.keys(HELPERS).map((name) => [name, true])) as KnownHelpers),
+    ...Object.fromEntries(Object.keys(HELPERS).map((name) => [name, true])),
     log: false,
     lookup: false,
   },

@@ -9,9 +9,9 @@ import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import type { Stage } from '../machine/stage.ts';
 import { DhcpDecodeError } from '../protocol/dhcp/dhcp-decode-error.ts';
-import { messageTypeOf, type MessageType } from '../protocol/dhcp/option-codes.ts';
+import { type MessageType, messageTypeOf } from '../protocol/dhcp/option-codes.ts';
 import { describePacket } from '../protocol/dhcp/option-dictionary.ts';
-import { BOOTREQUEST, decodeDhcpPacket, type DhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
+import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
 
 /** What the servers of ports 67 and 4011 have in common; they differ in the decision and in where a reply goes. */

@@ -1,9 +1,9 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
 import type { DaemonStatus } from '../../src/admin/api.ts';
 import { createAdminClient } from '../../src/admin/client.ts';
@@ -26,7 +26,11 @@ const STATUS: DaemonStatus = {
   startedAt: T0 - 61_000,
   mode: 'server',
   interfaces: [{ name: 'br0', addresses: ['10.77.0.1'] }],
-  catalog: { generation: 3, file: '/profiles/machines.yaml', problems: [{ severity: 'error', message: 'bad' }] },
+  catalog: {
+    generation: 3,
+    file: '/profiles/machines.yaml',
+    problems: [{ severity: 'error', message: 'bad' }],
+  },
   leases: { bound: 1, offered: 0, declined: 0 },
   bootFiles: [{ architecture: 'uefi-arm64', file: null }],
 };
@@ -64,13 +68,28 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     await store.close();
     await rm(dir, { recursive: true });
   });
-  return { dir, socket, server, journal, options, client: createAdminClient(socket), log: () => lines.join('') };
+  return {
+    dir,
+    socket,
+    server,
+    journal,
+    options,
+    client: createAdminClient(socket),
+    log: () => lines.join(''),
+  };
 }
 
 /** One network boot as far as the script. */
 function boot(journal: ReturnType<typeof createJournal>, mac: Mac, at: number): void {
   const common = { mac, outcome: 'answered', answered: 'yes', reasons: ['because'], via: 'br0' } as const;
-  journal.record({ ...common, at, kind: 'dhcp.discover', asked: 'DISCOVER', stage: 'offered', client: 'rom' });
+  journal.record({
+    ...common,
+    at,
+    kind: 'dhcp.discover',
+    asked: 'DISCOVER',
+    stage: 'offered',
+    client: 'rom',
+  });
   journal.record({
     ...common,
     at: at + 1_000,
@@ -84,8 +103,19 @@ function boot(journal: ReturnType<typeof createJournal>, mac: Mac, at: number): 
 }
 
 /** A raw exchange over the socket, for what the client never sends. */
-async function ask(socketPath: string, method: string, path: string, body?: string, type = 'application/json') {
-  const outgoing = request({ socketPath, method, path, headers: body === undefined ? {} : { 'content-type': type } });
+async function ask(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: string,
+  type = 'application/json',
+) {
+  const outgoing = request({
+    socketPath,
+    method,
+    path,
+    headers: body === undefined ? {} : { 'content-type': type },
+  });
   outgoing.end(body);
   const [response] = await once(outgoing, 'response');
   let text = '';
@@ -125,7 +155,8 @@ t.test('the status says what the daemon is and counts', async (t) => {
 t.test('assign and reload reach the daemon, and its refusals come back whole', async (t) => {
   const { client, options } = await startAdmin(t, {
     assign: async ({ mac, role, hostname }) => {
-      if (role === 'worker') return { mac, role, file: '/f', ...(hostname === undefined ? {} : { hostname }) };
+      if (role === 'worker')
+        return { mac, role, file: '/f', ...(hostname === undefined ? {} : { hostname }) };
       throw new TinderboxError('not-found', `there is no role ${role}`, {
         remedy: 'roles are: worker',
         problems: [{ severity: 'error', message: 'no such folder', file: 'profiles' }],
@@ -174,7 +205,11 @@ t.test('bad requests are problem documents of RFC 9457', async (t) => {
     const name = `${method} ${path} ${body?.slice(0, 60) ?? ''}`;
     t.equal(answer.status, status, name);
     t.match(answer.type, /^application\/problem\+json/, name);
-    t.match(JSON.parse(answer.text), { type: /^urn:tinderbox:problem:/, title: String, status, detail: /./ }, name);
+    t.match(
+      JSON.parse(answer.text),
+      { type: /^urn:tinderbox:problem:/, title: String, status, detail: /./ },
+      name,
+    );
   }
 });
 
@@ -227,7 +262,10 @@ t.test('the socket is for user and group alone', async (t) => {
 
 t.test('a socket of a dead daemon is replaced, one of a live daemon is not', async (t) => {
   const { socket, options, client } = await startAdmin(t);
-  await t.rejects(startAdminServer(options), { code: 'in-use', message: `another tinderbox listens on ${socket}` });
+  await t.rejects(startAdminServer(options), {
+    code: 'in-use',
+    message: `another tinderbox listens on ${socket}`,
+  });
   t.ok(await client.status(), 'the live one was not disturbed');
 
   const dead = `${socket}.dead`;
@@ -245,13 +283,19 @@ t.test('a socket of a dead daemon is replaced, one of a live daemon is not', asy
 t.test('a path that cannot become a socket is one clear error', async (t) => {
   const { dir, options } = await startAdmin(t);
   await writeFile(join(dir, 'file'), 'precious');
-  await t.rejects(startAdminServer({ ...options, socket: join(dir, 'file') }), { code: 'in-use', message: /in the way/ });
+  await t.rejects(startAdminServer({ ...options, socket: join(dir, 'file') }), {
+    code: 'in-use',
+    message: /in the way/,
+  });
   await t.rejects(startAdminServer({ ...options, socket: join(dir, 'none', 'a.sock') }), {
     message: /cannot be made/,
     remedy: /folder exists/,
   });
   const long = join(dir, 'x'.repeat(120));
-  await t.rejects(startAdminServer({ ...options, socket: long }), { code: 'invalid-config', message: /longer path/ });
+  await t.rejects(startAdminServer({ ...options, socket: long }), {
+    code: 'invalid-config',
+    message: /longer path/,
+  });
 });
 
 t.test('over TCP nothing is told but that somebody is home', async (t) => {

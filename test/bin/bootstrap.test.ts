@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { chmod, cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
 import type { Test } from 'tap';
+import t from 'tap';
 
 const bootstrap = fileURLToPath(new URL('../../bin/bootstrap.mjs', import.meta.url));
 const lock = (version: string): string =>
@@ -79,7 +79,15 @@ t.test('a failing npm is said, and the script does not run', async (t) => {
   t.equal(status, 1);
   t.equal(stdout, '');
   t.match(stderr, /no registry/);
-  t.match(stderr, /npm ci failed/);
+  t.match(stderr, /the npm packages could not be installed/);
+});
+
+t.test('a lock file that npm ci refuses is installed from without being written to', async (t) => {
+  const folder = await clone(t, { node: 'by npm' });
+  const npm = await readFile(`${folder}/tools/npm`, 'utf8');
+  await writeFile(`${folder}/tools/npm`, npm.replace('mkdir', '[ "$1" = ci ] && exit 1\nmkdir'));
+  t.equal(run(folder).stdout, 'a+b c\n');
+  t.match(await npmLog(folder), /^ci .*\ninstall --no-save .*\n$/);
 });
 
 t.test('a pinned Node that is missing is replaced by the one at hand if that is new enough', async (t) => {

@@ -5,9 +5,12 @@ import t from 'tap';
 
 const launcher = fileURLToPath(new URL('../../bin/tinderbox', import.meta.url));
 
-/** A program in the place of node: it says its name, or the major version that it is asked for. */
+/** A program in the place of node: it says its name and arguments without Node's own, or its major version. */
 async function fakeNode(path: string, major: number): Promise<void> {
-  await writeFile(path, `#!/bin/sh\nif [ "$1" = -p ]; then echo ${major}; else echo "$0" "$@"; fi\n`);
+  await writeFile(
+    path,
+    `#!/bin/sh\nif [ "$1" = -p ]; then echo ${major}; else for a in "$0" "$@"; do case $a in --*) ;; *) echo "$a" ;; esac; done; fi\n`,
+  );
   await chmod(path, 0o755);
 }
 
@@ -38,7 +41,7 @@ t.test('finds its own Node and program, whatever is around it', async (t) => {
   await fakeNode(`${folder}/bare/node`, 24);
   t.equal(
     run(`${folder}/bare`).stdout,
-    `${folder}/bare/node ${root}/src/main.ts machines a b\n`,
+    `${folder}/bare/node\n${root}/src/main.ts\nmachines\na b\n`,
     'a new one on the PATH',
   );
 
@@ -46,7 +49,7 @@ t.test('finds its own Node and program, whatever is around it', async (t) => {
   const own = run(`${folder}/bare`);
   t.equal(
     own.stdout,
-    `${root}/node_modules/.bin/node ${root}/src/main.ts machines a b\n`,
+    `${root}/node_modules/.bin/node\n${root}/src/main.ts\nmachines\na b\n`,
     'its own goes first',
   );
   t.equal(own.status, 0);

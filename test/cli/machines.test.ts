@@ -116,9 +116,21 @@ t.test('a timeline says when, what was asked, what was answered and why', async 
       answered: 'OFFER 10.77.0.101',
       reasons: ['it network-boots', 'the pool has a free address'],
     }),
-    event(1_500, { kind: 'tftp.read', outcome: 'refused', asked: 'RRQ nothing.efi', answered: 'error 1', reasons: [] }),
+    event(1_500, {
+      kind: 'tftp.read',
+      outcome: 'refused',
+      asked: 'RRQ nothing.efi',
+      answered: 'error 1',
+      reasons: [],
+    }),
     event(2_000, { outcome: 'ignored', asked: 'INFORM', answered: '', reasons: ['not ours'] }),
-    event(3_000, { kind: 'http.config', outcome: 'failed', asked: 'GET /boot/7-…', answered: '500', reasons: ['unknown variable'] }),
+    event(3_000, {
+      kind: 'http.config',
+      outcome: 'failed',
+      asked: 'GET /boot/7-…',
+      answered: '500',
+      reasons: ['unknown variable'],
+    }),
     event(660_000, { kind: 'session.opened', outcome: 'noted', asked: '', answered: '', reasons: ['late'] }),
   ];
   t.equal(
@@ -175,15 +187,24 @@ t.test('following prints what is known, then what comes, each event once', async
   ];
   const text = await run({ mac: MAC, follow: true }, { events, live });
   t.equal(text.match(/initrd/g)?.length, 1);
-  t.match(text, /\+2\.000s {14}GET \/boot\/7-…[\s\S]*\nSession 8\n {3}\+0\.000s {14}DISCOVER[\s\S]*\+0\.500s {14}RRQ/);
+  t.match(
+    text,
+    /\+2\.000s {14}GET \/boot\/7-…[\s\S]*\nSession 8\n {3}\+0\.000s {14}DISCOVER[\s\S]*\+0\.500s {14}RRQ/,
+  );
   t.notMatch(await run({ mac: MAC, session: 7, follow: true }, { events, live }), 'DISCOVER');
   const lines = (await run({ mac: MAC, follow: true, json: true }, { events, live })).trim().split('\n');
-  t.same(lines.slice(1).map((line) => JSON.parse(line).asked), ['GET /boot/7-…', 'DISCOVER', 'RRQ']);
+  t.same(
+    lines.slice(1).map((line) => JSON.parse(line).asked),
+    ['GET /boot/7-…', 'DISCOVER', 'RRQ'],
+  );
 });
 
 t.test('a machine can be followed before it is powered on, and all of them together', async (t) => {
   const live = [event(0, { asked: 'DISCOVER' })];
-  t.match(await run({ mac: MAC, follow: true }, { unseen: true, live }), /was not seen yet; waiting[\s\S]*\+0\.000s/);
+  t.match(
+    await run({ mac: MAC, follow: true }, { unseen: true, live }),
+    /was not seen yet; waiting[\s\S]*\+0\.000s/,
+  );
   t.match(await run({ follow: true }, { live }), /^52:54:00:12:34:56\n[\s\S]*DISCOVER/);
   await t.rejects(run({ mac: MAC }, { unseen: true }), { code: 'not-found' });
 });
@@ -194,7 +215,10 @@ t.test('wrong usage is said as such', async (t) => {
 });
 
 t.test('what a machine says cannot act on the terminal', async (t) => {
-  const text = formatEvent(event(0, { asked: 'GET /\u001b[2J\u202e', answered: 'a\nb', reasons: ['\u0007bell'] }), T0);
+  const text = formatEvent(
+    event(0, { asked: 'GET /\u001b[2J\u202e', answered: 'a\nb', reasons: ['\u0007bell'] }),
+    T0,
+  );
   // oxlint-disable-next-line no-control-regex
   t.notMatch(text.replaceAll('\n', ''), /[\u0000-\u001f\u202e]/);
   t.equal(text.split('\n').length, 3);

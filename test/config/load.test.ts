@@ -2,12 +2,12 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { generateSchemas, readSchema } from '../../schemas/generate.ts';
 import { adminSocketCandidates, findConfigFile, loadConfig } from '../../src/config/load.ts';
 import { parseDuration, parseSize } from '../../src/config/parse-units.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { formatProblem, type TinderboxError } from '../../src/errors.ts';
 import { formatIpv4, formatNetwork, formatRange } from '../../src/machine/ipv4.ts';
-import { generateSchemas, readSchema } from '../../schemas/generate.ts';
 
 const HEAD = 'network: { interface: enp0s8 }\n';
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createAssetCache } from '../../src/http/asset-cache.ts';
 import { findAsset } from '../../src/http/asset-file.ts';
-import type { Mac } from '../../src/machine/mac.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
 import { rawGet, startTestServer, type TestServer } from './start-test-server.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;

@@ -53,7 +53,8 @@ export function createFakeJournal(finalStage: 'booted' | 'ready' = 'booted'): Fa
       const facts = machines.get(mac);
       return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
     },
-    hostnameHolder: (hostname) => [...sessions.values()].find((session) => session.hostname === hostname)?.mac,
+    hostnameHolder: (hostname) =>
+      [...sessions.values()].find((session) => session.hostname === hostname)?.mac,
     macAt: (address) => addresses.get(address),
     learnAddress: (address, mac) => void addresses.set(address, mac),
     count: (name) => void counts.set(name, (counts.get(name) ?? 0) + 1),

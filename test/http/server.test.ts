@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -7,12 +7,7 @@ import { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { renderConfig } from '../../src/render/render-config.ts';
-import {
-  bootstrapScript,
-  machineScript,
-  refusalScript,
-  waitScript,
-} from '../../src/render/render-script.ts';
+import { bootstrapScript, machineScript, refusalScript, waitScript } from '../../src/render/render-script.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
 import { bootPlan, exchange, startTestServer, testRole } from './start-test-server.ts';
@@ -504,7 +499,13 @@ t.test('the real journal, store and scripts: a whole boot, told from the databas
 
   await journal.flush();
   const [stored] = await store.listSessions(MAC as Mac, { limit: 10, offset: 0 });
-  t.match(stored, { stage: 'booted', end: 'booted', role: 'worker', hostname: 'node-1', address: 0x7f000001 });
+  t.match(stored, {
+    stage: 'booted',
+    end: 'booted',
+    role: 'worker',
+    hostname: 'node-1',
+    address: 0x7f000001,
+  });
   const events = await store.listEvents({ mac: MAC as Mac, sessionId: session.id, limit: 100 });
   const stages = events.flatMap(({ stage }) => (stage === undefined ? [] : [stage]));
   t.same(stages, ['script', 'kernel', 'initrd', 'config', 'booted']);

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { BootPlan } from '../../src/boot/boot-plan.ts';
 import { createSessionTokens } from '../../src/boot/session-token.ts';
-import { startHttpServer } from '../../src/http/server.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/http/port.ts';
+import { startHttpServer } from '../../src/http/server.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { Role, TemplateSource } from '../../src/machine/role.ts';
 import { buildContext } from '../../src/render/build-context.ts';
@@ -20,7 +20,14 @@ export function testRole(name = 'worker', config = true): Role {
     description: 'a role of the tests',
     file: `/profiles/${name}/role.yaml`,
     boot: { kernel: source('/assets/vmlinuz'), initrd: [source('/assets/initrd')], cmdline: [] },
-    ...(config ? { config: { format: 'cloud-config', template: source('#cloud-config\nhostname: {{machine.hostname}}\n') } } : {}),
+    ...(config
+      ? {
+          config: {
+            format: 'cloud-config',
+            template: source('#cloud-config\nhostname: {{machine.hostname}}\n'),
+          },
+        }
+      : {}),
     identity: 'none',
     parameters: {},
   };

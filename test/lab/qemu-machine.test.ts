@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
-import { parseMac } from '../../src/machine/mac.ts';
-import type { Mac } from '../../src/machine/mac.ts';
 import { createProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
 import { startQemuMachine } from '../../src/lab/qemu-machine.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import { parseMac } from '../../src/machine/mac.ts';
 
 const usable =
   process.getuid?.() === 0 && existsSync('/usr/bin/qemu-system-x86_64') && existsSync('/dev/net/tun');

@@ -2,28 +2,28 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { TinderboxError } from '../../src/errors.ts';
 import {
   type ClientPort,
   type ClientStep,
   createClientPort,
   FIRMWARE_TIMING,
   runVirtualClient,
-  scaleTiming,
   type SimulationResult,
+  scaleTiming,
   type VirtualClientDeps,
   type VirtualClientOptions,
   type VirtualMachine,
 } from '../../src/lab/virtual-client.ts';
-import { TinderboxError } from '../../src/errors.ts';
 import { architectureByName } from '../../src/machine/architecture.ts';
 import { type Ipv4, parseIpv4, UNSPECIFIED } from '../../src/machine/ipv4.ts';
 import { type Mac, macFromBytes, macToBytes } from '../../src/machine/mac.ts';
-import { decodeIpxeOptions, encodeIpxeOptions } from '../../src/protocol/dhcp/option-175.ts';
 import { encodePxeVendorOptions } from '../../src/protocol/dhcp/option-43.ts';
 import { decodeVendorClass } from '../../src/protocol/dhcp/option-60.ts';
 import { decodeUserClass } from '../../src/protocol/dhcp/option-77.ts';
 import { decodeClientArchitectures } from '../../src/protocol/dhcp/option-93.ts';
 import { decodeClientUuid } from '../../src/protocol/dhcp/option-97.ts';
+import { decodeIpxeOptions, encodeIpxeOptions } from '../../src/protocol/dhcp/option-175.ts';
 import {
   encodeMessageType,
   type MessageType,
@@ -31,7 +31,7 @@ import {
   OPTION,
 } from '../../src/protocol/dhcp/option-codes.ts';
 import { ipv4Value, textValue } from '../../src/protocol/dhcp/option-values.ts';
-import { decodeDhcpPacket, type DhcpPacket, encodeDhcpPacket } from '../../src/protocol/dhcp/packet.ts';
+import { type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../../src/protocol/dhcp/packet.ts';
 import { decodeTftpPacket, encodeTftpPacket, type TftpPacket } from '../../src/protocol/tftp/packet.ts';
 
 const SERVER = parseIpv4('10.77.0.1') as Ipv4;

@@ -1,14 +1,14 @@
-import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import t from 'tap';
 import type { Test } from 'tap';
-import { addAddress, addBridge, addVethPair, createNamespace, joinBridge } from '../../src/lab/namespace.ts';
+import t from 'tap';
 import type { NetworkNamespace } from '../../src/lab/namespace.ts';
+import { addAddress, addBridge, addVethPair, createNamespace, joinBridge } from '../../src/lab/namespace.ts';
 import { runProgram } from '../../src/lab/run-program.ts';
-import { parseIpv4 } from '../../src/machine/ipv4.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import { parseIpv4 } from '../../src/machine/ipv4.ts';
 import { openUdpSocket } from '../../src/net/open-udp-socket.ts';
 
 const root = process.getuid?.() === 0;

@@ -1,12 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { basename } from 'node:path';
 import t from 'tap';
-import { parseIpv4 } from '../../src/machine/ipv4.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import { parseIpv4 } from '../../src/machine/ipv4.ts';
 import { describeHolders, whoHoldsTcpPort, whoHoldsUdpPort } from '../../src/net/who-holds-port.ts';
 
 const address = (text: string): Ipv4 => parseIpv4(text) as Ipv4;

@@ -16,12 +16,12 @@ const TEMPLATES = [
 ].map((text) => roleOf(`#cloud-config\n${text}`));
 
 const hex = (length: number) =>
-  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: length, maxLength: length });
+  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'.split('')), minLength: length, maxLength: length });
 const mac = fc.array(hex(2), { minLength: 6, maxLength: 6 }).map((bytes) => bytes.join(':'));
 const digits = fc
   .array(fc.integer({ min: 10, max: 59 }), { minLength: 6, maxLength: 6 })
   .map((bytes) => bytes.join(':'));
-const name = fc.string({ unit: fc.constantFrom(...'ab01-.y e'), minLength: 0, maxLength: 12 });
+const name = fc.string({ unit: fc.constantFrom(...'ab01-.y e'.split('')), minLength: 0, maxLength: 12 });
 const hostname = fc.oneof(
   { weight: 6, arbitrary: hex(6).map((tail) => `node-${tail}`) },
   name,

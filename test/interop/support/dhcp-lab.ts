@@ -75,13 +75,7 @@ export async function startDaemon(namespace: NetworkNamespace, options: DaemonOp
   let log = '';
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    const argv = [
-      process.execPath,
-      path.join(ROOT, 'src/main.ts'),
-      'serve',
-      '--config',
-      path.join(folder, 'tinderbox.yaml'),
-    ];
+    const argv = [path.join(ROOT, 'bin/tinderbox'), 'serve', '--config', path.join(folder, 'tinderbox.yaml')];
     const started = namespace.spawn(argv, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     child = started;
     const keep = (chunk: Buffer): void => {

@@ -5,8 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { configureByDhcp } from '../../../src/lab/virtual-client-dhcp.ts';
 import { createClientPort, FIRMWARE_TIMING } from '../../../src/lab/virtual-client.ts';
+import { configureByDhcp } from '../../../src/lab/virtual-client-dhcp.ts';
 import { FIRMWARE_ARCHITECTURES } from '../../../src/machine/architecture.ts';
 import { formatIpv4 } from '../../../src/machine/ipv4.ts';
 import { parseMac } from '../../../src/machine/mac.ts';

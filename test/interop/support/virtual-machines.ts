@@ -16,7 +16,7 @@ import { architectureByName } from '../../../src/machine/architecture.ts';
 import { formatIpv4, type Ipv4 } from '../../../src/machine/ipv4.ts';
 import { parseMac } from '../../../src/machine/mac.ts';
 import { openUdpSocket } from '../../../src/net/open-udp-socket.ts';
-import type { MachinesOrder, MachineOutcome } from './virtual-machines-port.ts';
+import type { MachineOutcome, MachinesOrder } from './virtual-machines-port.ts';
 
 const order = JSON.parse(process.argv[2] ?? '{}') as MachinesOrder;
 const port = await createClientPort(openUdpSocket, order.interface);

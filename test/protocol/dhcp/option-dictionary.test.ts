@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { describeOption, findOption, optionName } from '../../../src/protocol/dhcp/option-dictionary.ts';
 import { OPTION } from '../../../src/protocol/dhcp/option-codes.ts';
+import { describeOption, findOption, optionName } from '../../../src/protocol/dhcp/option-dictionary.ts';
 import { fuzzRuns } from './sample-packets.ts';
 
 const descriptions = [

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { parseIpv4 } from '../../../src/machine/ipv4.ts';
 import type { Ipv4 } from '../../../src/machine/ipv4.ts';
+import { parseIpv4 } from '../../../src/machine/ipv4.ts';
 import {
   ipv4Value,
   readIpv4,

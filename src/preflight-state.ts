@@ -1,0 +1,48 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Config } from './config/port.ts';
+import { type Problem, toTinderboxError } from './errors.ts';
+import { openStoreReadOnly } from './store/sqlite-store.ts';
+
+/** The database's name in paths.state. */
+export const DATABASE_FILE = 'tinderbox.db';
+
+/** Whether the daemon can keep its state: the folder, or where it will be made, and the database. Changes nothing. */
+export async function checkState(config: Config): Promise<readonly Problem[]> {
+  const { state } = config.paths;
+  try {
+    const folder = await nearestFolder(state);
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
+  } catch (thrown) {
+    const message = `paths.state: ${state} cannot be written: ${toTinderboxError(thrown).message}`;
+    const remedy = 'Make it a folder of the user that runs tinderbox.';
+    return [{ severity: 'error', file: config.file, message, remedy }];
+  }
+  return checkDatabase(join(state, DATABASE_FILE));
+}
+
+/** A database that is not ours to touch is known before anything is started. */
+async function checkDatabase(file: string): Promise<readonly Problem[]> {
+  try {
+    const reader = await openStoreReadOnly(file);
+    await reader.close();
+    return [];
+  } catch (thrown) {
+    const { code, message, remedy } = toTinderboxError(thrown);
+    // None yet, an older one or a locked one: the daemon makes, updates or waits for it, and says what it cannot.
+    if (code !== 'newer-database' && code !== 'refused') return [];
+    return [{ severity: 'error', message, ...(remedy === undefined ? {} : { remedy }) }];
+  }
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  try {
+    await stat(path);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    return nearestFolder(dirname(path));
+  }
+}
