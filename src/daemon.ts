@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { createSessionTokens } from './boot/session-token.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
+import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import type { Catalog } from './machine/role.ts';
 import { openUdpSocket } from './net/open-udp-socket.ts';
+import type { NetworkInterface } from './net/port.ts';
 import { checkReservations, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
@@ -18,7 +20,7 @@ import { createJournal } from './store/journal.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { openStore } from './store/sqlite-store.ts';
 import { startAdminOn } from './wire-admin.ts';
-import { startDhcpOn } from './wire-dhcp.ts';
+import { type DhcpSockets, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
 
 export interface DaemonOptions {
@@ -75,55 +77,75 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   // What has running transfers stops together, so that their times of grace don't add up.
   const stops: (() => Promise<void>)[] = [];
   stack.defer(async () => void (await Promise.all(stops.map((stop) => stop()))));
-  // HTTP and TFTP before DHCP: nobody is sent to a door that is not open yet.
-  const http = await startHttpOn({
-    config,
-    catalog,
-    interfaces,
-    subnets,
-    bootFiles,
-    journal,
-    sessionTokens,
-    loggers,
-    now,
-  });
-  stops.push(() => http.stop({ graceMs: STOP_GRACE }));
+  // Every door is opened before anybody is sent to one; those that others hold are said all at once.
+  const refusals = collectRefusals();
+  const http = await refusals.attempt(() =>
+    startHttpOn({
+      config,
+      catalog,
+      interfaces,
+      subnets,
+      bootFiles,
+      journal,
+      sessionTokens,
+      loggers,
+      now,
+    }),
+  );
+  if (http !== undefined) stops.push(() => http.stop({ graceMs: STOP_GRACE }));
+  for (const { name, mtu, addresses } of interfaces) {
+    const tftp = await refusals.attempt(() =>
+      startTftpServer({
+        addresses: addresses.map(({ address }) => address),
+        device: name,
+        port: config.tftp.port,
+        mtu,
+        maxTransfers: config.tftp.maxTransfers,
+        openSocket: openUdpSocket,
+        lookup: bootFiles.lookup,
+        logger: loggers.tftp,
+        journal,
+        via: name,
+        clock: { now },
+      }),
+    );
+    if (tftp !== undefined) stops.push(() => tftp.stop({ graceMs: STOP_GRACE }));
+  }
+  const admin = await refusals.attempt(() =>
+    startAdminOn({ config, catalog, preflight, store, journal, leases, loggers, now }),
+  );
+  if (admin !== undefined) stops.push(() => admin.stop());
+  const answering = config.dhcp.mode === 'off' ? [] : interfaces;
+  const opened: (readonly [NetworkInterface, DhcpSockets])[] = [];
+  // Sockets on which nothing answers yet have nobody else who closes them.
+  await using unanswered = new AsyncDisposableStack();
+  for (const networkInterface of answering) {
+    const sockets = await refusals.attempt(() => openDhcpSockets(networkInterface.name, openUdpSocket));
+    if (sockets === undefined) continue;
+    opened.push([networkInterface, sockets]);
+    unanswered.defer(() => void (sockets.dhcp.close(), sockets.pxe.close()));
+  }
+  refusals.throwIfAny();
   const ownAddresses = new Set(
     interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
   );
-  for (const networkInterface of interfaces) {
-    const { name, mtu, addresses } = networkInterface;
-    const tftp = await startTftpServer({
-      addresses: addresses.map(({ address }) => address),
-      device: name,
-      port: config.tftp.port,
-      mtu,
-      maxTransfers: config.tftp.maxTransfers,
-      openSocket: openUdpSocket,
-      lookup: bootFiles.lookup,
-      logger: loggers.tftp,
-      journal,
-      via: name,
-      clock: { now },
-    });
-    stops.push(() => tftp.stop({ graceMs: STOP_GRACE }));
-    if (config.dhcp.mode === 'off') continue;
-    const shared = {
-      config,
-      catalog,
-      subnets,
-      ownAddresses,
-      bootFileIndex,
-      loopWatch,
-      leases,
-      journal,
-      loggers,
-    };
-    const loops = await startDhcpOn(networkInterface, { ...shared, openSocket: openUdpSocket, now });
+  const shared = {
+    config,
+    catalog,
+    subnets,
+    ownAddresses,
+    bootFileIndex,
+    loopWatch,
+    leases,
+    journal,
+    loggers,
+    now,
+  };
+  for (const [networkInterface, sockets] of opened) {
+    const loops = startDhcpOn(networkInterface, sockets, shared);
     stops.push(...loops.map((loop) => () => loop.stop()));
   }
-  const admin = await startAdminOn({ config, catalog, preflight, store, journal, leases, loggers, now });
-  stops.push(() => admin.stop());
+  unanswered.move();
 
   const started = stack.move();
   const { mode } = config.dhcp;

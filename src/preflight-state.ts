@@ -13,8 +13,8 @@ export async function checkState(config: Config): Promise<readonly Problem[]> {
   const { state } = config.paths;
   try {
     const folder = await nearestFolder(state);
-    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (thrown) {
     const message = `paths.state: ${state} cannot be written: ${toTinderboxError(thrown).message}`;
     const remedy = 'Make it a folder of the user that runs tinderbox.';

@@ -1,9 +1,11 @@
+import type { Socket } from 'node:dgram';
 import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
 import type { DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
 import type { NetworkClient } from './boot/identify-client.ts';
 import type { CatalogView } from './catalog/port.ts';
+import { collectRefusals } from './collect-refusals.ts';
 import type { Config, ResolvedSubnet } from './config/port.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
@@ -36,44 +38,55 @@ export interface DhcpWiring {
   readonly leases: LeaseBook;
   readonly journal: Journal;
   readonly loggers: Loggers;
-  readonly openSocket: OpenUdpSocket;
   readonly now: () => number;
 }
 
-/** Ports 67 and 4011 on one interface, each socket bound to the device: what came in there is answered there. */
-export async function startDhcpOn(
+export interface DhcpSockets {
+  readonly dhcp: Socket;
+  readonly pxe: Socket;
+}
+
+/**
+ * Ports 67 and 4011 on one interface, each bound to the device: what came in there is answered there. Nothing is
+ * answered yet. Throws what `openSocket` throws; then neither is open.
+ */
+export async function openDhcpSockets(device: string, openSocket: OpenUdpSocket): Promise<DhcpSockets> {
+  const refusals = collectRefusals();
+  const open = (port: number) =>
+    refusals.attempt(() => openSocket({ port, device, broadcast: true, receiveBuffer: RECEIVE_BUFFER }));
+  const dhcp = await open(DHCP_PORT);
+  const pxe = await open(PXE_PORT).catch((error: unknown) => {
+    dhcp?.close();
+    throw error;
+  });
+  if (dhcp !== undefined && pxe !== undefined) return { dhcp, pxe };
+  dhcp?.close();
+  pxe?.close();
+  refusals.throwIfAny();
+  throw new Error('a socket was neither opened nor refused');
+}
+
+/** Begins to answer on both; the loops close the sockets when they stop. */
+export function startDhcpOn(
   networkInterface: NetworkInterface,
+  sockets: DhcpSockets,
   wiring: DhcpWiring,
-): Promise<readonly DhcpLoop[]> {
-  const { config, journal, loggers, openSocket, now } = wiring;
-  const device = networkInterface.name;
-  const open = (port: number) => openSocket({ port, device, broadcast: true, receiveBuffer: RECEIVE_BUFFER });
-  const common = { via: device, serverAddress: serverAddressOf(networkInterface), journal, now };
+): readonly DhcpLoop[] {
+  const { config, journal, loggers, now } = wiring;
+  const via = networkInterface.name;
+  const common = { via, serverAddress: serverAddressOf(networkInterface), journal, now };
   const { decide67, decide4011 } = makeDecisions(networkInterface, wiring);
-  const changeLease = makeLeaseChanger(device, wiring);
+  const changeLease = makeLeaseChanger(via, wiring);
   const dhcp = startDhcpServer({
     ...common,
-    socket: await open(DHCP_PORT),
+    socket: sockets.dhcp,
     decide: decide67,
     changeLease,
     logger: loggers.dhcp,
   });
-  try {
-    const pxe = startPxeServer({
-      ...common,
-      socket: await open(PXE_PORT),
-      decide: decide4011,
-      logger: loggers.pxe,
-    });
-    loggers.dhcp.info(
-      { interface: device, mode: config.dhcp.mode },
-      `DHCP (${config.dhcp.mode}) on ${device}`,
-    );
-    return [dhcp, pxe];
-  } catch (error) {
-    await dhcp.stop();
-    throw error;
-  }
+  const pxe = startPxeServer({ ...common, socket: sockets.pxe, decide: decide4011, logger: loggers.pxe });
+  loggers.dhcp.info({ interface: via, mode: config.dhcp.mode }, `DHCP (${config.dhcp.mode}) on ${via}`);
+  return [dhcp, pxe];
 }
 
 function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
