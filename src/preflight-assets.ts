@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
+import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog, Parameters, Role } from './machine/role.ts';
@@ -11,6 +12,16 @@ import { renderConfig } from './render/render-config.ts';
 
 /** Who stands in for "any machine" when a role is tried out. */
 const SAMPLE_MAC = parseMac('52:54:00:00:00:01') as Mac;
+/** What every machine says of itself by the time it is served: a role that requires it is not broken. */
+const SAMPLE_FACTS: Omit<MachineFacts, 'mac'> = {
+  uuid: '52540000-0001-4000-8000-525400000001',
+  arch: 'x86_64',
+  serial: 'SAMPLE-1',
+  asset: 'SAMPLE-1',
+  manufacturer: 'Sample',
+  product: 'Sample',
+  platform: 'efi',
+};
 const SAMPLE_ADDRESS = parseIpv4('192.0.2.1') as Ipv4;
 
 /**
@@ -33,7 +44,10 @@ export async function checkRoleAssets(config: Config, catalog: Catalog): Promise
         if (missing !== undefined) add({ severity, file: use.role.file, line, ...missing });
       }
     } catch (thrown) {
-      const { message, remedy } = toTinderboxError(thrown);
+      const { message, remedy, problems: found } = toTinderboxError(thrown);
+      for (const problem of found)
+        add({ ...problem, severity, message: `role ${use.role.name}: ${problem.message}` });
+      if (found.length > 0) continue;
       add({
         severity,
         message: `role ${use.role.name}: ${message}`,
@@ -92,7 +106,7 @@ function tryOut(config: Config, { role, parameters, mac, hostname, address }: Ro
       reasons: [],
       ...(address === undefined ? {} : { address }),
     },
-    facts: { mac },
+    facts: { ...SAMPLE_FACTS, mac },
     cluster: config.cluster,
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
     subnets: [],

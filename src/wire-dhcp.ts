@@ -1,4 +1,3 @@
-import type { Socket } from 'node:dgram';
 import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
@@ -41,9 +40,11 @@ export interface DhcpWiring {
   readonly now: () => number;
 }
 
+type UdpSocket = Awaited<ReturnType<OpenUdpSocket>>;
+
 export interface DhcpSockets {
-  readonly dhcp: Socket;
-  readonly pxe: Socket;
+  readonly dhcp: UdpSocket;
+  readonly pxe: UdpSocket;
 }
 
 /**

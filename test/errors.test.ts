@@ -27,10 +27,17 @@ t.test("Node's own errors get a code, and keep their text and cause", async (t) 
 t.test('whatever is thrown becomes a TinderboxError; one that is one stays itself', async (t) => {
   const own = new TinderboxError('busy', 'later', { remedy: 'Wait.' });
   t.equal(toTinderboxError(own), own);
-  for (const thrown of ['text', 7, null, undefined, { code: 'ENOENT' }]) {
+  const rows: [unknown, string][] = [
+    ['text', 'text'],
+    [7, '7'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [{ code: 'ENOENT' }, '[object Object]'],
+  ];
+  for (const [thrown, message] of rows) {
     const error = toTinderboxError(thrown);
     t.ok(error instanceof TinderboxError);
-    t.match(error, { code: 'internal', message: String(thrown), problems: [], remedy: undefined });
+    t.match(error, { code: 'internal', message, problems: [], remedy: undefined });
   }
 });
 

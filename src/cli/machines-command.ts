@@ -3,7 +3,7 @@ import { TinderboxError } from '../errors.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { type CliContext, readConfig } from './context.ts';
 import { findDaemon } from './find-daemon.ts';
-import { runMachines } from './machines.ts';
+import { readMachinesUsage, runMachines } from './machines.ts';
 
 const HELP = `
 Without a MAC: every machine that was seen, with its role and how far it came. With one: the timeline of its newest
@@ -36,6 +36,7 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
         json: flags.json === true,
         follow: flags.follow === true,
       };
+      readMachinesUsage(args);
       const config = await readConfig(command, context);
       const deps = { out: context.out, now: Date.now() };
       const daemon = await findDaemon(config);

@@ -28,19 +28,26 @@ export interface MachinesDeps {
  * session that is not known.
  */
 export async function runMachines(args: MachinesArgs, deps: MachinesDeps): Promise<void> {
-  if (args.mac === undefined) {
-    if (args.session !== undefined) throw new TinderboxError('usage', '--session needs a MAC');
+  const mac = readMachinesUsage(args);
+  if (mac === undefined) {
     if (args.follow === true) return followAll(args, deps);
     const list = await deps.client.listMachines();
     deps.out(args.json ? `${JSON.stringify(list.machines)}\n` : formatMachineTable(list, deps.now));
     return;
   }
-  const mac = parseMac(args.mac);
-  if (mac === undefined) {
-    throw new TinderboxError('usage', `${args.mac} is no MAC`, { remedy: 'write it as 52:54:00:12:34:56' });
-  }
   if (args.follow === true) return followMachine(mac, args, deps);
   print(await readTimeline(mac, args.session, deps.client), args, deps);
+}
+
+/** The machine that is asked for, if it is one only. Throws TinderboxError `usage`; needs no daemon and no files. */
+export function readMachinesUsage(args: Pick<MachinesArgs, 'mac' | 'session'>): Mac | undefined {
+  if (args.mac === undefined) {
+    if (args.session !== undefined) throw new TinderboxError('usage', '--session needs a MAC');
+    return undefined;
+  }
+  const mac = parseMac(args.mac);
+  if (mac !== undefined) return mac;
+  throw new TinderboxError('usage', `${args.mac} is no MAC`, { remedy: 'write it as 52:54:00:12:34:56' });
 }
 
 async function readTimeline(mac: Mac, sessionId: number | undefined, client: AdminClient): Promise<Timeline> {

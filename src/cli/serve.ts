@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { startDaemon } from '../daemon.ts';
 import { createLoggers } from '../logger.ts';
 import { type CliContext, readConfig } from './context.ts';
@@ -14,7 +14,11 @@ export function addServeCommand(program: Command, context: CliContext): void {
   program
     .command('serve')
     .description('run the service: DHCP, TFTP, HTTP')
-    .option('--log-level <level>', 'trace, debug, info, warn, error', 'info')
+    .addOption(
+      new Option('--log-level <level>', 'the least that is logged')
+        .choices(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
     .addHelpText('after', HELP)
     .action(async (options: { logLevel: string }, command: Command) => {
       const config = await readConfig(command, context);

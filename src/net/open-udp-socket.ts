@@ -88,10 +88,10 @@ function loadLibcFor(device: string): Libc {
   }
 }
 
-function socketOptions(options: Pick<UdpSocketOptions, 'receiveBuffer'>) {
+function socketOptions(options: Pick<UdpSocketOptions, 'receiveBuffer' | 'shared'>) {
   return {
     type: 'udp4' as const,
-    reuseAddr: false,
+    reuseAddr: options.shared === true,
     ...(options.receiveBuffer !== undefined && { recvBufferSize: options.receiveBuffer }),
   };
 }

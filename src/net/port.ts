@@ -1,4 +1,4 @@
-import type { Socket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Ipv4 } from '../machine/ipv4.ts';
 
 /** A network interface with its IPv4 addresses. */
@@ -19,8 +19,19 @@ export interface UdpSocketOptions {
   /** Only packets of this interface are received, and all are sent through it (SO_BINDTODEVICE). */
   readonly device?: string;
   readonly broadcast?: boolean;
+  /** Another socket of this process may have the port on another address. Hides a port in use: not with `device`. */
+  readonly shared?: boolean;
   /** Bytes asked of the kernel for the receive buffer. */
   readonly receiveBuffer?: number;
+}
+
+/** What a server needs of a UDP socket. */
+export interface DatagramSocket {
+  on(event: 'message', listener: (bytes: Buffer, source: RemoteInfo) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  off(event: 'message', listener: (bytes: Buffer, source: RemoteInfo) => void): unknown;
+  send(bytes: Uint8Array, port: number, address: string, callback: (error: Error | null) => void): void;
+  close(callback: () => void): unknown;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { RemoteInfo, Socket } from 'node:dgram';
+import type { RemoteInfo } from 'node:dgram';
 import { buildDhcpReply } from '../boot/build-dhcp-reply.ts';
 import type { DhcpAction, LeaseChange } from '../boot/dhcp-action.ts';
 import { identifyClient, type NetworkClient } from '../boot/identify-client.ts';
@@ -8,6 +8,7 @@ import type { EventKind } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import type { Stage } from '../machine/stage.ts';
+import type { DatagramSocket } from '../net/port.ts';
 import { DhcpDecodeError } from '../protocol/dhcp/dhcp-decode-error.ts';
 import { type MessageType, messageTypeOf } from '../protocol/dhcp/option-codes.ts';
 import { describePacket } from '../protocol/dhcp/option-dictionary.ts';
@@ -16,7 +17,7 @@ import type { Journal, Observation } from '../store/port.ts';
 
 /** What the servers of ports 67 and 4011 have in common; they differ in the decision and in where a reply goes. */
 export interface DhcpLoopOptions {
-  readonly socket: Socket;
+  readonly socket: DatagramSocket;
   /** The interface's name. */
   readonly via: string;
   /** Of the interface: what replies call the server. */
@@ -107,7 +108,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     );
     const { address: host, port } = options.destination(packet, type, source);
     socket.send(reply, port, host, (error) => {
-      if (error !== null) sayError(`${type} to ${host}:${port} could not be sent`, error);
+      if (error) sayError(`${type} to ${host}:${port} could not be sent`, error);
     });
   }
 

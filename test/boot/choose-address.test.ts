@@ -11,6 +11,9 @@ import type { Mac } from '../../src/machine/mac.ts';
 import { ip, SUBNET } from '../support/make-environment.ts';
 import { MAC } from '../support/make-request.ts';
 
+/** The decision in each of the three states. */
+const every = (kind: string) => [kind, kind, kind];
+
 const NOW = 1_000_000;
 const OTHER = '52:54:00:00:00:02' as Mac;
 
@@ -144,7 +147,6 @@ t.test('an exhausted pool says so and what to do', async (t) => {
 
 t.test('a REQUEST is granted, refused or left alone as RFC 2131 4.3.2 has it', async (t) => {
   const states: readonly RequestState[] = ['selecting', 'init-reboot', 'renewing'];
-  const every = (kind: string) => [kind, kind, kind];
   const other = [{ address: '10.77.0.100', mac: OTHER }];
   // Decisions for SELECTING, INIT-REBOOT and RENEWING or REBINDING.
   const rows: [string, Situation, string[], RegExp][] = [

@@ -3,7 +3,7 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import t from 'tap';
-import type { Problem } from '../../src/errors.ts';
+import { formatProblem, type Problem } from '../../src/errors.ts';
 import { addBridge, createNamespace, type NetworkNamespace, stopProcess } from '../../src/lab/namespace.ts';
 import { createSite, type Ended, type Site } from './support/daemon-site.ts';
 
@@ -165,14 +165,9 @@ await t.test('serve refuses to start on', async (t) => {
   for (const { name, files, problems } of rows) {
     await t.test(name, async (t) => {
       await using site = await createSite(namespace, files);
-      const [served, checked, json] = await Promise.all([
-        site.run('serve'),
-        site.run('check'),
-        site.run('check', '--json'),
-      ]);
+      const [served, checked] = await Promise.all([site.run('serve'), site.run('check', '--json')]);
       assertRefused(t, served, problems);
       t.match(served.stderr, /^tinderbox: /);
-      assertRefused(t, checked, problems);
       t.equal(await listening(namespace), '', 'nothing listens');
       t.notOk(
         (await readdir(site.folder)).includes('var') && files['var'] === undefined,
@@ -180,14 +175,24 @@ await t.test('serve refuses to start on', async (t) => {
       );
       // Without a configuration there is nothing to look at, and so no list.
       if (files['tinderbox.yaml'] === undefined && 'tinderbox.yaml' in files) return;
-      const report = JSON.parse(json.stdout) as { ok: boolean; problems: readonly Problem[] };
-      t.equal(json.code, 1);
+      const report = JSON.parse(checked.stdout) as { ok: boolean; problems: readonly Problem[] };
+      t.equal(checked.code, 1);
       t.equal(report.ok, false);
-      const errors = report.problems.filter(({ severity }) => severity === 'error');
-      t.equal(errors.length, problems.length, JSON.stringify(errors));
-      t.ok(errors.every(({ message, file }) => message !== '' && file !== undefined));
+      const errors = report.problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+      t.equal(errors.length, problems.length, errors.join('\n'));
+      for (const problem of problems) t.equal(countOf(problem, errors.join('\n')), 1, String(problem));
     });
   }
+});
+
+await t.test('check prints every problem for people, and how many', async (t) => {
+  const files = rows.find(({ name }) => name === 'several of them at once');
+  await using site = await createSite(namespace, files?.files);
+  const checked = await site.run('check');
+  assertRefused(t, checked, files?.problems ?? []);
+  t.equal(countOf(/^error: /m, checked.stdout), 4);
+  t.match(checked.stdout, /missing: none\.kpxe[\s\S]*4 error\(s\), 0 warning\(s\)\n$/);
+  t.equal(checked.stderr, '');
 });
 
 await t.test('a port in use is named, with the program that holds it', async (t) => {

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import t from 'tap';
 import type { TftpPacket } from '../../src/protocol/tftp/packet.ts';
 import { startHarness } from '../servers/support/tftp-harness.ts';
+import type { LossyRead } from './support/tftp-lossy.ts';
 import { PROGRAMS, type TftpProgram } from './support/tftp-programs.ts';
 import { type RelayRule, startRelay } from './support/tftp-relay.ts';
 
@@ -27,6 +30,8 @@ t.test('every client reads every file in every block size and window that it kno
           ...(windowSize !== undefined && { windowSize }),
         };
         for (const [name, bytes] of Object.entries(files)) {
+          // curl takes the size 0 in an OACK for a fault, and reports a wrong one.
+          if (program.name === 'curl' && name === 'empty' && blockSize !== undefined) continue;
           const got = await program
             .read({ port: harness.port, name, ...options })
             .catch((error: unknown) => error);
@@ -68,8 +73,6 @@ t.test(
         : [],
     );
     for (const [program, windowSize] of reads) {
-      // Once a gap has left it behind, the one by hand waits for what it expects, and never asks.
-      if (program.name === 'by hand' && windowSize !== 1) continue;
       for (const [accident, rule] of Object.entries(accidents)) {
         const relay = await startRelay(harness.port, rule);
         const options = windowSize === undefined ? {} : { windowSize };
@@ -85,6 +88,25 @@ t.test(
     }
   },
 );
+
+t.test('TFTP 5: over a link that loses one packet in twenty every client gets its file', async (t) => {
+  const program = join(import.meta.dirname, 'support/tftp-lossy.ts');
+  const root = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+  const { stdout } = await promisify(execFile)('unshare', ['--net', ...root, process.execPath, program], {
+    timeout: 90_000,
+  });
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LossyRead | { dropped: number });
+  const reads = lines.filter((line) => 'client' in line);
+  t.equal(reads.length, 8);
+  for (const read of reads) {
+    t.ok(read.same, `${read.client}, window ${read.windowSize ?? 'not asked'}`, { error: read.error ?? '' });
+  }
+  const dropped = lines.find((line) => 'dropped' in line)?.dropped ?? 0;
+  t.ok(dropped > 10, `${dropped} packets were lost`);
+});
 
 t.test('the requests of real clients, as captured, are what the fixtures hold', async (t) => {
   const folder = join(import.meta.dirname, '../fixtures/tftp');

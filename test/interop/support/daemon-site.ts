@@ -95,7 +95,8 @@ export async function createSite(
     }
   };
   const start = (args: readonly string[]) => {
-    const [program = '', ...rest] = namespace.enter([TINDERBOX, ...args]);
+    // The daemon as operators run it: without the hooks that tap gives to its children.
+    const [program = '', ...rest] = namespace.enter(['env', '-u', 'NODE_OPTIONS', TINDERBOX, ...args]);
     const child = spawn(program, rest, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     const text = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk: Buffer) => void (text.stdout += chunk.toString('utf8')));

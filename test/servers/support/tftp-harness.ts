@@ -120,7 +120,7 @@ export async function createRawClient(serverPort: number, address = '127.0.0.1')
   };
 }
 
-/** Reads a whole file in lock step or windows, from the first packet on. */
+/** Reads a whole file in lock step or windows. Acknowledges each block that it does not expect, as EDK2 does. */
 export async function readWith(
   client: RawClient,
   name: string,
@@ -131,6 +131,7 @@ export async function readWith(
   let blockSize = 512;
   let windowSize = 1;
   let expected = 1;
+  let inWindow = 0;
   for (;;) {
     const { packet, from } = await client.next();
     if (packet.kind === 'error') throw new Error(`error ${packet.code}: ${packet.message}`);
@@ -139,11 +140,18 @@ export async function readWith(
       windowSize = Number(packet.options.get('windowsize') ?? 1);
       await client.ack(0, from.port);
     }
-    if (packet.kind !== 'data' || packet.block !== (expected & 0xffff)) continue;
-    chunks.push(packet.bytes);
-    const last = packet.bytes.length < blockSize;
-    if (last || expected % windowSize === 0) await client.ack(packet.block, from.port);
+    if (packet.kind !== 'data') continue;
+    const expectedBlock = packet.block === (expected & 0xffff);
+    if (expectedBlock) {
+      chunks.push(packet.bytes);
+      expected++;
+      inWindow++;
+    }
+    const last = expectedBlock && packet.bytes.length < blockSize;
+    if (last || !expectedBlock || inWindow === windowSize) {
+      inWindow = 0;
+      await client.ack((expected - 1) & 0xffff, from.port);
+    }
     if (last) return Buffer.concat(chunks);
-    expected++;
   }
 }

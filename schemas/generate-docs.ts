@@ -1,0 +1,117 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { HELPERS } from '../src/render/template-helpers.ts';
+import { generateSchemas } from './generate.ts';
+
+/**
+ * The tables of docs/configuration.md, from the schemas that the files are read with. `node schemas/generate-docs.ts`
+ * writes them between their markers and leaves the rest of the page alone; a test fails if they are not what it would
+ * write.
+ */
+const PAGE = join(import.meta.dirname, '../docs/configuration.md');
+
+/** As much of JSON Schema as ours use. */
+interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: string | number | boolean;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly patternErrorMessage?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
+  readonly propertyNames?: Schema;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+}
+
+/** The page with fresh tables. Throws if a marker is missing. */
+export function generatePage(page: string): string {
+  const schemas = [...generateSchemas()].map(([name, text]) => [name, tableOf(JSON.parse(text) as Schema)] as const);
+  const blocks = new Map<string, string>([...schemas, ['helpers', tableOfHelpers()]]);
+  let result = page;
+  for (const [name, table] of blocks) {
+    const open = `<!-- generated: ${name} -->`;
+    const close = '<!-- end -->';
+    const start = result.indexOf(open);
+    const end = result.indexOf(close, start);
+    if (start === -1 || end === -1) throw new Error(`the page has no ${open} … ${close}`);
+    result = `${result.slice(0, start + open.length)}\n\n${table}\n\n${result.slice(end)}`;
+  }
+  return result;
+}
+
+/** As committed. */
+export function readPage(): string {
+  return readFileSync(PAGE, 'utf8');
+}
+
+function tableOf(schema: Schema): string {
+  const head = ['| key | value | default | meaning |', '|---|---|---|---|'];
+  return [...head, ...rowsOf(schema, '')].join('\n');
+}
+
+function* rowsOf(schema: Schema, prefix: string): Generator<string> {
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const path = `${prefix}${name}`;
+    const required = schema.required?.includes(name) === true;
+    const fallback = required ? '**required**' : property.default === undefined ? '' : code(String(property.default));
+    const cells = [code(path), valueOf(property), fallback, escape(property.description ?? '')];
+    yield `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+    yield* rowsBelow(property, path);
+  }
+}
+
+/** Of a map, of each entry of a list, and of each value under a MAC. */
+function* rowsBelow(schema: Schema, path: string): Generator<string> {
+  yield* rowsOf(schema, `${path}.`);
+  for (const variant of schema.anyOf ?? []) yield* rowsBelow(variant, path);
+  if (schema.items !== undefined) yield* rowsBelow(schema.items, `${path}[]`);
+  const named = schema.propertyNames === undefined ? undefined : Object.values(schema.patternProperties ?? {})[0];
+  if (named !== undefined) yield* rowsBelow(named, `${path}.MAC`);
+}
+
+function valueOf(schema: Schema): string {
+  if (schema.anyOf !== undefined) {
+    const scalars = schema.anyOf.filter(({ type }) => type !== 'null' && type !== 'array').map(valueOf);
+    const lists = schema.anyOf.filter(({ type }) => type === 'array');
+    const texts = lists.map((list) => (scalars.includes(valueOf(list.items ?? {})) ? 'a list of such' : valueOf(list)));
+    return [...scalars, ...texts].join(', or ');
+  }
+  if (schema.enum !== undefined) return schema.enum.map((value) => code(String(value))).join(', ');
+  switch (schema.type) {
+    case 'array':
+      return schema.items?.type === 'object' ? 'a list of maps' : `a list: ${valueOf(schema.items ?? {})}`;
+    case 'boolean':
+      return `${code('true')}, ${code('false')}`;
+    case 'integer':
+      return numberOf(schema);
+    case 'object':
+      return 'a map';
+    default:
+      return schema.patternErrorMessage?.replace(/^expected /, '') ?? 'text';
+  }
+}
+
+function numberOf({ minimum, maximum }: Schema): string {
+  if (minimum === undefined) return 'a whole number';
+  return maximum === undefined ? `a whole number from ${minimum}` : `${minimum} to ${maximum}`;
+}
+
+function tableOfHelpers(): string {
+  const rows = Object.entries(HELPERS).map(([name, { usage }]) => `| ${code(name)} | ${code(usage.replaceAll('|', '\\|'))} |`);
+  return ['| helper | written |', '|---|---|', ...rows].join('\n');
+}
+
+/** `<…>` would be a tag. */
+function escape(text: string): string {
+  return text.replaceAll('<', '&lt;');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+if (import.meta.main) writeFileSync(PAGE, generatePage(readPage()));

@@ -1,0 +1,158 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { addBridge, createNamespace } from '../../src/lab/namespace.ts';
+import { askScript, curl } from './support/curl.ts';
+import { createSite, type Daemon, ROLE, type Site, TEMPLATE, waitUntil } from './support/daemon-site.ts';
+
+const namespace = await createNamespace('reload');
+t.teardown(() => namespace[Symbol.asyncDispose]());
+await addBridge(namespace, 'br0', '10.77.0.1/24');
+
+const MAC = '52:54:00:12:34:56';
+const WORKER = `machines:\n  ${MAC}: { role: worker } # kept\n`;
+const CONTROLLER = `machines:\n  ${MAC}: { role: controller }\n`;
+const CONTROLLER_FILES = {
+  'profiles/controller/role.yaml': ROLE,
+  'profiles/controller/cloud-config.yaml.hbs': TEMPLATE,
+};
+
+/** The role that the machine's configuration names, asked for as the machine does. */
+async function servedRole(mac = MAC): Promise<string> {
+  const { session } = await askScript(namespace, mac);
+  const { status, body } = await curl(namespace, `${session}/cloud-config`);
+  return status === 200 ? (/content: (.*)/.exec(body)?.[1] ?? body) : `${status}: ${body}`;
+}
+
+/** `tinderbox status` is the admin plane's view; the CLI's own socket is where it is asked. */
+async function problemsOf(site: Site): Promise<string> {
+  const url = 'http://tinderbox/api/v1/status';
+  const { body } = await curl(namespace, url, '--unix-socket', join(site.folder, 'var/admin.sock'));
+  const { catalog } = JSON.parse(body) as { catalog: { problems: { file?: string; message: string }[] } };
+  return catalog.problems.map(({ file, message }) => `${file}: ${message}`).join('\n');
+}
+
+const errorsOf = (daemon: Daemon): string =>
+  daemon
+    .lines()
+    .filter(({ part, level }) => part === 'catalog' && level >= 50)
+    .map(({ msg }) => msg)
+    .join('\n');
+
+await t.test(
+  'a broken edit never takes effect and is said aloud; mended, it holds for the next request',
+  async (t) => {
+    await using site = await createSite(namespace, { ...CONTROLLER_FILES, 'profiles/machines.yaml': WORKER });
+    const daemon = await site.serve();
+    t.equal(await servedRole(), `worker ${MAC}`);
+    const template = 'profiles/controller/cloud-config.yaml.hbs';
+    const broken: [string, Record<string, string | undefined>, RegExp][] = [
+      ['no YAML', { 'profiles/machines.yaml': `${CONTROLLER}  - [` }, /machines\.yaml/],
+      [
+        'an unknown role',
+        { 'profiles/machines.yaml': `machines:\n  ${MAC}: { role: contoller }\n` },
+        /contoller/,
+      ],
+      [
+        'a reservation outside',
+        { 'profiles/machines.yaml': `machines:\n  ${MAC}: { role: controller, address: 10.78.0.9 }\n` },
+        /10\.78\.0\.9/,
+      ],
+      [
+        'an unknown variable',
+        { 'profiles/machines.yaml': CONTROLLER, [template]: `${TEMPLATE}# {{machine.mak}}\n` },
+        /machine\.mak/,
+      ],
+      [
+        'a role that is gone',
+        { 'profiles/machines.yaml': CONTROLLER, 'profiles/controller': undefined },
+        /controller/,
+      ],
+      ['no machines.yaml', { 'profiles/machines.yaml': undefined }, /machines\.yaml/],
+    ];
+    for (const [name, files, problem] of broken) {
+      const said = errorsOf(daemon).length;
+      await site.write(files);
+      t.equal(await servedRole(), `worker ${MAC}`, `${name}: the old role is served`);
+      t.match(errorsOf(daemon).slice(said), problem, `${name}: the log says why`);
+      t.match(errorsOf(daemon).slice(said), /the last good catalog stays/);
+      t.match(await problemsOf(site), problem, `${name}: and so does the status`);
+
+      await site.write({ ...CONTROLLER_FILES, 'profiles/machines.yaml': CONTROLLER });
+      t.equal(await servedRole(), `controller ${MAC}`, `${name}: mended, it holds at once`);
+      t.equal(await problemsOf(site), '');
+      await site.write({ 'profiles/machines.yaml': WORKER });
+      t.equal(await servedRole(), `worker ${MAC}`);
+    }
+  },
+);
+
+await t.test('templates, parameters and new roles take effect without a restart', async (t) => {
+  await using site = await createSite(namespace);
+  await site.serve();
+  t.equal(await servedRole(), `worker ${MAC}`);
+  await site.write({
+    'profiles/worker/cloud-config.yaml.hbs': TEMPLATE.replace('{{role}}', '{{parameters.kind}}'),
+  });
+  await site.write({ 'profiles/worker/role.yaml': `${ROLE}parameters: { kind: edited }\n` });
+  t.equal(await servedRole(), `edited ${MAC}`);
+  await site.write({ ...CONTROLLER_FILES, 'profiles/machines.yaml': 'default: controller\n' });
+  t.equal(await servedRole(), `controller ${MAC}`);
+});
+
+await t.test('SIGHUP reads everything again, and what is broken then stops nothing', async (t) => {
+  await using site = await createSite(namespace);
+  const daemon = await site.serve();
+  await site.write({ 'profiles/machines.yaml': 'default: nobody\n' });
+  daemon.signal('SIGHUP');
+  await waitUntil('the reload is refused', () => errorsOf(daemon).includes('nobody'));
+  await site.write({ ...CONTROLLER_FILES, 'profiles/machines.yaml': 'default: controller\n' });
+  daemon.signal('SIGHUP');
+  const inForce = () =>
+    daemon.lines().some(({ msg }) => msg === 'the catalog was read again and is in force');
+  await waitUntil('the reload is in force', inForce);
+  t.equal(await servedRole(), `controller ${MAC}`);
+});
+
+await t.test(
+  'assign beside a running daemon: the next boot has the role, comments stay, none is lost',
+  async (t) => {
+    await using site = await createSite(namespace, {
+      ...CONTROLLER_FILES,
+      'profiles/machines.yaml': `# the operator's\n${WORKER}default: none\n`,
+    });
+    await site.serve();
+    t.equal(await servedRole(), `worker ${MAC}`);
+    const assigned = await site.run('assign', MAC, 'controller', '--hostname', 'edge-9');
+    t.match(assigned, { code: 0, stdout: /is now controller \(was worker\)/, stderr: '' });
+    t.equal(await servedRole(), `controller ${MAC}`);
+    const again = await site.run('assign', '52-54-00-12-34-56', 'controller', '--json');
+    t.same(JSON.parse(again.stdout), { mac: MAC, before: 'controller', after: 'controller', changed: false });
+
+    const others = Array.from({ length: 6 }, (_, index) => `52:54:00:00:00:0${index}`);
+    const results = await Promise.all(others.map((mac) => site.run('assign', mac, 'worker')));
+    t.same(
+      results.map(({ code }) => code),
+      others.map(() => 0),
+    );
+    const text = await readFile(join(site.folder, 'profiles/machines.yaml'), 'utf8');
+    t.match(text, /^# the operator's\n/);
+    t.match(text, /# kept/);
+    for (const mac of others) t.match(text, mac);
+    for (const mac of others) t.equal(await servedRole(mac), `worker ${mac}`);
+
+    const refused: [string[], number, RegExp][] = [
+      [['assign', MAC, 'nobody'], 1, /nobody.*(worker|controller)/s],
+      [['assign', MAC, 'worker', '--address', '10.99.0.1'], 1, /10\.99\.0\.1/],
+      [['assign', MAC, 'worker', '--address', '10.99.0'], 2, /is not an IPv4 address/],
+      [['assign', 'machine', 'worker'], 2, /is not a MAC/],
+    ];
+    for (const [args, code, message] of refused) {
+      const result = await site.run(...args);
+      t.equal(result.code, code, args.join(' '));
+      t.match(result.stderr, message);
+      t.notMatch(result.stderr, /^\s+at /m);
+    }
+    t.equal(await readFile(join(site.folder, 'profiles/machines.yaml'), 'utf8'), text, 'nothing was written');
+  },
+);

@@ -1,0 +1,286 @@
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { EventEmitter } from 'node:events';
+import { Writable } from 'node:stream';
+import t from 'tap';
+import type { DhcpAction } from '../../src/boot/dhcp-action.ts';
+import { createLoggers } from '../../src/logger.ts';
+import { formatIpv4, type Ipv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import { messageTypeOf, OPTION } from '../../src/protocol/dhcp/option-codes.ts';
+import { type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../../src/protocol/dhcp/packet.ts';
+import { startDhcpServer } from '../../src/servers/dhcp.ts';
+import type { DhcpLoop, DhcpLoopOptions } from '../../src/servers/dhcp-loop.ts';
+import { startPxeServer } from '../../src/servers/pxe.ts';
+import type { Observation } from '../../src/store/port.ts';
+import { ip, SUBNET } from '../support/make-environment.ts';
+import { MAC, makeRequest, UEFI_ROM } from '../support/make-request.ts';
+
+interface Sent {
+  readonly packet: DhcpPacket;
+  readonly to: string;
+}
+
+interface Bench {
+  readonly loop: DhcpLoop;
+  readonly sent: Sent[];
+  readonly recorded: Observation[];
+  readonly counts: string[];
+  readonly learned: string[];
+  /** Lines of the log. */
+  readonly log: string[];
+  closed(): boolean;
+  /** A datagram comes in; resolves when what it started is done. */
+  receive(bytes: Uint8Array, from?: Partial<RemoteInfo>): Promise<void>;
+  fail(): void;
+}
+
+interface BenchOptions {
+  readonly port?: 67 | 4011;
+  readonly decide?: DhcpLoopOptions['decide'];
+  readonly changeLease?: DhcpLoopOptions['changeLease'];
+  readonly sendError?: Error;
+  readonly now?: () => number;
+}
+
+const OFFER: DhcpAction = {
+  kind: 'reply',
+  type: 'offer',
+  address: { address: ip('10.77.0.100'), subnet: SUBNET, hostname: undefined },
+  reasons: ['because'],
+};
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function makeBench(options: BenchOptions = {}): Bench {
+  const sent: Sent[] = [];
+  const recorded: Observation[] = [];
+  const counts: string[] = [];
+  const learned: string[] = [];
+  const log: string[] = [];
+  let isClosed = false;
+  const socket = Object.assign(new EventEmitter(), {
+    send(bytes: Uint8Array, port: number, host: string, done: (error: Error | null) => void) {
+      sent.push({ packet: decodeDhcpPacket(bytes), to: `${host}:${port}` });
+      done(options.sendError ?? null);
+    },
+    close(done: () => void) {
+      isClosed = true;
+      done();
+    },
+  });
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      log.push(chunk.toString('utf8'));
+      done();
+    },
+  });
+  const common = {
+    socket: socket as unknown as Socket,
+    via: 'eth1',
+    serverAddress: ip('10.77.0.1'),
+    decide: options.decide ?? (() => OFFER),
+    journal: {
+      record: (observation: Observation) => void recorded.push(observation),
+      count: (name: string) => void counts.push(name),
+      learnAddress: (address: Ipv4, mac: Mac) => void learned.push(`${formatIpv4(address)} ${mac}`),
+    },
+    logger: createLoggers({ destination }).dhcp,
+    now: options.now ?? (() => 1_000_000),
+  };
+  const changeLease = options.changeLease ?? (() => Promise.resolve());
+  const loop = options.port === 4011 ? startPxeServer(common) : startDhcpServer({ ...common, changeLease });
+  return {
+    loop,
+    sent,
+    recorded,
+    counts,
+    learned,
+    log,
+    closed: () => isClosed,
+    async receive(bytes, from = {}) {
+      socket.emit('message', Buffer.from(bytes), {
+        address: '0.0.0.0',
+        port: 68,
+        family: 'IPv4',
+        size: 0,
+        ...from,
+      });
+      await settle();
+    },
+    fail: () => socket.emit('error', new Error('the interface is down')),
+  };
+}
+
+const DISCOVER = encodeDhcpPacket(makeRequest(UEFI_ROM));
+
+t.test('what is decided is sent and recorded, with who asked what and why', async (t) => {
+  const bench = makeBench();
+  await bench.receive(DISCOVER);
+  t.equal(bench.sent.length, 1);
+  t.equal(bench.sent[0]?.to, '255.255.255.255:68');
+  const reply = bench.sent[0]?.packet as DhcpPacket;
+  t.equal(messageTypeOf(reply), 'offer');
+  t.same([...(reply.options.get(OPTION.serverIdentifier) ?? [])], [10, 77, 0, 1]);
+  t.match(bench.recorded, [
+    {
+      at: 1_000_000,
+      kind: 'dhcp.discover',
+      outcome: 'answered',
+      asked: /DISCOVER/,
+      answered: 'OFFER, 10.77.0.100',
+      reasons: ['because'],
+      via: 'eth1',
+      mac: MAC,
+      client: 'rom',
+      stage: 'discovered',
+      facts: { mac: MAC, arch: 'x86_64' },
+    },
+  ]);
+});
+
+t.test('silence is recorded with its reason, and nothing is sent', async (t) => {
+  for (const outcome of ['ignored', 'refused', 'noted', 'failed'] as const) {
+    const bench = makeBench({ decide: () => ({ kind: 'silent', outcome, reasons: ['not ours'] }) });
+    await bench.receive(DISCOVER);
+    t.same(bench.sent, []);
+    t.match(bench.recorded, [{ outcome, answered: '', reasons: ['not ours'] }]);
+  }
+});
+
+t.test('a NAK counts as a refusal', async (t) => {
+  const bench = makeBench({
+    decide: () => ({ kind: 'reply', type: 'nak', message: 'no', reasons: ['taken'] }),
+  });
+  await bench.receive(
+    encodeDhcpPacket(makeRequest({ ...UEFI_ROM, type: 'request', requested: ip('10.77.0.9') })),
+  );
+  t.match(bench.recorded, [{ kind: 'dhcp.request', outcome: 'refused', answered: 'NAK' }]);
+});
+
+t.test('what is no request of a client is counted by its cause and goes no further', async (t) => {
+  const decide = () => t.fail('nothing is decided') as never;
+  const reply = encodeDhcpPacket({ ...makeRequest(), op: 2 });
+  const cookieless = Uint8Array.from(DISCOVER);
+  cookieless[236] = 0;
+  const rows: [string, Uint8Array, string][] = [
+    ['nothing', new Uint8Array(0), 'dhcp.dropped.'],
+    ['too short', DISCOVER.subarray(0, 239), 'dhcp.dropped.'],
+    ['no cookie', cookieless, 'dhcp.dropped.'],
+    ["a server's reply", reply, 'dhcp.dropped.not-a-request'],
+    ['no Ethernet', encodeDhcpPacket(makeRequest({ hlen: 16 })), 'dhcp.dropped.hardware-address'],
+  ];
+  for (const [name, bytes, cause] of rows) {
+    const bench = makeBench({ decide });
+    await bench.receive(bytes);
+    t.equal(bench.counts.length, 1, name);
+    t.ok(bench.counts[0]?.startsWith(cause), `${name}: ${bench.counts[0]}`);
+    t.same([bench.sent, bench.recorded, bench.log], [[], [], []], name);
+  }
+});
+
+t.test('a lease is carried out before its ACK leaves; without it there is none', async (t) => {
+  const ack: DhcpAction = {
+    ...OFFER,
+    type: 'ack',
+    lease: { kind: 'bind', address: ip('10.77.0.100'), leaseTime: 60 },
+  };
+  const disk = Promise.withResolvers<void>();
+  const bench = makeBench({ decide: () => ack, changeLease: () => disk.promise });
+  await bench.receive(DISCOVER);
+  t.same(bench.sent, [], 'the disk is still writing');
+  disk.resolve();
+  await settle();
+  t.equal(bench.sent.length, 1);
+  t.same(bench.learned, [`10.77.0.100 ${MAC}`], 'what it fetches is known to be its own');
+
+  const broken = makeBench({
+    decide: () => ack,
+    changeLease: () => Promise.reject(new Error('the disk is full')),
+  });
+  await broken.receive(DISCOVER);
+  t.same([broken.sent, broken.learned], [[], []]);
+  t.match(broken.recorded, [{ outcome: 'failed', answered: '', reasons: ['because', /the disk is full/] }]);
+});
+
+t.test('an address that a machine is heard to use is learned', async (t) => {
+  const heard: DhcpAction = { kind: 'silent', outcome: 'noted', uses: ip('10.77.0.55'), reasons: [] };
+  const bench = makeBench({ decide: () => heard });
+  await bench.receive(DISCOVER);
+  t.same(bench.learned, [`10.77.0.55 ${MAC}`]);
+});
+
+t.test('errors never leave the loop, and are logged once a second', async (t) => {
+  let now = 1_000_000;
+  const bench = makeBench({ decide: () => Promise.reject(new Error('a defect')), now: () => now });
+  for (let round = 0; round < 50; round++) await bench.receive(DISCOVER);
+  bench.fail();
+  t.equal(bench.log.length, 1);
+  t.match(bench.log[0], /a packet could not be answered/);
+  t.equal(bench.counts.filter((name) => name === 'dhcp.errors').length, 51);
+  now += 1000;
+  await bench.receive(DISCOVER);
+  t.equal(bench.log.length, 2);
+
+  const unsent = makeBench({ sendError: new Error('network is down') });
+  await unsent.receive(DISCOVER);
+  t.match(unsent.log[0], /offer to 255\.255\.255\.255:68 could not be sent/);
+});
+
+t.test('packets beyond what can wait for the disk are dropped and counted', async (t) => {
+  const never = Promise.withResolvers<void>();
+  const action: DhcpAction = { ...OFFER, lease: { kind: 'offer', address: ip('10.77.0.100') } };
+  const bench = makeBench({ decide: () => action, changeLease: () => never.promise });
+  for (let round = 0; round < 4200; round++) void bench.receive(DISCOVER);
+  await settle();
+  t.equal(bench.counts.filter((name) => name === 'dhcp.dropped.busy').length, 4200 - 4096);
+  never.resolve();
+  await settle();
+  await bench.receive(DISCOVER);
+  t.equal(bench.sent.length, 4097, 'those that waited are answered, and the next one as well');
+});
+
+t.test('to stop is to let what is under way finish, and to answer nothing new', async (t) => {
+  const disk = Promise.withResolvers<void>();
+  const action: DhcpAction = {
+    ...OFFER,
+    type: 'ack',
+    lease: { kind: 'release', address: ip('10.77.0.100') },
+  };
+  const bench = makeBench({ decide: () => action, changeLease: () => disk.promise });
+  await bench.receive(DISCOVER);
+  const stopped = bench.loop.stop();
+  await bench.receive(DISCOVER);
+  t.notOk(bench.closed(), 'the socket is still needed');
+  disk.resolve();
+  await stopped;
+  t.equal(bench.sent.length, 1);
+  t.ok(bench.closed());
+});
+
+t.test('port 67 answers to the relay, to the address that the client has, or to all', async (t) => {
+  const rows: [Parameters<typeof makeRequest>[0], string][] = [
+    [{}, '255.255.255.255:68'],
+    [{ giaddr: ip('10.78.0.1') }, '10.78.0.1:67'],
+    [{ type: 'request', ciaddr: ip('10.77.0.100') }, '10.77.0.100:68'],
+    [{ ciaddr: ip('10.77.0.100') }, '255.255.255.255:68'],
+  ];
+  for (const [shape, to] of rows) {
+    const type = shape?.type === 'request' ? 'ack' : 'offer';
+    const bench = makeBench({ decide: () => ({ ...OFFER, type }) });
+    await bench.receive(encodeDhcpPacket(makeRequest({ ...UEFI_ROM, ...shape })));
+    t.equal(bench.sent[0]?.to, to, JSON.stringify(shape));
+  }
+});
+
+t.test('port 4011 answers where the question came from', async (t) => {
+  const rows: [Partial<RemoteInfo>, string][] = [
+    [{ address: '10.77.0.100', port: 4011 }, '10.77.0.100:4011'],
+    [{ address: '10.77.0.100', port: 68 }, '10.77.0.100:68'],
+    [{ address: '0.0.0.0', port: 68 }, '255.255.255.255:68'],
+  ];
+  for (const [from, to] of rows) {
+    const bench = makeBench({ port: 4011, decide: () => ({ kind: 'reply', type: 'ack', reasons: [] }) });
+    await bench.receive(encodeDhcpPacket(makeRequest({ ...UEFI_ROM, type: 'request' })), from);
+    t.equal(bench.sent[0]?.to, to);
+    t.match(bench.recorded, [{ kind: 'pxe.request', outcome: 'answered' }]);
+  }
+});
