@@ -1,27 +1,21 @@
 import { join } from 'node:path';
 import { createSessionTokens } from './boot/session-token.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
-import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import type { Catalog } from './machine/role.ts';
-import { openUdpSocket } from './net/open-udp-socket.ts';
-import type { NetworkInterface } from './net/port.ts';
 import { checkReservations, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
-import { startTftpServer } from './servers/tftp.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
 import { loadSessionKey } from './session-key.ts';
+import { startServers } from './start-servers.ts';
 import { createJournal } from './store/journal.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { openStore } from './store/sqlite-store.ts';
-import { startAdminOn } from './wire-admin.ts';
-import { type DhcpSockets, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
-import { startHttpOn } from './wire-http.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -37,8 +31,6 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** How long running transfers may go on after a stop was asked for. In ms; below systemd's 90 s by far. */
-const STOP_GRACE = 5000;
 /** How often loaders that came or went are noticed. In ms. */
 const BOOT_FILE_INTERVAL = 5000;
 
@@ -50,7 +42,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   await using stack = new AsyncDisposableStack();
   const preflight = await runPreflight(config);
   refuseIfBroken(preflight.problems, loggers);
-  const { interfaces, subnets, bootFiles, bootFileIndex } = preflight;
+  const { interfaces, bootFileIndex } = preflight;
   sayBootFiles(bootFileIndex, loggers);
 
   const catalog = await openCheckedCatalog(config, preflight, loggers);
@@ -74,78 +66,19 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
-  // What has running transfers stops together, so that their times of grace don't add up.
-  const stops: (() => Promise<void>)[] = [];
-  stack.defer(async () => void (await Promise.all(stops.map((stop) => stop()))));
-  // Every door is opened before anybody is sent to one; those that others hold are said all at once.
-  const refusals = collectRefusals();
-  const http = await refusals.attempt(() =>
-    startHttpOn({
-      config,
-      catalog,
-      interfaces,
-      subnets,
-      bootFiles,
-      journal,
-      sessionTokens,
-      loggers,
-      now,
-    }),
-  );
-  if (http !== undefined) stops.push(() => http.stop({ graceMs: STOP_GRACE }));
-  for (const { name, mtu, addresses } of interfaces) {
-    const tftp = await refusals.attempt(() =>
-      startTftpServer({
-        addresses: addresses.map(({ address }) => address),
-        device: name,
-        port: config.tftp.port,
-        mtu,
-        maxTransfers: config.tftp.maxTransfers,
-        openSocket: openUdpSocket,
-        lookup: bootFiles.lookup,
-        logger: loggers.tftp,
-        journal,
-        via: name,
-        clock: { now },
-      }),
-    );
-    if (tftp !== undefined) stops.push(() => tftp.stop({ graceMs: STOP_GRACE }));
-  }
-  const admin = await refusals.attempt(() =>
-    startAdminOn({ config, catalog, preflight, store, journal, leases, loggers, now }),
-  );
-  if (admin !== undefined) stops.push(() => admin.stop());
-  const answering = config.dhcp.mode === 'off' ? [] : interfaces;
-  const opened: (readonly [NetworkInterface, DhcpSockets])[] = [];
-  // Sockets on which nothing answers yet have nobody else who closes them.
-  await using unanswered = new AsyncDisposableStack();
-  for (const networkInterface of answering) {
-    const sockets = await refusals.attempt(() => openDhcpSockets(networkInterface.name, openUdpSocket));
-    if (sockets === undefined) continue;
-    opened.push([networkInterface, sockets]);
-    unanswered.defer(() => void (sockets.dhcp.close(), sockets.pxe.close()));
-  }
-  refusals.throwIfAny();
-  const ownAddresses = new Set(
-    interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
-  );
-  const shared = {
+  const parts = {
     config,
+    preflight,
     catalog,
-    subnets,
-    ownAddresses,
-    bootFileIndex,
-    loopWatch,
-    leases,
+    store,
     journal,
+    leases,
+    sessionTokens,
+    loopWatch,
     loggers,
     now,
   };
-  for (const [networkInterface, sockets] of opened) {
-    const loops = startDhcpOn(networkInterface, sockets, shared);
-    stops.push(...loops.map((loop) => () => loop.stop()));
-  }
-  unanswered.move();
+  stack.use(await startServers(parts));
 
   const started = stack.move();
   const { mode } = config.dhcp;

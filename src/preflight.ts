@@ -50,7 +50,10 @@ export async function runPreflight(config: Config): Promise<Preflight> {
   });
   const bootFileIndex = createBootFileIndex(bootFiles, loaders);
   await bootFileIndex.refresh();
-  problems.push(...checkBootFiles(config, bootFileIndex));
+  problems.push(
+    ...checkBootFiles(config, bootFileIndex),
+    ...checkBootFileNames(config, interfaces, bootFileIndex),
+  );
   problems.push(...(await checkState(config)));
   if (catalog !== undefined) problems.push(...(await checkRoleAssets(config, catalog)));
   return { problems, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
@@ -119,6 +122,46 @@ function checkBootFiles(config: Config, index: BootFileIndex): readonly Problem[
         'Put it into the first, or install the package ipxe (Debian, Ubuntu), ipxe-bootimgs (Fedora).',
       ),
     );
+}
+
+/** The DHCP header's `file` holds so many characters; a longer name goes in option 67 alone, which some ROMs overlook. */
+const HEADER_FILE_LENGTH = 127;
+
+function checkBootFileNames(
+  config: Config,
+  interfaces: readonly NetworkInterface[],
+  index: BootFileIndex,
+): readonly Problem[] {
+  if (config.dhcp.mode === 'off') return [];
+  const warn = (message: string, remedy: string): Problem => ({
+    ...error(config.file, message, remedy),
+    severity: 'warning',
+  });
+  const urls = interfaces.map((networkInterface) => serverUrlOf(config, networkInterface));
+  const loaders = index.rows().flatMap(({ file }) => file ?? []);
+  const names = [
+    ...loaders,
+    ...urls.flatMap((url) => [`${url}/boot.ipxe`, ...loaders.map((file) => `${url}/assets/ipxe/${file}`)]),
+  ];
+  const long = names.find((name) => name.length > HEADER_FILE_LENGTH);
+  return [
+    ...(long === undefined
+      ? []
+      : [
+          warn(
+            `the boot file ${long} has ${long.length} characters: it goes in option 67 alone`,
+            `Keep it to ${HEADER_FILE_LENGTH}.`,
+          ),
+        ]),
+    ...(config.tftp.port === 69
+      ? []
+      : [
+          warn(
+            `tftp.port: firmware asks port 69 and cannot be told ${config.tftp.port}`,
+            'Use another port only behind a redirect.',
+          ),
+        ]),
+  ];
 }
 
 function error(file: string, message: string, remedy?: string): Problem {

@@ -9,7 +9,8 @@ import type { Config, ResolvedSubnet } from './config/port.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
-import type { NetworkInterface, OpenUdpSocket } from './net/port.ts';
+import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
+import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
 import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
 import { startDhcpServer } from './servers/dhcp.ts';
@@ -40,29 +41,41 @@ export interface DhcpWiring {
   readonly now: () => number;
 }
 
-type UdpSocket = Awaited<ReturnType<OpenUdpSocket>>;
+export type DoWithout = Parameters<typeof openOrDoWithout>[2];
 
 export interface DhcpSockets {
-  readonly dhcp: UdpSocket;
-  readonly pxe: UdpSocket;
+  readonly dhcp: DatagramSocket;
+  readonly pxe: DatagramSocket;
 }
 
 /**
  * Ports 67 and 4011 on one interface, each bound to the device: what came in there is answered there. Nothing is
- * answered yet. Throws what `openSocket` throws; then neither is open.
+ * answered yet. Throws what `openSocket` throws, for both ports at once; then neither is open.
  */
-export async function openDhcpSockets(device: string, openSocket: OpenUdpSocket): Promise<DhcpSockets> {
+export async function openDhcpSockets(
+  networkInterface: NetworkInterface,
+  openSocket: OpenUdpSocket,
+  doWithout: DoWithout,
+): Promise<DhcpSockets> {
   const refusals = collectRefusals();
-  const open = (port: number) =>
-    refusals.attempt(() => openSocket({ port, device, broadcast: true, receiveBuffer: RECEIVE_BUFFER }));
+  const open = (port: number) => {
+    const options = { port, broadcast: true, receiveBuffer: RECEIVE_BUFFER };
+    return refusals.attempt(() =>
+      openOrDoWithout<DatagramSocket>(
+        () => openSocket({ ...options, device: networkInterface.name }),
+        () => openWithoutDevice(openSocket, { ...options, address: serverAddressOf(networkInterface) }),
+        doWithout,
+      ),
+    );
+  };
   const dhcp = await open(DHCP_PORT);
   const pxe = await open(PXE_PORT).catch((error: unknown) => {
-    dhcp?.close();
+    dhcp?.close(() => undefined);
     throw error;
   });
   if (dhcp !== undefined && pxe !== undefined) return { dhcp, pxe };
-  dhcp?.close();
-  pxe?.close();
+  dhcp?.close(() => undefined);
+  pxe?.close(() => undefined);
   refusals.throwIfAny();
   throw new Error('a socket was neither opened nor refused');
 }
@@ -104,7 +117,7 @@ function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
     uefiProxy,
     loaders,
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
-    loopReasons: loopWatch.reasonsAgainst(client, now),
+    loop: loopWatch.look(client, now),
     now,
   });
   const serverEnvironment = (client: NetworkClient, now: number): ServerEnvironment => {

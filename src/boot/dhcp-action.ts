@@ -40,8 +40,8 @@ export interface DhcpEnvironment {
   readonly uefiProxy: 'pxe' | 'offer';
   readonly loaders: BootfileInput['loaders'];
   readonly isBootfilePresent: BootfileInput['isPresent'];
-  /** Reasons not to give this ROM its loader again (it loops); empty: none. */
-  readonly loopReasons: readonly string[];
+  /** What is known of this ROM taking its loader again and again; `looping`: it is not given to it once more. */
+  readonly loop: { readonly looping: boolean; readonly reasons: readonly string[] };
   readonly now: number;
 }
 

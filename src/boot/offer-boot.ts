@@ -9,10 +9,10 @@ export function offerBoot(
   plane: BootAnswer['plane'],
   environment: DhcpEnvironment,
 ): { readonly boot?: BootAnswer; readonly reasons: readonly string[] } {
-  const { loaders, isBootfilePresent, serverUrl, uefiProxy, loopReasons } = environment;
+  const { loaders, isBootfilePresent, serverUrl, uefiProxy, loop } = environment;
   const chosen = chooseBootfile({ client, loaders, isPresent: isBootfilePresent, serverUrl });
   if (chosen.kind === 'none') return { reasons: chosen.reasons };
-  if (client.kind === 'rom' && loopReasons.length > 0)
-    return { reasons: [...client.reasons, ...loopReasons] };
-  return { boot: { client, bootfile: chosen.value, plane, uefiProxy }, reasons: chosen.reasons };
+  if (client.kind === 'rom' && loop.looping) return { reasons: [...client.reasons, ...loop.reasons] };
+  const reasons = [...chosen.reasons, ...loop.reasons];
+  return { boot: { client, bootfile: chosen.value, plane, uefiProxy }, reasons };
 }

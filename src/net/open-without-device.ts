@@ -1,3 +1,4 @@
+import { toTinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { DatagramSocket, OpenUdpSocket, UdpSocketOptions } from './port.ts';
 
@@ -29,5 +30,24 @@ export async function openWithoutDevice(
   } catch (error) {
     hearing.close();
     throw error;
+  }
+}
+
+/**
+ * `onDevice`, or, where no socket can be tied to a device on this host and there is only one interface to serve,
+ * `without`: `say` tells what that means. With several interfaces a packet could be answered on the wrong one.
+ */
+export async function openOrDoWithout<Opened>(
+  onDevice: () => Promise<Opened>,
+  without: () => Promise<Opened>,
+  { alone, say }: { readonly alone: boolean; readonly say: (reason: string) => void },
+): Promise<Opened> {
+  try {
+    return await onDevice();
+  } catch (thrown) {
+    const error = toTinderboxError(thrown);
+    if (error.code !== 'unavailable' || !alone) throw error;
+    say(error.message);
+    return without();
   }
 }

@@ -1,4 +1,4 @@
-import { detectBootLoop, type LoaderAttempts } from '../boot/detect-boot-loop.ts';
+import { detectBootLoop, type LoaderAttempts, type LoopDecision } from '../boot/detect-boot-loop.ts';
 import type { NetworkClient } from '../boot/identify-client.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
@@ -6,9 +6,11 @@ import type { Mac } from '../machine/mac.ts';
 /** A flood of forged addresses must not grow these maps; the oldest entry goes first. */
 const MAX_MACHINES = 10_000;
 
+const NO_LOOP = { looping: false, reasons: [] } as const;
+
 export interface BootLoopWatch {
-  /** Reasons not to answer this DISCOVER; empty: answer. An iPXE clears its machine's count. */
-  reasonsAgainst(client: NetworkClient, now: number): readonly string[];
+  /** Called for each packet of a network boot. An iPXE clears its machine's count. */
+  look(client: NetworkClient, now: number): Pick<LoopDecision, 'looping' | 'reasons'>;
   /** To be called with each recorded event: whole TFTP downloads are what is counted. */
   notice(event: BootEvent): void;
 }
@@ -18,21 +20,26 @@ export function watchBootLoops(): BootLoopWatch {
   const takenAt = new Map<Mac, number>();
   const attempts = new Map<Mac, LoaderAttempts>();
   return {
-    reasonsAgainst(client, now) {
+    look(client, now) {
       if (client.kind === 'ipxe') {
         takenAt.delete(client.mac);
         attempts.delete(client.mac);
       }
-      if (client.kind !== 'rom') return [];
+      if (client.kind !== 'rom') return NO_LOOP;
       const decision = detectBootLoop(attempts.get(client.mac), takenAt.get(client.mac), now);
       if (decision.attempts !== undefined) remember(attempts, client.mac, decision.attempts);
-      return decision.looping ? decision.reasons : [];
+      return decision;
     },
     notice(event) {
-      const whole = event.kind === 'tftp.done' && event.outcome === 'answered';
-      if (whole && event.mac !== undefined) remember(takenAt, event.mac, event.at);
+      if (isWholeLoader(event) && event.mac !== undefined) remember(takenAt, event.mac, event.at);
     },
   };
+}
+
+/** By TFTP, or by HTTP where the firmware boots that way. */
+function isWholeLoader({ kind, outcome, asked }: BootEvent): boolean {
+  if (outcome !== 'answered') return false;
+  return kind === 'tftp.done' || (kind === 'http.asset' && asked.startsWith('GET /assets/ipxe/'));
 }
 
 function remember<T>(map: Map<Mac, T>, mac: Mac, value: T): void {

@@ -65,11 +65,11 @@ t.test('a machine without a loader, or in a boot loop, is refused with the reaso
     kind: 'silent',
     outcome: 'refused',
   });
-  const looping = ask(answerProxy, UEFI_ROM, { loopReasons: ['boot loop: five times'] });
+  const looping = ask(answerProxy, UEFI_ROM, { loop: { looping: true, reasons: ['boot loop: five times'] } });
   t.match(looping, { kind: 'silent', outcome: 'refused' });
   t.match(looping.reasons.join(), /boot loop/);
   t.match(
-    ask(answerProxy, IPXE, { loopReasons: ['boot loop: five times'] }),
+    ask(answerProxy, IPXE, { loop: { looping: true, reasons: ['boot loop: five times'] } }),
     { kind: 'reply' },
     'iPXE itself is never stopped',
   );

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { planBoot, type PlanInput } from '../../src/boot/plan-boot.ts';
+import { type PlanInput, planBoot } from '../../src/boot/plan-boot.ts';
 import type { MachineEntry } from '../../src/machine/role.ts';
 import { ip, makeCatalog } from '../support/make-environment.ts';
 import { MAC } from '../support/make-request.ts';

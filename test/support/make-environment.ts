@@ -47,7 +47,7 @@ export function makeEnvironment(overrides: Partial<ServerEnvironment> = {}): Ser
     uefiProxy: 'pxe',
     loaders: DEFAULT_LOADERS,
     isBootfilePresent: (file) => file === 'undionly.kpxe' || file === 'snponly.efi',
-    loopReasons: [],
+    loop: { looping: false, reasons: [] },
     now: 1_000_000,
     catalog: makeCatalog(),
     knownOnly: false,

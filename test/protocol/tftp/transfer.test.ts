@@ -120,6 +120,26 @@ t.test(
   },
 );
 
+t.test('a client that acknowledges every block of a window is not sent a window for each', async (t) => {
+  const transfer = start({ fileSize: 512 * 5000, windowSize: 64 });
+  let sent = transfer.sent;
+  for (let block = 1; block < 5000; block++) {
+    if (acknowledgeBlock(transfer, block, 0) === 'data') sent += transfer.sent - transfer.sendFrom + 1;
+  }
+  t.equal(acknowledgeBlock(transfer, 5000, 0), 'data');
+  t.equal(acknowledgeBlock(transfer, 5001, 0), 'finished');
+  t.ok(sent < 6 * 5000, `${sent} blocks for 5000`);
+});
+
+t.test('RFC 7440: one loss in twenty blocks is gone back to each time, to the end of the file', async (t) => {
+  const transfer = start({ fileSize: 512 * 5000, windowSize: 64 });
+  const wentBack: boolean[] = [];
+  for (let block = 19; block < 4900; block += 19) {
+    wentBack.push(acknowledgeBlock(transfer, block, 0) === 'data' && transfer.sendFrom === block + 1);
+  }
+  t.notOk(wentBack.includes(false));
+});
+
 t.test('TFTP 5: block numbers roll over to 0 past 65535', async (t) => {
   for (const windowSize of [1, 4, 64]) {
     const result = simulateLink({ ...clean, fileSize: 8 * 140_000 + 3, blockSize: 8, windowSize });
