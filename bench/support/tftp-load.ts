@@ -135,11 +135,9 @@ function run(order: TftpLoadOrder): TftpLoadResult {
     if (operation !== 3) throw new Error(`the server says ${packet.toString('latin1', 0, length)}`);
     const block = ((packet[2] as number) << 8) | (packet[3] as number);
     if (block !== (client.expected & 0xffff)) {
-      if (client.windowSize > 1 && client.inWindow >= 0) {
-        acknowledge(client, client.expected - 1);
-        // One ACK a gap.
-        client.inWindow = -1;
-      }
+      // Lock step: the ACK was lost, so it is said again. Windows: once a gap.
+      if (client.windowSize === 1 || client.inWindow >= 0) acknowledge(client, client.expected - 1);
+      if (client.windowSize > 1) client.inWindow = -1;
       return false;
     }
     client.inWindow = Math.max(client.inWindow, 0) + 1;

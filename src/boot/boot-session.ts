@@ -14,6 +14,7 @@ export interface SessionStep {
   /** The stage that this proves. */
   readonly stage?: Stage;
   readonly assigned?: { readonly role: string; readonly hostname: string; readonly address?: Ipv4 };
+  readonly failed?: boolean;
   readonly end?: SessionEnd;
 }
 
@@ -133,6 +134,7 @@ function carryOn(
     stageTimes:
       step.stage === undefined ? current.stageTimes : withStage(current.stageTimes, step.stage, step.at),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
+    ...(step.failed === true ? { failedAt: step.at } : {}),
   };
   if (step.end !== undefined) {
     return { session: endSession(session, step.end, step.at), endReasons: [`it ended: ${step.end}`] };

@@ -35,8 +35,9 @@ export function formatMachineTable(list: MachineListView, now: number): string {
 
 /** The stage, with how the session ended where that says more, or that it stalled. */
 export function formatStage(session: SessionView, now: number): string {
-  const { stage, end, updatedAt } = session;
+  const { stage, end, updatedAt, failedAt } = session;
   if (end !== undefined) return end === stage ? stage : `${stage} (${end})`;
+  if (failedAt !== undefined) return `${stage} (failed)`;
   return now - updatedAt > STALLED_MS ? `${stage} (stalled)` : stage;
 }
 

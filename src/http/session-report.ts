@@ -43,7 +43,7 @@ export function answerSessionReport(
       outcome: 'noted',
       answered: 'ok',
       reasons: [...found.notes, 'the machine says that its boot failed', ...logged],
-      end: 'failed',
+      failed: true,
     });
   }
   return { status: 200, text: 'ok\n' };

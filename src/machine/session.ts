@@ -2,7 +2,7 @@ import type { Ipv4 } from './ipv4.ts';
 import type { Mac } from './mac.ts';
 import type { Stage } from './stage.ts';
 
-export const SESSION_ENDS = ['ready', 'booted', 'handed-over', 'superseded', 'failed'] as const;
+export const SESSION_ENDS = ['ready', 'booted', 'handed-over', 'superseded'] as const;
 export type SessionEnd = (typeof SESSION_ENDS)[number];
 
 /** One attempt of one machine to boot. */
@@ -17,6 +17,8 @@ export interface BootSession {
   readonly stageTimes: Readonly<Partial<Record<Stage, number>>>;
   readonly end?: SessionEnd;
   readonly endedAt?: number;
+  /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
+  readonly failedAt?: number;
   /** What `/ipxe` decided. */
   readonly role?: string;
   readonly hostname?: string;

@@ -91,9 +91,22 @@ function loadLibcFor(device: string): Libc {
 function socketOptions(options: Pick<UdpSocketOptions, 'receiveBuffer' | 'shared'>) {
   return {
     type: 'udp4' as const,
+    lookup: asItIs,
     reuseAddr: options.shared === true,
     ...(options.receiveBuffer !== undefined && { recvBufferSize: options.receiveBuffer }),
   };
+}
+
+/**
+ * Every address here is one already. Node would pass it through its resolver, which answers a tick later: a third of
+ * the time of a lock-step transfer.
+ */
+function asItIs(
+  host: string,
+  _options: unknown,
+  done: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
+): void {
+  done(null, host, 4);
 }
 
 async function explainFailure(thrown: unknown, options: UdpSocketOptions): Promise<TinderboxError> {

@@ -146,6 +146,8 @@ export interface Observation {
   readonly client?: 'rom' | 'ipxe' | 'script';
   /** Set by `/ipxe` when it has decided. */
   readonly assigned?: { readonly role: string; readonly hostname: string; readonly address?: Ipv4 };
+  /** The machine says that its boot failed. */
+  readonly failed?: boolean;
   /** Set by what ends a session. */
   readonly end?: SessionEnd;
 }

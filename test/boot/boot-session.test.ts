@@ -208,7 +208,7 @@ const rows: readonly Row[] = [
     (kind): Row => ({
       name: `a late ${kind} leaves an ended session alone`,
       current: ended('booted'),
-      step: step(kind, { stage: 'ready', end: 'failed' }),
+      step: step(kind, { stage: 'ready', end: 'handed-over' }),
       expect: 'late',
       reason: /late/,
     }),
@@ -318,7 +318,7 @@ t.test('a session ends with its last stage', async (t) => {
 });
 
 t.test('a session ends as the step says', async (t) => {
-  for (const end of ['handed-over', 'failed'] as const) {
+  for (const end of ['handed-over', 'superseded'] as const) {
     const { session, reasons } = advanceSession(openAt('script'), step('http.report', { end }), context);
     t.match(session, { end, endedAt: 2000, stage: 'script' });
     t.match(reasons[0], end);
@@ -344,5 +344,14 @@ t.test('a stage that is proven late was reached before the one that follows it',
   const { session } = advanceSession(scripted, late, context);
   t.same(session?.stageTimes, { discovered: 2000, offered: 2000, script: 3000, firmware: 3000 });
   t.equal(session?.stage, 'script');
+  t.end();
+});
+
+t.test('a machine that says it failed is marked, and may boot all the same', (t) => {
+  const failed = advanceSession(openAt('config'), step('http.report', { failed: true }), context).session;
+  t.match(failed, { stage: 'config', failedAt: 2000 });
+  t.equal(failed?.end, undefined);
+  const booted = advanceSession(failed, step('http.report', { stage: 'booted', at: 9000 }), context).session;
+  t.match(booted, { stage: 'booted', end: 'booted', failedAt: 2000 });
   t.end();
 });

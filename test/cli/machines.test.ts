@@ -102,7 +102,7 @@ async function tableLineOf(rest: Partial<SessionView>): Promise<string | undefin
 }
 
 t.test('a stage says how its session ended, or that it stalled', async (t) => {
-  t.match(await tableLineOf({ end: 'failed' }), 'config (failed)');
+  t.match(await tableLineOf({ failedAt: T0 }), 'config (failed)');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
 });

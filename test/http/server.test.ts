@@ -328,7 +328,7 @@ t.test('with a cluster a report of booted is not the end', async (t) => {
   t.equal(journal.sessionById(1)?.end, undefined);
 });
 
-t.test('a failed boot ends the session with the end of its log, made printable', async (t) => {
+t.test('a failed boot marks the session, with the end of its log made printable', async (t) => {
   const { url, journal } = await startTestServer(t);
   const log = `${'first line\n'.repeat(500)}\u001b[2Jkubelet: no disk\n`;
   const body = JSON.stringify({ stage: 'failed', log });
@@ -336,7 +336,8 @@ t.test('a failed boot ends the session with the end of its log, made printable',
   const { reasons = [] } = journal.observations.at(-1) ?? {};
   t.equal(reasons.at(-1), 'log: [2Jkubelet: no disk');
   t.ok(reasons.join('').length < 3_000, 'bounded');
-  t.equal(journal.sessionById(1)?.end, 'failed');
+  t.match(journal.sessionById(1), { stage: 'script', end: undefined });
+  t.ok(journal.sessionById(1)?.failedAt);
 });
 
 t.test('what is no report is refused with what to post instead', async (t) => {
