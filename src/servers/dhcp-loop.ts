@@ -14,13 +14,14 @@ import { type MessageType, messageTypeOf } from '../protocol/dhcp/option-codes.t
 import { describePacket } from '../protocol/dhcp/option-dictionary.ts';
 import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
+import { sayRarely } from './say-rarely.ts';
 
 /** What the servers of ports 67 and 4011 have in common; they differ in the decision and in where a reply goes. */
 export interface DhcpLoopOptions {
   readonly socket: DatagramSocket;
   /** The interface's name. */
   readonly via: string;
-  /** Of the interface: what replies call the server. */
+  /** Of the interface: what replies call the server unless the decision says otherwise. */
   readonly serverAddress: Ipv4;
   readonly plane: 'dhcp' | 'pxe';
   readonly decide: (
@@ -34,6 +35,8 @@ export interface DhcpLoopOptions {
   readonly journal: Pick<Journal, 'record' | 'count' | 'learnAddress'>;
   readonly logger: Logger;
   readonly now: () => number;
+  /** Milliseconds that never go back; for tests. */
+  readonly uptime?: () => number;
 }
 
 export interface Destination {
@@ -49,11 +52,17 @@ export interface DhcpLoop {
 /** Replies waiting for their lease to reach the disk; beyond that packets are dropped: clients ask again. */
 const MAX_IN_FLIGHT = 4096;
 
+/** Milliseconds between two lines of the log: an interface that is down fails each packet. */
+const ERROR_PAUSE = 1000;
+/** The same for what the operator has to mend: machines ask again and again meanwhile. */
+const TROUBLE_PAUSE = 60_000;
+
 /** receive → decode → identify → decide → record → encode → send. */
 export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   const { socket, plane, via, journal, logger } = options;
   const inFlight = new Set<Promise<void>>();
-  let lastError = 0;
+  const errorTurn = sayRarely(ERROR_PAUSE, options.uptime);
+  const troubleTurn = sayRarely(TROUBLE_PAUSE, options.uptime);
 
   function receive(bytes: Uint8Array, source: RemoteInfo): void {
     if (inFlight.size >= MAX_IN_FLIGHT) return journal.count(`${plane}.dropped.busy`);
@@ -81,19 +90,37 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   async function answer(packet: DhcpPacket, source: RemoteInfo): Promise<void> {
     const now = options.now();
     const identified = identifyClient(packet);
-    if (identified.client === undefined) return journal.count(`${plane}.dropped.hardware-address`);
+    if (identified.client === undefined) {
+      journal.count(`${plane}.dropped.hardware-address`);
+      return sayTrouble('a client is not supported', { reason: identified.refused });
+    }
     const { client } = identified;
     const action = await options.decide(packet, client, now);
+    if (action.trouble !== undefined) {
+      journal.count(`${plane}.${action.trouble.counter}`);
+      sayTrouble(action.trouble.text, { mac: client.mac, reasons: action.reasons });
+    }
     try {
       if (action.lease !== undefined) await options.changeLease(client, action.lease, now);
     } catch (error) {
-      sayError('a lease could not be written', error);
-      const why = [...action.reasons, `not answered: ${toTinderboxError(error).message}`];
-      return record(packet, client, { kind: 'silent', outcome: 'failed', reasons: why }, now);
+      return record(packet, client, withoutLease(client, action, error), now);
     }
     if (action.kind === 'reply') send(packet, action, source);
     learn(client, action);
     record(packet, client, action, now);
+  }
+
+  /** Somebody else was faster, or the disk failed: silence, the client asks again. */
+  function withoutLease(client: NetworkClient, action: DhcpAction, error: unknown): DhcpAction {
+    const { code, message } = toTinderboxError(error);
+    const reasons = [...action.reasons, `not answered: ${message}`];
+    if (code !== 'in-use') {
+      sayError('a lease could not be written', error);
+      return { kind: 'silent', outcome: 'failed', reasons };
+    }
+    journal.count(`${plane}.lease-races`);
+    logger.debug({ mac: client.mac, interface: via, reason: message }, 'an address was taken meanwhile');
+    return { kind: 'silent', outcome: 'refused', reasons };
   }
 
   function send(
@@ -101,8 +128,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     action: Extract<DhcpAction, { kind: 'reply' }>,
     source: RemoteInfo,
   ): void {
-    const { type, address, boot, message } = action;
-    const { serverAddress } = options;
+    const { type, address, boot, message, serverAddress = options.serverAddress } = action;
     const reply = encodeDhcpPacket(
       buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
     );
@@ -138,10 +164,14 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
 
   function sayError(what: string, error: unknown): void {
     journal.count(`${plane}.errors`);
-    // At most one line a second: an interface that is down fails each packet.
-    if (options.now() - lastError < 1000) return;
-    lastError = options.now();
-    logger.error({ err: error, interface: via }, what);
+    // One cause for all: whatever fails, the disk or the network, fails each packet.
+    if (errorTurn('error') !== undefined) logger.error({ err: error, interface: via }, what);
+  }
+
+  function sayTrouble(what: string, details: Readonly<Record<string, unknown>>): void {
+    const turn = troubleTurn(what);
+    if (turn === undefined) return;
+    logger.warn({ ...details, interface: via, ...(turn.held > 0 && { held: turn.held }) }, what);
   }
 
   socket.on('message', receive);

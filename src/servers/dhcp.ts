@@ -1,6 +1,5 @@
 import { destinationOf } from '../boot/build-dhcp-reply.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
-import { messageTypeOf } from '../protocol/dhcp/option-codes.ts';
 import { type DhcpLoop, type DhcpLoopOptions, runDhcpLoop } from './dhcp-loop.ts';
 
 /** Port 67 on one interface, in proxy or server mode as `decide` has it. */
@@ -9,7 +8,7 @@ export function startDhcpServer(options: Omit<DhcpLoopOptions, 'plane' | 'destin
     ...options,
     plane: 'dhcp',
     destination(request, answered) {
-      const { address, port } = destinationOf(request, messageTypeOf(request) ?? 'discover', answered);
+      const { address, port } = destinationOf(request, answered);
       return { address: formatIpv4(address), port };
     },
   });

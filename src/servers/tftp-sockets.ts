@@ -39,6 +39,8 @@ export interface TransferSocketsOptions {
   readonly now: () => number;
   /** A packet for a socket that is idle. */
   readonly onStray: (lent: TransferSocket, bytes: Buffer, remote: RemoteInfo) => void;
+  /** Called after each packet of a transfer. */
+  readonly stayAwake: () => void;
   /** A packet could not be sent (unreachable, a full queue, a firewall): the retransmission mends it or gives up. */
   readonly onError: (error: Error) => void;
 }
@@ -70,8 +72,12 @@ export function createTransferSockets(options: TransferSocketsOptions): Transfer
     all.add(lent);
     socket.on('error', options.onError);
     socket.on('message', (bytes, remote) => {
-      if (lent.receiver === undefined) options.onStray(lent, bytes, remote);
-      else lent.receiver(bytes, remote);
+      if (lent.receiver === undefined) {
+        options.onStray(lent, bytes, remote);
+        return;
+      }
+      lent.receiver(bytes, remote);
+      options.stayAwake();
     });
     if (closed) {
       closeOne(lent);

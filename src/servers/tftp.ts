@@ -10,6 +10,7 @@ import {
   type TftpPacket,
   type TftpRequest,
 } from '../protocol/tftp/packet.ts';
+import { createStayAwake } from './stay-awake.ts';
 import { createTftpEvents } from './tftp-events.ts';
 import type { TftpFile } from './tftp-files.ts';
 import { createOccupancy } from './tftp-occupancy.ts';
@@ -59,6 +60,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
   };
 
+  const stayAwake = createStayAwake(monotonic);
   const occupancy = createOccupancy(tick, () => {
     for (const listener of listeners) listener.sockets.closeIdle();
   });
@@ -234,6 +236,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
         device: options.device,
         now: monotonic,
         onStray: (lent, bytes, remote) => answerStranger(listener, lent, bytes, remote),
+        stayAwake,
         onError,
       }),
     };

@@ -1,7 +1,7 @@
 import { detectBootLoop, type LoaderAttempts, type LoopDecision } from '../boot/detect-boot-loop.ts';
 import type { NetworkClient } from '../boot/identify-client.ts';
-import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { Observation } from '../store/port.ts';
 
 /** A flood of forged addresses must not grow these maps; the oldest entry goes first. */
 const MAX_MACHINES = 10_000;
@@ -11,8 +11,11 @@ const NO_LOOP = { looping: false, reasons: [] } as const;
 export interface BootLoopWatch {
   /** Called for each packet of a network boot. An iPXE clears its machine's count. */
   look(client: NetworkClient, now: number): Pick<LoopDecision, 'looping' | 'reasons'>;
-  /** To be called with each recorded event: whole TFTP downloads are what is counted. */
-  notice(event: BootEvent): void;
+  /**
+   * To be called with each observation: whole downloads of a loader are what is counted. Not with recorded events:
+   * those of a machine that never gets beyond its loader soon are at their bound.
+   */
+  notice(observation: Observation): void;
 }
 
 /** Remembers which machines took their loader, over all interfaces. */
@@ -30,14 +33,15 @@ export function watchBootLoops(): BootLoopWatch {
       if (decision.attempts !== undefined) remember(attempts, client.mac, decision.attempts);
       return decision;
     },
-    notice(event) {
-      if (isWholeLoader(event) && event.mac !== undefined) remember(takenAt, event.mac, event.at);
+    notice(observation) {
+      const { mac, at } = observation;
+      if (mac !== undefined && isWholeLoader(observation)) remember(takenAt, mac, at);
     },
   };
 }
 
 /** By TFTP, or by HTTP where the firmware boots that way. */
-function isWholeLoader({ kind, outcome, asked }: BootEvent): boolean {
+function isWholeLoader({ kind, outcome, asked }: Observation): boolean {
   if (outcome !== 'answered') return false;
   return kind === 'tftp.done' || (kind === 'http.asset' && asked.startsWith('GET /assets/ipxe/'));
 }
