@@ -4,17 +4,17 @@ const AWAKE_TIME = 0.1;
 /**
  * Keeps the event loop polling for a moment after a block was sent, instead of sleeping until the ACK comes: in lock
  * step the waking of a sleeping processor, tens of microseconds, is most of the time of a block. Everything else on
- * the loop is served meanwhile as ever. `now`: milliseconds of a clock that does not jump.
+ * the loop is served meanwhile as ever. It is about the processor's time, so that no clock is passed in.
  */
-export function createStayAwake(now: () => number): () => void {
+export function createStayAwake(): () => void {
   let until = 0;
   let polling = false;
   const poll = (): void => {
-    if (now() < until) setImmediate(poll);
+    if (performance.now() < until) setImmediate(poll);
     else polling = false;
   };
   return () => {
-    until = now() + AWAKE_TIME;
+    until = performance.now() + AWAKE_TIME;
     if (polling) return;
     polling = true;
     setImmediate(poll);

@@ -73,7 +73,7 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
       record(address, {
         kind: 'tftp.done',
         outcome: finished ? 'answered' : 'noted',
-        asked: readable(request.name),
+        asked: `RRQ ${readable(request.name)}`,
         answered: `${sent}${again}`,
         reasons: reasonsOf(end),
         // The machine has its loader whole: its firmware did its part.

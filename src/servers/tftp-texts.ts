@@ -10,10 +10,12 @@ export function readable(text: string): string {
   return short.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?');
 }
 
-/** `undionly.kpxe (octet, tsize 0, blksize 1468)`. */
+/** `RRQ undionly.kpxe (octet, tsize 0, blksize 1468)`. */
 export function describeRequest(request: TftpRequest): string {
   const options = describeOptions(request.options);
-  return readable(`${request.name} (${request.mode.toLowerCase()}${options === '' ? '' : `, ${options}`})`);
+  return readable(
+    `RRQ ${request.name} (${request.mode.toLowerCase()}${options === '' ? '' : `, ${options}`})`,
+  );
 }
 
 /** `tsize 74213, blksize 1468`. */

@@ -23,6 +23,8 @@ export type { TftpServer, TftpServerOptions } from './tftp-types.ts';
 
 /** A request that comes again while its transfer got on within this time is a late packet, not a new client. */
 const LATE_REQUEST = 1_000;
+/** Of all transfers one address may have a quarter: machines behind one translated address boot together, too. */
+const SHARE_OF_ADDRESS = 4;
 /** Room for the first packets of a rack that is switched on at once. */
 const REQUEST_BUFFER = 1024 * 1024;
 
@@ -60,10 +62,24 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
   };
 
-  const stayAwake = createStayAwake(monotonic);
+  const stayAwake = createStayAwake();
   const occupancy = createOccupancy(tick, () => {
     for (const listener of listeners) listener.sockets.closeIdle();
   });
+
+  // One address that asks and never answers must leave room for the others.
+  const mostOfAddress = Math.max(1, Math.floor(options.maxTransfers / SHARE_OF_ADDRESS));
+  const perAddress = new Map<string, number>();
+  const enter = (address: string): void => {
+    perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
+    occupancy.enter();
+  };
+  const leave = (address: string): void => {
+    const left = (perAddress.get(address) ?? 1) - 1;
+    if (left > 0) perAddress.set(address, left);
+    else perAddress.delete(address);
+    occupancy.leave();
+  };
 
   const refuse = (
     listener: Listener,
@@ -137,6 +153,16 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       return;
     }
     before?.running?.end({ kind: 'replaced', reason: 'the same client asked anew from the same port' });
+    const ofAddress = perAddress.get(remote.address) ?? 0;
+    if (before === undefined && ofAddress >= mostOfAddress) {
+      events.ignored(
+        remote.address,
+        request,
+        `${ofAddress} transfers of this address are running: it asks again`,
+      );
+      warn('too many transfers of one address', { address: remote.address });
+      return;
+    }
     if (before === undefined && occupancy.count() >= options.maxTransfers) {
       events.ignored(remote.address, request, `${options.maxTransfers} transfers are running: it asks again`);
       warn('too many transfers', { maxTransfers: options.maxTransfers });
@@ -149,7 +175,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
     const slot: Slot = { request: bytes, running: undefined };
     // A request that is still being looked up gives its place to the newer one.
-    if (listener.slots.get(key) === undefined) occupancy.enter();
+    if (listener.slots.get(key) === undefined) enter(remote.address);
     listener.slots.set(key, slot);
     let started = false;
     try {
@@ -157,7 +183,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     } finally {
       if (!started && listener.slots.get(key) === slot) {
         listener.slots.delete(key);
-        occupancy.leave();
+        leave(remote.address);
       }
     }
   };
@@ -199,7 +225,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       listener.sockets.giveBack(lent, key);
       if (listener.slots.get(key) === slot) listener.slots.delete(key);
       events.done(remote.address, request, transfer, end, monotonic() - transfer.state.startedAt);
-      occupancy.leave();
+      leave(remote.address);
     };
     const transfer = createRunningTransfer({
       request,

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { Writable } from 'node:stream';
 import t from 'tap';
 import type { DhcpAction } from '../../src/boot/dhcp-action.ts';
+import { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
 import { formatIpv4, type Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
@@ -40,6 +41,8 @@ interface BenchOptions {
   readonly changeLease?: DhcpLoopOptions['changeLease'];
   readonly sendError?: Error;
   readonly now?: () => number;
+  readonly uptime?: () => number;
+  readonly level?: string;
 }
 
 const OFFER: DhcpAction = {
@@ -83,8 +86,9 @@ function makeBench(options: BenchOptions = {}): Bench {
       count: (name: string) => void counts.push(name),
       learnAddress: (address: Ipv4, mac: Mac) => void learned.push(`${formatIpv4(address)} ${mac}`),
     },
-    logger: createLoggers({ destination }).dhcp,
+    logger: createLoggers({ destination, level: options.level ?? 'info' }).dhcp,
     now: options.now ?? (() => 1_000_000),
+    uptime: options.uptime ?? (() => 0),
   };
   const changeLease = options.changeLease ?? (() => Promise.resolve());
   const loop = options.port === 4011 ? startPxeServer(common) : startDhcpServer({ ...common, changeLease });
@@ -173,8 +177,88 @@ t.test('what is no request of a client is counted by its cause and goes no furth
     await bench.receive(bytes);
     t.equal(bench.counts.length, 1, name);
     t.ok(bench.counts[0]?.startsWith(cause), `${name}: ${bench.counts[0]}`);
-    t.same([bench.sent, bench.recorded, bench.log], [[], [], []], name);
+    t.same([bench.sent, bench.recorded], [[], []], name);
+    if (name !== 'no Ethernet') t.same(bench.log, [], name);
   }
+});
+
+/** The level of pino's warnings. */
+const WARN = 40;
+
+t.test('hardware addresses of other networks are said once a minute, with their length', async (t) => {
+  let uptime = 0;
+  const bench = makeBench({ uptime: () => uptime });
+  for (const hlen of [16, 8, 16]) await bench.receive(encodeDhcpPacket(makeRequest({ hlen })));
+  t.equal(bench.log.length, 1);
+  t.match(JSON.parse(bench.log[0] ?? ''), {
+    level: WARN,
+    msg: 'a client is not supported',
+    reason: /of 16 bytes are not supported/,
+    interface: 'eth1',
+  });
+  uptime += 60_000;
+  await bench.receive(encodeDhcpPacket(makeRequest({ hlen: 8 })));
+  t.match(JSON.parse(bench.log[1] ?? ''), { reason: /of 8 bytes/, held: 2 });
+});
+
+t.test('what only the operator can mend is counted each time and said once a minute a cause', async (t) => {
+  let uptime = 0;
+  let text = 'no address is free in 10.77.0.0/24';
+  const reasons = ['because'];
+  const silent = (): DhcpAction => ({
+    kind: 'silent',
+    outcome: 'refused',
+    trouble: { counter: 'pool-exhausted', text },
+    reasons,
+  });
+  const bench = makeBench({ decide: silent, uptime: () => uptime });
+  for (let round = 0; round < 3; round++) await bench.receive(DISCOVER);
+  t.same(bench.counts, ['dhcp.pool-exhausted', 'dhcp.pool-exhausted', 'dhcp.pool-exhausted']);
+  t.equal(bench.log.length, 1);
+  t.match(JSON.parse(bench.log[0] ?? ''), { level: WARN, msg: text, mac: MAC, interface: 'eth1', reasons });
+  text = 'no address is free in 10.78.0.0/24';
+  await bench.receive(DISCOVER);
+  t.match(JSON.parse(bench.log[1] ?? ''), { msg: text }, 'another network is another cause');
+  uptime += 60_000;
+  await bench.receive(DISCOVER);
+  t.equal(bench.log.length, 3);
+
+  const trouble = { counter: 'no-loader', text: 'no loader' } as const;
+  const answered = makeBench({ decide: () => ({ ...OFFER, trouble }) });
+  await answered.receive(DISCOVER);
+  t.equal(answered.sent.length, 1, 'it is said also of what is answered');
+  t.match(JSON.parse(answered.log[0] ?? ''), { level: WARN, msg: 'no loader' });
+});
+
+const refuseLease = (error: Error): BenchOptions => ({
+  decide: () => ({ ...OFFER, lease: { kind: 'offer', address: ip('10.77.0.100') } }),
+  async changeLease() {
+    throw error;
+  },
+});
+
+t.test('an address that was taken meanwhile is a race and no error', async (t) => {
+  const taken = new TinderboxError('in-use', '10.77.0.100 is bound (somebody)');
+  const bench = makeBench({ ...refuseLease(taken), level: 'debug' });
+  await bench.receive(DISCOVER);
+  t.same([bench.sent, bench.counts], [[], ['dhcp.lease-races']]);
+  t.match(bench.recorded, [
+    { outcome: 'refused', answered: '', reasons: ['because', /not answered: 10\.77\.0\.100 is bound/] },
+  ]);
+  t.match(JSON.parse(bench.log[0] ?? ''), { level: 20, msg: 'an address was taken meanwhile' });
+
+  const broken = makeBench(
+    refuseLease(new TinderboxError('busy', 'tinderbox.db is locked by another program')),
+  );
+  await broken.receive(DISCOVER);
+  t.match(broken.recorded, [{ outcome: 'failed' }]);
+  t.match(JSON.parse(broken.log[0] ?? ''), { level: 50, msg: 'a lease could not be written' });
+});
+
+t.test('a reply calls the server what the decision says', async (t) => {
+  const bench = makeBench({ decide: () => ({ ...OFFER, serverAddress: ip('10.88.0.1') }) });
+  await bench.receive(DISCOVER);
+  t.same([...(bench.sent[0]?.packet.options.get(OPTION.serverIdentifier) ?? [])], [10, 88, 0, 1]);
 });
 
 t.test('a lease is carried out before its ACK leaves; without it there is none', async (t) => {
@@ -208,22 +292,31 @@ t.test('an address that a machine is heard to use is learned', async (t) => {
   t.same(bench.learned, [`10.77.0.55 ${MAC}`]);
 });
 
-t.test('errors never leave the loop, and are logged once a second', async (t) => {
-  let now = 1_000_000;
-  const bench = makeBench({ decide: () => Promise.reject(new Error('a defect')), now: () => now });
-  for (let round = 0; round < 50; round++) await bench.receive(DISCOVER);
-  bench.fail();
-  t.equal(bench.log.length, 1);
-  t.match(bench.log[0], /a packet could not be answered/);
-  t.equal(bench.counts.filter((name) => name === 'dhcp.errors').length, 51);
-  now += 1000;
-  await bench.receive(DISCOVER);
-  t.equal(bench.log.length, 2);
+t.test(
+  'errors never leave the loop, and are logged once a second, whatever the time of day does',
+  async (t) => {
+    let now = 1_000_000;
+    let uptime = 5_000;
+    const bench = makeBench({
+      decide: () => Promise.reject(new Error('a defect')),
+      now: () => now,
+      uptime: () => uptime,
+    });
+    for (let round = 0; round < 50; round++) await bench.receive(DISCOVER);
+    bench.fail();
+    t.equal(bench.log.length, 1);
+    t.match(bench.log[0], /a packet could not be answered/);
+    t.equal(bench.counts.filter((name) => name === 'dhcp.errors').length, 51);
+    now -= 3_600_000;
+    uptime += 1000;
+    await bench.receive(DISCOVER);
+    t.equal(bench.log.length, 2);
 
-  const unsent = makeBench({ sendError: new Error('network is down') });
-  await unsent.receive(DISCOVER);
-  t.match(unsent.log[0], /offer to 255\.255\.255\.255:68 could not be sent/);
-});
+    const unsent = makeBench({ sendError: new Error('network is down') });
+    await unsent.receive(DISCOVER);
+    t.match(unsent.log[0], /offer to 255\.255\.255\.255:68 could not be sent/);
+  },
+);
 
 t.test('packets beyond what can wait for the disk are dropped and counted', async (t) => {
   const never = Promise.withResolvers<void>();
@@ -262,6 +355,7 @@ t.test('port 67 answers to the relay, to the address that the client has, or to 
     [{ giaddr: ip('10.78.0.1') }, '10.78.0.1:67'],
     [{ type: 'request', ciaddr: ip('10.77.0.100') }, '10.77.0.100:68'],
     [{ ciaddr: ip('10.77.0.100') }, '255.255.255.255:68'],
+    [{ type: 'request', server: ip('10.77.0.1'), ciaddr: ip('10.77.0.66') }, '255.255.255.255:68'],
   ];
   for (const [shape, to] of rows) {
     const type = shape?.type === 'request' ? 'ack' : 'offer';

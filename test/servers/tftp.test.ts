@@ -190,7 +190,7 @@ t.test('TFTP 6: a machine that was reset asks again from the same port and start
 });
 
 t.test('TFTP 6: requests beyond the most transfers get silence, and silent clients make room', async (t) => {
-  const harness = await startHarness({ files, maxTransfers: 2, pace: 100 });
+  const harness = await startHarness({ files, maxTransfers: 8, pace: 100 });
   t.teardown(harness.stop);
   const silent = await Promise.all([1, 2, 3].map(() => createRawClient(harness.port)));
   for (const client of silent) t.teardown(client.close);
@@ -198,17 +198,29 @@ t.test('TFTP 6: requests beyond the most transfers get silence, and silent clien
     await client.ask('undionly.kpxe');
     await harness.until('it is recorded', () => harness.observations.length > silent.indexOf(client));
   }
-  t.equal(harness.server.activeTransfers(), 2);
+  t.equal(harness.server.activeTransfers(), 2, 'one address has a quarter of all at most');
   t.match(harness.observations[2], {
     outcome: 'ignored',
     answered: '',
-    reasons: [/2 transfers are running/],
+    reasons: [/2 transfers of this address are running/],
   });
   await harness.until('the silent ones are dropped', () => harness.server.activeTransfers() === 0);
   t.match(harness.observations[3], { kind: 'tftp.done', outcome: 'noted', reasons: [/no ACK of block 1/] });
   const client = await createRawClient(harness.port);
   t.teardown(client.close);
   t.same(await readWith(client, 'small'), files.small);
+});
+
+t.test('TFTP 6: addresses that fill every place leave none, and it is said', async (t) => {
+  const harness = await startHarness({ files, maxTransfers: 4, pace: 100 });
+  t.teardown(harness.stop);
+  for (let last = 1; last <= 5; last++) {
+    const client = await createRawClient(harness.port, '127.0.0.1', `127.0.0.${last}`);
+    t.teardown(client.close);
+    await client.ask('undionly.kpxe');
+    await harness.until('it is recorded', () => harness.observations.length >= last);
+  }
+  t.match(harness.observations[4], { outcome: 'ignored', reasons: [/4 transfers are running/] });
 });
 
 t.test('TFTP 7: a stranger gets error 5 and changes nothing; scraps of packets are ignored', async (t) => {

@@ -6,9 +6,14 @@ import { backOff, createRoundTrip, type RoundTrip, retransmitAfter, sampleRoundT
  */
 const STALL = 30_000;
 const NEVER_HEARD = 10_000;
+/**
+ * A source that never answered gets so many resends: its address may be forged, and what it asked of us would be sent to
+ * somebody else. A real client whose answer was lost asks again by itself.
+ */
+const UNHEARD_RESENDS = 3;
 /** Where only the last ACK is missing: so many resends, over at least so long, before it counts as lost. */
 const LAST_RESENDS = 6;
-const LAST_STALL = 3_000;
+const LAST_STALL = 10_000;
 /**
  * A client that acknowledges every block of a window, or whose ACKs come in copies, must not make us send each window
  * for each of them. So going back is paid for by progress: in blocks per block acknowledged (enough for one loss in
@@ -151,6 +156,7 @@ export function expireTransfer(transfer: Transfer, now: number): TransferStep {
   if (lastWindow && transfer.timeouts > LAST_RESENDS && stalled >= LAST_STALL)
     return 'finished-unacknowledged';
   if (stalled >= (transfer.heard ? STALL : NEVER_HEARD)) return 'stalled';
+  if (!transfer.heard && transfer.timeouts > UNHEARD_RESENDS) return 'stalled';
   backOff(transfer.roundTrip);
   transfer.resent = true;
   transfer.sentAt = now;

@@ -195,7 +195,8 @@ t.test('TFTP 3: a missing final ACK is a success', async (t) => {
     const blocks = Math.ceil((52 - 1) / windowSize);
     const result = simulateLink({ ...clean, windowSize, loses: (way, nth) => way === 'up' && nth > blocks });
     t.match(result, { step: 'finished-unacknowledged', complete: true }, `window ${windowSize}`);
-    t.ok(result.elapsed < 6000, `given up after ${result.elapsed} ms`);
+    t.ok(result.elapsed > 9000, `a link that is away for some seconds is waited for: ${result.elapsed} ms`);
+    t.ok(result.elapsed < 15_000, `given up after ${result.elapsed} ms`);
   }
   const transfer = start({ fileSize: 100, negotiating: true });
   acknowledgeBlock(transfer, 0, 0);
@@ -206,7 +207,7 @@ t.test('TFTP 3: a missing final ACK is a success', async (t) => {
 t.test('TFTP 6: a silent client is given up, and so is one that only repeats itself', async (t) => {
   const silent = simulateLink({ ...clean, loses: () => true });
   t.equal(silent.step, 'stalled');
-  t.ok(silent.down < 15, `${silent.down} packets to a client that may not exist`);
+  t.equal(silent.down, 4, 'packets to a client that may not exist');
   const never = simulateLink({ ...clean, negotiating: false, fileSize: 10, loses: (way) => way === 'up' });
   t.equal(never.step, 'stalled', 'one block, never acknowledged, is no success');
   // Large packets never get through: the client asks for block 1 for ever.

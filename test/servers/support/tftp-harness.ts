@@ -81,9 +81,9 @@ export interface Heard {
 export type RawClient = Awaited<ReturnType<typeof createRawClient>>;
 
 /** A client that sends what it is told, and hands out what comes in the order in which it came. */
-export async function createRawClient(serverPort: number, address = '127.0.0.1') {
+export async function createRawClient(serverPort: number, address = '127.0.0.1', local = '127.0.0.1') {
   const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
+  socket.bind(0, local);
   await once(socket, 'listening');
   const heard: Heard[] = [];
   let wake: (() => void) | undefined;
