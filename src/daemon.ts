@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { createSessionTokens } from './boot/session-token.ts';
+import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import type { Catalog } from './machine/role.ts';
-import { checkReservations, type Preflight, runPreflight } from './preflight.ts';
+import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
+import { tryRoles } from './preflight-roles.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
@@ -54,15 +56,23 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   });
   stack.defer(() => store.close());
   const state = await store.load();
-  const journal = createJournal({ store, state, clock: now, finalStage: 'booted', logger: loggers.store });
+  const loopWatch = watchBootLoops();
+  const journal = createJournal({
+    store,
+    state,
+    clock: now,
+    finalStage: 'booted',
+    idleTime: config.http.sessionTime * 1000,
+    observed: (observation) => loopWatch.notice(observation),
+    logger: loggers.store,
+  });
   stack.defer(() => journal.close());
-  const leases = createLeaseBook({ store, leases: state.leases, clock: now });
-  const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state), (id) =>
+  const isSameNetwork = inOneNetwork(preflight.subnets);
+  const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
+  const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
     journal.sessionById(id),
   );
 
-  const loopWatch = watchBootLoops();
-  stack.defer(journal.subscribe((event) => loopWatch.notice(event)));
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
@@ -105,7 +115,7 @@ function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
   }
 }
 
-/** Follows profiles/. An edit with a reservation outside of every network is broken too, and never takes effect. */
+/** Follows profiles/. An edit that the daemon could not start with again is broken, and never takes effect. */
 function openCheckedCatalog(
   config: Config,
   { interfaces }: Preflight,
@@ -115,7 +125,7 @@ function openCheckedCatalog(
     dir: config.paths.profiles,
     logger: loggers.catalog,
     checkRole: checkRoleTemplates,
-    checkCatalog: checkReservations(config, interfaces),
+    checkCatalog: catalogCheck(config, interfaces),
     onSwap(catalog) {
       void sayMissingAssets(config, catalog, loggers);
     },
@@ -124,5 +134,6 @@ function openCheckedCatalog(
 
 /** An asset may be on its way while the profiles are edited: said, but no reason to keep the old catalog. */
 async function sayMissingAssets(config: Config, catalog: Catalog, loggers: Loggers): Promise<void> {
-  for (const problem of await checkRoleAssets(config, catalog)) loggers.catalog.warn(formatProblem(problem));
+  const { rendered } = tryRoles(config, catalog);
+  for (const problem of await checkRoleAssets(config, rendered)) loggers.catalog.warn(formatProblem(problem));
 }

@@ -12,10 +12,12 @@ import type { Catalog } from './machine/role.ts';
 import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
 import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
+import { messageTypeOf } from './protocol/dhcp/option-codes.ts';
 import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
 import { startDhcpServer } from './servers/dhcp.ts';
 import type { DhcpLoop, DhcpLoopOptions } from './servers/dhcp-loop.ts';
 import { startPxeServer } from './servers/pxe.ts';
+import { rememberArchitectures } from './servers/remember-architectures.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { Journal, LeaseBook } from './store/port.ts';
 
@@ -109,7 +111,13 @@ function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
   const serverAddress = serverAddressOf(networkInterface);
   const serverUrl = serverUrlOf(config, networkInterface);
   const { mode, knownOnly, uefiProxy } = config.dhcp;
+  const interfaceAddresses = networkInterface.addresses.map((one) => ({
+    address: one.address,
+    url: serverUrlOf(config, { ...networkInterface, addresses: [one] }),
+  }));
   const reservedIn = rememberReservations();
+  // Of this interface alone: another machine may have the same address elsewhere.
+  const architectures = rememberArchitectures();
 
   const environment = (client: NetworkClient, now: number): DhcpEnvironment => ({
     serverAddress,
@@ -125,6 +133,8 @@ function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
     const reserved = reservedIn(current);
     return {
       ...environment(client, now),
+      via: networkInterface.name,
+      interfaceAddresses,
       catalog: current,
       knownOnly,
       subnets,
@@ -132,12 +142,16 @@ function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
       isExcluded: (address) => ownAddresses.has(address) || reserved.has(address),
     };
   };
-  const decide67: DhcpLoopOptions['decide'] = (packet, client, now) =>
-    mode === 'server'
+  const decide67: DhcpLoopOptions['decide'] = (packet, client, now) => {
+    architectures.notice(client, messageTypeOf(packet), now);
+    return mode === 'server'
       ? answerServer(packet, client, serverEnvironment(client, now))
       : answerProxy(packet, client, environment(client, now));
-  const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) =>
-    answerPort4011(packet, client, environment(client, now));
+  };
+  const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) => {
+    const discoveredAs = architectures.recall(client.mac, now);
+    return answerPort4011(packet, client, { ...environment(client, now), discoveredAs });
+  };
   return { decide67, decide4011 };
 }
 

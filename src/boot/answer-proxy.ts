@@ -34,7 +34,7 @@ export function answerProxy(
     const what = type === undefined ? 'BOOTP' : type.toUpperCase();
     return { kind: 'silent', outcome: 'ignored', reasons: [`proxy mode has no answer to ${what}`] };
   }
-  const { boot, reasons } = offerBoot(client, 'proxy', environment);
-  if (boot === undefined) return { kind: 'silent', outcome: 'refused', reasons };
-  return { kind: 'reply', type: 'offer', boot, reasons };
+  const { boot, ...why } = offerBoot(client, 'proxy', environment);
+  if (boot === undefined) return { kind: 'silent', outcome: 'refused', ...why };
+  return { kind: 'reply', type: 'offer', boot, ...why };
 }

@@ -1,10 +1,10 @@
-import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { formatIpv4, formatNetwork, type Ipv4, networkContains, UNSPECIFIED } from '../machine/ipv4.ts';
 import { messageTypeOf, OPTION } from '../protocol/dhcp/option-codes.ts';
 import { readIpv4 } from '../protocol/dhcp/option-values.ts';
 import type { DhcpPacket } from '../protocol/dhcp/packet.ts';
-import type { AddressAnswer } from './build-dhcp-reply.ts';
+import { type AddressAnswer, clientAddressOf } from './build-dhcp-reply.ts';
 import { type AddressInput, answerRequest, chooseOffer, type RequestState } from './choose-address.ts';
-import type { DhcpAction, ServerEnvironment } from './dhcp-action.ts';
+import type { DhcpAction, ServerEnvironment, Trouble } from './dhcp-action.ts';
 import type { NetworkClient } from './identify-client.ts';
 import { offerBoot } from './offer-boot.ts';
 import { chooseSubnet, type Subnet } from './subnet.ts';
@@ -26,15 +26,15 @@ export function answerServer(
   client: NetworkClient,
   environment: ServerEnvironment,
 ): DhcpAction {
-  const { serverAddress, subnets, catalog, knownOnly } = environment;
+  const { subnets, catalog, knownOnly, via, interfaceAddresses } = environment;
   const type = messageTypeOf(packet);
   const { subnet, reason } = chooseSubnet(subnets, {
     giaddr: packet.giaddr,
-    // Firmware leaves rubbish in a DISCOVER's ciaddr.
-    ciaddr: type === 'discover' ? UNSPECIFIED : packet.ciaddr,
-    interfaceAddress: serverAddress,
+    ciaddr: clientAddressOf(packet),
+    via,
+    interfaceAddresses: interfaceAddresses.map(({ address }) => address),
   });
-  if (subnet === undefined) return refuse([reason]);
+  if (subnet === undefined) return refuse([reason], { counter: 'no-subnet', text: reason });
   if (knownOnly && !catalog.machines.has(client.mac)) {
     return {
       kind: 'silent',
@@ -42,7 +42,13 @@ export function answerServer(
       reasons: ['dhcp.knownOnly, and machines.yaml does not list it'],
     };
   }
-  const asked: Asked = { packet, client, environment, subnet, reasons: [reason] };
+  const asked: Asked = {
+    packet,
+    client,
+    environment: asServerOf(subnet, environment),
+    subnet,
+    reasons: [reason],
+  };
   switch (type) {
     case 'discover':
       return answerDiscover(asked);
@@ -71,35 +77,54 @@ export function answerServer(
   }
 }
 
+/** Where the interface has several addresses, a machine is told the one of its own network. */
+function asServerOf({ network }: Subnet, environment: ServerEnvironment): ServerEnvironment {
+  const own = environment.interfaceAddresses.find(({ address }) => networkContains(network, address));
+  return own === undefined ? environment : { ...environment, serverAddress: own.address, serverUrl: own.url };
+}
+
+/** The server that the message is meant for, if that is not this interface by any of its addresses. */
+function otherServer({ packet, environment }: Asked): Ipv4 | undefined {
+  const selected = readIpv4(packet.options, OPTION.serverIdentifier);
+  const isOurs = environment.interfaceAddresses.some(({ address }) => address === selected);
+  return isOurs ? undefined : selected;
+}
+
 function answerDiscover(asked: Asked): DhcpAction {
   const requested = readIpv4(asked.packet.options, OPTION.requestedAddress);
   const decision = chooseOffer(addressInput(asked, requested));
-  if (decision.kind !== 'give') return refuse([...asked.reasons, ...decision.reasons]);
-  const { boot, reasons } = bootPart(asked);
+  if (decision.kind !== 'give') {
+    const text = `no address is free in ${formatNetwork(asked.subnet.network)}`;
+    return refuse([...asked.reasons, ...decision.reasons], { counter: 'pool-exhausted', text });
+  }
+  const { reasons, ...boot } = bootPart(asked);
   return {
     kind: 'reply',
     type: 'offer',
+    serverAddress: asked.environment.serverAddress,
     address: addressAnswer(asked, decision.address),
-    ...(boot === undefined ? {} : { boot }),
+    ...boot,
     lease: { kind: 'offer', address: decision.address },
     reasons: [...decision.reasons, ...reasons],
   };
 }
 
 function answerRequestMessage(asked: Asked): DhcpAction {
-  const { packet, environment, subnet } = asked;
-  const selected = readIpv4(packet.options, OPTION.serverIdentifier);
+  const { packet, subnet } = asked;
+  const { serverAddress } = asked.environment;
   const requested = readIpv4(packet.options, OPTION.requestedAddress);
-  if (selected !== undefined && selected !== environment.serverAddress) {
+  const other = otherServer(asked);
+  if (other !== undefined) {
     return {
       kind: 'silent',
       outcome: 'noted',
       ...(requested === undefined ? {} : { uses: requested }),
-      reasons: [`it chose another DHCP server, ${formatIpv4(selected)}`],
+      reasons: [`it chose another DHCP server, ${formatIpv4(other)}`],
     };
   }
-  const renewing = packet.ciaddr !== UNSPECIFIED && selected === undefined;
-  const state: RequestState = selected !== undefined ? 'selecting' : renewing ? 'renewing' : 'init-reboot';
+  const renewing = clientAddressOf(packet) !== UNSPECIFIED;
+  const selecting = readIpv4(packet.options, OPTION.serverIdentifier) !== undefined;
+  const state: RequestState = selecting ? 'selecting' : renewing ? 'renewing' : 'init-reboot';
   const decision = answerRequest(addressInput(asked, renewing ? packet.ciaddr : requested), state);
   const reasons = [`REQUEST, ${state}`, ...decision.reasons];
   switch (decision.kind) {
@@ -107,14 +132,15 @@ function answerRequestMessage(asked: Asked): DhcpAction {
     case 'exhausted':
       return { kind: 'silent', outcome: 'ignored', reasons };
     case 'nak':
-      return { kind: 'reply', type: 'nak', message: decision.reasons.at(-1) ?? 'no', reasons };
+      return { kind: 'reply', type: 'nak', serverAddress, message: decision.reasons.at(-1) ?? 'no', reasons };
     case 'give': {
-      const { boot, reasons: bootReasons } = bootPart(asked);
+      const { reasons: bootReasons, ...boot } = bootPart(asked);
       return {
         kind: 'reply',
         type: 'ack',
+        serverAddress,
         address: addressAnswer(asked, decision.address),
-        ...(boot === undefined ? {} : { boot }),
+        ...boot,
         lease: { kind: 'bind', address: decision.address, leaseTime: subnet.leaseTime },
         reasons: [...reasons, ...bootReasons],
       };
@@ -124,12 +150,13 @@ function answerRequestMessage(asked: Asked): DhcpAction {
 
 /** RFC 2131 4.3.5: parameters, no lease. */
 function answerInform(asked: Asked): DhcpAction {
-  const { boot, reasons } = bootPart(asked);
+  const { reasons, ...boot } = bootPart(asked);
   return {
     kind: 'reply',
     type: 'ack',
+    serverAddress: asked.environment.serverAddress,
     address: addressAnswer(asked, UNSPECIFIED),
-    ...(boot === undefined ? {} : { boot }),
+    ...boot,
     reasons: ['INFORM: parameters without a lease', ...reasons],
   };
 }
@@ -137,9 +164,9 @@ function answerInform(asked: Asked): DhcpAction {
 /** DECLINE and RELEASE: believed only of the holder, so that nobody can free or block another machine's address. */
 function withdraw(asked: Asked, kind: 'decline' | 'release', address: Ipv4 | undefined): DhcpAction {
   const { client, environment } = asked;
-  const selected = readIpv4(asked.packet.options, OPTION.serverIdentifier);
-  if (selected !== undefined && selected !== environment.serverAddress) {
-    return { kind: 'silent', outcome: 'ignored', reasons: [`meant for ${formatIpv4(selected)}`] };
+  const other = otherServer(asked);
+  if (other !== undefined) {
+    return { kind: 'silent', outcome: 'ignored', reasons: [`meant for ${formatIpv4(other)}`] };
   }
   if (address === undefined) return refuse([`${kind.toUpperCase()} without an address`]);
   const holder = environment.view.holderOf(address);
@@ -171,6 +198,6 @@ function bootPart({ client, environment }: Asked): ReturnType<typeof offerBoot> 
   return offerBoot(client, 'server', environment);
 }
 
-function refuse(reasons: readonly string[]): DhcpAction {
-  return { kind: 'silent', outcome: 'refused', reasons };
+function refuse(reasons: readonly string[], trouble?: Trouble): DhcpAction {
+  return { kind: 'silent', outcome: 'refused', ...(trouble === undefined ? {} : { trouble }), reasons };
 }

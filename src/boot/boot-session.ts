@@ -25,6 +25,8 @@ export interface SessionContext {
   readonly nextId: number;
   /** What a session ends with: `ready` where a cluster is configured. */
   readonly finalStage: 'booted' | 'ready';
+  /** A session that was silent for longer belongs to an attempt that is over. In ms. */
+  readonly idleTime: number;
 }
 
 export interface SessionAdvance {
@@ -46,7 +48,7 @@ export function advanceSession(
   step: SessionStep,
   context: SessionContext,
 ): SessionAdvance {
-  const opening = whyItOpens(current, step);
+  const opening = whyItOpens(current, step, context);
   if (opening !== undefined) {
     const fresh: BootSession = {
       id: context.nextId,
@@ -89,13 +91,18 @@ export function advanceSession(
   };
 }
 
-function whyItOpens(current: BootSession | undefined, step: SessionStep): string | undefined {
+function whyItOpens(
+  current: BootSession | undefined,
+  step: SessionStep,
+  { idleTime }: SessionContext,
+): string | undefined {
   const open = current !== undefined && current.end === undefined ? current : undefined;
   const discover = step.kind === 'dhcp.discover' || step.kind === 'pxe.discover';
 
   if (discover && (step.client === 'rom' || step.client === 'ipxe')) {
     const who = step.client === 'rom' ? 'the network-boot ROM' : 'iPXE';
     if (open === undefined) return `${who} asks for a network boot and no session is open`;
+    if (isSilent(open, step.at, idleTime)) return afterSilence(who, open);
     if (step.client === 'rom' && stageReached(open.stage, 'script')) {
       return `the ROM asks again although session ${open.id} had its script (stage ${open.stage}): the machine was reset`;
     }
@@ -112,9 +119,19 @@ function whyItOpens(current: BootSession | undefined, step: SessionStep): string
     if (open === undefined) {
       return `the script is asked for after session ${current.id} ended (${current.end}), without a DHCP request here`;
     }
+    if (isSilent(open, step.at, idleTime)) return afterSilence('iPXE', open);
     if (stageReached(open.stage, 'config')) return resetAfterConfig(open);
   }
   return undefined;
+}
+
+/** A machine that was left off, or whose system never said a word, shows its next attempt by the time between. */
+function isSilent(open: BootSession, now: number, idleTime: number): boolean {
+  return now - open.updatedAt > idleTime;
+}
+
+function afterSilence(who: string, open: BootSession): string {
+  return `${who} asks again after session ${open.id} was silent for long (stage ${open.stage}): another attempt`;
 }
 
 function resetAfterConfig(open: BootSession): string {
@@ -133,6 +150,7 @@ function carryOn(
     stage: laterStage(current.stage, proven),
     stageTimes:
       step.stage === undefined ? current.stageTimes : withStage(current.stageTimes, step.stage, step.at),
+    ...(step.kind === 'http.script' && step.stage === 'script' ? { scriptAt: step.at } : {}),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
     ...(step.failed === true ? { failedAt: step.at } : {}),
   };

@@ -9,9 +9,10 @@ import {
 import { decodePxeVendorOptions, encodePxeVendorOptions, PXE_DISCOVERY } from '../protocol/dhcp/option-43.ts';
 import { encodeVendorClass } from '../protocol/dhcp/option-60.ts';
 import { encodeIpxeOptions } from '../protocol/dhcp/option-175.ts';
-import { encodeMessageType, type MessageType, OPTION } from '../protocol/dhcp/option-codes.ts';
+import { encodeMessageType, type MessageType, messageTypeOf, OPTION } from '../protocol/dhcp/option-codes.ts';
 import {
   ipv4Value,
+  readIpv4,
   textValue,
   textValueWithNul,
   uint16Value,
@@ -77,7 +78,7 @@ export function buildDhcpReply(input: ReplyInput): DhcpPacket {
     secs: 0,
     // RFC 2131 4.3.2: through a relay a NAK must be broadcast, the client has no address it may use.
     flags: type === 'nak' && request.giaddr !== UNSPECIFIED ? request.flags | BROADCAST_FLAG : request.flags,
-    ciaddr: type === 'ack' ? request.ciaddr : UNSPECIFIED,
+    ciaddr: type === 'ack' ? acknowledgedAddress(input) : UNSPECIFIED,
     yiaddr: address?.address ?? UNSPECIFIED,
     siaddr: boot === undefined ? UNSPECIFIED : serverAddress,
     giaddr: request.giaddr,
@@ -89,6 +90,11 @@ export function buildDhcpReply(input: ReplyInput): DhcpPacket {
 }
 
 const BROADCAST_FLAG = 0x8000;
+
+/** A REQUEST on port 4011 may name a server and have an address all the same: it selects nobody's address. */
+function acknowledgedAddress({ request, address }: ReplyInput): Ipv4 {
+  return address === undefined ? request.ciaddr : clientAddressOf(request);
+}
 
 function addAddressOptions(
   options: Map<number, Uint8Array>,
@@ -163,16 +169,25 @@ const SERVER_PORT = 67;
 const CLIENT_PORT = 68;
 
 /**
+ * `ciaddr` where the client may have one (RFC 2131 table 5), else UNSPECIFIED: firmware leaves rubbish in a
+ * DISCOVER's, and in a REQUEST that selects a server (option 54).
+ */
+export function clientAddressOf(request: Pick<DhcpPacket, 'ciaddr' | 'options'>): Ipv4 {
+  const type = messageTypeOf(request);
+  const selecting = type === 'request' && readIpv4(request.options, OPTION.serverIdentifier) !== undefined;
+  return type === 'discover' || selecting ? UNSPECIFIED : request.ciaddr;
+}
+
+/**
  * Where a reply from port 67 goes (RFC 2131 4.1): to the relay, to a client that has an address, else to everybody.
  * A unicast to an address not yet configured would need raw sockets; broadcast is enough for iPXE (which sends flags
- * 0) and OVMF (0x8000). A DISCOVER's `ciaddr` is not believed.
+ * 0) and OVMF (0x8000).
  */
 export function destinationOf(
-  request: Pick<DhcpPacket, 'giaddr' | 'ciaddr'>,
-  asked: MessageType,
+  request: Pick<DhcpPacket, 'giaddr' | 'ciaddr' | 'options'>,
   answered: MessageType,
 ): { readonly address: Ipv4; readonly port: number } {
   if (request.giaddr !== UNSPECIFIED) return { address: request.giaddr, port: SERVER_PORT };
-  const hasAddress = request.ciaddr !== UNSPECIFIED && asked !== 'discover' && answered !== 'nak';
-  return { address: hasAddress ? request.ciaddr : LIMITED_BROADCAST, port: CLIENT_PORT };
+  const own = answered === 'nak' ? UNSPECIFIED : clientAddressOf(request);
+  return { address: own === UNSPECIFIED ? LIMITED_BROADCAST : own, port: CLIENT_PORT };
 }

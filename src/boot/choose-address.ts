@@ -4,12 +4,13 @@ import { inRanges, isHostAddress, type Subnet } from './subnet.ts';
 
 /** What must be known of leases to decide; the lease book offers it. */
 export interface AddressView {
-  /** The machine's own binding, also one that ended: it is asked for again. */
+  /** The machine's own binding of a wanted address, also one that ended: it is asked for again. */
   leaseOf(
     mac: Mac,
+    isWanted: (address: Ipv4) => boolean,
   ): { readonly address: Ipv4; readonly state: string; readonly expiresAt: number } | undefined;
-  /** What it was offered and may still ask for. */
-  offerOf(mac: Mac): { readonly address: Ipv4 } | undefined;
+  /** A wanted address that it was offered and may still ask for. */
+  offerOf(mac: Mac, isWanted: (address: Ipv4) => boolean): { readonly address: Ipv4 } | undefined;
   /** Who holds an address now, by lease, offer or declination. */
   holderOf(address: Ipv4): { readonly mac: Mac; readonly state: string; readonly until: number } | undefined;
   freeAddress(
@@ -39,14 +40,12 @@ export type AddressDecision =
 
 /** RFC 2131 4.3.1: the reservation, else the machine's own address, else the one it asks for, else a free one. */
 export function chooseOffer(input: AddressInput): AddressDecision {
-  const { mac, subnet, reservation, requested, view, isExcluded, now } = input;
+  const { subnet, reservation, requested, view, isExcluded, now } = input;
   const reasons: string[] = [];
   if (reservation !== undefined && networkContains(subnet.network, reservation)) {
+    if (mayHave(input, reservation)) return give(reservation, 'reserved for it in machines.yaml');
     const holder = view.holderOf(reservation);
-    if (holder === undefined || holder.mac === mac) {
-      return give(reservation, 'reserved for it in machines.yaml');
-    }
-    reasons.push(`its reservation ${formatIpv4(reservation)} is still ${holder.state} by ${holder.mac}`);
+    reasons.push(`its reservation ${formatIpv4(reservation)} is still ${holder?.state} by ${holder?.mac}`);
   }
   const own = ownAddress(input);
   if (own !== undefined) return give(own, 'the address it had', reasons);
@@ -62,12 +61,17 @@ export function chooseOffer(input: AddressInput): AddressDecision {
 }
 
 /** The address of its lease, also of one that ended, or of its last offer: as long as it may still have it. */
-function ownAddress({ mac, view, subnet, isExcluded }: AddressInput): Ipv4 | undefined {
-  const own = view.leaseOf(mac)?.address ?? view.offerOf(mac)?.address;
-  if (own === undefined || isExcluded(own) || !inRanges(subnet.ranges, own)) return undefined;
-  const holder = view.holderOf(own);
-  const available = holder === undefined || (holder.mac === mac && holder.state !== 'declined');
-  return available ? own : undefined;
+function ownAddress(input: AddressInput): Ipv4 | undefined {
+  const { mac, view, subnet, isExcluded } = input;
+  const isWanted = (address: Ipv4) =>
+    inRanges(subnet.ranges, address) && !isExcluded(address) && mayHave(input, address);
+  return (view.leaseOf(mac, isWanted) ?? view.offerOf(mac, isWanted))?.address;
+}
+
+/** Nobody else has it, and the machine itself has not found it taken. */
+function mayHave({ mac, view }: AddressInput, address: Ipv4): boolean {
+  const holder = view.holderOf(address);
+  return holder === undefined || (holder.mac === mac && holder.state !== 'declined');
 }
 
 function give(address: Ipv4, why: string, before: readonly string[] = []): AddressDecision {
@@ -78,9 +82,10 @@ function give(address: Ipv4, why: string, before: readonly string[] = []): Addre
 export type RequestState = 'selecting' | 'init-reboot' | 'renewing';
 
 /**
- * RFC 2131 4.3.2. An address that the client may not have is a NAK, so that it starts over at once; silence is for
- * an address of ours that we know nothing about in INIT-REBOOT. A renewed address that nobody else holds is granted
- * even if the lease is unknown: after the loss of the database machines keep what they have.
+ * RFC 2131 4.3.2. An address that the client may not have is a NAK, so that it starts over at once. Silence is for a
+ * client that we know nothing about: in INIT-REBOOT, and where the address is none of our ranges also in RENEWING and
+ * REBINDING, since another server may have given it. A renewed address of ours that nobody else holds is granted even
+ * if the lease is unknown: after the loss of the database machines keep what they have.
  */
 export function answerRequest(input: AddressInput, state: RequestState): AddressDecision {
   const { mac, subnet, reservation, requested, view } = input;
@@ -93,7 +98,9 @@ export function answerRequest(input: AddressInput, state: RequestState): Address
   if (holder !== undefined && holder.mac !== mac) {
     return { kind: 'nak', reasons: [`${text} is ${holder.state} by ${holder.mac}`] };
   }
-  const reservationFree = reservation !== undefined && mayHaveReservation(input, reservation);
+  if (holder?.state === 'declined') return { kind: 'nak', reasons: [`${text} was declined and rests`] };
+  const reserved = reservation !== undefined && networkContains(subnet.network, reservation);
+  const reservationFree = reserved && mayHave(input, reservation);
   if (reservationFree && requested !== reservation) {
     return {
       kind: 'nak',
@@ -101,12 +108,17 @@ export function answerRequest(input: AddressInput, state: RequestState): Address
     };
   }
   if (reservationFree) return give(requested, 'reserved for it in machines.yaml');
-  if (input.isExcluded(requested) || !inRanges(subnet.ranges, requested)) {
-    return { kind: 'nak', reasons: [`${text} is not for this machine: outside the range, or reserved`] };
+  if (input.isExcluded(requested)) {
+    return { kind: 'nak', reasons: [`${text} is reserved for another machine, or our own`] };
   }
-  if (holder?.state === 'declined') return { kind: 'nak', reasons: [`${text} was declined and rests`] };
+  const own = view.leaseOf(mac, (address) => networkContains(subnet.network, address));
+  if (!inRanges(subnet.ranges, requested)) {
+    if (state === 'selecting' || reserved || own !== undefined) {
+      return { kind: 'nak', reasons: [`${text} is outside the range`] };
+    }
+    return { kind: 'silent', reasons: [`${text} is outside the range: another server may have given it`] };
+  }
   if (holder !== undefined) return give(requested, `${holder.state} to it`);
-  const own = view.leaseOf(mac);
   if (own !== undefined && own.address !== requested && state === 'init-reboot') {
     return { kind: 'nak', reasons: [`it last had ${formatIpv4(own.address)}, not ${text}`] };
   }
@@ -114,10 +126,4 @@ export function answerRequest(input: AddressInput, state: RequestState): Address
     return { kind: 'silent', reasons: [`${text} was never given to it (RFC 2131 4.3.2)`] };
   }
   return give(requested, 'free, and it asks for it');
-}
-
-function mayHaveReservation({ mac, subnet, view }: AddressInput, reservation: Ipv4): boolean {
-  if (!networkContains(subnet.network, reservation)) return false;
-  const holder = view.holderOf(reservation);
-  return holder === undefined || holder.mac === mac;
 }

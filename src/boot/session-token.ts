@@ -42,7 +42,24 @@ export function createSessionTokens(
   };
 }
 
-/** For logs and events: keeps the session's number, hides the rest of every token in the text. */
+/**
+ * For logs and events: keeps the session's number, hides the rest of every token in the text, and of whatever else
+ * stands in its place in a URL.
+ */
 export function maskSessionTokens(text: string): string {
-  return text.replace(/(\/boot\/)(\d{0,15})[^/?#\s]*/g, '$1$2-…');
+  return text
+    .replace(/(\/boot\/)(\d{0,15})[^/?#\s]*/g, '$1$2-…')
+    .replace(/(\d{1,15})-[A-Za-z0-9_-]{32}/g, '$1-…');
+}
+
+/**
+ * A request's target, masked. The router decodes it, so a token is looked for in what it means; a target without one
+ * is kept as it was asked.
+ */
+export function maskTarget(target: string): string {
+  const decoded = target.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const masked = maskSessionTokens(decoded);
+  return masked === decoded ? target : masked;
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { formatIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { findInterface } from './interfaces.ts';
@@ -29,18 +30,35 @@ export const openUdpSocket: OpenUdpSocket = async (options) => {
 
 /**
  * Makes a Node socket of a bound descriptor: one opened here, or one that systemd handed over. The descriptor
- * belongs to the socket afterwards.
+ * belongs to the socket afterwards, and is closed where this throws.
  */
 export async function adoptUdpDescriptor(
   fd: number,
   options: Pick<UdpSocketOptions, 'broadcast' | 'receiveBuffer'> = {},
 ): Promise<Socket> {
   const socket = createSocket(socketOptions(options));
-  const listening = once(socket, 'listening');
-  socket.bind({ fd });
-  await listening;
-  if (options.broadcast === true) socket.setBroadcast(true);
-  return socket;
+  try {
+    const listening = once(socket, 'listening');
+    socket.bind({ fd });
+    await listening;
+    if (options.broadcast === true) socket.setBroadcast(true);
+    return socket;
+  } catch (error) {
+    const isTaken = isBound(socket);
+    socket.close();
+    if (!isTaken) closeSync(fd);
+    throw error;
+  }
+}
+
+/** Whether it has a descriptor: `bind` may fail before it takes the one it is given, or after. */
+function isBound(socket: Socket): boolean {
+  try {
+    socket.address();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function openOnAddress(options: UdpSocketOptions): Promise<Socket> {
@@ -60,15 +78,14 @@ async function openOnAddress(options: UdpSocketOptions): Promise<Socket> {
 async function openOnDevice(options: UdpSocketOptions, device: string): Promise<Socket> {
   const libc = loadLibcFor(device);
   const fd = libc.openUdpDescriptor();
-  let socket: Socket;
   try {
     libc.setOption(fd, 'bindToDevice', device);
     libc.bindDescriptor(fd, options.address ?? UNSPECIFIED, options.port);
-    socket = await adoptUdpDescriptor(fd, options);
   } catch (error) {
     libc.closeDescriptor(fd);
     throw error;
   }
+  const socket = await adoptUdpDescriptor(fd, options);
   // libuv turns SO_REUSEADDR on in every descriptor it is given: another server with it set could then share the port.
   libc.setOption(fd, 'reuseAddress', 0);
   return socket;

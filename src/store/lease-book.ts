@@ -10,6 +10,8 @@ export interface LeaseBookOptions {
   readonly leases: readonly Lease[];
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** A machine has one address in a network, and as many as there are networks that it is on. */
+  readonly isSameNetwork: (a: Ipv4, b: Ipv4) => boolean;
 }
 
 interface Offer {
@@ -24,14 +26,14 @@ const MAX_WAITING = 8;
 const MAX_POOLS = 256;
 
 /**
- * The addresses given out. One machine an address, always: memory changes only after the disk has, and while an
+ * The addresses given out. An address has one machine, always: memory changes only after the disk has, and while an
  * address is being written nobody else may have it, whatever the write becomes.
  */
-export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): LeaseBook {
+export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBookOptions): LeaseBook {
   const records = new Map<Ipv4, Lease>();
   const addressesOf = new Map<Mac, Set<Ipv4>>();
   const offers = new Map<Ipv4, Offer>();
-  const offeredTo = new Map<Mac, Ipv4>();
+  const offeredTo = new Map<Mac, Set<Ipv4>>();
   const pools = new Map<string, { readonly range: Ipv4Range; readonly free: FreeAddresses }>();
   /** Addresses being written, and whose they are meanwhile. */
   const writing = new Map<Ipv4, Mac>();
@@ -42,15 +44,9 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
 
   function remember(lease: Lease): void {
     const former = records.get(lease.address);
-    if (former !== undefined && former.mac !== lease.mac) {
-      const addresses = addressesOf.get(former.mac);
-      addresses?.delete(lease.address);
-      if (addresses?.size === 0) addressesOf.delete(former.mac);
-    }
+    if (former !== undefined && former.mac !== lease.mac) removeFrom(addressesOf, former.mac, lease.address);
     records.set(lease.address, lease);
-    const addresses = addressesOf.get(lease.mac);
-    if (addresses === undefined) addressesOf.set(lease.mac, new Set([lease.address]));
-    else addresses.add(lease.address);
+    addTo(addressesOf, lease.mac, lease.address);
     reorder(lease.address);
   }
 
@@ -104,12 +100,16 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
     return new TinderboxError('in-use', `${formatIpv4(address)} is ${holder.state} (${holder.mac})`);
   }
 
-  function withdrawOffer(mac: Mac): void {
-    const address = offeredTo.get(mac);
-    if (address === undefined) return;
-    offeredTo.delete(mac);
+  function withdrawOffer(mac: Mac, address: Ipv4): void {
+    if (!removeFrom(offeredTo, mac, address)) return;
     offers.delete(address);
     reorder(address);
+  }
+
+  /** What the machine was offered in the network of an address, that one included. */
+  function withdrawOffersBeside(mac: Mac, address: Ipv4): void {
+    for (const other of offeredTo.get(mac) ?? [])
+      if (other === address || isSameNetwork(other, address)) withdrawOffer(mac, other);
   }
 
   /** A lease that ran out is nobody's to give back: another machine's may be on its way to the disk already. */
@@ -117,13 +117,13 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
     return lease.state === 'bound' && lease.expiresAt > now && !writing.has(lease.address);
   }
 
-  /** Former leases of the machine on the interface, which a new one there replaces. */
+  /** Former leases of the machine in the network, which a new one there replaces. */
   function replacedBy(lease: Lease, now: number): Lease[] {
     const found: Lease[] = [];
     for (const address of addressesOf.get(lease.mac) ?? []) {
       const record = records.get(address);
-      if (record === undefined || record.via !== lease.via || address === lease.address) continue;
-      if (isStillBound(record, now)) found.push(record);
+      if (record === undefined || address === lease.address) continue;
+      if (isSameNetwork(address, lease.address) && isStillBound(record, now)) found.push(record);
     }
     return found;
   }
@@ -149,7 +149,7 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
       turns.set(mac, []);
     } else {
       if (waiting.length >= MAX_WAITING) {
-        throw new TinderboxError('busy', `${mac} asks faster than leases are written`);
+        throw new TinderboxError('in-use', `${mac} asks faster than leases are written`);
       }
       const { promise, resolve } = Promise.withResolvers<void>();
       waiting.push(resolve);
@@ -165,22 +165,24 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
   }
 
   return {
-    leaseOf(mac, via) {
+    leaseOf(mac, isWanted) {
       let best: Lease | undefined;
       for (const address of addressesOf.get(mac) ?? []) {
         const record = records.get(address);
         if (record === undefined || record.state === 'declined') continue;
-        if (via !== undefined && record.via !== via) continue;
+        if (isWanted !== undefined && !isWanted(address)) continue;
         if (best === undefined || isBetter(record, best)) best = record;
       }
       return best;
     },
 
-    offerOf(mac) {
-      const address = offeredTo.get(mac);
-      const offer = address === undefined ? undefined : offers.get(address);
-      if (address === undefined || offer === undefined || offer.until <= clock()) return undefined;
-      return { address, until: offer.until };
+    offerOf(mac, isWanted) {
+      for (const address of offeredTo.get(mac) ?? []) {
+        const offer = offers.get(address);
+        if (offer === undefined || offer.until <= clock()) continue;
+        if (isWanted === undefined || isWanted(address)) return { address, until: offer.until };
+      }
+      return undefined;
     },
 
     holderOf: (address) => holderAt(address, clock()),
@@ -188,11 +190,11 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
     offer(address, mac, until) {
       const refusal = whyNot(address, mac);
       if (refusal !== undefined) throw refusal;
-      withdrawOffer(mac);
+      withdrawOffersBeside(mac, address);
       const former = offers.get(address);
-      if (former !== undefined) offeredTo.delete(former.mac);
+      if (former !== undefined) removeFrom(offeredTo, former.mac, address);
       offers.set(address, { mac, until });
-      offeredTo.set(mac, address);
+      addTo(offeredTo, mac, address);
       reorder(address);
     },
 
@@ -203,12 +205,12 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
         const now = clock();
         const givenBack = replacedBy(lease, now).map((old) => releasedAt(old, now));
         await write(lease.mac, [lease, ...givenBack]);
-        withdrawOffer(lease.mac);
+        withdrawOffersBeside(lease.mac, lease.address);
       }),
 
     release: (mac, address) =>
       inTurn(mac, async () => {
-        if (offeredTo.get(mac) === address) withdrawOffer(mac);
+        withdrawOffer(mac, address);
         const record = records.get(address);
         if (record?.mac !== mac || !isStillBound(record, clock())) return;
         await write(mac, [releasedAt(record, clock())]);
@@ -217,12 +219,12 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
     decline: (address, mac, until) =>
       inTurn(mac, async () => {
         const record = records.get(address);
-        const offered = offeredTo.get(mac) === address;
+        const offered = offeredTo.get(mac)?.has(address) === true;
         if (!offered && (record?.mac !== mac || record.state === 'declined')) return;
         // Between an offer's end and now another machine may have got it.
         if (whyNot(address, mac) !== undefined) return;
         await write(mac, [{ address, mac, state: 'declined', expiresAt: until, via: record?.via ?? '' }]);
-        if (offeredTo.get(mac) === address) withdrawOffer(mac);
+        withdrawOffer(mac, address);
       }),
 
     freeAddress(ranges, excluded, now, preferred) {
@@ -260,6 +262,20 @@ export function createLeaseBook({ store, leases, clock }: LeaseBookOptions): Lea
       return counts;
     },
   };
+}
+
+function addTo(index: Map<Mac, Set<Ipv4>>, mac: Mac, address: Ipv4): void {
+  const addresses = index.get(mac);
+  if (addresses === undefined) index.set(mac, new Set([address]));
+  else addresses.add(address);
+}
+
+/** Returns whether it was there. */
+function removeFrom(index: Map<Mac, Set<Ipv4>>, mac: Mac, address: Ipv4): boolean {
+  const addresses = index.get(mac);
+  if (addresses?.delete(address) !== true) return false;
+  if (addresses.size === 0) index.delete(mac);
+  return true;
 }
 
 function releasedAt(lease: Lease, now: number): Lease {

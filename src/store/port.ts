@@ -92,23 +92,27 @@ export interface AddressHolder {
 
 /**
  * The addresses given out, in memory over the store: what the DHCP server asks at each packet. A machine has at
- * most one bound lease an interface: binding another address there gives the former one back.
+ * most one bound lease a network: binding another address there gives the former one back.
  */
 export interface LeaseBook {
   /**
-   * The machine's lease (on that interface, if one is named), bound rather than released, then the newest. It may
-   * have run out: `expiresAt` says; its address is then still the one to try first.
+   * The machine's lease (of a wanted address, if it is said which are), bound rather than released, then the newest.
+   * It may have run out: `expiresAt` says; its address is then still the one to try first.
    */
-  leaseOf(mac: Mac, via?: string): Lease | undefined;
-  /** What this machine was offered and may still ask for. */
-  offerOf(mac: Mac): { readonly address: Ipv4; readonly until: number } | undefined;
+  leaseOf(mac: Mac, isWanted?: (address: Ipv4) => boolean): Lease | undefined;
+  /** What this machine was offered (of wanted addresses, if it is said which are) and may still ask for. */
+  offerOf(
+    mac: Mac,
+    isWanted?: (address: Ipv4) => boolean,
+  ): { readonly address: Ipv4; readonly until: number } | undefined;
   /** A bound lease, an offer or a declined address that is not over yet. */
   holderOf(address: Ipv4): AddressHolder | undefined;
-  /** Memory only; replaces what this machine was offered before. Throws `in-use` if another machine holds it. */
+  /** Memory only; replaces what this machine was offered in the network before. Throws `in-use` if another machine holds it. */
   offer(address: Ipv4, mac: Mac, until: number): void;
   /**
    * Resolves when the lease is on disk. Rejects with `in-use` if another machine holds the address, or has it being
-   * written; with the store's error if it cannot be written, and then everything is as before.
+   * written, or if too many requests of this machine wait; with the store's error if it cannot be written, and then
+   * everything is as before.
    */
   bind(lease: Lease): Promise<void>;
   /** Nothing happens if the address is not this machine's. */

@@ -2,11 +2,12 @@ import t from 'tap';
 import { answerPort4011 } from '../../src/boot/answer-port-4011.ts';
 import { answerProxy } from '../../src/boot/answer-proxy.ts';
 import { identifyClient, type NetworkClient } from '../../src/boot/identify-client.ts';
+import { architectureByCode } from '../../src/machine/architecture.ts';
 import { MESSAGE_TYPES } from '../../src/protocol/dhcp/option-codes.ts';
 import { ip, makeEnvironment } from '../support/make-environment.ts';
 import { BIOS_ROM, IPXE, makeRequest, type RequestShape, UEFI_ROM } from '../support/make-request.ts';
 
-function ask(answer: typeof answerProxy, request: RequestShape, overrides = {}) {
+function ask(answer: typeof answerPort4011, request: RequestShape, overrides = {}) {
   const packet = makeRequest(request);
   return answer(packet, identifyClient(packet).client as NetworkClient, makeEnvironment(overrides));
 }
@@ -57,6 +58,34 @@ t.test('port 4011 answers DISCOVER with an offer and REQUEST with an ACK, for ev
     t.match(ask(answerPort4011, { ...client, type: 'request' }), { kind: 'reply', type: 'ack' });
     t.match(ask(answerPort4011, { ...client, type: 'inform' }), { kind: 'silent' });
   }
+  t.end();
+});
+
+t.test('port 4011 believes what a ROM said in its DISCOVER rather than that it is a BIOS', (t) => {
+  const x64 = architectureByCode(7);
+  const bios = architectureByCode(0);
+  const rows = [
+    ['a UEFI that says it is a BIOS', BIOS_ROM, x64, 'snponly.efi', /its DISCOVER said 7 \(UEFI x64\)/],
+    ['a UEFI that says nothing', { vendorClass: 'PXEClient' }, x64, 'snponly.efi', /its DISCOVER said 7/],
+    ['a BIOS', BIOS_ROM, bios, 'undionly.kpxe', /BIOS boots/],
+    ['one that was not heard before', BIOS_ROM, undefined, 'undionly.kpxe', /BIOS boots/],
+    ['a UEFI that says so, whatever came before', UEFI_ROM, bios, 'snponly.efi', /option 93: 7/],
+    ['iPXE', IPXE, x64, 'http://10.77.0.1/boot.ipxe', /our script/],
+  ] as const;
+  for (const [name, shape, discoveredAs, bootfile, why] of rows) {
+    const action = ask(answerPort4011, { ...shape, type: 'request' }, { discoveredAs });
+    t.match(action, { boot: { bootfile } }, name);
+    t.match(action.reasons.join('; '), why, name);
+  }
+  t.end();
+});
+
+t.test('what only the operator can mend is told apart: a loader is missing', (t) => {
+  for (const answer of [answerProxy, answerPort4011]) {
+    const action = ask(answer, { vendorClass: 'PXEClient', architectures: [6] });
+    t.match(action, { trouble: { counter: 'no-loader', text: /^snponly-i386\.efi for .* is missing: / } });
+  }
+  t.equal(ask(answerProxy, UEFI_ROM).trouble, undefined);
   t.end();
 });
 

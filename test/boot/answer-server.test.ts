@@ -2,6 +2,7 @@ import t from 'tap';
 import { answerServer } from '../../src/boot/answer-server.ts';
 import type { DhcpAction, ServerEnvironment } from '../../src/boot/dhcp-action.ts';
 import { identifyClient, type NetworkClient } from '../../src/boot/identify-client.ts';
+import { inOneNetwork } from '../../src/boot/subnet.ts';
 import { formatIpv4 } from '../../src/machine/ipv4.ts';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { MachineEntry } from '../../src/machine/role.ts';
@@ -21,6 +22,7 @@ function makeServer(overrides: Partial<ServerEnvironment> = {}) {
     store: { commitLeases: () => Promise.resolve() },
     leases: [],
     clock: () => now,
+    isSameNetwork: inOneNetwork(overrides.subnets ?? [SUBNET]),
   });
   const environment = () => makeEnvironment({ view: leases, now, ...overrides });
   return {
@@ -84,7 +86,11 @@ t.test('two machines never get one address, and an exhausted pool is said with i
     given.add(addressOf(await server.ask({ mac: parseMac(`52:54:00:00:01:0${last}`) as Mac })));
   t.same([...given].sort(), ['10.77.0.100', '10.77.0.101', '10.77.0.102']);
   const fourth = await server.ask({ mac: OTHER });
-  t.match(fourth, { kind: 'silent', outcome: 'refused' });
+  t.match(fourth, {
+    kind: 'silent',
+    outcome: 'refused',
+    trouble: { counter: 'pool-exhausted', text: 'no address is free in 10.77.0.0/24' },
+  });
   t.match(fourth.reasons.join('; '), /no address is free .* enlarge dhcp\.range/);
   server.advance(61_000);
   t.equal((await server.ask({ mac: OTHER })).kind, 'reply', 'offers nobody took are free after a minute');
@@ -194,6 +200,99 @@ t.test('a declined address rests, is said, and is given again when its time is o
   });
 });
 
+t.test(
+  'a declined reservation rests: the machine gets another address meanwhile, and then its own',
+  async (t) => {
+    const catalog = makeCatalog([reservation(MAC, '10.77.0.20')]);
+    const server = makeServer({ catalog, isExcluded: (address) => address === ip('10.77.0.20') });
+    await server.ask({ type: 'request', server: SERVER, requested: ip('10.77.0.20') });
+    await server.ask({ type: 'decline', server: SERVER, requested: ip('10.77.0.20') });
+    const offer = await server.ask(UEFI_ROM);
+    t.equal(addressOf(offer), '10.77.0.100');
+    t.match(offer.reasons.join('; '), /its reservation 10\.77\.0\.20 is still declined/);
+    t.match(await server.ask({ type: 'request', server: SERVER, requested: ip('10.77.0.100') }), {
+      type: 'ack',
+    });
+    server.advance(600_001);
+    t.equal(addressOf(await server.ask(UEFI_ROM)), '10.77.0.20');
+  },
+);
+
+const SECOND = {
+  ...SUBNET,
+  network: { address: ip('10.88.0.0'), prefix: 24 },
+  ranges: [{ first: ip('10.88.0.100'), last: ip('10.88.0.102') }],
+};
+const BOTH = [
+  { address: ip('192.0.2.1'), url: 'http://192.0.2.1' },
+  { address: ip('10.77.0.1'), url: 'http://10.77.0.1' },
+  { address: ip('10.88.0.1'), url: 'http://10.88.0.1' },
+];
+
+t.test('a machine on two networks of one interface keeps an address in each', async (t) => {
+  const server = makeServer({ subnets: [SUBNET, { ...SECOND, via: 'relay' }] });
+  const here = {};
+  const there = { giaddr: ip('10.88.0.1') };
+  // Both ask at the same time, as a machine with a tagged network does.
+  t.equal(addressOf(await server.ask(here)), '10.77.0.100');
+  t.equal(addressOf(await server.ask(there)), '10.88.0.100');
+  t.equal(addressOf(await server.ask(here)), '10.77.0.100', 'its offer is still its own');
+  await server.ask({ ...here, type: 'request', server: SERVER, requested: ip('10.77.0.100') });
+  server.advance(1000);
+  await server.ask({ ...there, type: 'request', server: SERVER, requested: ip('10.88.0.100') });
+  t.equal(server.leases.holderOf(ip('10.77.0.100'))?.mac, MAC, 'the other network changes nothing here');
+  t.equal(addressOf(await server.ask(here)), '10.77.0.100');
+  t.equal(addressOf(await server.ask(there)), '10.88.0.100');
+  t.equal(addressOf(await server.ask({ ...here, mac: OTHER })), '10.77.0.101');
+});
+
+t.test('a rebinding with an address of another interface is a NAK', async (t) => {
+  const subnets = [SUBNET, { ...SECOND, via: 'eth2' }];
+  const action = await makeServer({ subnets }).ask({ type: 'request', ciaddr: ip('10.88.0.101') });
+  t.match(action, { kind: 'reply', type: 'nak' });
+  t.match(action.reasons.join('; '), /10\.88\.0\.101 is not in 10\.77\.0\.0\/24/);
+});
+
+t.test('a stale ciaddr of a machine that selects us decides nothing', async (t) => {
+  const server = makeServer({ subnets: [SUBNET, { ...SECOND, via: 'relay' }] });
+  const action = await server.ask({
+    type: 'request',
+    server: SERVER,
+    requested: ip('10.77.0.101'),
+    ciaddr: ip('10.88.0.66'),
+  });
+  t.match(action, { type: 'ack', reasons: ['REQUEST, selecting'] });
+  t.equal(addressOf(action), '10.77.0.101');
+});
+
+t.test(
+  'an interface with several addresses is called by the one of the network, and answers to each',
+  async (t) => {
+    const server = makeServer({
+      subnets: [SECOND],
+      interfaceAddresses: BOTH,
+      serverAddress: ip('192.0.2.1'),
+    });
+    const offer = await server.ask(IPXE);
+    t.match(offer, {
+      type: 'offer',
+      serverAddress: ip('10.88.0.1'),
+      boot: { bootfile: 'http://10.88.0.1/boot.ipxe' },
+    });
+    const requested = ip('10.88.0.100');
+    for (const { address } of BOTH) {
+      const action = await server.ask({ type: 'request', server: address, requested });
+      t.match(action, { type: 'ack', serverAddress: ip('10.88.0.1') }, formatIpv4(address));
+    }
+    t.match(await server.ask({ type: 'request', server: ip('10.88.0.2'), requested }), { kind: 'silent' });
+    t.match(await server.ask({ type: 'request', server: ip('10.88.0.1'), requested: ip('10.99.0.1') }), {
+      type: 'nak',
+      serverAddress: ip('10.88.0.1'),
+    });
+    t.match(await server.ask({ type: 'decline', server: ip('192.0.2.1'), requested }), { outcome: 'noted' });
+  },
+);
+
 t.test("nobody releases or declines another machine's address", async (t) => {
   const server = makeServer();
   await server.ask({ type: 'request', server: SERVER, requested: ip('10.77.0.100') });
@@ -227,6 +326,7 @@ t.test('dhcp.knownOnly gives addresses to listed machines only', async (t) => {
 t.test("a subnet is chosen by relay, by the renewing client's address, else by the interface", async (t) => {
   const remote = {
     ...SUBNET,
+    via: 'relay',
     network: { address: ip('10.88.0.0'), prefix: 24 },
     ranges: [{ first: ip('10.88.0.50'), last: ip('10.88.0.60') }],
   };
@@ -236,7 +336,7 @@ t.test("a subnet is chosen by relay, by the renewing client's address, else by t
   const renewed = await server.ask({ type: 'request', ciaddr: ip('10.88.0.55') });
   t.equal(addressOf(renewed), '10.88.0.55', 'a renewal comes straight from behind the relay');
   const nowhere = await server.ask({ ...UEFI_ROM, giaddr: ip('10.99.0.1') });
-  t.match(nowhere, { kind: 'silent', outcome: 'refused' });
+  t.match(nowhere, { kind: 'silent', outcome: 'refused', trouble: { counter: 'no-subnet' } });
   t.match(nowhere.reasons.join(), /dhcp\.subnets/);
 });
 
@@ -245,4 +345,5 @@ t.test('a machine without a loader still gets an address, and the reason', async
   t.match(action, { kind: 'reply', type: 'offer' });
   t.equal(action.kind === 'reply' && action.boot, undefined);
   t.match(action.reasons.join('; '), /is missing/);
+  t.match(action, { trouble: { counter: 'no-loader', text: /is missing/ } });
 });

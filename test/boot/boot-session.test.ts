@@ -7,7 +7,8 @@ import type { BootSession } from '../../src/machine/session.ts';
 import { STAGES, type Stage } from '../../src/machine/stage.ts';
 
 const mac = '52:54:00:00:00:01' as Mac;
-const context: SessionContext = { mac, nextId: 8, finalStage: 'booted' };
+const IDLE = 60_000;
+const context: SessionContext = { mac, nextId: 8, finalStage: 'booted', idleTime: IDLE };
 
 function step(kind: EventKind, more: Partial<SessionStep> = {}): SessionStep {
   return { at: 2000, kind, ...more };
@@ -22,6 +23,11 @@ function openAt(stage: Stage): BootSession {
     stage,
     stageTimes: { discovered: 1000, [stage]: 1500 },
   };
+}
+
+/** Nothing was heard of it for as long as is allowed, and `more` ms. */
+function silentAt(stage: Stage, more: number): BootSession {
+  return { ...openAt(stage), updatedAt: 2000 - IDLE - more };
 }
 
 function ended(end: NonNullable<BootSession['end']>): BootSession {
@@ -194,6 +200,43 @@ const rows: readonly Row[] = [
     expect: 'opens',
     reason: /after session 7 ended/,
   },
+  ...(['offered', 'kernel'] as const).flatMap((stage): Row[] => [
+    {
+      name: `a ROM's DISCOVER after a long silence supersedes, at ${stage}`,
+      current: silentAt(stage, 1),
+      step: step('dhcp.discover', rom),
+      expect: 'supersedes',
+      ...(stage === 'offered' ? { reason: /silent/ } : {}),
+    },
+    {
+      name: `iPXE's DISCOVER after a long silence supersedes, at ${stage}`,
+      current: silentAt(stage, 1),
+      step: step('dhcp.discover', ipxe),
+      expect: 'supersedes',
+      reason: /silent/,
+    },
+    {
+      name: `a script asked for after a long silence supersedes, at ${stage}`,
+      current: silentAt(stage, 1),
+      step: step('http.script', script),
+      expect: 'supersedes',
+      reason: /silent/,
+    },
+    {
+      name: `iPXE's DISCOVER after a silence that is just allowed carries on, at ${stage}`,
+      current: silentAt(stage, 0),
+      step: step('dhcp.discover', ipxe),
+      expect: 'carries',
+    },
+    ...(['dhcp.discover', 'http.config', 'http.report'] as const).map(
+      (kind): Row => ({
+        name: `a ${kind} of the operating system after a long silence carries on, at ${stage}`,
+        current: silentAt(stage, 1),
+        step: step(kind),
+        expect: 'carries',
+      }),
+    ),
+  ]),
   ...(
     [
       'tftp.done',
@@ -276,6 +319,15 @@ t.test("a stage's time is the first one", async (t) => {
   const again = advanceSession(first, step('http.script', { ...script, at: 4000 }), context).session;
   t.same(again?.stageTimes, { discovered: 1000, firmware: 1500, script: 3000 });
   t.equal(again?.updatedAt, 4000);
+});
+
+t.test('the time of the newest script is kept, and a machine that is told to wait got none', async (t) => {
+  const waits = advanceSession(undefined, step('http.script', { client: 'script' }), context).session;
+  t.equal(waits?.scriptAt, undefined);
+  const first = advanceSession(waits, step('http.script', { ...script, at: 3000 }), context).session;
+  const again = advanceSession(first, step('http.script', { ...script, at: 4000 }), context).session;
+  const late = advanceSession(again, step('http.script', { client: 'script', at: 5000 }), context).session;
+  t.same([first?.scriptAt, again?.scriptAt, late?.scriptAt], [3000, 4000, 4000]);
 });
 
 t.test('a packet with an older time does not turn the clock back', async (t) => {

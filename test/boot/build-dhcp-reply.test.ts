@@ -179,11 +179,41 @@ t.test('a reply goes to the relay, to a client that has an address, or to everyb
       LIMITED_BROADCAST,
       68,
     ],
+    [
+      'a stale ciaddr in a REQUEST that selects us',
+      { giaddr: zero, ciaddr: own, server: ip('10.77.0.1') },
+      'request',
+      'ack',
+      LIMITED_BROADCAST,
+      68,
+    ],
     ['a NAK', { giaddr: zero, ciaddr: own }, 'request', 'nak', LIMITED_BROADCAST, 68],
     ['a new client', { giaddr: zero, ciaddr: zero }, 'discover', 'offer', LIMITED_BROADCAST, 68],
   ] as const;
   for (const [name, request, asked, answered, address, port] of rows) {
-    t.same(destinationOf(request, asked, answered), { address, port }, name);
+    const { options } = makeRequest({ type: asked, ...('server' in request && { server: request.server }) });
+    t.same(destinationOf({ ...request, options }, answered), { address, port }, name);
+  }
+  t.end();
+});
+
+t.test('an ACK repeats the address that a client has, and no stale one of a client that has none', (t) => {
+  const own = ip('10.77.0.66');
+  const address = { address: ip('10.77.0.100'), subnet: SUBNET, hostname: undefined };
+  const rows = [
+    ['a renewal', { ciaddr: own }, address, own],
+    ['a stale one in a REQUEST that selects us', { ciaddr: own, server: ip('10.77.0.1') }, address, 0],
+    [
+      'a REQUEST on port 4011, which gives no address',
+      { ciaddr: own, server: ip('10.77.0.1') },
+      undefined,
+      own,
+    ],
+  ] as const;
+  for (const [name, shape, given, expected] of rows) {
+    const request = makeRequest({ type: 'request', ...shape });
+    const ack = buildDhcpReply({ request, type: 'ack', serverAddress: ip('10.77.0.1'), address: given });
+    t.equal(ack.ciaddr, expected, name);
   }
   t.end();
 });

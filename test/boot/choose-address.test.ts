@@ -38,9 +38,12 @@ interface Situation extends Partial<Omit<AddressInput, 'reservation' | 'requeste
 function makeInput(situation: Situation): AddressInput {
   const { held = [], lease, offer, free, reservation, requested, excluded = [], ...rest } = situation;
   const view: AddressView = {
-    leaseOf: () =>
-      lease === undefined ? undefined : { address: ip(lease), state: 'bound', expiresAt: NOW - 1 },
-    offerOf: () => (offer === undefined ? undefined : { address: ip(offer) }),
+    leaseOf: (_mac, isWanted) =>
+      lease !== undefined && isWanted(ip(lease))
+        ? { address: ip(lease), state: 'bound', expiresAt: NOW - 1 }
+        : undefined,
+    offerOf: (_mac, isWanted) =>
+      offer !== undefined && isWanted(ip(offer)) ? { address: ip(offer) } : undefined,
     holderOf: (address) => {
       const found = held.find((one) => ip(one.address) === address);
       return found && { mac: found.mac ?? MAC, state: found.state ?? 'bound', until: NOW + 1 };
@@ -83,6 +86,28 @@ t.test(
         { reservation: '10.77.0.20', held: [{ address: '10.77.0.20', mac: OTHER }], free: '10.77.0.101' },
         '10.77.0.101',
         /reservation 10\.77\.0\.20 is still bound by 52:54:00:00:00:02/,
+      ],
+      [
+        'a reservation that it declined itself',
+        {
+          reservation: '10.77.0.20',
+          held: [{ address: '10.77.0.20', state: 'declined' }],
+          free: '10.77.0.101',
+        },
+        '10.77.0.101',
+        /reservation 10\.77\.0\.20 is still declined/,
+      ],
+      [
+        'its last offer where its lease lies elsewhere',
+        { lease: '10.78.0.102', offer: '10.77.0.101', free: '10.77.0.100' },
+        '10.77.0.101',
+        /the address it had/,
+      ],
+      [
+        'its last offer where its lease is outside of the range',
+        { lease: '10.77.0.9', offer: '10.77.0.101', free: '10.77.0.100' },
+        '10.77.0.101',
+        /the address it had/,
       ],
       [
         'a reservation elsewhere',
@@ -199,7 +224,64 @@ t.test('a REQUEST is granted, refused or left alone as RFC 2131 4.3.2 has it', a
       every('nak'),
       /reserved/,
     ],
-    ['outside of the range', { requested: '10.77.0.9' }, every('nak'), /outside the range/],
+    [
+      'outside of the range, of a client that nobody knows here: another server may have given it',
+      { requested: '10.77.0.9' },
+      ['nak', 'silent', 'silent'],
+      /outside the range/,
+    ],
+    [
+      'outside of the range, of a client with a lease elsewhere only',
+      { requested: '10.77.0.9', lease: '10.78.0.100' },
+      ['nak', 'silent', 'silent'],
+      /outside the range/,
+    ],
+    [
+      'outside of the range, of a client with a lease here',
+      { requested: '10.77.0.9', lease: '10.77.0.100' },
+      every('nak'),
+      /outside the range/,
+    ],
+    [
+      'outside of the range, of a client whose reservation another still has',
+      {
+        requested: '10.77.0.9',
+        reservation: '10.77.0.20',
+        held: [{ address: '10.77.0.20', mac: OTHER }],
+      },
+      every('nak'),
+      /outside the range/,
+    ],
+    [
+      'an address of our own, or reserved for another',
+      { requested: '10.77.0.1', excluded: ['10.77.0.1'] },
+      every('nak'),
+      /reserved for another machine, or our own/,
+    ],
+    [
+      'its reservation, which it declined',
+      {
+        requested: '10.77.0.20',
+        reservation: '10.77.0.20',
+        held: [{ address: '10.77.0.20', state: 'declined' }],
+        excluded: ['10.77.0.20'],
+      },
+      every('nak'),
+      /declined and rests/,
+    ],
+    [
+      'what it was offered while its reservation rests',
+      {
+        requested: '10.77.0.100',
+        reservation: '10.77.0.20',
+        held: [
+          { address: '10.77.0.20', state: 'declined' },
+          { address: '10.77.0.100', state: 'offered' },
+        ],
+      },
+      every('give'),
+      /offered to it/,
+    ],
     [
       'what it declined',
       { requested: '10.77.0.100', held: [{ address: '10.77.0.100', state: 'declined' }] },

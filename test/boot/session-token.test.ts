@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createSessionTokens, maskSessionTokens } from '../../src/boot/session-token.ts';
+import { createSessionTokens, maskSessionTokens, maskTarget } from '../../src/boot/session-token.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
 
@@ -56,4 +56,36 @@ t.test('masking hides the signature in every URL of a text and keeps the number'
   }
   t.equal(maskSessionTokens('/boot/guess/cloud-config'), '/boot/-…/cloud-config');
   t.equal(maskSessionTokens('/boot.ipxe'), '/boot.ipxe');
+});
+
+t.test('masking hides a token that stands alone, and leaves what only looks a little like one', async (t) => {
+  const token = tokens.tokenFor(session);
+  for (const text of [`token=${token}`, `%2fboot%2f${token}%2freport`, token]) {
+    t.notMatch(maskSessionTokens(text), token.slice(3), text);
+  }
+  for (const text of ['12345678-1234-1234-1234-123456789012', '12-8', `2026-11-21T08:00:00Z node-123456`]) {
+    t.equal(maskSessionTokens(text), text);
+  }
+});
+
+t.test('a request target is masked however it is encoded, and else kept as it was asked', async (t) => {
+  const token = tokens.tokenFor(session);
+  const secret = token.slice(3);
+  const encoded = Array.from(token, (char) => `%${char.charCodeAt(0).toString(16)}`).join('');
+  const targets = [
+    `/boot/${token}/cloud-config`,
+    `/%62oot/${token}/cloud-config`,
+    `/%62%6F%6ft/${encoded}/cloud-config`,
+    `/boot/${encoded}/report?log=http%3a%2f%2fh%2fboot%2f${encoded}`,
+    `/other?x=${encoded}`,
+  ];
+  for (const target of targets) {
+    const shown = maskTarget(target);
+    t.notMatch(shown, secret, target);
+    t.notMatch(decodeURIComponent(shown), secret, target);
+    t.match(shown, '12-…');
+  }
+  for (const target of ['/assets/a%20b', '/assets/%2e%2e/x', '/ipxe?mac=1&serial=%ff%zz']) {
+    t.equal(maskTarget(target), target);
+  }
 });

@@ -10,7 +10,11 @@ import { createSite, type Daemon } from './support/daemon-site.ts';
 import { bootMachines, createLab } from './support/dhcp-lab.ts';
 
 const SEND_DISCOVERS = fileURLToPath(new URL('support/send-discovers.ts', import.meta.url));
+const SEND_SCRIPTS = fileURLToPath(new URL('support/send-scripts.ts', import.meta.url));
 const FLOOD = 20_000;
+const SCRIPTS = 6_000;
+/** More than the provisioning plane takes in all. */
+const SILENT = 1_200;
 const MAC = '52:54:00:12:34:56';
 
 /** The most lines that one text has in one second of the log. */
@@ -60,6 +64,14 @@ for (const mode of ['server', 'proxy'] as const) {
       await flooded;
       t.ok((await boot())?.ok, 'and after it');
 
+      const scripts = flooder.spawn([process.execPath, SEND_SCRIPTS, String(SCRIPTS), String(SILENT)], {
+        stdio: 'ignore',
+      });
+      const scripted = once(scripts, 'exit');
+      t.ok((await boot())?.ok, 'and while the same is tried over HTTP');
+      await scripted;
+      t.ok((await boot())?.ok, 'and after that');
+
       const socket = join(site.folder, 'var/admin.sock');
       const { body } = await curl(
         lab.network.namespace,
@@ -84,7 +96,8 @@ for (const mode of ['server', 'proxy'] as const) {
       const database = new Sqlite(join(site.folder, 'var/tinderbox.db'), { readonly: true });
       const count = (table: string) =>
         database.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number };
-      const most = JOURNAL_LIMITS.newMachinesAtOnce + JOURNAL_LIMITS.newMachinesPerMinute * 3;
+      // Of those that DISCOVER, and of those that ask for a script.
+      const most = 2 * (JOURNAL_LIMITS.newMachinesAtOnce + JOURNAL_LIMITS.newMachinesPerMinute * 3);
       t.ok(count('machines').n <= most, `${count('machines').n} machines`);
       t.ok(count('events').n < 4 * most + 1000, `${count('events').n} events`);
       database.close();

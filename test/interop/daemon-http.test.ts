@@ -75,7 +75,7 @@ await t.test('a session expires, and its reports do not', async (t) => {
   await using site = await createSite(namespace, {
     'tinderbox.yaml': `${CONFIG}http: { sessionTime: 1s }\n`,
   });
-  await site.serve();
+  const daemon = await site.serve();
   const { session } = await askScript(machine, MAC);
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const { status, body } = await curl(machine, `${session}/cloud-config`);
@@ -86,7 +86,22 @@ await t.test('a session expires, and its reports do not', async (t) => {
     answered: '410',
     reasons: [/sessionTime|expire|second/],
   });
-  t.equal((await curl(machine, `${session}/report`, '--data', 'stage=booted')).status, 200);
+  // The open session outlives the daemon, and must not cost the machine its next boot.
+  daemon.signal('SIGTERM');
+  await daemon.ended;
+  await site.serve();
+  const next = await askScript(machine, MAC);
+  t.equal(
+    (await curl(machine, `${next.session}/cloud-config`)).status,
+    200,
+    'another boot is another matter',
+  );
+  t.equal((await curl(machine, `${session}/cloud-config`)).status, 410);
+  t.equal((await curl(machine, `${next.session}/report`, '--data', 'stage=booted')).status, 200);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const last = await askScript(machine, MAC);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  t.equal((await curl(machine, `${last.session}/report`, '--data', 'stage=booted')).status, 200, 'late');
 });
 
 await t.test('another address is noted, and refused under strictAddress', async (t) => {

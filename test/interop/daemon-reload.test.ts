@@ -64,6 +64,26 @@ await t.test(
         /machine\.mak/,
       ],
       [
+        'a template that renders to what no machine understands',
+        { 'profiles/machines.yaml': CONTROLLER, [template]: TEMPLATE.replace('hostname', 'hostnam') },
+        /cloud-config\.yaml\.hbs \(rendered\):2:1: role controller.*hostnam/,
+      ],
+      [
+        'a machine whose parameters its role cannot do with',
+        {
+          'profiles/machines.yaml': `machines:\n  ${MAC}: { role: controller, parameters: { image: 'a b' } }\n`,
+          'profiles/controller/role.yaml': ROLE.replace('vmlinuz', '{{parameters.image}}').concat(
+            'parameters: { image: vmlinuz }\n',
+          ),
+        },
+        /controller.*line 2.*\n?.*a b/,
+      ],
+      [
+        'a host name with a domain',
+        { 'profiles/machines.yaml': `machines:\n  ${MAC}: { role: controller, hostname: n1.example }\n` },
+        /machines\.yaml:2:\d+: .*hostname.*without a domain/,
+      ],
+      [
         'a role that is gone',
         { 'profiles/machines.yaml': CONTROLLER, 'profiles/controller': undefined },
         /controller/,
@@ -119,6 +139,8 @@ await t.test(
   async (t) => {
     await using site = await createSite(namespace, {
       ...CONTROLLER_FILES,
+      'profiles/broken/role.yaml': ROLE,
+      'profiles/broken/cloud-config.yaml.hbs': TEMPLATE.replace('hostname', 'hostnam'),
       'profiles/machines.yaml': `# the operator's\n${WORKER}default: none\n`,
     });
     await site.serve();
@@ -144,6 +166,9 @@ await t.test(
     const refused: [string[], number, RegExp][] = [
       [['assign', MAC, 'nobody'], 1, /nobody.*(worker|controller)/s],
       [['assign', MAC, 'worker', '--address', '10.99.0.1'], 1, /10\.99\.0\.1/],
+      [['assign', MAC, 'broken'], 1, /role broken.*hostnam/],
+      [['assign', MAC, 'worker', '--hostname', '123'], 1, /role worker for .*hostname/],
+      [['assign', MAC, 'worker', '--hostname', 'n1.example.com'], 1, /without a domain/],
       [['assign', MAC, 'worker', '--address', '10.99.0'], 2, /is not an IPv4 address/],
       [['assign', 'machine', 'worker'], 2, /is not a MAC/],
     ];

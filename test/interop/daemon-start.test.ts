@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { access, readdir } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import t from 'tap';
 import { formatProblem, type Problem } from '../../src/errors.ts';
 import { addBridge, createNamespace, type NetworkNamespace, stopProcess } from '../../src/lab/namespace.ts';
-import { createSite, type Ended, type Site } from './support/daemon-site.ts';
+import { createSite, type Ended, ROLE, type Site, waitUntil } from './support/daemon-site.ts';
 
 const namespace = await createNamespace('start');
 t.teardown(() => namespace[Symbol.asyncDispose]());
@@ -64,9 +64,19 @@ const rows: readonly Row[] = [
     name: 'assets that are not there, or empty',
     files: { 'assets/vmlinuz': undefined, 'assets/initrd.gz': '' },
     problems: [
-      /worker\/role\.yaml:3: the asset \/assets\/vmlinuz does not exist\n {4}Put it at .*\/assets\/vmlinuz/,
+      /worker\/role\.yaml:3: the asset \/assets\/vmlinuz: there is no such file.*\n {4}Put it at .*\/assets\/vmlinuz/,
       /worker\/role\.yaml:4: the asset \/assets\/initrd\.gz is empty\n {4}Put it at/,
     ],
+  },
+  {
+    name: 'an asset that would not be served',
+    files: { 'profiles/worker/role.yaml': ROLE.replace('/assets/vmlinuz', '/assets/../tinderbox.yaml') },
+    problems: [/role\.yaml:3: the asset \/assets\/\.\.\/tinderbox\.yaml: .*dot\n {4}Name a file/],
+  },
+  {
+    name: 'a template that renders to what no machine understands',
+    files: { 'profiles/worker/cloud-config.yaml.hbs': '#cloud-config\nhostnam: x\n' },
+    problems: [/\(rendered\):2:1: role worker: .*hostnam/],
   },
   {
     name: 'a template with a variable that nobody knows',
@@ -127,7 +137,7 @@ const rows: readonly Row[] = [
       /machines\.yaml:2: the address 10\.78\.0\.5/,
       /no boot file for UEFI x64: missing\.efi/,
       /no boot file for BIOS: none\.kpxe/,
-      /the asset \/assets\/vmlinuz does not exist/,
+      /the asset \/assets\/vmlinuz: there is no such file/,
     ],
   },
   {
@@ -233,6 +243,21 @@ await t.test('every port in use is named at once', async (t) => {
   await stopProcess(holder);
 });
 
+await t.test('SIGHUP while it starts is no reason to end', async (t) => {
+  await using site = await createSite(namespace);
+  const daemon = site.launch();
+  await waitUntil(
+    'the daemon is ready',
+    () => {
+      if (daemon.lines().length > 0) daemon.signal('SIGHUP');
+      return daemon.lines().some(({ msg }) => msg === 'ready');
+    },
+    { unless: daemon.ended.then(({ code, stdout, stderr }) => `it ended with ${code}: ${stdout}${stderr}`) },
+  );
+  daemon.signal('SIGTERM');
+  t.match(await daemon.ended, { code: 0, stdout: /"msg":"stopped"/ });
+});
+
 /** A program that has these ports on all addresses. */
 async function holdPorts(ports: readonly (readonly [string, number])[]) {
   const script = `
@@ -307,3 +332,19 @@ await t.test(
     t.equal((await daemon.ended).code, 0);
   },
 );
+
+await t.test('a state folder that others may look at is closed to them, and the log says so', async (t) => {
+  await using site = await createSite(namespace);
+  const state = join(site.folder, 'var');
+  await mkdir(state);
+  await chmod(state, 0o755);
+  const daemon = await site.serve();
+  t.equal(await namespace.run(['stat', '-c', '%a', state]), '700\n');
+  t.match(
+    daemon
+      .lines()
+      .map(({ msg }) => msg)
+      .join('\n'),
+    /others could look at .*var: .* 0755 and is 0700 now/,
+  );
+});

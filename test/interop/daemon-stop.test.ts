@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import t from 'tap';
 import { addBridge, createNamespace, type NetworkNamespace, stopProcess } from '../../src/lab/namespace.ts';
 import { askScript, curl } from './support/curl.ts';
-import { createSite, waitUntil } from './support/daemon-site.ts';
+import { CONFIG, createSite, waitUntil } from './support/daemon-site.ts';
 import { bootMachines, createLab } from './support/dhcp-lab.ts';
 
 const MAC = '52:54:00:12:34:56';
@@ -97,6 +98,32 @@ await t.test('a transfer that does not finish in its grace holds nobody up', asy
   const bytes = Number(await http.ended);
   t.ok(bytes > 0 && bytes < 60_000_000, `it was cut off after ${bytes} bytes`);
   await tftp.stop();
+});
+
+await t.test('connections that say nothing, on any plane, hold nobody up', async (t) => {
+  await using site = await createSite(namespace, {
+    'tinderbox.yaml': `${CONFIG}admin: { listen: "127.0.0.1:8080" }\n`,
+  });
+  const daemon = await site.serve();
+  const doors = [
+    { port: 80, host: '10.77.0.1' },
+    { port: 8080, host: '127.0.0.1' },
+    { path: join(site.folder, 'var/admin.sock') },
+  ];
+  const script = `
+    const { connect } = require('node:net');
+    let open = 0;
+    for (const door of ${JSON.stringify(doors)}) {
+      const socket = connect(door, () => { if (++open === ${doors.length}) console.log('begun'); });
+      socket.on('error', (error) => { console.log(error.message); process.exit(1); });
+    }
+    setInterval(() => {}, 1000);`;
+  const silent = await beginDownload(namespace, script);
+  daemon.signal('SIGTERM');
+  t.equal((await daemon.ended).code, 0);
+  t.equal(daemon.lines().at(-1)?.msg, 'stopped');
+  await silent.stop();
+  t.equal(await silent.ended, 'begun', 'every door was open to it');
 });
 
 await t.test(

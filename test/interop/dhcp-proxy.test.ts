@@ -1,6 +1,6 @@
 import t from 'tap';
 import { runProgram } from '../../src/lab/run-program.ts';
-import { bootMachines, createLab, runUdhcpc, startDaemon } from './support/dhcp-lab.ts';
+import { bootMachines, createLab, overhear, runUdhcpc, startDaemon } from './support/dhcp-lab.ts';
 
 const CONFIG = `network: { interface: br0 }
 dhcp: { mode: proxy }
@@ -14,6 +14,7 @@ await t.test('alone on a network, a proxy is silent to ordinary clients', async 
   test.equal(code, 1, output);
   test.notMatch(output, /event=bound|lease of/);
   await client.run(['ip', 'address', 'add', '10.77.0.3/24', 'dev', 'eth0']);
+  const overheard = await overhear(client);
   const nmap = await runProgram(
     client.enter([
       'nmap',
@@ -27,6 +28,8 @@ await t.test('alone on a network, a proxy is silent to ordinary clients', async 
     { timeout: 30_000 },
   );
   test.notMatch(nmap, /Server Identifier|DHCPOFFER/, nmap);
+  test.match(overheard(), /> 255\.255\.255\.255\.67: BOOTP\/DHCP, Request/, 'nmap did ask');
+  test.notMatch(overheard(), /BOOTP\/DHCP, Reply/);
   // The silence is the proxy's choice and not its absence: a network boot is answered.
   const [machine] = await bootMachines(client, {
     interface: 'eth0',

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { setImmediate } from 'node:timers/promises';
 import type { Test } from 'tap';
 import t from 'tap';
 import type { NetworkNamespace } from '../../src/lab/namespace.ts';
@@ -44,6 +46,20 @@ t.test('asks the kernel for the receive buffer', async (t) => {
     // Linux doubles the number for its own accounting (socket(7)).
     t.equal(socket.getRecvBufferSize(), 131_072, String(device));
   }
+});
+
+t.test('a socket that fails after it took its descriptor closes it, once', async (t) => {
+  // Node takes the descriptor first, and finds a size beyond 31 bits impossible then.
+  const impossible = { port: 0, device: 'lo', receiveBuffer: 2 ** 31 };
+  const before = (await readdir('/proc/self/fd')).length;
+  for (let attempt = 0; attempt < 3; attempt++)
+    await t.rejects(
+      openUdpSocket(impossible),
+      { message: /cannot be opened: .*buffer/ },
+      'the first reason again, no other',
+    );
+  await setImmediate();
+  t.equal((await readdir('/proc/self/fd')).length, before);
 });
 
 t.test('says who holds a port', async (t) => {

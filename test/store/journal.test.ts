@@ -11,6 +11,7 @@ import { JOURNAL_LIMITS, type JournalLimits } from '../../src/store/journal-limi
 import type { HistoryBatch, MachineRecord, Observation, StoredState } from '../../src/store/port.ts';
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 const alice = macOf(1);
 
 function macOf(number: number): Mac {
@@ -51,6 +52,7 @@ function setUp(
     limits?: Partial<JournalLimits>;
     state?: Partial<StoredState>;
     finalStage?: 'booted' | 'ready';
+    observed?: (observation: Observation) => void;
   } = {},
 ) {
   const batches: HistoryBatch[] = [];
@@ -68,6 +70,8 @@ function setUp(
     state: { leases: [], machines: [], openSessions: [], nextSessionId: 1, ...options.state },
     clock: () => 5,
     finalStage: options.finalStage ?? 'booted',
+    idleTime: HOUR,
+    ...(options.observed === undefined ? {} : { observed: options.observed }),
     // Only flush() writes, unless a test asks for more.
     limits: { batchTime: 3_600_000, retryTime: 3_600_000, ...options.limits },
     logger: createLoggers({ destination: output }).store,
@@ -331,6 +335,66 @@ void t.test('a flood of random MACs stays bounded, and known machines boot on th
     [...sessions().values()].find(({ mac }) => mac === newcomer),
     { stage: 'script' },
   );
+  await journal.close();
+});
+
+void t.test('a flood of scripts stays bounded, in the database and against machines of before', async (t) => {
+  const limits = { newMachinesAtOnce: 5, newMachinesPerMinute: 1, machines: 50 };
+  const { journal, machines, sessions } = setUp({ limits });
+  const known = macOf(0xffffff00);
+  const before = journal.record(script(known))?.id ?? 0;
+  for (let packet = 0; packet < 500; packet++) {
+    const session = journal.record(
+      script(macOf(packet), { assigned: { role: 'worker', hostname: `node-${packet}` } }),
+    );
+    t.equal(journal.sessionById(session?.id ?? 0)?.stage, 'script', 'it is served all the same');
+  }
+  t.equal(journal.record(seen(known, { kind: 'http.config', stage: 'config' }))?.id, before);
+  await journal.flush();
+  t.equal(machines().size, 5);
+  t.equal(sessions().size, 5);
+  t.equal(journal.counters().get('events.dropped.newcomer'), 496);
+  const late = macOf(499);
+  journal.record(seen(late, { kind: 'http.config', stage: 'config', at: 1_000_000 + MINUTE }));
+  await journal.flush();
+  t.match(
+    [...sessions().values()].find(({ mac }) => mac === late),
+    { stage: 'config' },
+    'and recorded when there is room again',
+  );
+  await journal.close();
+});
+
+void t.test('a session that was left open long ago is superseded, also one of the database', async (t) => {
+  const open = { id: 3, mac: alice, openedAt: 0, updatedAt: 1000, stage: 'kernel', stageTimes: {} } as const;
+  const { journal } = setUp({
+    state: {
+      machines: [{ mac: alice, firstSeen: 1, lastSeen: 1 }],
+      openSessions: [open],
+      nextSessionId: 4,
+    },
+  });
+  t.equal(journal.record(discover(alice, { client: 'ipxe', at: 1000 + HOUR }))?.id, 3);
+  t.equal(journal.record(discover(alice, { client: 'ipxe', at: 2001 + 2 * HOUR }))?.id, 4);
+  t.equal(journal.sessionById(3)?.end, 'superseded');
+  await journal.close();
+});
+
+void t.test('an observer hears also what bounds forbid to record, and harms nobody', async (t) => {
+  const observed: Observation[] = [];
+  const { journal, lines } = setUp({
+    limits: { eventsBeforeScript: 1, strangersPerMinute: 0 },
+    observed(observation) {
+      observed.push(observation);
+      throw new Error('the observer is broken');
+    },
+  });
+  for (let packet = 0; packet < 10; packet++) journal.record(discover(alice));
+  journal.record(seen(macOf(2)));
+  journal.record(seen(undefined));
+  t.equal(observed.length, 12);
+  t.equal(journal.sessionOf(alice)?.id, 1, 'recorded all the same');
+  t.equal(lines.length, 1);
   await journal.close();
 });
 

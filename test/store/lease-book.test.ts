@@ -18,6 +18,11 @@ function rangeOf(size: number): Ipv4Range {
   return { first, last: (first + size - 1) as Ipv4 };
 }
 
+/** Networks with a prefix of 24. */
+function isSameNetwork(one: Ipv4, other: Ipv4): boolean {
+  return one >>> 8 === other >>> 8;
+}
+
 function none(): boolean {
   return false;
 }
@@ -61,7 +66,7 @@ function createDisk() {
 function setUp(leases: readonly Lease[] = []) {
   const disk = createDisk();
   const time = { now: 1_000_000 };
-  const book = createLeaseBook({ store: disk, leases, clock: () => time.now });
+  const book = createLeaseBook({ store: disk, leases, clock: () => time.now, isSameNetwork });
   function lease(address: Ipv4, mac: Mac, more: Partial<Lease> = {}): Lease {
     return { address, mac, state: 'bound', expiresAt: time.now + HOUR, via: 'eth0', ...more };
   }
@@ -184,28 +189,49 @@ void t.test('a machine that asks faster than leases are written is told so', asy
   );
   for (let turn = 0; turn < 20; turn++) await disk.succeed();
   const results = await Promise.all(asked);
-  t.same(new Set(results), new Set(['bound', 'busy']));
+  t.same(new Set(results), new Set(['bound', 'in-use']));
   t.ok(disk.commits() < 20);
 });
 
-void t.test(
-  'a new lease gives back the one before it on the same interface, in the same commit',
-  async (t) => {
-    const { book, disk, lease } = setUp();
-    await book.bind(lease(a, alice));
-    await book.bind(lease(b, alice, { via: 'eth1' }));
-    t.equal(book.leaseOf(alice, 'eth0')?.address, a);
-    t.equal(book.leaseOf(alice, 'eth1')?.address, b);
-    t.equal(book.leaseOf(alice, 'eth2'), undefined);
-    const c = (first + 2) as Ipv4;
-    const commits = disk.commits();
-    await book.bind(lease(c, alice));
-    t.equal(disk.commits(), commits + 1);
-    t.equal(book.holderOf(a), undefined);
-    t.equal(book.holderOf(b)?.mac, alice);
-    t.equal(book.leaseOf(alice, 'eth0')?.address, c);
-  },
-);
+void t.test('a new lease gives back the one before it in the same network, in the same commit', async (t) => {
+  const { book, disk, lease } = setUp();
+  const elsewhere = (a + 256) as Ipv4;
+  const here = (address: Ipv4) => isSameNetwork(address, a);
+  const there = (address: Ipv4) => isSameNetwork(address, elsewhere);
+  await book.bind(lease(a, alice));
+  await book.bind(lease(elsewhere, alice));
+  t.equal(book.leaseOf(alice, here)?.address, a, 'another network of the interface changes nothing');
+  t.equal(book.leaseOf(alice, there)?.address, elsewhere);
+  t.equal(book.leaseOf(alice, none), undefined);
+  const c = (first + 2) as Ipv4;
+  const commits = disk.commits();
+  await book.bind(lease(c, alice));
+  t.equal(disk.commits(), commits + 1);
+  t.equal(book.holderOf(a), undefined);
+  t.equal(book.holderOf(elsewhere)?.mac, alice);
+  t.equal(book.leaseOf(alice, here)?.address, c);
+});
+
+void t.test('a machine is offered one address a network', async (t) => {
+  const { book, time, lease } = setUp();
+  const elsewhere = (a + 256) as Ipv4;
+  const until = time.now + 100;
+  const here = (address: Ipv4) => isSameNetwork(address, a);
+  book.offer(a, alice, until);
+  book.offer(elsewhere, alice, until);
+  t.same(book.offerOf(alice, here), { address: a, until });
+  t.same(
+    book.offerOf(alice, (address) => !here(address)),
+    { address: elsewhere, until },
+  );
+  book.offer(b, alice, until);
+  t.equal(book.holderOf(a), undefined, 'the next one in the same network replaces it');
+  t.same(book.offerOf(alice, here), { address: b, until });
+  t.equal(book.holderOf(elsewhere)?.mac, alice);
+  await book.bind(lease(b, alice));
+  t.same(book.offerOf(alice), { address: elsewhere, until }, 'what it takes in one leaves the other');
+  t.same(book.counts(), { bound: 1, offered: 1, declined: 0 });
+});
 
 void t.test('release and decline are for the one whose address it is', async (t) => {
   const { book, disk, time, lease } = setUp();
@@ -352,7 +378,7 @@ void t.test('no address is ever given to two machines at a time, also across a c
       const told = new Map<Ipv4, { mac: Mac; until: number }>();
       let disk = createDisk();
       disk.hold();
-      let book = createLeaseBook({ store: disk, leases: [], clock: () => time.now });
+      let book = createLeaseBook({ store: disk, leases: [], clock: () => time.now, isSameNetwork });
 
       for (const step of steps) {
         switch (step.do) {
@@ -421,7 +447,7 @@ void t.test('no address is ever given to two machines at a time, also across a c
             disk = createDisk();
             disk.hold();
             for (const lease of survived) disk.rows.set(lease.address, lease);
-            book = createLeaseBook({ store: disk, leases: survived, clock: () => time.now });
+            book = createLeaseBook({ store: disk, leases: survived, clock: () => time.now, isSameNetwork });
             break;
           }
         }

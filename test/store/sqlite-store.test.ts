@@ -71,7 +71,12 @@ void t.test('what was written is there after it was closed, whole', async (t) =>
     via: 'eth0',
     hostname: 'h',
   });
-  const open = session(8, alice, { role: 'worker', hostname: 'h', address: 0xffffffff as Ipv4 });
+  const open = session(8, alice, {
+    scriptAt: 15,
+    role: 'worker',
+    hostname: 'h',
+    address: 0xffffffff as Ipv4,
+  });
   const over = session(7, alice, { end: 'superseded', endedAt: 19 });
   const events = [
     event(alice, 'one', { sessionId: 8, stage: 'offered', via: 'eth0', reasons: ['a', 'b'] }),

@@ -1,5 +1,5 @@
 import { DEFAULT_LOADERS } from '../../src/boot/choose-bootfile.ts';
-import type { ServerEnvironment } from '../../src/boot/dhcp-action.ts';
+import type { Port4011Environment, ServerEnvironment } from '../../src/boot/dhcp-action.ts';
 import type { Subnet } from '../../src/boot/subnet.ts';
 import {
   type Ipv4,
@@ -22,6 +22,7 @@ export const SUBNET: Subnet = {
   domain: 'cluster.local',
   ntp: [ip('10.77.0.2')],
   mtu: 1450,
+  via: 'eth1',
 };
 
 export function makeCatalog(
@@ -39,8 +40,10 @@ export function makeCatalog(
   };
 }
 
-/** Server mode on 10.77.0.1/24 with nothing leased. */
-export function makeEnvironment(overrides: Partial<ServerEnvironment> = {}): ServerEnvironment {
+type Environment = ServerEnvironment & Port4011Environment;
+
+/** Server mode on 10.77.0.1/24 of eth1 with nothing leased. */
+export function makeEnvironment(overrides: Partial<Environment> = {}): Environment {
   return {
     serverAddress: ip('10.77.0.1'),
     serverUrl: 'http://10.77.0.1',
@@ -49,6 +52,9 @@ export function makeEnvironment(overrides: Partial<ServerEnvironment> = {}): Ser
     isBootfilePresent: (file) => file === 'undionly.kpxe' || file === 'snponly.efi',
     loop: { looping: false, reasons: [] },
     now: 1_000_000,
+    discoveredAs: undefined,
+    via: 'eth1',
+    interfaceAddresses: [{ address: ip('10.77.0.1'), url: 'http://10.77.0.1' }],
     catalog: makeCatalog(),
     knownOnly: false,
     subnets: [SUBNET],

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -119,6 +120,19 @@ export async function startDaemon(namespace: NetworkNamespace, options: DaemonOp
     throw error;
   }
   return daemon;
+}
+
+/** What tcpdump hears of DHCP on a namespace's eth0 from now on. */
+export async function overhear(namespace: NetworkNamespace): Promise<() => string> {
+  const filter = 'udp port 67 or udp port 68 or udp port 4011';
+  const argv = ['tcpdump', '-i', 'eth0', '-n', '-l', '--immediate-mode', filter];
+  const ear = namespace.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let overheard = '';
+  ear.stdout?.on('data', (chunk: Buffer) => {
+    overheard += chunk.toString('utf8');
+  });
+  await once(ear.stderr as NodeJS.ReadableStream, 'data');
+  return () => overheard;
 }
 
 export function fetchInside(namespace: NetworkNamespace, url: string): Promise<string> {
