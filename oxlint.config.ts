@@ -14,6 +14,7 @@ const users: Record<string, readonly string[]> = {
   handlebars: ['render'],
   koffi: ['net'],
   'node-forge': ['pki'],
+  'node-forge/lib/asn1.js': ['pki'],
   'node:dgram': ['servers', 'net', 'lab'],
   pino: [],
   'pino-pretty': [],

@@ -8,6 +8,7 @@ import type { Catalog } from './machine/role.ts';
 import { findInterface } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
+import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { allLoaders, type BootFileIndex, createBootFileIndex } from './servers/boot-file-index.ts';
@@ -55,7 +56,10 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     ...checkBootFileNames(config, interfaces, bootFileIndex),
   );
   problems.push(...(await checkState(config)));
-  if (catalog !== undefined) problems.push(...(await checkRoleAssets(config, catalog)));
+  if (catalog !== undefined) {
+    const roles = tryRoles(config, catalog);
+    problems.push(...roles.problems, ...(await checkRoleAssets(config, roles.rendered)));
+  }
   return { problems, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
 }
 
@@ -73,12 +77,15 @@ export function placeSubnets(
 }
 
 /**
- * What makes an edit of profiles/ broken although it is sound in itself: a reservation that no network holds. For
- * interfaces that are not there, nothing is said.
+ * What makes an edit of profiles/ broken although it is sound in itself: a reservation that no network holds, a role
+ * that does not render for one of its machines. With neither would the daemon start again. For interfaces that are
+ * not there, nothing is said.
  */
-export function checkReservations(config: Config, interfaces: readonly NetworkInterface[]) {
-  return (catalog: Catalog): readonly Problem[] =>
-    placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file);
+export function catalogCheck(config: Config, interfaces: readonly NetworkInterface[]) {
+  return (catalog: Catalog): readonly Problem[] => [
+    ...placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file),
+    ...tryRoles(config, catalog).problems,
+  ];
 }
 
 /** The provisioning interfaces that exist. */

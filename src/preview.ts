@@ -3,6 +3,7 @@ import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
+import type { Mac } from './machine/mac.ts';
 import type { Catalog } from './machine/role.ts';
 import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from './preflight.ts';
 import { buildContext } from './render/build-context.ts';
@@ -20,15 +21,19 @@ export interface Preview {
 }
 
 /**
- * What a machine would be served if it asked now. Session URLs say `preview`, since there is no session. Throws
+ * What a machine would be served if it asked now. `holders` says who has which hostname. Session URLs say `preview`, since there is no session. Throws
  * `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
 export async function previewMachine(
   config: Config,
   catalog: Catalog,
   facts: MachineFacts,
+  holders: ReadonlyMap<string, Mac> = new Map(),
 ): Promise<Preview> {
-  const plan = planBoot({ facts, catalog, admission: config.admission, isTaken: () => false });
+  const isTaken = (hostname: string): boolean =>
+    (holders.get(hostname) ?? facts.mac) !== facts.mac ||
+    [...catalog.machines.values()].some((entry) => entry.hostname === hostname && entry.mac !== facts.mac);
+  const plan = planBoot({ facts, catalog, admission: config.admission, isTaken });
   if (plan.kind !== 'boot') {
     throw new TinderboxError('refused', plan.message, { remedy: plan.reasons.join('; ') });
   }

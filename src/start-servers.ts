@@ -51,7 +51,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
     if (tftp !== undefined) stops.push(() => tftp.stop({ graceMs: STOP_GRACE }));
   }
   const admin = await refusals.attempt(() => startAdminOn(parts));
-  if (admin !== undefined) stops.push(() => admin.stop());
+  if (admin !== undefined) stops.push(() => admin.stop({ graceMs: STOP_GRACE }));
 
   const opened: (readonly [NetworkInterface, DhcpSockets])[] = [];
   // Sockets on which nothing answers yet have nobody else who closes them.

@@ -6,7 +6,7 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import type { Loggers } from './logger.ts';
 import { formatIpv4 } from './machine/ipv4.ts';
-import { checkReservations, type Preflight } from './preflight.ts';
+import { catalogCheck, type Preflight } from './preflight.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { Journal, LeaseBook, Store } from './store/port.ts';
 import { readVersion } from './version.ts';
@@ -38,7 +38,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
         role,
         ...(hostname === undefined ? {} : { hostname }),
         checkRole: checkRoleTemplates,
-        checkCatalog: checkReservations(config, preflight.interfaces),
+        checkCatalog: catalogCheck(config, preflight.interfaces),
       });
       await catalog.reload();
       return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };

@@ -7,6 +7,7 @@ import { globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { toTinderboxError } from '../src/errors.ts';
 import { ensureDebianPackages, LAB_PACKAGES } from '../src/lab/debian-packages.ts';
 import { readTapLine, type TapCounts } from './support/read-tap-line.ts';
 
@@ -35,13 +36,28 @@ const TEST_PACKAGES = [
 interface Step {
   readonly name: string;
   readonly argv: readonly string[];
-  /** Prints TAP; anything else counts as one test. */
+  /** Prints TAP, and needs root and the Debian packages; anything else counts as one test. */
   readonly tap?: true;
 }
 
+const full = process.argv.includes('--full') || process.env['TINDERBOX_FULL'] === '1';
+/** What `--full` searches, unless the environment says otherwise; seconds that a file of it may take. */
+const FULL_ENVIRONMENT = {
+  TINDERBOX_FULL: '1',
+  TINDERBOX_FUZZ_RUNS: '1000000',
+  TINDERBOX_FUZZ_PACKETS: '3000000',
+};
+const FULL_TIMEOUT = 7200;
+
 const tapStep = (name: string, patterns: readonly string[], jobs: number, timeout: number): Step => {
   const files = globSync(patterns, { cwd: ROOT }).toSorted();
-  const argv = ['tap', '--reporter=tap', `--jobs=${jobs}`, `--timeout=${timeout}`, ...files];
+  const argv = [
+    'tap',
+    '--reporter=tap',
+    `--jobs=${jobs}`,
+    `--timeout=${full ? FULL_TIMEOUT : timeout}`,
+    ...files,
+  ];
   return { name, argv, tap: true };
 };
 
@@ -55,7 +71,6 @@ const STEPS: readonly Step[] = [
   tapStep('e2e', ['test/e2e/**/*.test.ts'], 1, 1800),
 ];
 
-const full = process.argv.includes('--full');
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--full');
 const unknown = wanted.filter((name) => !STEPS.some((step) => step.name === name));
 if (unknown.length > 0) {
@@ -66,10 +81,16 @@ if (unknown.length > 0) {
 }
 
 async function runAll(): Promise<boolean> {
-  await ensureDebianPackages(TEST_PACKAGES, { log: (line) => console.log(line) });
   const total = { passed: 0, failed: 0 };
-  for (const step of STEPS) {
-    if (wanted.length > 0 && !wanted.includes(step.name)) continue;
+  const steps = STEPS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+  const unfit = steps.some(({ tap }) => tap) ? await findWhatIsMissing() : undefined;
+  if (unfit !== undefined) console.log(unfit);
+  for (const step of steps) {
+    if (step.tap && unfit !== undefined) {
+      console.log(`--- ${step.name}: FAILED, as said above`);
+      total.failed += 1;
+      continue;
+    }
     const started = performance.now();
     console.log(`--- ${step.name}`);
     const counts = await runStep(step);
@@ -82,6 +103,21 @@ async function runAll(): Promise<boolean> {
   return total.failed === 0;
 }
 
+/** Why real programs and network namespaces are out of reach here; undefined if they are not. */
+async function findWhatIsMissing(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) {
+    const names = STEPS.filter(({ tap }) => tap).map(({ name }) => name);
+    return `${names.join(', ')} need root, for network namespaces: sudo npm test`;
+  }
+  try {
+    await ensureDebianPackages(TEST_PACKAGES, { log: (line) => console.log(line) });
+    return undefined;
+  } catch (thrown) {
+    const { message, remedy } = toTinderboxError(thrown);
+    return remedy === undefined ? message : `${message}\n    ${remedy}`;
+  }
+}
+
 /** Counts tests; a skipped one is a failure, since everything that is skipped could have been installed. */
 async function runStep({ argv, tap }: Step): Promise<TapCounts> {
   const [program, ...rest] = argv;
@@ -89,12 +125,18 @@ async function runStep({ argv, tap }: Step): Promise<TapCounts> {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
+      ...(full ? FULL_ENVIRONMENT : {}),
       ...process.env,
       PATH: `${BIN}${delimiter}${process.env['PATH'] ?? ''}`,
-      TINDERBOX_FULL: full ? '1' : '',
     },
   });
-  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const exited = new Promise<number | null>((resolve) => {
+    child.on('exit', resolve);
+    child.on('error', (error) => {
+      console.log(`cannot run ${program}: ${error.message}`);
+      resolve(null);
+    });
+  });
   const counts = { passed: 0, failed: 0 };
   for await (const line of createInterface({ input: child.stdout })) {
     if (tap !== true) {

@@ -22,6 +22,6 @@ export interface AdminServer {
   readonly socket: string;
   /** Of the TCP listener. */
   readonly address?: { readonly host: string; readonly port: number };
-  /** Ends event streams at once and lets answers under way finish. */
-  stop(): Promise<void>;
+  /** Ends event streams at once, lets answers under way finish for `graceMs`, then drops what is left. */
+  stop(options: { readonly graceMs: number }): Promise<void>;
 }

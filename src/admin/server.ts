@@ -42,7 +42,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   try {
     if (options.listen !== undefined) await listenOnTcp(tcp, options.listen);
   } catch (error) {
-    await close(unix);
+    await close(unix, 0);
     throw error;
   }
   const address = tcp.address() as AddressInfo | null;
@@ -50,9 +50,9 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   return {
     socket: options.socket,
     ...(address === null ? {} : { address: { host: address.address, port: address.port } }),
-    async stop() {
+    async stop({ graceMs }) {
       streams.closeAll();
-      await Promise.all([close(unix), ...(tcp.listening ? [close(tcp)] : [])]);
+      await Promise.all([close(unix, graceMs), ...(tcp.listening ? [close(tcp, graceMs)] : [])]);
       await Promise.all([api.close(), open.close()]);
     },
   };
@@ -172,9 +172,9 @@ async function listenOnTcp(
   }
 }
 
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
+/** Node waits for ever for a connection that never asked, and watches its time no more once it closes. */
+async function close(server: Server, graceMs: number): Promise<void> {
+  const deadline = setTimeout(() => server.closeAllConnections(), graceMs);
+  await new Promise((resolve) => server.close(resolve));
+  clearTimeout(deadline);
 }

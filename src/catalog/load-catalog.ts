@@ -15,7 +15,7 @@ export interface LoadCatalogOptions {
   readonly generation: number;
   /** What is wrong with a role's templates; they are the render layer's. */
   readonly checkRole: (role: Role) => readonly Problem[];
-  /** What only the daemon can tell of a catalog that is sound in itself: a reservation outside of every network. */
+  /** What only the daemon can tell of a catalog that is sound in itself: a reservation outside of every network, a role that does not render. */
   readonly checkCatalog?: (catalog: Catalog) => readonly Problem[];
   /** Instead of what machines.yaml holds: to try an edit out. */
   readonly machinesText?: string;

@@ -1,4 +1,5 @@
-import { open, rename, stat, unlink } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TinderboxError } from '../errors.ts';
@@ -15,8 +16,9 @@ const GIVE_UP_AFTER = 15_000;
  */
 export async function lockProfiles(dir: string): Promise<AsyncDisposable> {
   const file = join(dir, LOCK_FILE);
+  const own = `${process.pid} ${randomUUID()}\n`;
   const deadline = Date.now() + GIVE_UP_AFTER;
-  while (!(await create(file))) {
+  while (!(await create(file, own))) {
     await removeStale(file);
     if (Date.now() > deadline) {
       throw new TinderboxError('busy', `somebody else is editing ${dir}: ${file} exists`, {
@@ -25,13 +27,19 @@ export async function lockProfiles(dir: string): Promise<AsyncDisposable> {
     }
     await sleep(RETRY_AFTER);
   }
-  return { [Symbol.asyncDispose]: () => unlink(file).catch(() => undefined) };
+  return { [Symbol.asyncDispose]: () => release(file, own) };
 }
 
-async function create(file: string): Promise<boolean> {
+/** Who took so long that somebody else has taken over leaves the lock of that one alone. */
+async function release(file: string, own: string): Promise<void> {
+  const held = await readFile(file, 'utf8').catch(() => undefined);
+  if (held === own) await unlink(file).catch(() => undefined);
+}
+
+async function create(file: string, own: string): Promise<boolean> {
   try {
     await using handle = await open(file, 'wx', 0o600);
-    await handle.writeFile(`${process.pid}\n`);
+    await handle.writeFile(own);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -39,13 +47,14 @@ async function create(file: string): Promise<boolean> {
   }
 }
 
-/** Renamed first: of two that find the same old lock only one succeeds, and neither deletes a new one by path. */
+/** Renamed first and looked at again: of two that find the same old lock, the slower one must not delete a new one. */
 async function removeStale(file: string): Promise<void> {
   const old = await stat(file).catch(() => undefined);
   if (old === undefined || Date.now() - old.mtimeMs < STALE_AFTER) return;
   const aside = `${file}.${process.pid}`;
   try {
     await rename(file, aside);
+    if ((await stat(aside)).ino !== old.ino) await link(aside, file);
     await unlink(aside);
   } catch {
     // Another one was faster.

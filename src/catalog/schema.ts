@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { address, DOMAIN_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
+import { address, LABEL_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
 import { CONFIG_FORMATS } from '../machine/role.ts';
 
@@ -30,9 +30,11 @@ const MachineSchema = Type.Object(
     role: Type.Optional(roleName('What the machine becomes; absent: the rules and the default decide.')),
     hostname: Type.Optional(
       Type.String({
-        // Linux takes 64 characters, a DNS label 63.
-        ...words(DOMAIN_PATTERN, 'a host name of letters, digits and inner hyphens (RFC 1123)'),
-        maxLength: 64,
+        // One label: coreos-cloudinit cuts a name at its first dot, and two machines would be one node.
+        ...words(
+          LABEL_PATTERN,
+          'a host name of letters, digits and inner hyphens (RFC 1123), without a domain',
+        ),
         description: 'Absent: node-<last six digits of the MAC>.',
         examples: ['master-1'],
       }),

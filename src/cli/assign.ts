@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { assignInProfiles } from '../catalog/assign-in-profiles.ts';
 import { TinderboxError } from '../errors.ts';
 import { parseIpv4 } from '../machine/ipv4.ts';
-import { checkReservations, presentInterfaces } from '../preflight.ts';
+import { catalogCheck, presentInterfaces } from '../preflight.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 
@@ -40,7 +40,7 @@ export function addAssignCommand(program: Command, context: CliContext): void {
         ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
         ...(flags.address === undefined ? {} : { address: flags.address }),
         checkRole: checkRoleTemplates,
-        checkCatalog: checkReservations(config, await presentInterfaces(config)),
+        checkCatalog: catalogCheck(config, await presentInterfaces(config)),
       });
       if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...assigned })}\n`);
       const before = assigned.before === undefined ? '' : ` (was ${assigned.before})`;

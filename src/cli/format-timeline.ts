@@ -6,13 +6,16 @@ export interface Timeline {
   readonly machine: MachineView;
   /** Absent for a machine that never booted from the network here. */
   readonly session?: SessionView;
+  /** The number of one that is known by its events only. */
+  readonly olderSession?: number;
   /** Oldest first. */
   readonly events: readonly BootEvent[];
 }
 
 /** A machine's boot for people: who it is, how far it came, and each step with what was asked, answered, and why. */
-export function formatTimeline({ machine, session, events }: Timeline, now: number): string {
-  const lines = [describeMachine(machine, session), describeSession(session, now), ''];
+export function formatTimeline(timeline: Timeline, now: number): string {
+  const { machine, session, events } = timeline;
+  const lines = [describeMachine(machine, session), describeSession(timeline, now), ''];
   const start = session?.openedAt ?? events[0]?.at ?? now;
   for (const event of events) lines.push(formatEvent(event, start));
   if (events.length === 0) lines.push('  nothing is recorded of it');
@@ -71,12 +74,19 @@ function describeMachine(machine: MachineView, session: SessionView | undefined)
     .join('  ');
 }
 
-function describeSession(session: SessionView | undefined, now: number): string {
+function describeSession({ session, olderSession, events }: Timeline, now: number): string {
+  if (olderSession !== undefined) {
+    return `Session ${olderSession}, an older one, opened ${formatTime(events[0]?.at ?? now)}`;
+  }
   if (session === undefined) return 'It has not booted from the network yet.';
-  const opened = `${new Date(session.openedAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  const opened = formatTime(session.openedAt);
   const last = session.endedAt ?? session.updatedAt;
   const took = `${((last - session.openedAt) / 1000).toFixed(1)} s`;
   return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}`;
+}
+
+function formatTime(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 /** `+0.000s`; from ten minutes on without the milliseconds that nobody needs then. */

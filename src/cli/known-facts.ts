@@ -1,26 +1,55 @@
+import type { AdminClient } from '../admin/client.ts';
 import type { Config } from '../config/port.ts';
-import { toTinderboxError } from '../errors.ts';
+import { type TinderboxError, toTinderboxError } from '../errors.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { parseIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
+import { openOfflineClient } from '../offline-client.ts';
 import { findDaemon } from './find-daemon.ts';
+import { readAllMachines } from './read-all-machines.ts';
 
-/** What the running daemon has seen of a machine; its MAC alone if there is none, or the machine was never seen. */
-export async function factsKnownToDaemon(config: Config, mac: Mac): Promise<MachineFacts> {
+export interface KnownFacts {
+  /** The MAC alone of a machine that was never seen. */
+  readonly facts: MachineFacts;
+  /** Who boots, or last booted, under a hostname. */
+  readonly holders: ReadonlyMap<string, Mac>;
+  /** Why nothing is known although there is something to know. */
+  readonly unknown?: TinderboxError;
+}
+
+/** What the running daemon has seen of a machine and its neighbours; where none runs, what its database holds. */
+export async function readKnownFacts(config: Config, mac: Mac): Promise<KnownFacts> {
   const daemon = await findDaemon(config);
-  if (daemon === undefined) return { mac };
+  if (daemon !== undefined) return readFrom(daemon, mac);
   try {
-    const { address, relay, ...facts } = (await daemon.machine(mac)).machine;
-    const own = parseIpv4(address ?? '');
-    const relayAddress = parseIpv4(relay ?? '');
-    return {
+    await using client = await openOfflineClient(config);
+    return await readFrom(client, mac);
+  } catch (thrown) {
+    const unknown = toTinderboxError(thrown);
+    const nothing = { facts: { mac }, holders: new Map() };
+    // There is no database before the first start.
+    return unknown.code === 'not-found' ? nothing : { ...nothing, unknown };
+  }
+}
+
+async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
+  const { machines } = await readAllMachines(client);
+  const holders = new Map<string, Mac>();
+  for (const { machine, session } of machines) {
+    const hostname = session?.hostname ?? machine.hostname;
+    if (hostname !== undefined && !holders.has(hostname)) holders.set(hostname, machine.mac);
+  }
+  const seen = machines.find(({ machine }) => machine.mac === mac)?.machine;
+  if (seen === undefined) return { facts: { mac }, holders };
+  const { address, relay, ...facts } = seen;
+  const own = parseIpv4(address ?? '');
+  const relayAddress = parseIpv4(relay ?? '');
+  return {
+    facts: {
       ...facts,
       ...(own === undefined ? {} : { address: own }),
       ...(relayAddress === undefined ? {} : { relay: relayAddress }),
-    };
-  } catch (thrown) {
-    const error = toTinderboxError(thrown);
-    if (error.code === 'not-found') return { mac };
-    throw error;
-  }
+    },
+    holders,
+  };
 }

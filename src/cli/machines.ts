@@ -4,6 +4,7 @@ import type { BootEvent } from '../machine/event.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';
 import { formatMachineTable } from './format-machine-table.ts';
 import { formatEvent, formatTimeline, type Timeline } from './format-timeline.ts';
+import { readAllMachines } from './read-all-machines.ts';
 
 export interface MachinesArgs {
   readonly mac?: string;
@@ -31,7 +32,7 @@ export async function runMachines(args: MachinesArgs, deps: MachinesDeps): Promi
   const mac = readMachinesUsage(args);
   if (mac === undefined) {
     if (args.follow === true) return followAll(args, deps);
-    const list = await deps.client.listMachines();
+    const list = await readAllMachines(deps.client);
     deps.out(args.json ? `${JSON.stringify(list.machines)}\n` : formatMachineTable(list, deps.now));
     return;
   }
@@ -54,9 +55,12 @@ async function readTimeline(mac: Mac, sessionId: number | undefined, client: Adm
   const { machine, sessions } = await client.machine(mac);
   const session = sessionId === undefined ? sessions[0] : sessions.find(({ id }) => id === sessionId);
   if (session === undefined && sessionId !== undefined) {
+    // The list holds the newest ones only; of an older one the events are still there.
+    const { events } = await client.events(mac, sessionId);
+    if (events.length > 0) return { machine, olderSession: sessionId, events };
     const known = sessions.map(({ id }) => id).join(', ');
     throw new TinderboxError('not-found', `${mac} has no session ${sessionId}`, {
-      remedy: known === '' ? 'it has none yet' : `it has ${known}`,
+      remedy: known === '' ? 'it has none yet' : `the newest are ${known}`,
     });
   }
   const { events } = await client.events(mac, session?.id);

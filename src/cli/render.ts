@@ -4,11 +4,11 @@ import { loadCatalog } from '../catalog/load-catalog.ts';
 import { previewMachine } from '../preview.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
-import { factsKnownToDaemon } from './known-facts.ts';
+import { readKnownFacts } from './known-facts.ts';
 
 const HELP = `
-Prints what would be served if the machine asked now, by the files as they are. What a running daemon knows of the
-machine (serial, architecture, …) is taken into account. Session URLs read /boot/preview/…
+Prints what would be served if the machine asked now, by the files as they are. What the daemon knows of the
+machine (serial, architecture, …) is taken into account; where none runs, its database is read. Session URLs read /boot/preview/…
 
 Examples:
   $ tinderbox render 52:54:00:12:34:56
@@ -32,10 +32,11 @@ export function addRenderCommand(program: Command, context: CliContext): void {
           checkRole: checkRoleTemplates,
         });
         if (catalog === undefined) throw brokenCatalog(dir, problems);
-        const preview = await previewMachine(config, catalog, {
-          ...(await factsKnownToDaemon(config, mac)),
-          mac,
-        });
+        const { facts, holders, unknown } = await readKnownFacts(config, mac);
+        if (unknown !== undefined) {
+          context.err(`without what is known of the machine: ${unknown.message}\n`);
+        }
+        const preview = await previewMachine(config, catalog, facts, holders);
         if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
         if (flags.only === 'script') return context.out(preview.script);
         if (flags.only === 'config') return context.out(preview.config ?? '');

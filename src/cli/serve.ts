@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { startDaemon } from '../daemon.ts';
+import { type Daemon, startDaemon } from '../daemon.ts';
 import { createLoggers } from '../logger.ts';
 import { type CliContext, readConfig } from './context.ts';
 
@@ -21,23 +21,27 @@ export function addServeCommand(program: Command, context: CliContext): void {
     )
     .addHelpText('after', HELP)
     .action(async (options: { logLevel: string }, command: Command) => {
-      const config = await readConfig(command, context);
-      const loggers = createLoggers({ level: options.logLevel, pretty: process.stdout.isTTY });
-      // Before the start: a signal that comes while it starts must stop it too.
+      // Before anything else: a signal that comes while it starts must stop it too, and a reload must not.
       const stopped = Promise.withResolvers<string>();
       const onSignal = (signal: string): void => stopped.resolve(signal);
-      process.once('SIGTERM', onSignal).once('SIGINT', onSignal);
+      let daemon: Daemon | undefined;
+      let reloadAsked = false;
+      const onReload = (): void => {
+        if (daemon === undefined) reloadAsked = true;
+        else void daemon.reload();
+      };
+      process.once('SIGTERM', onSignal).once('SIGINT', onSignal).on('SIGHUP', onReload);
       try {
-        const daemon = await startDaemon({ config, loggers });
-        const onReload = (): void => void daemon.reload();
-        process.on('SIGHUP', onReload);
+        const config = await readConfig(command, context);
+        const loggers = createLoggers({ level: options.logLevel, pretty: process.stdout.isTTY });
+        daemon = await startDaemon({ config, loggers });
+        if (reloadAsked) await daemon.reload();
         const signal = await stopped.promise;
         loggers.daemon.info(`${signal}: stopping`);
-        process.off('SIGHUP', onReload);
         await daemon.stop();
         loggers.daemon.info('stopped');
       } finally {
-        process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+        process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onReload);
       }
     });
 }

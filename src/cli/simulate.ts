@@ -44,8 +44,8 @@ const DEFAULT_MAC = '02:74:62:6f:78:01' as Mac;
 const DEFAULT_TIMEOUT = 180;
 
 /**
- * Boots one virtual machine on an interface and prints each step. 0: it came to its report (or, with `--no-report`,
- * to its configuration). Throws TinderboxError `usage`, and what opening the sockets throws.
+ * Boots one virtual machine on an interface and prints each step. 0: it came to its report (or, with `--no-report`
+ * and where the command line does not say where to report to, to its configuration). Throws TinderboxError `usage`, and what opening the sockets throws.
  */
 export async function runSimulate(args: SimulateArgs, deps: SimulateDeps): Promise<ExitCode> {
   const machine = readMachine(args);
@@ -62,7 +62,7 @@ export async function runSimulate(args: SimulateArgs, deps: SimulateDeps): Promi
       signal: deps.signal === undefined ? over : AbortSignal.any([over, deps.signal]),
       ...(json ? {} : { onStep: (step: ClientStep) => deps.write(formatStep(step)) }),
     });
-    deps.write(json ? `${JSON.stringify(toJson(machine, result), null, 2)}\n` : formatEnd(result));
+    deps.write(json ? formatJson(machine, result) : formatEnd(result));
     return result.ok ? 0 : 1;
   } finally {
     await port.close();
@@ -114,20 +114,31 @@ function readTimeout(text: string | number | undefined): number {
   return seconds;
 }
 
+/** A session's URL is the right to its configuration; what is printed is passed on. */
 function formatStep(step: ClientStep): string {
   const time = step.ms < 1000 ? `${Math.round(step.ms)} ms` : `${(step.ms / 1000).toFixed(1)} s`;
   const head = `${step.ok ? '✓' : '✗'} ${step.step.padEnd(13)} ${step.asked}`;
   const remedy = step.remedy === undefined ? '' : `\n    ${step.remedy}`;
-  // A session's URL is the right to its configuration; what is printed is passed on.
   return maskSessionTokens(`${head}\n    ${step.answered} (${time})${remedy}\n`);
 }
 
-function formatEnd(result: SimulationResult): string {
+export function formatEnd(result: SimulationResult): string {
   const failed = result.steps.findLast((step) => !step.ok);
   const seconds = (result.ms / 1000).toFixed(1);
   if (!result.ok) return `failed at ${failed?.step ?? 'the start'} after ${seconds} s\n`;
   const role = result.role === undefined ? '' : ` as ${result.role}`;
-  return `booted ${result.hostname ?? 'a machine without a name'}${role} in ${seconds} s\n`;
+  // Without a report nobody knows that it booted: a real system may find the URL in its configuration only.
+  const reported = result.steps.some(({ step, ok }) => step === 'report' && ok);
+  return `${reported ? 'booted' : 'configured'} ${result.hostname ?? 'a machine without a name'}${role} in ${seconds} s\n`;
+}
+
+export function formatJson(machine: VirtualMachine, result: SimulationResult): string {
+  return `${JSON.stringify(toJson(machine, result), maskText, 2)}\n`;
+}
+
+/** By string: in the text of JSON, what ends a string would be taken for a part of a token. */
+function maskText(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? maskSessionTokens(value) : value;
 }
 
 function toJson(machine: VirtualMachine, result: SimulationResult): object {

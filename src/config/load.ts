@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { access, open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MAX_DOCUMENT_BYTES, tooLarge } from '../document/decode-text.ts';
@@ -83,9 +84,14 @@ async function readBounded(
   file: string,
 ): Promise<{ bytes: Buffer } | { problem: Problem; missing: boolean }> {
   try {
-    await using handle = await open(file, 'r');
-    const { size } = await handle.stat();
-    if (size > MAX_DOCUMENT_BYTES) return { problem: tooLarge(file, size), missing: false };
+    // A pipe or a device in the place of the file would be waited for, or read, for ever.
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = await handle.stat();
+    if (stats.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+    if (!stats.isFile()) {
+      return { problem: { severity: 'error', message: 'this is no regular file', file }, missing: false };
+    }
+    if (stats.size > MAX_DOCUMENT_BYTES) return { problem: tooLarge(file, stats.size), missing: false };
     return { bytes: await handle.readFile() };
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';

@@ -4,6 +4,8 @@ import { Type } from 'typebox';
 const OCTET = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 const LABEL = '[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?';
 
+/** One label of RFC 1123: what a machine calls itself. */
+export const LABEL_PATTERN = `^${LABEL}$`;
 /** Without anchors; what parseIpv4 reads. */
 export const IPV4_PATTERN = `${OCTET}(\\.${OCTET}){3}`;
 /** RFC 1123: labels of letters, digits and inner hyphens. */

@@ -54,7 +54,7 @@ export async function answerAsset(
     try {
       source = await sources.open(found.file);
     } catch (error) {
-      deps.logger.error({ asked: request.asked, err: error }, 'an asset cannot be read');
+      deps.complain('asset', 'error', { asked: request.asked, err: error }, 'an asset cannot be read');
       const reason = `it cannot be read: ${(error as Error).message}`;
       return refused(
         deps,

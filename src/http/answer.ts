@@ -1,4 +1,5 @@
 import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Complain } from './complain.ts';
 import type { HttpServerOptions, ServerPlace } from './port.ts';
 
 /** A request as the routes see it: nothing of Fastify. */
@@ -20,7 +21,9 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export type RouteDeps = HttpServerOptions;
+export interface RouteDeps extends Omit<HttpServerOptions, 'logger'> {
+  readonly complain: Complain;
+}
 
 /** One line that says what is wrong and what to do. */
 export function refuse(status: number, line: string, headers?: Readonly<Record<string, string>>): Answer {

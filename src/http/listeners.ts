@@ -1,10 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
+import { createConnectionBounds } from './connection-bounds.ts';
 import type { HttpLimits, HttpServer, HttpServerOptions } from './port.ts';
 
 export const DEFAULT_LIMITS: HttpLimits = {
   connections: 1_024,
+  // A rack behind one address (NAT, a test client) downloads with 64 at once.
+  connectionsPerAddress: 128,
   headerBytes: 16 * 1024,
   bodyBytes: 64 * 1024,
   headersTime: 10_000,
@@ -38,8 +41,9 @@ export async function openListeners(
   limits: HttpLimits,
   handle: RequestHandler,
 ): Promise<Listeners> {
-  const open = new Set<Socket>();
-  const surplus = new WeakSet<Socket>();
+  const bounds = createConnectionBounds(limits, () =>
+    options.journal.count('http.dropped-silent-connection'),
+  );
   const stalled = new WeakSet<Socket>();
   const latest = new WeakMap<Socket, ServerResponse>();
   let stopping = false;
@@ -55,11 +59,7 @@ export async function openListeners(
     });
     server.maxConnections = limits.connections + TOLD_CONNECTIONS;
     server.on('drop', () => options.journal.count('http.dropped-connection'));
-    server.on('connection', (socket) => {
-      open.add(socket);
-      if (open.size > limits.connections) surplus.add(socket);
-      socket.once('close', () => open.delete(socket));
-    });
+    server.on('connection', (socket) => bounds.admit(socket));
     // Idle means that the kernel took nothing: Node starts anew for each write that moves on.
     server.setTimeout(limits.stallTime, (socket: Socket) => {
       options.journal.count('http.stalled');
@@ -71,10 +71,16 @@ export async function openListeners(
       answerClientError(error, socket, latest.get(socket));
     });
     server.on('request', (request, response) => {
-      latest.set(request.socket, response);
+      const { socket } = request;
+      latest.set(socket, response);
+      bounds.asks(socket);
+      // With pipelining the next request may be there already.
+      response.once('close', () => {
+        if (latest.get(socket) === response) bounds.answered(socket);
+      });
       // A write that loses the race against the client's going away is no news: 'close' has told.
       response.on('error', () => undefined);
-      if (!stopping && !surplus.has(request.socket)) return handle(request, response, via);
+      if (!stopping && !bounds.isSurplus(socket)) return handle(request, response, via);
       if (!stopping) options.journal.count('http.too-many-connections');
       comeBackLater(response, stopping ? 'the server is stopping' : 'too many connections');
     });

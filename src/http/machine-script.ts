@@ -1,5 +1,6 @@
 import { toTinderboxError } from '../errors.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Observation } from '../store/port.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
@@ -33,7 +34,14 @@ export async function answerMachineScript(
     ...(request.remote === undefined ? {} : { address: request.remote }),
   };
   const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
-  const plan = await deps.plan(facts);
+  let plan = await deps.plan(facts);
+  // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
+  // made-up name; where there is no other (the operator gave it), it stays.
+  while (plan.kind === 'boot' && isHeldByAnother(deps, plan.hostname, mac)) {
+    const { hostname } = plan;
+    plan = await deps.plan(facts);
+    if (plan.kind === 'boot' && plan.hostname === hostname) break;
+  }
   const observed: Omit<Observation, 'outcome' | 'answered' | 'reasons'> = {
     ...originOf(deps, request),
     kind: 'http.script',
@@ -55,6 +63,11 @@ export async function answerMachineScript(
   return { status: 200, text };
 }
 
+function isHeldByAnother(deps: RouteDeps, hostname: string, mac: Mac): boolean {
+  const holder = deps.journal.hostnameHolder(hostname);
+  return holder !== undefined && holder !== mac;
+}
+
 function boot(
   deps: RouteDeps,
   plans: PlanMemory,
@@ -70,7 +83,8 @@ function boot(
   };
   const fail = (thrown: unknown): Answer => {
     const error = toTinderboxError(thrown);
-    deps.logger.error({ mac: facts.mac, role: plan.role.name, err: error }, 'the machine script failed');
+    const { mac } = facts;
+    deps.complain('script', 'error', { mac, role: plan.role.name, err: error }, 'the machine script failed');
     deps.journal.record({
       ...observed,
       outcome: 'failed',

@@ -1,3 +1,4 @@
+import { maskSessionTokens } from '../boot/session-token.ts';
 import { printable } from './answer.ts';
 
 export const REPORT_STAGES = ['booted', 'failed'] as const;
@@ -6,8 +7,6 @@ export type ReportStage = (typeof REPORT_STAGES)[number];
 /** What an event can hold of a log: its end, where the failure stands. */
 const LOG_LINES = 6;
 const LINE_LIMIT = 400;
-/** Characters of a log that are looked at. */
-const LOG_LIMIT = 8_192;
 
 export type Report =
   | { readonly kind: 'report'; readonly stage: ReportStage; readonly log: readonly string[] }
@@ -23,7 +22,7 @@ export function parseReport(body: string, query: Readonly<Record<string, unknown
   const stageText = text(fields.stage) ?? text(query.stage);
   if (stageText === undefined) return bad('stage is missing');
   const stage = REPORT_STAGES.find((known) => known === stageText);
-  if (stage === undefined) return bad(`"${printable(stageText, 40)}" is no stage that is reported`);
+  if (stage === undefined) return bad(`"${shown(stageText, 40)}" is no stage that is reported`);
   return { kind: 'report', stage, log: readLog(text(fields.log) ?? text(query.log) ?? '') };
 }
 
@@ -43,11 +42,15 @@ function text(value: unknown): string | undefined {
 
 function readLog(log: string): readonly string[] {
   return log
-    .slice(-LOG_LIMIT)
     .split('\n')
-    .map((line) => printable(line, LINE_LIMIT))
+    .map((line) => shown(line, LINE_LIMIT))
     .filter((line) => line !== '')
     .slice(-LOG_LINES);
+}
+
+/** Masked before it is cut: half a token would not be known as one. */
+function shown(raw: string, limit: number): string {
+  return printable(maskSessionTokens(printable(raw, raw.length)), limit);
 }
 
 function bad(problem: string): Report {

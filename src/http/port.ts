@@ -57,8 +57,10 @@ export interface ContextRequest {
 
 /** Bounds on what a client may cost. Times in milliseconds, sizes in bytes. */
 export interface HttpLimits {
-  /** Open connections in all; the next ones are told to come back. */
+  /** Open connections in all. For one more, the oldest that asks for nothing goes; else it is told to come back. */
   readonly connections: number;
+  /** As `connections`, of one remote address. */
+  readonly connectionsPerAddress: number;
   readonly headerBytes: number;
   readonly bodyBytes: number;
   readonly headersTime: number;
@@ -83,7 +85,7 @@ export interface HttpServerOptions {
   readonly findLoader?: (name: string) => Promise<string | undefined>;
   /** Bytes of hot files held in memory. */
   readonly cacheBytes: number;
-  /** Seconds after its opening in which a session's configuration may be fetched. */
+  /** Seconds after its newest script in which a session's configuration may be fetched. */
   readonly sessionTime: number;
   readonly strictAddress: boolean;
   readonly journal: Journal;

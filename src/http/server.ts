@@ -1,13 +1,15 @@
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { maskSessionTokens } from '../boot/session-token.ts';
+import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
 import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
-import { type Answer, type BootRequest, printable, refuse } from './answer.ts';
+import { type Answer, type BootRequest, printable, type RouteDeps, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
 import { createAssetSources } from './asset-source.ts';
 import { answerBootScript } from './boot-script.ts';
+import { createComplain } from './complain.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
+import { maskedJournal } from './mask-observation.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { answerSessionConfig } from './session-config.ts';
@@ -24,6 +26,12 @@ type SessionRoute = { Params: { session: string }; Querystring: Query };
  * listened on; then none is. Routes are functions from a BootRequest to an Answer; Fastify is seen in this file only.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { logger, journal, clock } = options;
+  const deps: RouteDeps = {
+    ...options,
+    journal: maskedJournal(journal),
+    complain: createComplain(logger, journal, clock),
+  };
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const sources = createAssetSources(options.cacheBytes);
   const plans = createPlanMemory();
@@ -36,7 +44,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (_error, _request, reply) => {
-      options.journal.count('http.bad-request.400');
+      journal.count('http.bad-request.400');
       void send(reply, refuse(400, 'the request target is malformed'));
     },
   });
@@ -47,29 +55,30 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const { socket } = request.raw;
     return {
       method: request.method,
-      asked: printable(`${request.method} ${maskSessionTokens(request.raw.url ?? '')}`, ASKED_LIMIT),
+      asked: printable(`${request.method} ${maskTarget(request.raw.url ?? '')}`, ASKED_LIMIT),
       remote: ipv4Of(socket.remoteAddress),
       server: placeOf(options, socket.localAddress, socket.localPort),
       via: vias.get(request.raw),
     };
   };
 
-  app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(options, requestOf(request))));
+  const fail = (thrown: unknown, request: FastifyRequest): Answer => {
+    journal.count('http.error.500');
+    const { asked } = requestOf(request);
+    deps.complain('request', 'error', { asked, err: toTinderboxError(thrown) }, 'a request failed');
+    return refuse(500, 'the request failed; the reason is in the log of tinderbox');
+  };
+
+  app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(deps, requestOf(request))));
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
-    send(reply, await answerMachineScript(options, plans, requestOf(request), request.query)),
+    send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
   app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
-    send(reply, await answerSessionConfig(options, plans, requestOf(request), request.params.session)),
+    send(reply, await answerSessionConfig(deps, plans, requestOf(request), request.params.session)),
   );
   app.post<SessionRoute>('/boot/:session/report', (request, reply) => {
     const body = typeof request.body === 'string' ? request.body : '';
-    const answer = answerSessionReport(
-      options,
-      requestOf(request),
-      request.params.session,
-      body,
-      request.query,
-    );
+    const answer = answerSessionReport(deps, requestOf(request), request.params.session, body, request.query);
     return send(reply, answer);
   });
   app.route({
@@ -77,15 +86,18 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: '/assets/*',
     handler: async (request, reply) => {
       reply.hijack();
-      const answer = await answerAsset(options, sources, requestOf(request), {
+      const response = reply.raw;
+      // From here on Fastify answers no more, whatever is thrown.
+      const answer = await answerAsset(deps, sources, requestOf(request), {
         target: request.raw.url ?? '',
         headers: request.raw.headers,
-        response: reply.raw,
+        response,
         stalled: () => listeners.isStalled(request.raw.socket),
-      });
+      }).catch((thrown: unknown) => fail(thrown, request));
       if (answer === undefined) return;
-      reply.raw.writeHead(answer.status, headersOf(answer));
-      reply.raw.end(request.method === 'HEAD' ? undefined : answer.text);
+      if (response.headersSent) return void response.destroy();
+      response.writeHead(answer.status, headersOf(answer));
+      response.end(request.method === 'HEAD' ? undefined : answer.text);
     },
   });
   app.route({
@@ -94,22 +106,20 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     handler: (_request, reply) => send(reply, { status: 200, text: 'ok\n' }),
   });
   app.setNotFoundHandler((_request, reply) => {
-    options.journal.count('http.unknown-route');
+    journal.count('http.unknown-route');
     return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
   });
   app.setErrorHandler((thrown, request, reply) => {
     const status = statusOf(thrown);
-    options.journal.count(`http.error.${status}`);
     if (status < 500) {
+      journal.count(`http.error.${status}`);
       const line =
         status === 413 ? `the body is larger than ${limits.bodyBytes} bytes` : 'the request is malformed';
       // What is left of the body is not read.
       void reply.header('connection', 'close');
       return send(reply, refuse(status, line));
     }
-    const error = toTinderboxError(thrown);
-    options.logger.error({ asked: requestOf(request).asked, err: error }, 'a request failed');
-    return send(reply, refuse(status, 'the request failed; the reason is in the log of tinderbox'));
+    return send(reply, fail(thrown, request));
   });
   await app.ready();
 

@@ -31,13 +31,14 @@ export async function answerSessionConfig(
     return refuse(status, line);
   };
 
-  const age = Math.round((observed.at - session.openedAt) / 1000);
+  // Not from its opening: a machine may have waited for its admission, or iPXE come back in the same session.
+  const age = Math.round((observed.at - (session.scriptAt ?? session.openedAt)) / 1000);
   if (age > deps.sessionTime) {
     deps.journal.count('http.expired-session');
     return refused(
       410,
       'this boot session has expired; power the machine off and on',
-      `session ${session.id} is ${age} s old; configurations are given out for ${deps.sessionTime} s (http.sessionTime)`,
+      `the script of session ${session.id} is ${age} s old; configurations are given out for ${deps.sessionTime} s (http.sessionTime)`,
     );
   }
   const facts = deps.journal.machine(mac) ?? { mac };
@@ -66,7 +67,8 @@ export async function answerSessionConfig(
     return { status: 200, text, headers: { 'content-type': contentType, 'cache-control': 'no-store' } };
   } catch (thrown) {
     const error = toTinderboxError(thrown);
-    deps.logger.error({ mac, role: plan.role.name, err: error }, 'the configuration could not be rendered');
+    const role = plan.role.name;
+    deps.complain('config', 'error', { mac, role, err: error }, 'the configuration could not be rendered');
     deps.journal.record({
       ...observed,
       outcome: 'failed',

@@ -37,7 +37,8 @@ export function answerSessionReport(
       stage: 'booted',
     });
   } else {
-    deps.logger.warn({ mac: found.session.mac }, 'a machine reports that it failed to boot');
+    const { mac } = found.session;
+    deps.complain('report', 'warn', { mac }, 'a machine reports that it failed to boot');
     deps.journal.record({
       ...observed,
       outcome: 'noted',

@@ -17,6 +17,8 @@ export interface BootSession {
   readonly stageTimes: Readonly<Partial<Record<Stage, number>>>;
   readonly end?: SessionEnd;
   readonly endedAt?: number;
+  /** When it last got its script: from then on its configuration is given out for a while. */
+  readonly scriptAt?: number;
   /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
   readonly failedAt?: number;
   /** What `/ipxe` decided. */

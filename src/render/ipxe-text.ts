@@ -41,8 +41,12 @@ export function scriptWords(source: TemplateSource, rendered: string): readonly 
     );
   }
   // A role may ask for one of iPXE's settings; a value of a parameter or of the machine may not.
-  if (rendered.includes('${') && !source.text.includes('${')) {
+  if (countExpansions(rendered) > countExpansions(source.text)) {
     throw refuse('a value in the boot script would be expanded by iPXE', 'remove the ${ from it');
   }
   return words;
+}
+
+function countExpansions(text: string): number {
+  return text.split('${').length - 1;
 }

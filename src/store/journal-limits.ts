@@ -1,6 +1,6 @@
 /** What the journal keeps and records at most. Beyond, it counts. Times in milliseconds. */
 export interface JournalLimits {
-  /** Machines in memory. Strangers are forgotten first, then those that never got a script, then the rest. */
+  /** Machines in memory. Strangers go first, then those without a script or not recorded, then the rest. */
   readonly machines: number;
   /** Addresses in memory whose machine is known. */
   readonly addresses: number;
@@ -18,7 +18,8 @@ export interface JournalLimits {
   readonly strangersPerMinute: number;
   /**
    * Machines never seen before that ask for a network boot: so many at once (a hall that is powered on), and a minute
-   * when that is used up. The rest are served all the same, and recorded as soon as they ask for their script.
+   * when that is used up; as many again of those that get as far as their script. The rest are served all the same,
+   * from memory, and recorded when there is room again.
    */
   readonly newMachinesAtOnce: number;
   readonly newMachinesPerMinute: number;

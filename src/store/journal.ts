@@ -19,6 +19,10 @@ export interface JournalOptions {
   readonly clock: () => number;
   /** What a boot session ends with: `ready` where a cluster is configured. */
   readonly finalStage: 'booted' | 'ready';
+  /** A boot session that was silent for longer does not go on with the next network boot. In ms. */
+  readonly idleTime: number;
+  /** Called with each observation, also with those that bounds forbid to record. */
+  readonly observed?: (observation: Observation) => void;
   readonly limits?: Partial<JournalLimits>;
   readonly logger: Logger;
 }
@@ -32,7 +36,7 @@ const HOUR = 3_600_000;
 const SAY_AGAIN = 1_000;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
-  const { store, state, clock, finalStage, logger } = options;
+  const { store, state, clock, finalStage, idleTime, logger } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
   const addresses = new Map<Ipv4, Mac>();
@@ -55,6 +59,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     dropped: () => count('events.dropped.store'),
   });
   const mayAddMachine = createBucket(limits.newMachinesAtOnce, limits.newMachinesPerMinute);
+  const mayAddScripted = createBucket(limits.newMachinesAtOnce, limits.newMachinesPerMinute);
   const mayAddStranger = createBucket(limits.strangersPerMinute, limits.strangersPerMinute);
   const mayAddStrangerEvent = createBucket(limits.strangerEventsPerMinute, limits.strangerEventsPerMinute);
   let nextId = state.nextSessionId;
@@ -114,6 +119,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
 
   function recordObservation(observation: Observation): BootSession | undefined {
     const mac = observation.mac ?? observation.facts?.mac;
+    tellObserver(observation);
     try {
       if (mac === undefined) {
         recordUnknown(observation);
@@ -123,6 +129,14 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     } catch (error) {
       sayOnce(error, 'an observation could not be recorded');
       return mac === undefined ? undefined : machines.get(mac)?.session;
+    }
+  }
+
+  function tellObserver(observation: Observation): void {
+    try {
+      options.observed?.(observation);
+    } catch (error) {
+      sayOnce(error, 'the observer of the journal failed');
     }
   }
 
@@ -145,7 +159,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
 
     const before = entry.session;
-    const advance = advanceSession(before, observation, { mac, nextId, finalStage });
+    const advance = advanceSession(before, observation, { mac, nextId, finalStage, idleTime });
     const session = advance.session;
     if (advance.opened) {
       nextId++;
@@ -166,10 +180,13 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       nameMachine(entry, observation.assigned.hostname);
       if (observation.assigned.address !== undefined) learnAddress(observation.assigned.address, mac);
     }
-    if (!entry.recorded && (gotScript || (bootsFromNetwork && mayAddMachine(at)))) {
-      entry.recorded = true;
-    }
-    machines.touch(entry, gotScript ? 2 : entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank);
+    // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
+    if (!entry.recorded)
+      entry.recorded = gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at);
+    machines.touch(
+      entry,
+      gotScript && entry.recorded ? 2 : entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank,
+    );
 
     if (entry.recorded) {
       writer.machine(entry);

@@ -4,7 +4,7 @@ import type { BootSession } from '../machine/session.ts';
 import { createOldestFirst } from './oldest-first.ts';
 import type { MachineRecord } from './port.ts';
 
-/** 0: a stranger; 1: it asked for a network boot; 2: it got as far as its script. Forgotten in this order. */
+/** 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded. Forgotten in this order. */
 export type Rank = 0 | 1 | 2;
 
 /** A machine in memory. Changed in place: this is touched with each packet. */

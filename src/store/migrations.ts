@@ -47,6 +47,7 @@ export const MIGRATIONS: readonly string[] = [
     stage_times TEXT    NOT NULL,
     ended_as    TEXT,
     ended_at    INTEGER,
+    script_at   INTEGER,
     failed_at   INTEGER,
     role        TEXT,
     hostname    TEXT,

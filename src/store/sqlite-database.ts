@@ -122,14 +122,14 @@ export function createSqliteDatabase(
        hostname = excluded.hostname`,
   );
   const putSession = database.prepare<SessionRow>(
-    `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, failed_at,
+    `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,
        role, hostname, address)
-     VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @failed_at,
+     VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @script_at, @failed_at,
        @role, @hostname, @address)
      ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
        updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
-       ended_as = excluded.ended_as, ended_at = excluded.ended_at, failed_at = excluded.failed_at, role = excluded.role,
-       hostname = excluded.hostname, address = excluded.address`,
+       ended_as = excluded.ended_as, ended_at = excluded.ended_at, script_at = excluded.script_at,
+       failed_at = excluded.failed_at, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
   );
   const putEvent = database.prepare<EventRow>(
     `INSERT INTO events (at, mac, session_id, kind, stage, outcome, asked, answered, reasons, via)

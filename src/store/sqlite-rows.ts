@@ -42,6 +42,7 @@ export interface SessionRow {
   readonly stage_times: string;
   readonly ended_as: string | null;
   readonly ended_at: number | null;
+  readonly script_at: number | null;
   readonly failed_at: number | null;
   readonly role: string | null;
   readonly hostname: string | null;
@@ -140,6 +141,7 @@ export function sessionToRow(session: BootSession): SessionRow {
     stage_times: JSON.stringify(session.stageTimes),
     ended_as: session.end ?? null,
     ended_at: session.endedAt ?? null,
+    script_at: session.scriptAt ?? null,
     failed_at: session.failedAt ?? null,
     role: session.role ?? null,
     hostname: session.hostname ?? null,
@@ -158,6 +160,7 @@ export function sessionFromRow(row: SessionRow): BootSession {
     ...known({
       end: row.ended_as as SessionEnd | null,
       endedAt: row.ended_at,
+      scriptAt: row.script_at,
       failedAt: row.failed_at,
       role: row.role,
       hostname: row.hostname,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -47,6 +48,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     state: await store.load(),
     clock: () => T0,
     finalStage: 'booted',
+    idleTime: 3_600_000,
     logger: loggers.store,
   });
   const socket = join(dir, 'admin.sock');
@@ -63,7 +65,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
   };
   const server = await startAdminServer(options);
   t.teardown(async () => {
-    await server.stop();
+    await server.stop({ graceMs: 5_000 });
     await journal.close();
     await store.close();
     await rm(dir, { recursive: true });
@@ -250,9 +252,28 @@ t.test('followers get each event live, of one machine if they ask, and leave wit
 t.test('stopping ends the streams of those who follow', async (t) => {
   const { client, server } = await startAdmin(t);
   const stream = await client.follow();
-  await server.stop();
+  await server.stop({ graceMs: 5_000 });
   for await (const event of stream) t.fail(`nothing more: ${event.kind}`);
   await t.rejects(client.status(), { code: 'unavailable' });
+});
+
+t.test('stopping drops connections that say nothing, and a follower that reads nothing', async (t) => {
+  const { journal, server, socket } = await startAdmin(t, { listen: { host: '127.0.0.1', port: 0 } });
+  const silent = [connect(socket), connect({ host: '127.0.0.1', port: server.address?.port ?? 0 })];
+  await Promise.all(silent.map((each) => once(each, 'connect')));
+  // Accepted in order: once this one is answered, those before it are known to the server.
+  const follower = connect(socket, () => follower.write('GET /api/v1/events HTTP/1.1\r\nHost: t\r\n\r\n'));
+  await once(follower, 'readable');
+  for (let at = 0; at < 2_000; at++) boot(journal, MAC, T0 + at * 5_000);
+  const ends = [...silent, follower].map((each) => {
+    each.on('error', () => undefined);
+    return new Promise((resolve) => void each.once('close', resolve));
+  });
+  await server.stop({ graceMs: 20 });
+  follower.resume();
+  for (const each of silent) each.resume();
+  await Promise.all(ends);
+  t.pass('it stopped, and they are gone');
 });
 
 t.test('the socket is for user and group alone', async (t) => {
@@ -277,7 +298,7 @@ t.test('a socket of a dead daemon is replaced, one of a live daemon is not', asy
   t.ok((await stat(dead)).isSocket(), 'it left its file behind');
   const second = await startAdminServer({ ...options, socket: dead });
   t.ok(await createAdminClient(dead).status());
-  await second.stop();
+  await second.stop({ graceMs: 5_000 });
 });
 
 t.test('a path that cannot become a socket is one clear error', async (t) => {

@@ -135,7 +135,14 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a host name',
       machines(`machines:\n  ${A}: { hostname: node_1 }\n`),
       [
-        `machines.yaml:2:34: "machines['${A}'].hostname": expected a host name of letters, digits and inner hyphens (RFC 1123); got "node_1"`,
+        `machines.yaml:2:34: "machines['${A}'].hostname": expected a host name of letters, digits and inner hyphens (RFC 1123), without a domain; got "node_1"`,
+      ],
+    ],
+    [
+      'a host name with a domain',
+      machines(`machines:\n  ${A}: { hostname: n1.example }\n`),
+      [
+        `machines.yaml:2:34: "machines['${A}'].hostname": expected a host name of letters, digits and inner hyphens (RFC 1123), without a domain; got "n1.example"`,
       ],
     ],
     [

@@ -52,7 +52,9 @@ interface Fake {
 async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake = {}): Promise<string> {
   let printed = '';
   const client: AdminClient = {
-    listMachines: async () => ({ machines: fake.machines ?? [] }),
+    listMachines: async ({ limit, offset } = { limit: 1_000, offset: 0 }) => ({
+      machines: (fake.machines ?? []).slice(offset, offset + limit),
+    }),
     machine: async (mac) => {
       if (fake.unseen === true) throw new TinderboxError('not-found', `${mac} was never seen`);
       return { machine, sessions: fake.sessions ?? [session] };
@@ -94,6 +96,19 @@ t.test('the table shows who every machine is and how far it came', async (t) => 
   );
   t.same(JSON.parse(await run({ json: true }, { machines })), machines);
   t.match(await run({}), /^No machine was seen yet\. Power one on/);
+});
+
+t.test('a rack of any size is listed whole, each machine once', async (t) => {
+  const machines = Array.from({ length: 2_500 }, (_, index) => {
+    const mac = `52:54:00:00:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 255).toString(16).padStart(2, '0')}`;
+    return { machine: { ...machine, mac: mac as Mac } };
+  });
+  // One that asked while the pages were read comes again.
+  const moved = [...machines.slice(0, 1_000), ...machines.slice(999)];
+  t.equal((await run({}, { machines: moved })).split('\n').length, 2_502);
+  t.same(JSON.parse(await run({ json: true }, { machines: moved })), machines);
+  const exact = machines.slice(0, 2_000);
+  t.same(JSON.parse(await run({ json: true }, { machines: exact })), exact);
 });
 
 async function tableLineOf(rest: Partial<SessionView>): Promise<string | undefined> {
@@ -174,7 +189,19 @@ t.test('one of several sessions can be chosen, as text or JSON', async (t) => {
     session: { id: 3 },
     events: [{ asked: 'GET /old' }],
   });
-  await t.rejects(run({ mac: MAC, session: 5 }, { sessions }), { code: 'not-found', remedy: 'it has 7, 3' });
+  await t.rejects(run({ mac: MAC, session: 5 }, { sessions }), {
+    code: 'not-found',
+    remedy: 'the newest are 7, 3',
+  });
+});
+
+t.test('a session that is too old for the list is shown by its events', async (t) => {
+  const events = [event(0), event(-60_000, { sessionId: 2, asked: 'DISCOVER' })];
+  const text = await run({ mac: MAC, session: 2 }, { events });
+  t.match(text, /Session 2, an older one, opened 2026-01-02 03:03:05 UTC[\s\S]*\+0\.000s.*DISCOVER/);
+  t.notMatch(text, 'vmlinuz');
+  const json = JSON.parse(await run({ mac: MAC, session: 2, json: true }, { events }));
+  t.match(json, { machine: { mac: MAC }, olderSession: 2, events: [{ asked: 'DISCOVER' }] });
 });
 
 t.test('following prints what is known, then what comes, each event once', async (t) => {

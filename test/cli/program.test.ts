@@ -5,6 +5,9 @@ import t from 'tap';
 import { reportFailure } from '../../src/cli/exit.ts';
 import { runCli } from '../../src/cli/program.ts';
 import { TinderboxError } from '../../src/errors.ts';
+import { createLoggers } from '../../src/logger.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import { openStore } from '../../src/store/sqlite-store.ts';
 
 const COMMANDS = ['serve', 'check', 'machines', 'assign', 'render', 'simulate'] as const;
 const MAC = '52:54:00:12:34:56';
@@ -112,7 +115,7 @@ t.test('a failure ends with 1 and a remedy, before or after the command', async 
   const served = await run('serve', '--config', config);
   t.match(served, {
     code: 1,
-    stderr: /no network interface nowhere0[\s\S]*\/assets\/vmlinuz does not exist/,
+    stderr: /no network interface nowhere0[\s\S]*\/assets\/vmlinuz: there is no such file/,
   });
 });
 
@@ -135,6 +138,45 @@ t.test('render shows what a machine would be served, on a host without the inter
   t.match(json, { mac: MAC, role: 'worker', hostname: 'edge-9', reasons: [String], config: only.stdout });
   const refused = await run('render', '52:54:00:00:00:01', '--config', config);
   t.match(refused, { code: 1, stdout: '', stderr: /has no role: tinderbox assign[\s\S]*default: none/ });
+});
+
+t.test('render knows what the database holds where no daemon runs', async (t) => {
+  const folder = await makeFolder();
+  const machines = 'rules: [{ match: { serial: "CZ*" }, role: worker }]\ndefault: none\n';
+  const config = await makeSite(folder, machines);
+  const store = await openStore({
+    file: join(folder, 'var/tinderbox.db'),
+    durability: 'process',
+    logger: createLoggers({ level: 'silent' }).store,
+  });
+  const seen = { firstSeen: 1, lastSeen: 2 };
+  const other = '52:54:01:12:34:56' as Mac;
+  const session = {
+    openedAt: 1,
+    updatedAt: 2,
+    stage: 'script',
+    stageTimes: {},
+    hostname: 'node-123456',
+  } as const;
+  await store.appendHistory({
+    machines: [
+      { mac: MAC as Mac, serial: 'CZ3', ...seen },
+      { mac: other, ...seen },
+    ],
+    sessions: [{ ...session, id: 1, mac: other }],
+    events: [],
+  });
+  await store.close();
+  const { stdout, stderr, code } = await run('render', MAC, '--json', '--config', config);
+  t.equal(code, 0, stderr);
+  t.match(
+    JSON.parse(stdout),
+    { role: 'worker', hostname: 'node-00123456' },
+    'and the other has the shorter name',
+  );
+  await writeFile(join(folder, 'var/tinderbox.db'), 'no database');
+  const blind = await run('render', MAC, '--config', config);
+  t.match(blind.stderr, /^without what is known of the machine: /);
 });
 
 t.test('check prints JSON that a program can read, and its exit code says the same', async (t) => {

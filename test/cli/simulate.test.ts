@@ -1,8 +1,11 @@
 import type { Socket } from 'node:dgram';
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { runSimulate, type SimulateArgs } from '../../src/cli/simulate.ts';
+import { formatEnd, formatJson, runSimulate, type SimulateArgs } from '../../src/cli/simulate.ts';
 import { TinderboxError } from '../../src/errors.ts';
+import type { ClientStep, SimulationResult, VirtualMachine } from '../../src/lab/virtual-client.ts';
+import { architectureByName } from '../../src/machine/architecture.ts';
+import type { Mac } from '../../src/machine/mac.ts';
 import { decodeDhcpPacket } from '../../src/protocol/dhcp/packet.ts';
 
 /** A cable with nobody at its other end; remembers what was sent. */
@@ -61,6 +64,39 @@ void t.test('--json prints one object with every step and packet', async (test) 
   test.equal(result.ok, false);
   test.match(result.steps[0], { step: 'rom-discover', ok: false });
   test.match(result.packets[0]?.bytes, /^01010600/);
+});
+
+const URL_WITH_TOKEN = 'http://10.77.0.1/boot/7-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+
+function makeResult(step: ClientStep['step']): SimulationResult {
+  const last = { step, ok: true, asked: `GET ${URL_WITH_TOKEN}/x`, answered: '200', bytes: 1, ms: 1 };
+  return {
+    ok: true,
+    steps: [last],
+    packets: [],
+    addresses: {},
+    scripts: [{ url: 'http://10.77.0.1/ipxe', text: `kernel x url=${URL_WITH_TOKEN}/cloud-config` }],
+    console: [],
+    initrds: [],
+    cmdline: `session=${URL_WITH_TOKEN}`,
+    config: `report: ${URL_WITH_TOKEN}/report\n`,
+    hostname: 'node-1',
+    role: 'worker',
+    ms: 1500,
+  };
+}
+
+void t.test('JSON shows no session token, which is the right to a configuration', async (test) => {
+  const architecture = architectureByName('uefi-x64');
+  const machine = { mac: '52:54:00:12:34:56' as Mac, uuid: 'x', architecture } as VirtualMachine;
+  const text = formatJson(machine, makeResult('config'));
+  test.notMatch(text, 'AAAA');
+  test.match(JSON.parse(text), { config: /\/boot\/7-…\/report/, machine: { mac: machine.mac } });
+});
+
+void t.test('only what was reported is called booted', async (test) => {
+  test.equal(formatEnd(makeResult('report')), 'booted node-1 as worker in 1.5 s\n');
+  test.equal(formatEnd(makeResult('config')), 'configured node-1 as worker in 1.5 s\n');
 });
 
 void t.test('wrong usage is refused before a socket is opened', async (test) => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -394,4 +395,20 @@ t.test('the JSON Schemas that ship are those that the files are read with', (t) 
   const config = readSchema('tinderbox.schema.json');
   t.match(config, /"examples": \[\s+"10\.77\.0\.100-10\.77\.0\.200"/, 'editors have examples to complete');
   t.end();
+});
+
+t.test('what is no regular file is refused, and not waited for', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tinderbox-config-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const rows: [string, string][] = [
+    [fifo, 'this is no regular file'],
+    ['/dev/zero', 'this is no regular file'],
+    [folder, 'this is a folder, not a file'],
+  ];
+  for (const [file, message] of rows) {
+    const error = await rejection(loadConfig(file));
+    t.match(error, { code: 'invalid-config', problems: [{ file, message }] }, file);
+  }
 });

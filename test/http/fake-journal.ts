@@ -13,6 +13,7 @@ export interface FakeJournal extends Journal {
 
 /** A journal in memory with the real rules of boot sessions and none of the bounds. */
 export function createFakeJournal(finalStage: 'booted' | 'ready' = 'booted'): FakeJournal {
+  const idleTime = 3_600_000;
   const observations: Observation[] = [];
   const sessions = new Map<number, BootSession>();
   const newest = new Map<Mac, number>();
@@ -32,7 +33,7 @@ export function createFakeJournal(finalStage: 'booted' | 'ready' = 'booted'): Fa
       if (mac !== undefined) {
         machines.set(mac, { ...machines.get(mac), ...observation.facts, mac });
         const nextId = sessions.size + 1;
-        const advance = advanceSession(sessionOf(mac), observation, { mac, nextId, finalStage });
+        const advance = advanceSession(sessionOf(mac), observation, { mac, nextId, finalStage, idleTime });
         if (advance.ended !== undefined) sessions.set(advance.ended.id, advance.ended);
         session = advance.session;
         if (session !== undefined) {

@@ -3,13 +3,16 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { chooseHostname } from '../../src/boot/choose-hostname.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import { buildContext } from '../../src/render/build-context.ts';
 import { renderConfig } from '../../src/render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from '../../src/render/render-script.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
+import { createFakeJournal } from './fake-journal.ts';
 import { bootPlan, exchange, startTestServer, testRole } from './start-test-server.ts';
 
 const MAC = '52:54:00:12:34:56';
@@ -183,6 +186,153 @@ t.test('the configuration is the one for the machine of the session, and is a st
   t.match(said, '/boot/1-…/cloud-config');
 });
 
+t.test(
+  'a machine that quotes its URL in a report, or asks for it encoded, gives no token away',
+  async (t) => {
+    const { url, journal, tokens, log } = await startTestServer(t);
+    const session = await fetchScript(url);
+    const known = journal.sessionById(1);
+    if (known === undefined) return t.fail('no session');
+    const token = tokens.tokenFor(known);
+    const post = (body: string, query = '') => get(`${session}/report${query}`, { method: 'POST', body });
+    const quote = `wget ${session}/cloud-config: 500`;
+    t.equal((await post(JSON.stringify({ stage: 'failed', log: quote }))).status, 200);
+    // What is cut off at either end must not lay a piece of it bare.
+    t.equal((await post(JSON.stringify({ stage: 'failed', log: quote.padEnd(8_250, 'x') }))).status, 200);
+    t.equal(
+      (await post(JSON.stringify({ stage: 'failed', log: quote.replace('-', '-\u0000') }))).status,
+      200,
+    );
+    t.equal((await post('stage=failed', `?log=${encodeURIComponent(quote)}`)).status, 200);
+    t.equal((await post(`stage=${token}`)).status, 400);
+    const encoded = `${token.slice(0, 5)}%${token.charCodeAt(5).toString(16)}${token.slice(6)}`;
+    t.equal((await get(`${url}/%62oot/${token}/cloud-config`)).status, 200, 'the router decodes it');
+    t.equal((await get(`${url}/boot/${encoded}/cloud-config`)).status, 200);
+    const said = `${JSON.stringify(journal.observations)}${log()}`;
+    for (const piece of [token.slice(2, 12), token.slice(-12)]) t.notMatch(said, piece);
+    t.match(said, 'log: wget http://127.0.0.1');
+  },
+);
+
+t.test('an error that quotes the configuration gives no token away', async (t) => {
+  const { url, journal, tokens, log } = await startTestServer(t, {
+    renderer: {
+      bootstrapScript,
+      machineScript,
+      waitScript,
+      refusalScript,
+      renderConfig: (_role, { reportUrl }) => {
+        const problem = { severity: 'error', message: `at: ${reportUrl}` } as const;
+        throw new TinderboxError('invalid-template', `bad line: ${reportUrl}`, { problems: [problem] });
+      },
+    },
+  });
+  await fetchScript(url);
+  const known = journal.sessionById(1);
+  if (known === undefined) return t.fail('no session');
+  const token = tokens.tokenFor(known);
+  t.equal((await get(`${url}/boot/${token}/cloud-config`)).status, 500);
+  t.match(log(), 'bad line: http://127.0.0.1');
+  t.notMatch(`${log()}${JSON.stringify(journal.observations)}`, token.slice(-12));
+});
+
+t.test('two machines that would get the same name at the same moment get two', async (t) => {
+  const journal = createFakeJournal();
+  const gate = Promise.withResolvers<void>();
+  let waiting = 0;
+  const { url } = await startTestServer(t, {
+    journal,
+    async plan({ mac }) {
+      const hostname = chooseHostname(mac, (name) => (journal.hostnameHolder(name) ?? mac) !== mac);
+      // Both have chosen before either is recorded.
+      if (++waiting === 2) gate.resolve();
+      await gate.promise;
+      return bootPlan(testRole(), hostname);
+    },
+  });
+  const texts = await Promise.all(
+    ['52:54:00:12:34:56', '52:54:01:12:34:56'].map(async (mac) => (await get(`${url}/ipxe?mac=${mac}`)).text),
+  );
+  const names = texts.map((text) => /worker (\S+)/.exec(text)?.[1]);
+  t.equal(new Set(names).size, 2, names.join(' '));
+  t.ok(names.includes('node-123456'));
+});
+
+t.test('a name that the operator gave to two machines is his to give', async (t) => {
+  const { url } = await startTestServer(t);
+  for (const mac of [MAC, '52:54:00:00:00:02']) {
+    t.match((await get(`${url}/ipxe?mac=${mac}`)).text, 'worker node-1 ');
+  }
+});
+
+t.test('what clients can repeat is logged once a second, and what is left out is counted', async (t) => {
+  let now = 1_000_000;
+  let broken = false;
+  const { url, journal, log, assets } = await startTestServer(t, {
+    clock: () => now,
+    buildContext: (request) => {
+      if (broken) throw new TinderboxError('invalid-template', 'it is broken');
+      return buildContext({ ...request, cluster: undefined, subnets: [] });
+    },
+    findLoader: async () => {
+      throw new Error('the loaders are gone');
+    },
+  });
+  await writeFile(join(assets, 'image'), 'x');
+  const session = await fetchScript(url);
+  broken = true;
+  const causes: Record<string, { ask: () => Promise<{ status: number }>; line: string; counter: string }> = {
+    report: {
+      ask: () => get(`${session}/report`, { method: 'POST', body: 'stage=failed' }),
+      line: 'reports that it failed to boot',
+      counter: 'http.unlogged.report',
+    },
+    script: {
+      ask: () => get(`${url}/ipxe?mac=${MAC}`),
+      line: 'the machine script failed',
+      counter: 'http.unlogged.script',
+    },
+    config: {
+      ask: () => get(`${session}/cloud-config`),
+      line: 'the configuration could not be rendered',
+      counter: 'http.unlogged.config',
+    },
+    request: {
+      ask: () => get(`${url}/assets/ipxe/loader.efi`),
+      line: 'a request failed',
+      counter: 'http.unlogged.request',
+    },
+  };
+  for (const [name, { ask, line, counter }] of Object.entries(causes)) {
+    const lines = () => log().split(line).length - 1;
+    for (let time = 0; time < 5; time++) await ask();
+    t.equal(lines(), 1, name);
+    t.equal(journal.counters().get(counter), 4, name);
+    now += 1_000;
+    await ask();
+    t.equal(lines(), 2, `${name}, a second later`);
+  }
+});
+
+t.test('a download that fails for a reason nobody foresaw is answered, counted and logged', async (t) => {
+  const { url, assets, journal, log } = await startTestServer(t, {
+    findLoader: async () => {
+      throw new Error('the loaders are gone');
+    },
+    assetStage: () => {
+      throw new Error('the stages are gone');
+    },
+  });
+  const early = await get(`${url}/assets/ipxe/none.efi`, { signal: AbortSignal.timeout(10_000) });
+  t.match(early, { status: 500, text: 'the request failed; the reason is in the log of tinderbox\n' });
+  t.match(log(), 'the loaders are gone');
+  await fetchScript(url);
+  await writeFile(join(assets, 'image'), 'x');
+  t.equal((await get(`${url}/assets/image`)).text, 'x', 'its bytes were on their way');
+  t.equal(journal.counters().get('http.error.500'), 2);
+  t.equal((await get(`${url}/healthz`)).status, 200);
+});
+
 t.test('an unknown session is 404, also for a forged token of a real one', async (t) => {
   const { url, journal } = await startTestServer(t);
   const session = await fetchScript(url);
@@ -203,6 +353,23 @@ t.test('an unknown session is 404, also for a forged token of a real one', async
   );
   t.equal(journal.sessionById(1)?.stage, 'script');
   t.equal((await get(`${session}/cloud-config`)).status, 200, 'the real one still works');
+});
+
+t.test('the time for the configuration runs from the newest script, not from the first packet', async (t) => {
+  let now = 1_000_000;
+  let admitted = false;
+  const { url, journal } = await startTestServer(t, {
+    clock: () => now,
+    sessionTime: 60,
+    plan: () => (admitted ? bootPlan() : { kind: 'wait', message: 'not yet', reasons: [] }),
+  });
+  for (let round = 0; round < 20; round++, now += 10_000) await get(`${url}/ipxe?mac=${MAC}`);
+  admitted = true;
+  const session = await fetchScript(url);
+  t.equal(journal.sessions.size, 1, 'it waited in one session');
+  t.equal((await get(`${session}/cloud-config`)).status, 200, 'as soon as it is admitted');
+  now += 61_000;
+  t.equal((await get(`${session}/cloud-config`)).status, 410);
 });
 
 t.test('an expired session gets no configuration, but its report still counts', async (t) => {
@@ -321,7 +488,6 @@ t.test('a report is understood in every form that a small system can send', asyn
 });
 
 t.test('with a cluster a report of booted is not the end', async (t) => {
-  const { createFakeJournal } = await import('./fake-journal.ts');
   const { url, journal } = await startTestServer(t, { journal: createFakeJournal('ready') });
   await get(`${await fetchScript(url)}/report`, { method: 'POST', body: 'stage=booted' });
   t.match(journal.sessionById(1), { stage: 'booted' });
@@ -385,9 +551,10 @@ t.test('a connection too many is told to come back, in the way iPXE understands'
   const { port, journal } = await startTestServer(t, { limits: { connections: 1 } });
   const first = connect(port, '127.0.0.1');
   t.teardown(() => void first.destroy());
-  // An answered request proves that the server counts the first connection.
+  // An answered request proves that the server counts the first connection; the next one is under way.
   const answered = new Promise((resolve) => void first.once('data', resolve));
   first.write('GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
+  first.write('POST /boot/1/report HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n');
   await answered;
   const second = await exchange(port, 'GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
   t.match(second, /^HTTP\/1\.1 503 /);
@@ -475,7 +642,14 @@ t.test('the real journal, store and scripts: a whole boot, told from the databas
   const store = await openStore({ file: join(dir, 'state.db'), durability: 'process' });
   const logger = createLoggers({ level: 'silent' }).store;
   const state = await store.load();
-  const journal = createJournal({ store, state, clock: Date.now, finalStage: 'booted', logger });
+  const journal = createJournal({
+    store,
+    state,
+    clock: Date.now,
+    finalStage: 'booted',
+    idleTime: 3_600_000,
+    logger,
+  });
   const { url, assets, tokens } = await startTestServer(t, {
     journal: journal as never,
     renderer: { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig },

@@ -52,14 +52,15 @@ t.test(
   },
 );
 
+const unavailable = () => Promise.reject(new TinderboxError('unavailable', 'no koffi'));
+const inUse = () => Promise.reject(new TinderboxError('in-use', 'port 67 is held'));
+const without = () => Promise.resolve('pair');
+
 t.test(
   'doing without is for hosts that cannot tie a socket to a device, and for one interface; and it is said',
   async (t) => {
-    const unavailable = () => Promise.reject(new TinderboxError('unavailable', 'no koffi'));
-    const inUse = () => Promise.reject(new TinderboxError('in-use', 'port 67 is held'));
     const said: string[] = [];
     const say = (reason: string) => void said.push(reason);
-    const without = () => Promise.resolve('pair');
     t.equal(await openOrDoWithout(() => Promise.resolve('device'), without, { alone: true, say }), 'device');
     t.same(said, []);
     t.equal(await openOrDoWithout<string>(unavailable, without, { alone: true, say }), 'pair');

@@ -184,6 +184,18 @@ t.test('a message cannot become a command', async (t) => {
   t.equal(shown.split('\n')[3], 'echo Tinderbox: 52:54:00:12:34:56 x reboot | shell $(next-server}');
 });
 
+t.test("a value is not expanded behind the role's own setting either", (t) => {
+  const boot = { cmdline: ['ip=${netX/ip} name={{parameters.x}}'] };
+  t.match(script(bootRole(boot, { x: 'plain' })), 'ip=${netX/ip} name=plain');
+  for (const x of ['${next-server}', 'a${b}c']) {
+    t.throws(() => script(bootRole(boot, { x })), {
+      code: 'invalid-template',
+      message: /would be expanded by iPXE/,
+    });
+  }
+  t.end();
+});
+
 t.test('a value in the boot block cannot become a command', async (t) => {
   const table: readonly [Parameters['x'], RegExp][] = [
     ['a\nreboot', /role\.yaml:?\d*: a piece of the boot script holds a control character/],

@@ -35,7 +35,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     addresses: options.addresses ?? [LOCALHOST],
     port: 0,
     mtu: options.mtu ?? 1500,
-    maxTransfers: options.maxTransfers ?? 100,
+    maxTransfers: options.maxTransfers ?? 512,
     openSocket: options.openSocket ?? openUdpSocket,
     lookup:
       options.lookup ??

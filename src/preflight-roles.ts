@@ -1,0 +1,155 @@
+import { parse } from 'yaml';
+import type { Config } from './config/port.ts';
+import { type Problem, toTinderboxError } from './errors.ts';
+import type { MachineFacts } from './machine/facts.ts';
+import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
+import { type Mac, parseMac } from './machine/mac.ts';
+import type { Catalog, Parameters, Role } from './machine/role.ts';
+import { buildContext } from './render/build-context.ts';
+import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
+import { renderConfig } from './render/render-config.ts';
+
+/** Who stands in for "any machine" when a role is tried out. */
+const SAMPLE_MAC = parseMac('52:54:00:00:00:01') as Mac;
+const SAMPLE_HOSTNAME = 'node-000001';
+/** What every machine says of itself by the time it is served: a role that requires it is not broken. */
+const SAMPLE_FACTS: Omit<MachineFacts, 'mac'> = {
+  uuid: '52540000-0001-4000-8000-525400000001',
+  arch: 'x86_64',
+  serial: 'SAMPLE-1',
+  asset: 'SAMPLE-1',
+  manufacturer: 'Sample',
+  product: 'Sample',
+  platform: 'efi',
+};
+const SAMPLE_ADDRESS = parseIpv4('192.0.2.1') as Ipv4;
+
+/**
+ * Roles are tried out in the daemon's only thread, at every edit. A try takes from a fraction of a millisecond to some,
+ * and as many different ones as this need machines that have all their own parameters.
+ */
+const MAX_TRIES = 500;
+
+/** A role that rendered, and what it would have a machine fetch. */
+export interface TriedRole {
+  readonly role: Role;
+  readonly files: BootFiles;
+  /** Whether some machine can get it. */
+  readonly used: boolean;
+}
+
+export interface TriedRoles {
+  readonly rendered: readonly TriedRole[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Renders every role as its machines would get it, once for all machines that cannot make a difference. What some
+ * machine can get must render; a role that nobody uses yet is a warning.
+ */
+export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
+  const rendered: TriedRole[] = [];
+  const problems: Problem[] = [];
+  const said = new Set<string>();
+  const add = (problem: Problem): void => {
+    const key = `${problem.file}:${problem.line}:${problem.message}`;
+    if (!said.has(key)) problems.push(problem);
+    said.add(key);
+  };
+  const uses = usesOf(catalog);
+  for (const use of uses.slice(0, MAX_TRIES)) {
+    const { role, used, whose } = use;
+    const severity = used ? 'error' : 'warning';
+    try {
+      rendered.push({ role, used, files: tryOut(config, use) });
+    } catch (thrown) {
+      const { message, remedy, problems: found } = toTinderboxError(thrown);
+      const what = `role ${role.name}${whose === undefined ? '' : ` for ${whose}`}`;
+      for (const problem of found) add({ ...problem, severity, message: `${what}: ${problem.message}` });
+      if (found.length > 0) continue;
+      add({ severity, message: `${what}: ${message}`, ...(remedy === undefined ? {} : { remedy }) });
+    }
+  }
+  if (uses.length > MAX_TRIES) {
+    const message = `only the first ${MAX_TRIES} of ${uses.length} different parameters of machines were tried out`;
+    const remedy = 'Give parameters to a rule or a role instead; `tinderbox render MAC` tries one machine.';
+    add({ severity: 'warning', file: catalog.file, message, remedy });
+  }
+  return { rendered, problems };
+}
+
+interface RoleUse {
+  readonly role: Role;
+  readonly parameters: Parameters;
+  readonly mac: Mac;
+  readonly hostname: string;
+  readonly address?: Ipv4;
+  readonly used: boolean;
+  /** Who gets it so; absent where nothing of it is their own. */
+  readonly whose?: string;
+}
+
+/** Each role with its defaults, and again as each rule and each machine overrides them; those that are alike, once. */
+function usesOf(catalog: Catalog): readonly RoleUse[] {
+  const uses = new Map<string, RoleUse>();
+  const given = new Set<string | null>([catalog.defaultRole]);
+  const use = (name: string, parameters: Parameters, whose?: string, rest: Partial<RoleUse> = {}): void => {
+    const role = catalog.roles.get(name);
+    if (role === undefined) return;
+    given.add(name);
+    const { mac = SAMPLE_MAC, hostname = SAMPLE_HOSTNAME, address } = rest;
+    // YAML 1.1 takes a MAC without letters for a number of base 60.
+    const shape = [shapeOf(hostname), /[a-f]/.test(mac), address === undefined];
+    const key = JSON.stringify([name, parameters, shape]);
+    if (uses.has(key)) return;
+    const own = Object.keys(parameters).length > 0 || rest.hostname !== undefined || address !== undefined;
+    uses.set(key, {
+      role,
+      used: true,
+      ...rest,
+      mac,
+      hostname,
+      parameters: { ...role.parameters, ...parameters },
+      ...(own && whose !== undefined ? { whose } : {}),
+    });
+  };
+  if (catalog.defaultRole !== null) use(catalog.defaultRole, {});
+  for (const { role, parameters, line } of catalog.rules) use(role, parameters, `the rule on line ${line}`);
+  for (const { mac, role, hostname, address, parameters, line } of catalog.machines.values()) {
+    if (role === undefined) continue;
+    use(role, parameters, `${mac} (line ${line})`, {
+      mac,
+      ...(hostname === undefined ? {} : { hostname }),
+      ...(address === undefined ? {} : { address }),
+    });
+  }
+  for (const role of catalog.roles.values())
+    if (!given.has(role.name)) use(role.name, {}, undefined, { used: false });
+  return [...uses.values()];
+}
+
+/** What a configuration can tell of a hostname: how long it is, and whether YAML 1.1 takes it for more than text. */
+function shapeOf(hostname: string): string {
+  const plain = /^[a-z]+-[a-z0-9-]*$/.test(hostname);
+  return `${plain ? 'string' : typeof parse(hostname, { version: '1.1' })} ${hostname.length}`;
+}
+
+function tryOut(config: Config, { role, parameters, mac, hostname, address }: RoleUse): BootFiles {
+  const context = buildContext({
+    plan: {
+      kind: 'boot',
+      role,
+      hostname,
+      parameters,
+      reasons: [],
+      ...(address === undefined ? {} : { address }),
+    },
+    facts: { ...SAMPLE_FACTS, mac },
+    cluster: config.cluster,
+    server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
+    subnets: [],
+    sessionUrl: 'http://192.0.2.1/boot/0-check',
+  });
+  if (role.config !== undefined) renderConfig(role, context);
+  return renderBootFiles(role, context);
+}

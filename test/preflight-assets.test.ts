@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import type { Config } from '../src/config/port.ts';
+import { checkRoleAssets } from '../src/preflight-assets.ts';
+import type { TriedRole } from '../src/preflight-roles.ts';
+import { testRole } from './http/start-test-server.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'tinderbox-assets-'));
+t.teardown(() => rm(folder, { recursive: true, force: true }));
+const assets = join(folder, 'assets');
+await mkdir(join(assets, 'sub/.git'), { recursive: true });
+await mkdir(join(folder, 'outside'));
+for (const name of [
+  'outside/vmlinuz',
+  'assets/vmlinuz',
+  'assets/sub/.hidden',
+  'assets/sub/.git/vmlinuz',
+  'top',
+]) {
+  await writeFile(join(folder, name), 'bytes');
+}
+await writeFile(join(assets, 'empty'), '');
+await symlink(join(folder, 'outside'), join(assets, 'link'));
+await symlink('vmlinuz', join(assets, 'current'));
+const config = { paths: { assets } } as unknown as Config;
+
+function tried(kernel: string, used = true): TriedRole {
+  return { role: testRole(), files: { kernel, initrd: [], cmdline: [] }, used };
+}
+
+t.test('an asset is whole only if the HTTP server would serve it', async (t) => {
+  const rows: [string, RegExp | undefined][] = [
+    ['/assets/vmlinuz', undefined],
+    ['/assets/current', undefined],
+    ['/assets/current?version=1', undefined],
+    ['http://elsewhere/vmlinuz', undefined],
+    ['/assets/none', /no such file/],
+    ['/assets/sub', /no regular file/],
+    ['/assets/empty', /empty/],
+    ['/assets/link/vmlinuz', /leads out of the assets folder/],
+    ['/assets/sub/.hidden', /starts with a dot/],
+    ['/assets/sub/.git/vmlinuz', /starts with a dot/],
+    ['/assets/../top', /starts with a dot/],
+    ['/assets/%2e%2e/top', /starts with a dot/],
+    ['/assets//vmlinuz', /empty part/],
+    ['/assets/%zz', /percent encoding/],
+    ['/vmlinuz', /not under \/assets\//],
+  ];
+  for (const [path, wanted] of rows) {
+    const problems = await checkRoleAssets(config, [tried(path), tried(path)]);
+    if (wanted === undefined) t.same(problems, [], path);
+    else t.match(problems, [{ severity: 'error', message: wanted, remedy: /./ }], path);
+    t.equal(problems.length, wanted === undefined ? 0 : 1, path);
+  }
+  t.match(await checkRoleAssets(config, [tried('/assets/none', false)]), [{ severity: 'warning' }]);
+});
+
+t.test('an asset that this user may not read is said', async (t) => {
+  await chmod(folder, 0o755);
+  await writeFile(join(assets, 'secret'), 'bytes', { mode: 0o600 });
+  const script = `
+    import { checkRoleAssets } from ${JSON.stringify(join(import.meta.dirname, '../src/preflight-assets.ts'))};
+    const role = { role: { file: 'role.yaml', boot: { kernel: { line: 1 }, initrd: [] } }, used: true };
+    const files = { kernel: '/assets/secret', initrd: [] };
+    console.log(JSON.stringify(await checkRoleAssets({ paths: { assets: ${JSON.stringify(assets)} } }, [{ ...role, files }])));`;
+  // Root may read everything.
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+    uid: 65_534,
+    gid: 65_534,
+    env: {},
+    cwd: '/',
+  });
+  t.match(JSON.parse(stdout), [{ severity: 'error', message: /secret may not be read/, remedy: /chmod/ }]);
+});

@@ -1,0 +1,96 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { loadCatalog } from '../src/catalog/load-catalog.ts';
+import type { Config } from '../src/config/port.ts';
+import type { Catalog } from '../src/machine/role.ts';
+import { tryRoles } from '../src/preflight-roles.ts';
+
+const A = '52:54:00:00:00:0a';
+const config = { cluster: undefined } as unknown as Config;
+
+async function makeCatalog(machines: string, template: string): Promise<Catalog> {
+  const dir = await mkdtemp(join(tmpdir(), 'tinderbox-roles-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  await mkdir(join(dir, 'worker'));
+  await writeFile(
+    join(dir, 'worker/role.yaml'),
+    'boot: { kernel: "/assets/{{parameters.image}}" }\nparameters: { image: vmlinuz, key: hostname }\n' +
+      'config: { format: cloud-config, template: t.hbs }\n',
+  );
+  await writeFile(join(dir, 'worker/t.hbs'), `#cloud-config\n${template}\n`);
+  const options = { generation: 1, checkRole: () => [], machinesText: machines };
+  const { catalog, problems } = await loadCatalog(dir, options);
+  if (catalog === undefined) throw new Error(JSON.stringify(problems));
+  return catalog;
+}
+
+const NAME = 'hostname: {{machine.hostname}}';
+
+t.test('what some machine could not be served is an error that names the machine', async (t) => {
+  const rows: [string, string, string, RegExp | undefined][] = [
+    ['sound', 'default: worker', NAME, undefined],
+    ['an unknown key', 'default: worker', 'hostnam: x', /^error: role worker: .*hostnam/],
+    [
+      'a parameter of a machine',
+      `machines:\n  ${A}: { role: worker, parameters: { key: hostnam } }\ndefault: worker`,
+      '{{parameters.key}}: x',
+      new RegExp(`^error: role worker for ${A} \\(line 2\\): .*hostnam`),
+    ],
+    [
+      'a parameter of a rule',
+      'rules: [{ match: { arch: arm64 }, role: worker, parameters: { image: "a b" } }]',
+      NAME,
+      /^error: role worker for the rule on line 1: /,
+    ],
+    [
+      'a hostname that YAML takes for a number, behind one of the same length that is none',
+      `machines:\n  52:54:00:00:00:0b: { role: worker, hostname: abc }\n  ${A}: { role: worker, hostname: "123" }`,
+      NAME,
+      new RegExp(`^error: role worker for ${A} \\(line 3\\): .*hostname`),
+    ],
+    [
+      'a hostname that is too long for what the template makes of it',
+      `machines:\n  ${A}: { role: worker, hostname: ${'n'.repeat(60)} }`,
+      'hostname: rack-{{machine.hostname}}',
+      /^error: role worker for .*hostname/,
+    ],
+    ['nobody uses it', 'default: none', 'hostnam: x', /^warning: role worker: .*hostnam/],
+  ];
+  for (const [name, machines, template, wanted] of rows) {
+    const { problems, rendered } = tryRoles(config, await makeCatalog(`${machines}\n`, template));
+    const said = problems.map(({ severity, message }) => `${severity}: ${message}`).join('\n');
+    if (wanted === undefined) t.equal(said, '', name);
+    else t.match(said, wanted, name);
+    t.equal(problems.length, wanted === undefined ? 0 : 1, name);
+    if (wanted === undefined) t.match(rendered, [{ used: true, files: { kernel: '/assets/vmlinuz' } }]);
+  }
+});
+
+function rack(count: number, more: (index: number) => string): string {
+  const entries = Array.from({ length: count }, (_, index) => {
+    const digits = index
+      .toString(16)
+      .padStart(6, '0')
+      .replaceAll(/..(?=.)/g, '$&:');
+    return `  52:54:00:${digits}: { role: worker${more(index)} }\n`;
+  });
+  return `machines:\n${entries.join('')}`;
+}
+
+t.test('ten thousand machines cost no more tries than they differ in', async (t) => {
+  const alike = await makeCatalog(
+    rack(10_000, (index) => `, hostname: rack${index}`),
+    NAME,
+  );
+  // One to five digits, MACs with and without letters.
+  t.ok(tryRoles(config, alike).rendered.length <= 10);
+  const catalog = await makeCatalog(
+    rack(2_000, (index) => `, parameters: { n: ${index} }`),
+    NAME,
+  );
+  const { rendered, problems } = tryRoles(config, catalog);
+  t.equal(rendered.length, 500);
+  t.match(problems, [{ severity: 'warning', message: /only the first 500 of 2000/ }]);
+});
