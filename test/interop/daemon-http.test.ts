@@ -90,6 +90,8 @@ await t.test('a session expires, and its reports do not', async (t) => {
   daemon.signal('SIGTERM');
   await daemon.ended;
   await site.serve();
+  // Only a session that was silent for sessionTime is over.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   const next = await askScript(machine, MAC);
   t.equal(
     (await curl(machine, `${next.session}/cloud-config`)).status,

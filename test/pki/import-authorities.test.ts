@@ -338,7 +338,8 @@ t.test('what is missing can be brought, and a broken file can be replaced', asyn
 t.test('a rotation: trust both, replace, trust the old one no more', async (t) => {
   const folder = makeFolder(t);
   const pki = join(folder, 'pki');
-  const now = Date.now();
+  // The new authority is made after this line, and is not valid before.
+  const now = Date.now() + 60_000;
   const plan = async () => planRotation((await describeFolder(pki)) ?? [], now)[0];
   const before = await open(folder);
   const oldNode = await before.issue(entitlement('node'));
