@@ -19,6 +19,7 @@ export interface Subnet {
   readonly dns: readonly Ipv4[];
   readonly domain?: string;
   readonly ntp: readonly Ipv4[];
+  /** Option 26; absent: not sent. */
   readonly mtu?: number;
   /** The interface that it lies on, or `relay`: behind relay agents only. */
   readonly via: string;

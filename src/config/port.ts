@@ -1,18 +1,11 @@
-import type { Ipv4, Ipv4Network, Ipv4Range } from '../machine/ipv4.ts';
+import type { Subnet } from '../boot/subnet.ts';
+import type { Ipv4, Ipv4Network } from '../machine/ipv4.ts';
+import type { ClusterContext } from '../render/context.ts';
 
-/** One network that Tinderbox gives addresses in (server mode). */
-export interface SubnetConfig {
+/** One network that Tinderbox gives addresses in (server mode), as the file has it. */
+export interface SubnetConfig extends Omit<Subnet, 'network' | 'via'> {
   /** Absent in the short form: it is the network of the interface that has an address in or around the range. */
   readonly network?: Ipv4Network;
-  readonly ranges: readonly Ipv4Range[];
-  /** Seconds. */
-  readonly leaseTime: number;
-  readonly router?: Ipv4;
-  readonly dns: readonly Ipv4[];
-  readonly domain?: string;
-  readonly ntp: readonly Ipv4[];
-  /** Option 26; absent: not sent. */
-  readonly mtu?: number;
   /** Where it stands in the file. */
   readonly line: number;
 }
@@ -31,22 +24,13 @@ export interface DhcpConfig {
 }
 
 /** A subnet matched with the interfaces: what server mode works with. */
-export interface ResolvedSubnet extends Omit<SubnetConfig, 'network' | 'line'> {
-  readonly network: Ipv4Network;
-  /** The interface that has an address in `network`, or `relay`: reached only through relay agents. */
-  readonly via: string;
-  /** Tinderbox's own address in it; absent for `relay`. */
+export interface ResolvedSubnet extends Subnet {
+  /** Tinderbox's own address in it; absent where `via` is `relay`. */
   readonly ownAddress?: Ipv4;
 }
 
-export interface ClusterConfig {
-  readonly name: string;
-  readonly apiServer: string;
-  readonly podNetwork: string;
-  readonly serviceNetwork: string;
-  readonly dnsServiceIP: string;
-  readonly dnsDomain: string;
-}
+/** As templates see it. */
+export type ClusterConfig = ClusterContext;
 
 /** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
 export interface Config {
