@@ -30,18 +30,16 @@ export function addServeCommand(program: Command, context: CliContext): void {
         if (daemon === undefined) reloadAsked = true;
         else void daemon.reload();
       };
-      process.once('SIGTERM', onSignal).once('SIGINT', onSignal).on('SIGHUP', onReload);
-      try {
-        const config = await readConfig(command, context);
-        const loggers = createLoggers({ level: options.logLevel, pretty: process.stdout.isTTY });
-        daemon = await startDaemon({ config, loggers });
-        if (reloadAsked) await daemon.reload();
-        const signal = await stopped.promise;
-        loggers.daemon.info(`${signal}: stopping`);
-        await daemon.stop();
-        loggers.daemon.info('stopped');
-      } finally {
-        process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onReload);
-      }
+      // They stay until the process is gone: an impatient second SIGTERM must not kill what is being stopped, and they
+      // keep nothing alive.
+      process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onReload);
+      const config = await readConfig(command, context);
+      const loggers = createLoggers({ level: options.logLevel, pretty: process.stdout.isTTY });
+      daemon = await startDaemon({ config, loggers });
+      if (reloadAsked) await daemon.reload();
+      const signal = await stopped.promise;
+      loggers.daemon.info(`${signal}: stopping`);
+      await daemon.stop();
+      loggers.daemon.info('stopped');
     });
 }
