@@ -167,15 +167,23 @@ t.test('the watch alone sees an edit in a folder that came later', async (t) => 
 t.test('a file that an editor has only truncated yet is not taken for an empty one', async (t) => {
   const { open, machines } = await fixture(t);
   const holder = await open();
-  for (let round = 0; round < 5; round++) {
+  let proofs = 0;
+  for (let round = 0; round < 50 && proofs < 5; round++) {
+    const before = holder.current().generation;
+    const truncated = performance.now();
     await machines('');
     const looking = holder.refresh();
     await new Promise((resolve) => setTimeout(resolve, 5));
     await machines('default: worker\n');
+    const gap = performance.now() - truncated;
     await looking;
+    await holder.refresh();
+    // On a busy machine the file was really empty for longer than an editor would leave it.
+    if (gap > 20) continue;
+    proofs++;
+    t.equal(holder.current().generation, before, 'nobody saw it without its default');
   }
-  await holder.refresh();
-  t.equal(holder.current().generation, 1, 'nobody ever saw it without its default');
+  t.equal(proofs, 5);
   t.equal(holder.current().defaultRole, 'worker');
 });
 
