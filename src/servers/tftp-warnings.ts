@@ -1,4 +1,5 @@
 import type { Logger } from '../logger.ts';
+import { sayRarely } from './say-rarely.ts';
 
 /** Milliseconds between two lines of one cause. */
 const PAUSE = 1_000;
@@ -7,15 +8,10 @@ const PAUSE = 1_000;
 export type Warn = (cause: string, details: Readonly<Record<string, unknown>>) => void;
 
 export function createWarnings(logger: Logger, now: () => number): Warn {
-  const causes = new Map<string, { last: number; held: number }>();
+  const turn = sayRarely(PAUSE, now);
   return (cause, details) => {
-    const at = now();
-    const known = causes.get(cause);
-    if (known !== undefined && at - known.last < PAUSE) {
-      known.held++;
-      return;
-    }
-    logger.warn(known === undefined || known.held === 0 ? details : { ...details, held: known.held }, cause);
-    causes.set(cause, { last: at, held: 0 });
+    const said = turn(cause);
+    if (said === undefined) return;
+    logger.warn(said.held === 0 ? details : { ...details, held: said.held }, cause);
   };
 }
