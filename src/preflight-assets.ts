@@ -32,7 +32,9 @@ export async function checkRoleAssets(
 }
 
 /** What a machine would fetch, with the line of role.yaml that names it. */
-function namedFiles({ role: { boot }, files: { kernel, initrd } }: TriedRole) {
+function namedFiles({ role: { boot }, files }: TriedRole) {
+  if (boot.kind !== 'kernel' || files === undefined) return [];
+  const { kernel, initrd } = files;
   // An initrd that renders to nothing is left out: then the list's own line has to do.
   const lineOf = (index: number): number =>
     (initrd.length === boot.initrd.length ? boot.initrd[index] : boot.initrd[0])?.line ?? boot.kernel.line;

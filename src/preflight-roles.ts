@@ -8,6 +8,7 @@ import type { Catalog, Parameters, Role } from './machine/role.ts';
 import { buildContext } from './render/build-context.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
+import { clusterOf } from './wire-http.ts';
 
 /** Who stands in for "any machine" when a role is tried out. */
 const SAMPLE_MAC = parseMac('52:54:00:00:00:01') as Mac;
@@ -30,10 +31,10 @@ const SAMPLE_ADDRESS = parseIpv4('192.0.2.1') as Ipv4;
  */
 const MAX_TRIES = 500;
 
-/** A role that rendered, and what it would have a machine fetch. */
+/** A role that rendered, and what it would have a machine fetch, if it has it fetch anything. */
 export interface TriedRole {
   readonly role: Role;
-  readonly files: BootFiles;
+  readonly files: BootFiles | undefined;
   /** Whether some machine can get it. */
   readonly used: boolean;
 }
@@ -61,7 +62,7 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
     const { role, used, whose } = use;
     const severity = used ? 'error' : 'warning';
     try {
-      rendered.push({ role, used, files: tryOut(config, use) });
+      rendered.push({ role, used, files: tryOut(use, config, catalog) });
     } catch (thrown) {
       const { message, remedy, problems: found } = toTinderboxError(thrown);
       const what = `role ${role.name}${whose === undefined ? '' : ` for ${whose}`}`;
@@ -134,7 +135,11 @@ function shapeOf(hostname: string): string {
   return `${plain ? 'string' : typeof parse(hostname, { version: '1.1' })} ${hostname.length}`;
 }
 
-function tryOut(config: Config, { role, parameters, mac, hostname, address }: RoleUse): BootFiles {
+function tryOut(
+  { role, parameters, mac, hostname, address }: RoleUse,
+  config: Config,
+  catalog: Catalog,
+): BootFiles | undefined {
   const context = buildContext({
     plan: {
       kind: 'boot',
@@ -145,7 +150,7 @@ function tryOut(config: Config, { role, parameters, mac, hostname, address }: Ro
       ...(address === undefined ? {} : { address }),
     },
     facts: { ...SAMPLE_FACTS, mac },
-    cluster: config.cluster,
+    cluster: clusterOf(config, catalog),
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
     subnets: [],
     sessionUrl: 'http://192.0.2.1/boot/0-check',

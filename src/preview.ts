@@ -9,7 +9,7 @@ import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from '.
 import { buildContext } from './render/build-context.ts';
 import { renderConfig } from './render/render-config.ts';
 import { machineScript } from './render/render-script.ts';
-import { knownNetworks } from './wire-http.ts';
+import { clusterOf, knownNetworks } from './wire-http.ts';
 
 export interface Preview {
   readonly role: string;
@@ -46,7 +46,7 @@ export async function previewMachine(
   const context = buildContext({
     plan,
     facts,
-    cluster: config.cluster,
+    cluster: clusterOf(config, catalog),
     server: { address, url },
     subnets: knownNetworks({ subnets, interfaces }),
     sessionUrl: `${url}/boot/preview`,

@@ -1,3 +1,4 @@
+import { clusterMembers } from './boot/cluster-members.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
@@ -6,9 +7,12 @@ import type { HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
 import { formatIpv4, type Ipv4Network, networkOf } from './machine/ipv4.ts';
+import type { Catalog } from './machine/role.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
 import { buildContext } from './render/build-context.ts';
+import { clusterContext } from './render/cluster-context.ts';
+import type { ClusterContext } from './render/context.ts';
 import { type BootFiles as BootPaths, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
@@ -63,7 +67,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       const context = buildContext({
         plan,
         facts,
-        cluster: config.cluster,
+        cluster: clusterOf(config, catalog.current()),
         server,
         subnets: networks,
         sessionUrl,
@@ -87,6 +91,14 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
 
+/** `cluster` of templates; undefined where tinderbox.yaml has none. */
+export function clusterOf(
+  { cluster }: Pick<Config, 'cluster'>,
+  catalog: Catalog,
+): ClusterContext | undefined {
+  return cluster === undefined ? undefined : clusterContext(cluster, clusterMembers(cluster, catalog));
+}
+
 /** In proxy mode, too, a machine with a fixed address needs the prefix of its network. */
 export function knownNetworks({ subnets, interfaces }: Pick<HttpWiring, 'subnets' | 'interfaces'>) {
   const own = interfaces.flatMap(({ addresses }) =>
@@ -98,9 +110,15 @@ export function knownNetworks({ subnets, interfaces }: Pick<HttpWiring, 'subnets
   return [...subnets, ...own];
 }
 
-function rememberPaths(paths: Map<number, BootPaths>, sessionId: number, render: () => BootPaths): void {
-  if (paths.has(sessionId)) paths.delete(sessionId);
-  paths.set(sessionId, render());
+function rememberPaths(
+  paths: Map<number, BootPaths>,
+  sessionId: number,
+  render: () => BootPaths | undefined,
+): void {
+  const rendered = render();
+  if (rendered === undefined) return;
+  paths.delete(sessionId);
+  paths.set(sessionId, rendered);
   const [oldest] = paths.keys();
   if (paths.size > MAX_REMEMBERED && oldest !== undefined) paths.delete(oldest);
 }

@@ -64,7 +64,7 @@ t.test('an asset that this user may not read is said', async (t) => {
   await writeFile(join(assets, 'secret'), 'bytes', { mode: 0o600 });
   const script = `
     import { checkRoleAssets } from ${JSON.stringify(join(import.meta.dirname, '../src/preflight-assets.ts'))};
-    const role = { role: { file: 'role.yaml', boot: { kernel: { line: 1 }, initrd: [] } }, used: true };
+    const role = { role: { file: 'role.yaml', boot: { kind: 'kernel', kernel: { line: 1 }, initrd: [] } }, used: true };
     const files = { kernel: '/assets/secret', initrd: [] };
     console.log(JSON.stringify(await checkRoleAssets({ paths: { assets: ${JSON.stringify(assets)} } }, [{ ...role, files }])));`;
   // Root may read everything.

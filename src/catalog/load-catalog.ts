@@ -5,8 +5,10 @@ import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import type { Catalog, Role } from '../machine/role.ts';
 import { buildMachines } from './build-machines.ts';
-import { loadRole, PARTIALS_FOLDER } from './load-role.ts';
+import { loadPartials } from './load-partials.ts';
+import { loadRole } from './load-role.ts';
 import { readProfileFile } from './read-profile-file.ts';
+import { PARTIALS_FOLDER } from './read-template.ts';
 import { MachinesSchema, ROLE_NAME_PATTERN } from './schema.ts';
 
 export const MACHINES_FILE = 'machines.yaml';
@@ -74,7 +76,8 @@ interface FoundRoles {
 async function loadRoles(dir: string, checkRole: LoadCatalogOptions['checkRole']): Promise<FoundRoles> {
   const roles = new Map<string, Role>();
   const names: string[] = [];
-  const problems: Problem[] = [];
+  const { partials, problems: partialProblems } = await loadPartials(dir);
+  const problems = [...partialProblems];
   let entries: string[];
   try {
     entries = await listFolders(dir);
@@ -101,10 +104,20 @@ async function loadRoles(dir: string, checkRole: LoadCatalogOptions['checkRole']
       continue;
     }
     names.push(name);
-    const loaded = await loadRole(folder, content.bytes);
+    const loaded = await loadRole(folder, content.bytes, partials);
     problems.push(...loaded.problems);
     if (loaded.role === undefined) continue;
-    problems.push(...checkRole(loaded.role));
+    for (const problem of checkRole(loaded.role)) {
+      // A partial is checked with each role that calls it.
+      const said = problems.some(
+        ({ file, line, column, message }) =>
+          file === problem.file &&
+          line === problem.line &&
+          column === problem.column &&
+          message === problem.message,
+      );
+      if (!said) problems.push(problem);
+    }
     roles.set(name, loaded.role);
   }
   return { roles, names, problems };

@@ -1,15 +1,10 @@
-import { realpath } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
-import { decodeText } from '../document/decode-text.ts';
-import { describeFileError } from '../document/describe-file-error.ts';
+import { basename, join } from 'node:path';
 import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
-import type { Parameters, Role, TemplateSource } from '../machine/role.ts';
-import { readProfileFile } from './read-profile-file.ts';
+import { DEFAULT_CREDENTIALS } from '../machine/identity.ts';
+import type { BootAction, Parameters, Partials, Role, TemplateSource } from '../machine/role.ts';
+import { readTemplate } from './read-template.ts';
 import { type RawRole, RoleSchema } from './schema.ts';
-
-/** What several roles share; no role. */
-export const PARTIALS_FOLDER = 'partials';
 
 export interface LoadedRole {
   /** Absent if any problem is an error. */
@@ -18,7 +13,7 @@ export interface LoadedRole {
 }
 
 /** Reads `<folder>/role.yaml` and its template. `bytes`: the content of role.yaml. */
-export async function loadRole(folder: string, bytes: Uint8Array): Promise<LoadedRole> {
+export async function loadRole(folder: string, bytes: Uint8Array, partials: Partials): Promise<LoadedRole> {
   const file = join(folder, 'role.yaml');
   const reading = readDocument(RoleSchema, { file, bytes });
   const raw = reading.value;
@@ -36,68 +31,40 @@ export async function loadRole(folder: string, bytes: Uint8Array): Promise<Loade
     const problem: Problem = { severity: 'error', message: template.message, file, ...place, ...remedy };
     return { problems: [...reading.problems, problem] };
   }
-  return { role: buildRole(folder, raw, text, template), problems: reading.problems };
+  return { role: buildRole({ folder, raw, text, template, partials }), problems: reading.problems };
 }
 
-function buildRole(
-  folder: string,
-  raw: RawRole,
-  text: (path: readonly (string | number)[], value: string) => TemplateSource,
-  template: TemplateSource | undefined,
-): Role {
-  const { boot, config } = raw;
+interface RoleParts {
+  readonly folder: string;
+  readonly raw: RawRole;
+  readonly text: (path: readonly (string | number)[], value: string) => TemplateSource;
+  readonly template: TemplateSource | undefined;
+  readonly partials: Partials;
+}
+
+function buildRole({ folder, raw, text, template, partials }: RoleParts): Role {
+  const { config } = raw;
   return {
     name: basename(folder),
     description: raw.description ?? '',
     file: join(folder, 'role.yaml'),
-    boot: {
-      kernel: text(['boot', 'kernel'], boot.kernel),
-      initrd: (boot.initrd ?? []).map((value, index) => text(['boot', 'initrd', index], value)),
-      cmdline: (boot.cmdline ?? []).map((value, index) => text(['boot', 'cmdline', index], value)),
-    },
+    boot: buildBoot(raw.boot, text),
     ...(config === undefined || template === undefined
       ? {}
       : { config: { format: config.format, template } }),
     identity: raw.identity ?? 'none',
+    credentials: { ...DEFAULT_CREDENTIALS, ...raw.credentials },
     parameters: (raw.parameters ?? {}) as Parameters,
+    partials,
   };
 }
 
-/**
- * A template lies in the role's own folder or in `partials`, links followed: a role that somebody hands on must not
- * be able to serve /etc/shadow to the provisioning network.
- */
-async function readTemplate(
-  folder: string,
-  name: string,
-): Promise<TemplateSource | { readonly message: string; readonly remedy?: string }> {
-  const file = resolve(folder, name);
-  const allowed = [folder, join(folder, '..', PARTIALS_FOLDER)];
-  const outside = {
-    message: `the template "${name}" is outside of the role's folder and of ${PARTIALS_FOLDER}`,
-    remedy: `Move it into ${folder}.`,
+function buildBoot(boot: RawRole['boot'], text: RoleParts['text']): BootAction {
+  if (typeof boot === 'string') return { kind: boot };
+  return {
+    kind: 'kernel',
+    kernel: text(['boot', 'kernel'], boot.kernel),
+    initrd: (boot.initrd ?? []).map((value, index) => text(['boot', 'initrd', index], value)),
+    cmdline: (boot.cmdline ?? []).map((value, index) => text(['boot', 'cmdline', index], value)),
   };
-  if (!allowed.some((each) => isInside(resolve(each), file))) return outside;
-  try {
-    const real = await realpath(file);
-    const realAllowed = await Promise.all(allowed.map((each) => realpath(each).catch(() => undefined)));
-    if (!realAllowed.some((each) => each !== undefined && isInside(each, real))) return outside;
-  } catch (error) {
-    const { message } = describeFileError(file, error);
-    return { message: `the template "${name}": ${message}`, remedy: `Looked for ${file}.` };
-  }
-  const content = await readProfileFile(file);
-  if ('problem' in content) return { message: `the template "${name}": ${content.problem.message}` };
-  const decoded = decodeText(content.bytes, file);
-  if ('problem' in decoded) {
-    const { line, message } = decoded.problem;
-    return { message: `the template "${name}": ${line === undefined ? '' : `line ${line}: `}${message}` };
-  }
-  if (decoded.text.trim() === '') return { message: `the template "${name}" is empty` };
-  return { file, text: decoded.text, line: 1 };
-}
-
-function isInside(folder: string, file: string): boolean {
-  const path = relative(folder, file);
-  return path !== '' && path !== '..' && !path.startsWith(`..${sep}`);
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { address, LABEL_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
+import { FILE_LAYOUTS, IDENTITIES, KEY_DELIVERIES, NODE_NAMES } from '../machine/identity.ts';
 import { CONFIG_FORMATS } from '../machine/role.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -115,33 +116,39 @@ export type RawMatch = Static<typeof MatchSchema>;
 const template = (description: string, example: string) =>
   Type.String({ minLength: 1, description: `${description} A template.`, examples: [example] });
 
+const KernelBootSchema = Type.Object(
+  {
+    kernel: template(
+      'Path of the kernel below /assets, or a URL.',
+      '/assets/flatcar/flatcar_production_pxe.vmlinuz',
+    ),
+    initrd: Type.Optional(
+      Type.Array(
+        template('Path of an initrd, or a URL.', '/assets/flatcar/flatcar_production_pxe_image.cpio.gz'),
+        {
+          description: 'In this order.',
+        },
+      ),
+    ),
+    cmdline: Type.Optional(
+      Type.Array(template('One kernel argument.', 'cloud-config-url={{configUrl}}'), {
+        description: 'The kernel command line, one entry an argument.',
+        examples: [['flatcar.first_boot=1', 'cloud-config-url={{configUrl}}', 'console=ttyS0']],
+      }),
+    ),
+  },
+  { ...closed, description: 'What iPXE loads.' },
+);
+
 /** profiles/<role>/role.yaml. */
 export const RoleSchema = Type.Object(
   {
     description: Type.Optional(Type.String({ description: 'For people.', examples: ['Diskless worker'] })),
-    boot: Type.Object(
-      {
-        kernel: template(
-          'Path of the kernel below /assets, or a URL.',
-          '/assets/flatcar/flatcar_production_pxe.vmlinuz',
-        ),
-        initrd: Type.Optional(
-          Type.Array(
-            template('Path of an initrd, or a URL.', '/assets/flatcar/flatcar_production_pxe_image.cpio.gz'),
-            {
-              description: 'In this order.',
-            },
-          ),
-        ),
-        cmdline: Type.Optional(
-          Type.Array(template('One kernel argument.', 'cloud-config-url={{configUrl}}'), {
-            description: 'The kernel command line, one entry an argument.',
-            examples: [['flatcar.first_boot=1', 'cloud-config-url={{configUrl}}', 'console=ttyS0']],
-          }),
-        ),
-      },
-      { ...closed, description: 'What iPXE loads.' },
-    ),
+    boot: Type.Union([KernelBootSchema, Type.Enum(['local', 'hold'])], {
+      description:
+        "What iPXE does: load a kernel, or `local`: boot the machine's own disk, or `hold`: wait on its screen.",
+      examples: ['local'],
+    }),
     config: Type.Optional(
       Type.Object(
         {
@@ -156,10 +163,37 @@ export const RoleSchema = Type.Object(
       ),
     ),
     identity: Type.Optional(
-      Type.Enum(['worker', 'controller', 'etcd', 'none'], {
+      Type.Enum([...IDENTITIES], {
         description: 'Which certificates the machine may have.',
         default: 'none',
       }),
+    ),
+    credentials: Type.Optional(
+      Type.Object(
+        {
+          delivery: Type.Optional(
+            Type.Enum([...KEY_DELIVERIES], {
+              description:
+                'csr: the machine makes its keys and has them certified | issued: they travel in its configuration, which is released once.',
+              default: 'csr',
+            }),
+          ),
+          layout: Type.Optional(
+            Type.Enum([...FILE_LAYOUTS], {
+              description:
+                'Where certificates lie. current: /etc/kubernetes/pki, as kubeadm | coreos: /etc/kubernetes/ssl.',
+              default: 'current',
+            }),
+          ),
+          nodeName: Type.Optional(
+            Type.Enum([...NODE_NAMES], {
+              description: 'What the kubelet registers as.',
+              default: 'hostname',
+            }),
+          ),
+        },
+        { ...closed, description: 'How the certificates get to the machine, and where they lie there.' },
+      ),
     ),
     parameters: Type.Optional(parameters),
   },

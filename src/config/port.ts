@@ -1,6 +1,6 @@
 import type { Subnet } from '../boot/subnet.ts';
+import type { ClusterSettings } from '../machine/cluster.ts';
 import type { Ipv4, Ipv4Network } from '../machine/ipv4.ts';
-import type { ClusterContext } from '../render/context.ts';
 
 /** One network that Tinderbox gives addresses in (server mode), as the file has it. */
 export interface SubnetConfig extends Omit<Subnet, 'network' | 'via'> {
@@ -29,9 +29,6 @@ export interface ResolvedSubnet extends Subnet {
   readonly ownAddress?: Ipv4;
 }
 
-/** As templates see it. */
-export type ClusterConfig = ClusterContext;
-
 /** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
 export interface Config {
   /** Absolute path of the file; `(built in)` for the demo's. */
@@ -57,7 +54,7 @@ export interface Config {
     readonly socket: string;
   };
   readonly admission: 'open' | 'approve' | 'listed';
-  readonly cluster?: ClusterConfig;
+  readonly cluster?: ClusterSettings;
   readonly paths: { readonly profiles: string; readonly assets: string; readonly state: string };
   /** Boot file by firmware architecture name (`bios`, `uefi-x64`, …): the operator's, over the defaults. */
   readonly loaders: ReadonlyMap<string, string>;

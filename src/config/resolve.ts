@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
+import type { ClusterSettings, Peer } from '../machine/cluster.ts';
 import {
   formatIpv4,
   formatNetwork,
@@ -10,7 +11,7 @@ import {
   parseNetwork,
 } from '../machine/ipv4.ts';
 import { parseDuration, parseSize } from './parse-units.ts';
-import type { ClusterConfig, Config } from './port.ts';
+import type { Config } from './port.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { listOf, networksOverlap, readNetwork, resolveDhcp } from './resolve-dhcp.ts';
 import { ConfigSchema, type RawConfig } from './schema.ts';
@@ -154,7 +155,7 @@ function resolveListen(
   return { host, port };
 }
 
-function resolveCluster(raw: NonNullable<RawConfig['cluster']>, report: Reporter): ClusterConfig {
+function resolveCluster(raw: NonNullable<RawConfig['cluster']>, report: Reporter): ClusterSettings {
   const podText = raw.podNetwork ?? '10.2.0.0/16';
   const serviceText = raw.serviceNetwork ?? '10.3.0.0/24';
   const pods = readNetwork(podText, ['cluster', 'podNetwork'], report);
@@ -186,7 +187,33 @@ function resolveCluster(raw: NonNullable<RawConfig['cluster']>, report: Reporter
     serviceNetwork: serviceText,
     dnsServiceIP: dnsAddress === undefined ? '' : formatIpv4(dnsAddress),
     dnsDomain: raw.dnsDomain ?? 'cluster.local',
+    controllers: resolvePeers(raw.controllers ?? [], 'controllers', report),
+    etcd: resolvePeers(raw.etcd ?? [], 'etcd', report),
   };
+}
+
+function resolvePeers(
+  raw: NonNullable<NonNullable<RawConfig['cluster']>['etcd']>,
+  key: 'controllers' | 'etcd',
+  report: Reporter,
+): readonly Peer[] {
+  const peers: Peer[] = [];
+  for (const [index, peer] of raw.entries()) {
+    const hostname = peer.hostname.toLowerCase();
+    const address = parseIpv4(peer.address);
+    if (address === undefined) continue;
+    const other = peers.find((known) => known.hostname === hostname || known.address === address);
+    if (other === undefined) peers.push({ hostname, address });
+    else
+      report.error(
+        ['cluster', key, index],
+        `${hostname} (${peer.address}) has the name or address of ${other.hostname}`,
+        {
+          remedy: 'Give each its own.',
+        },
+      );
+  }
+  return peers;
 }
 
 /** Machines route pod and service addresses into the cluster: they must not be those of the machines themselves. */

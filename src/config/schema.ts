@@ -1,5 +1,12 @@
 import { type Static, Type } from 'typebox';
-import { address, DOMAIN_PATTERN, IPV4_PATTERN, network, words } from '../document/text-schemas.ts';
+import {
+  address,
+  DOMAIN_PATTERN,
+  IPV4_PATTERN,
+  LABEL_PATTERN,
+  network,
+  words,
+} from '../document/text-schemas.ts';
 import { FIRMWARE_ARCHITECTURES } from '../machine/architecture.ts';
 
 /**
@@ -132,6 +139,21 @@ const HttpSchema = Type.Object(
   { ...closed, description: 'What machines fetch over HTTP.' },
 );
 
+const peers = (description: string) =>
+  Type.Array(
+    Type.Object(
+      {
+        hostname: Type.String({
+          ...words(LABEL_PATTERN, 'a host name of letters, digits and inner hyphens (RFC 1123)'),
+          examples: ['master-1'],
+        }),
+        address: address('Where the others reach it.', '10.77.0.1'),
+      },
+      closed,
+    ),
+    { description, examples: [[{ hostname: 'master-1', address: '10.77.0.1' }]] },
+  );
+
 const ClusterSchema = Type.Object(
   {
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 63, default: 'kubernetes' })),
@@ -149,6 +171,14 @@ const ClusterSchema = Type.Object(
     ),
     dnsDomain: Type.Optional(
       Type.String({ ...domain, description: 'Domain of the cluster.', default: 'cluster.local' }),
+    ),
+    controllers: Type.Optional(
+      peers(
+        'Controllers that Tinderbox does not boot: this host, say. Those in machines.yaml are known by their roles.',
+      ),
+    ),
+    etcd: Type.Optional(
+      peers('Members of etcd that Tinderbox does not boot. Where there are no members, controllers are.'),
     ),
   },
   { ...closed, description: 'The Kubernetes cluster that machines join; templates see it as `cluster`.' },

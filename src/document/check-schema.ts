@@ -134,6 +134,9 @@ function describeUnknownKey(key: string, path: DocumentPath, allowed: readonly s
 }
 
 function fitsKind(schema: SchemaNode, node: Located): boolean {
+  if (schema.enum !== undefined) {
+    return node.kind === 'scalar' && schema.enum.some((value) => typeof value === typeof node.value);
+  }
   if (schema.anyOf !== undefined) return schema.anyOf.some((option) => fitsKind(option, node));
   if (schema.const !== undefined) return node.kind === 'scalar' && node.value === schema.const;
   switch (schema.type) {

@@ -1,4 +1,5 @@
 import type { MachineArch } from './architecture.ts';
+import type { Credentials, Identity } from './identity.ts';
 import type { Ipv4, Ipv4Network } from './ipv4.ts';
 import type { Mac } from './mac.ts';
 
@@ -25,23 +26,35 @@ export interface TemplateSource {
   readonly column?: number;
 }
 
+/** What a role's kernel is started with. */
+export interface KernelBoot {
+  readonly kind: 'kernel';
+  /** Each is a template that renders to an absolute path (`/assets/…`) or an absolute http URL. */
+  readonly kernel: TemplateSource;
+  readonly initrd: readonly TemplateSource[];
+  /** One template a kernel argument. */
+  readonly cmdline: readonly TemplateSource[];
+}
+
+/** `local`: the machine's own disk; `hold`: nothing, it waits on its screen. */
+export type BootAction = KernelBoot | { readonly kind: 'local' } | { readonly kind: 'hold' };
+
 /** What a machine becomes: `profiles/<name>/role.yaml`, validated, with its templates read. */
 export interface Role {
   readonly name: string;
   readonly description: string;
   /** The path of role.yaml. */
   readonly file: string;
-  readonly boot: {
-    /** Each is a template that renders to an absolute path (`/assets/…`) or an absolute http URL. */
-    readonly kernel: TemplateSource;
-    readonly initrd: readonly TemplateSource[];
-    /** One template a kernel argument. */
-    readonly cmdline: readonly TemplateSource[];
-  };
+  readonly boot: BootAction;
   readonly config?: { readonly format: ConfigFormat; readonly template: TemplateSource };
-  readonly identity: 'worker' | 'controller' | 'etcd' | 'none';
+  readonly identity: Identity;
+  readonly credentials: Credentials;
   readonly parameters: Parameters;
+  /** `profiles/partials/*.hbs` by their names in `{{> name}}`: the same map for every role of a catalog. */
+  readonly partials: Partials;
 }
+
+export type Partials = ReadonlyMap<string, TemplateSource>;
 
 /** An entry of `machines:`: what the operator wants one machine to be. */
 export interface MachineEntry {

@@ -2,7 +2,7 @@ import type { BootPlan } from '../boot/boot-plan.ts';
 import type { Subnet } from '../boot/subnet.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
-import type { ClusterContext, TemplateContext } from './context.ts';
+import { type ClusterContext, type IdentityContext, noIdentity, type TemplateContext } from './context.ts';
 
 export interface ContextInput {
   readonly plan: Extract<BootPlan, { kind: 'boot' }>;
@@ -14,6 +14,8 @@ export interface ContextInput {
   readonly subnets: readonly Pick<Subnet, 'network' | 'router' | 'dns'>[];
   /** `<server.url>/boot/<session>`; of a preview, a URL that says so. */
   readonly sessionUrl: string;
+  /** Absent: it gets no certificates. */
+  readonly identity?: IdentityContext;
 }
 
 /** Everything a role's templates see, for one machine. */
@@ -24,6 +26,7 @@ export function buildContext({
   server,
   subnets,
   sessionUrl,
+  identity,
 }: ContextInput): TemplateContext {
   const { address } = plan;
   const subnet =
@@ -49,5 +52,6 @@ export function buildContext({
     configUrl: `${sessionUrl}/${plan.role.config?.format ?? 'cloud-config'}`,
     reportUrl: `${sessionUrl}/report`,
     assetsUrl: `${server.url}/assets`,
+    identity: identity ?? noIdentity(plan.hostname),
   };
 }

@@ -1,7 +1,14 @@
 import { type Problem, TinderboxError } from '../errors.ts';
-import type { Role, TemplateSource } from '../machine/role.ts';
+import type { Partials, Role, TemplateSource } from '../machine/role.ts';
 import { suggestName } from './suggest-name.ts';
-import { argumentsOf, callOf, callOfStatement, type TemplateCall } from './template-ast.ts';
+import {
+  argumentsOf,
+  callOf,
+  callOfStatement,
+  type PartialCall,
+  partialOfStatement,
+  type TemplateCall,
+} from './template-ast.ts';
 import { parseTemplate, templateProblem } from './template-engine.ts';
 import { HELPERS } from './template-helpers.ts';
 import {
@@ -20,9 +27,10 @@ import {
  */
 export function checkRoleTemplates(role: Role): readonly Problem[] {
   const root = rootShape(role.parameters);
-  const sources = [role.boot.kernel, ...role.boot.initrd, ...role.boot.cmdline];
-  if (role.config !== undefined) sources.push(role.config.template);
-  return sources.flatMap((source) => checkTemplate(source, root));
+  const { boot, config, partials } = role;
+  const sources = boot.kind === 'kernel' ? [boot.kernel, ...boot.initrd, ...boot.cmdline] : [];
+  if (config !== undefined) sources.push(config.template);
+  return sources.flatMap((source) => checkTemplate(source, root, partials));
 }
 
 /** What is seen at one place of a template. */
@@ -36,19 +44,24 @@ interface Scope {
 interface Check {
   readonly source: TemplateSource;
   readonly problems: Problem[];
+  readonly partials: Partials;
+  /** The partials that are being checked, outermost first. */
+  readonly within: readonly string[];
 }
 
-function checkTemplate(source: TemplateSource, root: Shape): readonly Problem[] {
-  let program: hbs.AST.Program;
-  try {
-    program = parseTemplate(source);
-  } catch (thrown) {
-    if (thrown instanceof TinderboxError) return thrown.problems;
-    throw thrown;
-  }
-  const check: Check = { source, problems: [] };
-  checkProgram(check, program, { contexts: [root], blockParams: new Map(), root });
+function checkTemplate(source: TemplateSource, root: Shape, partials: Partials): readonly Problem[] {
+  const check: Check = { source, problems: [], partials, within: [] };
+  checkText(check, { contexts: [root], blockParams: new Map(), root });
   return check.problems;
+}
+
+function checkText(check: Check, scope: Scope): void {
+  try {
+    checkProgram(check, parseTemplate(check.source), scope);
+  } catch (thrown) {
+    if (!(thrown instanceof TinderboxError)) throw thrown;
+    check.problems.push(...thrown.problems);
+  }
 }
 
 function checkProgram(check: Check, program: hbs.AST.Program | undefined, scope: Scope): void {
@@ -56,6 +69,8 @@ function checkProgram(check: Check, program: hbs.AST.Program | undefined, scope:
     const call = callOfStatement(statement);
     if (call !== undefined) checkCall(check, call, scope);
     if (statement.type === 'BlockStatement') checkBlock(check, statement as hbs.AST.BlockStatement, scope);
+    const partial = partialOfStatement(statement);
+    if (partial !== undefined) checkPartial(check, partial, scope);
     const unsupported = UNSUPPORTED[statement.type];
     if (unsupported !== undefined) complain(check, statement.loc, unsupported.message, unsupported.remedy);
   }
@@ -64,11 +79,41 @@ function checkProgram(check: Check, program: hbs.AST.Program | undefined, scope:
 const UNSUPPORTED: {
   readonly [type: string]: { readonly message: string; readonly remedy: string } | undefined;
 } = {
-  PartialStatement: { message: 'there are no partials', remedy: 'write the text where it is wanted' },
-  PartialBlockStatement: { message: 'there are no partials', remedy: 'write the text where it is wanted' },
+  PartialBlockStatement: { message: 'there are no partial blocks', remedy: 'write {{> name}}' },
   Decorator: { message: 'there are no decorators', remedy: 'remove the *' },
   DecoratorBlock: { message: 'there are no inline partials', remedy: 'write the text where it is wanted' },
 };
+
+/** A partial sees what stands where it is called, and the values that the call gives besides; no block parameters. */
+function checkPartial(check: Check, { name, params, hash, loc }: PartialCall, scope: Scope): void {
+  const given = hash?.pairs ?? [];
+  for (const { value } of given) checkExpression(check, value, scope);
+  if (name === undefined || params.length > 0) {
+    complain(check, loc, 'a partial is not called like this', 'write {{> name key=value}}');
+    return;
+  }
+  const source = check.partials.get(name);
+  if (source === undefined) {
+    const remedy = suggestName(name, [...check.partials.keys()]);
+    complain(check, loc, `there is no partial \`${name}\``, remedy ?? 'put it into profiles/partials');
+    return;
+  }
+  if (check.within.includes(name)) {
+    complain(check, loc, `the partial \`${name}\` calls itself (${[...check.within, name].join(' > ')})`);
+    return;
+  }
+  const [here, ...outer] = scope.contexts;
+  const members = Object.fromEntries(
+    given.map(({ key, value }) => [key, shapeOf(value, scope) ?? undefined]),
+  );
+  const inner: Shape | Unknown =
+    here?.kind === 'map' ? { kind: 'map', members: { ...here.members, ...members } } : here;
+  const root = scope.root;
+  checkText(
+    { ...check, source, within: [...check.within, name] },
+    { contexts: [inner, ...outer], blockParams: new Map(), root },
+  );
+}
 
 function checkCall(check: Check, call: TemplateCall, scope: Scope): void {
   const { path, params, kind } = call;
@@ -124,9 +169,8 @@ function elementOf(list: Shape | Unknown): Shape | Unknown {
 }
 
 function shapeOf(node: hbs.AST.Expression, scope: Scope): Shape | Unknown {
-  return node.type === 'PathExpression'
-    ? resolve(undefined, node as hbs.AST.PathExpression, scope)
-    : undefined;
+  if (node.type === 'PathExpression') return resolve(undefined, node as hbs.AST.PathExpression, scope);
+  return node.type.endsWith('Literal') ? LEAF : undefined;
 }
 
 /** The shape of what a path leads to; complains (if there is someone to complain to) where it leads nowhere. */

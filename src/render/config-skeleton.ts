@@ -8,14 +8,21 @@ import type { TemplateContext } from './context.ts';
  * Undefined where a value has not the plain form that it should: then the text is parsed.
  */
 export function skeletonOf(body: string, context: TemplateContext): string | undefined {
-  const { machine, configUrl, reportUrl } = context;
+  const { machine, configUrl, reportUrl, identity } = context;
+  // A skeleton is kept: nothing secret may be in one.
+  if (identity.serviceAccounts.privateKey !== '' || identity.certificates.some(({ key }) => key !== '')) {
+    return undefined;
+  }
   if (body.includes(MARK)) return undefined;
   if (!PLAIN_URL.test(configUrl) || !PLAIN_URL.test(reportUrl)) return undefined;
   if (!MAC.test(machine.mac) || !HOSTNAME.test(machine.hostname)) return undefined;
   if (machine.uuid !== '' && !UUID.test(machine.uuid)) return undefined;
   if (machine.address !== '' && !ADDRESS.test(machine.address)) return undefined;
 
-  let skeleton = body.replaceAll(configUrl, `${MARK}c`).replaceAll(reportUrl, `${MARK}r`);
+  // All URLs of a session begin alike, those of signing requests too.
+  const sessionUrl = configUrl.slice(0, configUrl.lastIndexOf('/') + 1);
+  if (!reportUrl.startsWith(sessionUrl)) return undefined;
+  let skeleton = body.replaceAll(sessionUrl, `${MARK}s`);
   if (machine.uuid !== '') skeleton = skeleton.replaceAll(machine.uuid, `${MARK}u`);
   skeleton = skeleton.replaceAll(machine.mac, `${MARK}m`);
   if (machine.address !== '') skeleton = skeleton.replaceAll(machine.address, `${MARK}a`);

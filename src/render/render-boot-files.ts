@@ -12,22 +12,21 @@ export interface BootFiles {
 }
 
 /**
- * The boot block of a role for one machine. An initrd or argument that renders to nothing is left out, so that a
+ * The boot block of a role for one machine; undefined for a role that loads no kernel. An initrd or argument that renders to nothing is left out, so that a
  * role can make it depend on a parameter. Throws TinderboxError `invalid-template`.
  */
-export function renderBootFiles(role: Role, context: TemplateContext): BootFiles {
-  const kernel = renderPath(role.boot.kernel, context);
+export function renderBootFiles(role: Role, context: TemplateContext): BootFiles | undefined {
+  const { boot, partials } = role;
+  if (boot.kind !== 'kernel') return undefined;
+  const render = (source: TemplateSource): string => renderTemplate(source, context, partials);
+  const kernel = renderPath(boot.kernel, render);
   if (kernel === undefined) {
-    throw templateError(
-      templateProblem(role.boot.kernel, undefined, `role \`${role.name}\` names no kernel`),
-    );
+    throw templateError(templateProblem(boot.kernel, undefined, `role \`${role.name}\` names no kernel`));
   }
   return {
     kernel,
-    initrd: role.boot.initrd
-      .map((source) => renderPath(source, context))
-      .filter((path) => path !== undefined),
-    cmdline: role.boot.cmdline.flatMap((source) => scriptWords(source, renderTemplate(source, context))),
+    initrd: boot.initrd.map((source) => renderPath(source, render)).filter((path) => path !== undefined),
+    cmdline: boot.cmdline.flatMap((source) => scriptWords(source, render(source))),
   };
 }
 
@@ -36,8 +35,8 @@ export function absoluteUrl(path: string, context: TemplateContext): string {
   return path.startsWith('/') ? `${context.server.url}${path}` : path;
 }
 
-function renderPath(source: TemplateSource, context: TemplateContext): string | undefined {
-  const rendered = renderTemplate(source, context);
+function renderPath(source: TemplateSource, render: (source: TemplateSource) => string): string | undefined {
+  const rendered = render(source);
   const words = scriptWords(source, rendered);
   const [path] = words;
   if (path === undefined) return undefined;

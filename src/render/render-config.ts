@@ -25,7 +25,7 @@ export function renderConfig(role: Role, context: TemplateContext): RenderedConf
     });
   }
   const { format, template } = role.config;
-  const text = renderTemplate(template, context);
+  const text = renderTemplate(template, context, role.partials);
   const body = text.endsWith('\n') ? text : `${text}\n`;
   switch (format) {
     case 'cloud-config': {

@@ -71,7 +71,9 @@ const FAILED_SECONDS = 15;
  * where the role's boot block does not render, or where a value in it would become a command.
  */
 export function machineScript({ role, context, hostname }: MachineScriptInput): string {
-  const { kernel, initrd, cmdline } = renderBootFiles(role, context);
+  const files = renderBootFiles(role, context);
+  if (files === undefined) throw new TypeError(`role ${role.name} loads no kernel`);
+  const { kernel, initrd, cmdline } = files;
   const names = initrd.map((_path, index) => `initrd${index}`);
   // EFI-stub kernels load the initrds that their command line names (seen); a BIOS kernel gets them all regardless.
   const words = [...names.map((name) => `initrd=${name}`), ...cmdline];

@@ -7,9 +7,38 @@ export interface TemplateCall {
   readonly kind: 'mustache' | 'block' | 'subexpression';
 }
 
+/** A call of a partial: `{{> name key=value}}`. */
+export interface PartialCall {
+  /** Undefined for `{{> (expression)}}`. */
+  readonly name: string | undefined;
+  readonly params: readonly hbs.AST.Expression[];
+  readonly hash: hbs.AST.Hash | undefined;
+  readonly loc: hbs.AST.SourceLocation;
+}
+
+export function partialOfStatement(statement: hbs.AST.Statement): PartialCall | undefined {
+  if (statement.type !== 'PartialStatement') return undefined;
+  const { name, params, hash, loc } = statement as hbs.AST.PartialStatement;
+  const literal = name.type === 'PathExpression' ? name.original : undefined;
+  return { name: literal, params, hash, loc };
+}
+
+/** Every call of a partial, in blocks too. */
+export function* partialsOf(program: hbs.AST.Program | undefined): Generator<PartialCall> {
+  for (const statement of program?.body ?? []) {
+    const partial = partialOfStatement(statement);
+    if (partial !== undefined) yield partial;
+    if (statement.type !== 'BlockStatement') continue;
+    yield* partialsOf((statement as hbs.AST.BlockStatement).program);
+    yield* partialsOf((statement as hbs.AST.BlockStatement).inverse);
+  }
+}
+
 /** Every call of a template, outer ones before those inside them. Literals and comments call nothing. */
 export function* callsOf(program: hbs.AST.Program | undefined): Generator<TemplateCall> {
   for (const statement of program?.body ?? []) {
+    const partial = partialOfStatement(statement);
+    if (partial !== undefined) yield* callsInArguments(partial);
     const call = callOfStatement(statement);
     if (call === undefined) continue;
     yield call;
@@ -23,7 +52,7 @@ export function* callsOf(program: hbs.AST.Program | undefined): Generator<Templa
 }
 
 /** The calls among the arguments of a call, and among theirs. */
-export function* callsInArguments(call: TemplateCall): Generator<TemplateCall> {
+export function* callsInArguments(call: Pick<TemplateCall, 'params' | 'hash'>): Generator<TemplateCall> {
   for (const argument of argumentsOf(call)) {
     if (argument.type !== 'SubExpression') continue;
     const inner = callOf(argument as hbs.AST.SubExpression, 'subexpression');
@@ -32,11 +61,14 @@ export function* callsInArguments(call: TemplateCall): Generator<TemplateCall> {
   }
 }
 
-export function argumentsOf({ params, hash }: TemplateCall): readonly hbs.AST.Expression[] {
+export function argumentsOf({
+  params,
+  hash,
+}: Pick<TemplateCall, 'params' | 'hash'>): readonly hbs.AST.Expression[] {
   return [...params, ...(hash?.pairs ?? []).map((pair) => pair.value)];
 }
 
-/** Undefined for text, comments and what templates must not hold (partials, decorators). */
+/** Undefined for text, comments, partials, and what templates must not hold (decorators). */
 export function callOfStatement(statement: hbs.AST.Statement): TemplateCall | undefined {
   switch (statement.type) {
     case 'MustacheStatement':

@@ -1,8 +1,8 @@
 import Handlebars from 'handlebars';
 import { type Problem, TinderboxError } from '../errors.ts';
-import type { TemplateSource } from '../machine/role.ts';
+import type { Partials, TemplateSource } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
-import { argumentsOf, callsOf } from './template-ast.ts';
+import { argumentsOf, callsOf, partialsOf } from './template-ast.ts';
 import { HELPERS, HelperError, type TemplatePosition } from './template-helpers.ts';
 
 /** An isolated environment: what another user of Handlebars registers does not reach the roles, nor the reverse. */
@@ -27,14 +27,25 @@ const RENDER_OPTIONS: Handlebars.RuntimeOptions = {
   allowProtoPropertiesByDefault: false,
 };
 
-const compiled = new WeakMap<TemplateSource, Handlebars.TemplateDelegate<TemplateContext>>();
+type Compiled = Handlebars.TemplateDelegate<TemplateContext>;
+const compiled = new WeakMap<TemplateSource, Compiled>();
+const runnable = new WeakMap<Partials, Readonly<Record<string, Compiled>>>();
 
-/** Fills in one template. Throws TinderboxError `invalid-template`, with file, line and column where they are known. */
-export function renderTemplate(source: TemplateSource, context: TemplateContext): string {
+export const NO_PARTIALS: Partials = new Map();
+
+/**
+ * Fills in one template. Throws TinderboxError `invalid-template`, with file, line and column where they are known; of
+ * a partial they are those in the partial.
+ */
+export function renderTemplate(
+  source: TemplateSource,
+  context: TemplateContext,
+  partials: Partials = NO_PARTIALS,
+): string {
   const template = compileTemplate(source);
   let text: string;
   try {
-    text = template(context, RENDER_OPTIONS);
+    text = template(context, { ...RENDER_OPTIONS, partials: runnablePartials(partials) });
   } catch (thrown) {
     throw renderError(source, context, thrown);
   }
@@ -44,6 +55,26 @@ export function renderTemplate(source: TemplateSource, context: TemplateContext)
     );
   }
   return text;
+}
+
+/** What Handlebars calls at `{{> name}}`; each says by itself where in its own text it failed. */
+function runnablePartials(partials: Partials): Readonly<Record<string, Compiled>> {
+  const known = runnable.get(partials);
+  if (known !== undefined) return known;
+  const made = Object.fromEntries(
+    [...partials].map(([name, source]): [string, Compiled] => [
+      name,
+      (context, options) => {
+        try {
+          return compileTemplate(source)(context, options);
+        } catch (thrown) {
+          throw renderError(source, context, thrown);
+        }
+      },
+    ]),
+  );
+  runnable.set(partials, made);
+  return made;
 }
 
 /** Parses a template. Throws TinderboxError `invalid-template` with the place where the text stops making sense. */
@@ -56,7 +87,7 @@ export function parseTemplate(source: TemplateSource): hbs.AST.Program {
 }
 
 /** Compiled once per source: the catalog makes a new source for each file it reads. */
-function compileTemplate(source: TemplateSource): Handlebars.TemplateDelegate<TemplateContext> {
+function compileTemplate(source: TemplateSource): Compiled {
   const known = compiled.get(source);
   if (known !== undefined) return known;
   const program = parseTemplate(source);
@@ -115,16 +146,19 @@ function createEnvironment(): typeof Handlebars {
  */
 function makeArgumentsStrict(program: hbs.AST.Program): void {
   for (const call of callsOf(program)) {
-    if (HELPERS[call.path.original]?.asksWhether === true) continue;
-    for (const argument of argumentsOf(call)) {
-      const isPath =
-        argument.type === 'PathExpression' && (argument as hbs.AST.PathExpression).parts.length > 0;
-      if (isPath) (argument as hbs.AST.PathExpression & { strict: boolean }).strict = true;
-    }
+    if (HELPERS[call.path.original]?.asksWhether !== true) argumentsOf(call).forEach(makeStrict);
   }
+  for (const partial of partialsOf(program)) argumentsOf(partial).forEach(makeStrict);
+}
+
+function makeStrict(argument: hbs.AST.Expression): void {
+  const isPath = argument.type === 'PathExpression' && (argument as hbs.AST.PathExpression).parts.length > 0;
+  if (isPath) (argument as hbs.AST.PathExpression & { strict: boolean }).strict = true;
 }
 
 function renderError(source: TemplateSource, context: TemplateContext, thrown: unknown): TinderboxError {
+  // A partial has said where.
+  if (thrown instanceof TinderboxError) return thrown;
   if (thrown instanceof HelperError) {
     return templateError(templateProblem(source, thrown.position, thrown.message), thrown);
   }

@@ -1,5 +1,5 @@
 import type { Parameters, ParameterValue } from '../machine/role.ts';
-import type { TemplateContext } from './context.ts';
+import type { CertificateContext, IdentityContext, PeerContext, TemplateContext } from './context.ts';
 
 /** What is known of a value before there is one. */
 export type Shape =
@@ -29,13 +29,61 @@ const MACHINE: MembersOf<TemplateContext['machine']> = {
   product: LEAF,
 };
 
+const listOf = (members: { readonly [name: string]: Shape }): Shape => ({
+  kind: 'list',
+  element: { kind: 'map', members },
+});
+
+const PEER: MembersOf<PeerContext> = { hostname: LEAF, address: LEAF };
+
+const CERTIFICATE: MembersOf<CertificateContext> = {
+  name: LEAF,
+  commonName: LEAF,
+  organizations: { kind: 'list', element: LEAF },
+  dns: { kind: 'list', element: LEAF },
+  addresses: { kind: 'list', element: LEAF },
+  certificateFile: LEAF,
+  keyFile: LEAF,
+  url: LEAF,
+  certificate: LEAF,
+  key: LEAF,
+};
+
+const AUTHORITY: MembersOf<IdentityContext['authorities'][number]> = {
+  name: LEAF,
+  file: LEAF,
+  certificate: LEAF,
+};
+
+const SERVICE_ACCOUNTS: MembersOf<IdentityContext['serviceAccounts']> = {
+  publicKeyFile: LEAF,
+  privateKeyFile: LEAF,
+  publicKey: LEAF,
+  privateKey: LEAF,
+};
+
+const IDENTITY: MembersOf<IdentityContext> = {
+  kind: LEAF,
+  delivery: LEAF,
+  nodeName: LEAF,
+  certificates: listOf(CERTIFICATE),
+  authorities: listOf(AUTHORITY),
+  serviceAccounts: { kind: 'map', members: SERVICE_ACCOUNTS },
+};
+
 const CLUSTER: MembersOf<NonNullable<TemplateContext['cluster']>> = {
   name: LEAF,
   apiServer: LEAF,
+  apiServerHost: LEAF,
+  apiServerPort: LEAF,
   podNetwork: LEAF,
   serviceNetwork: LEAF,
+  serviceIP: LEAF,
   dnsServiceIP: LEAF,
   dnsDomain: LEAF,
+  controllers: listOf(PEER),
+  etcd: listOf(PEER),
+  etcdEndpoints: { kind: 'list', element: LEAF },
 };
 
 const SERVER: MembersOf<TemplateContext['server']> = { address: LEAF, url: LEAF };
@@ -50,6 +98,7 @@ export function rootShape(parameters: Parameters): Shape {
     configUrl: LEAF,
     reportUrl: LEAF,
     assetsUrl: LEAF,
+    identity: { kind: 'map', members: IDENTITY },
     parameters: {
       kind: 'map',
       members: Object.fromEntries(

@@ -7,6 +7,7 @@ import { type OpenCatalogOptions, openCatalog } from '../../src/catalog/catalog-
 import type { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { Catalog } from '../../src/machine/role.ts';
+import { kernelOf } from '../support/kernel-boot.ts';
 
 async function fixture(t: Test) {
   const parent = await mkdtemp(join(tmpdir(), 'tb-hold-'));
@@ -84,7 +85,7 @@ t.test(
   async (t) => {
     const { open, machines, dir } = await fixture(t);
     const holder = await open();
-    const kernel = () => holder.current().roles.get('worker')?.boot.kernel.text;
+    const kernel = () => kernelOf(holder.current(), 'worker');
     for (const letter of ['x', 'y', 'z']) {
       await writeFile(join(dir, 'worker/role.yaml'), `boot: { kernel: /assets/${letter} }\n`);
       await holder.refresh();
@@ -145,7 +146,7 @@ t.test('an edit is seen without anybody asking, also after the folder came back'
   t.equal((await swap).defaultRole, 'worker');
   swap = nextSwap();
   await writeFile(join(dir, 'worker/role.yaml'), 'boot: { kernel: /assets/z }\n');
-  t.equal((await swap).roles.get('worker')?.boot.kernel.text, '/assets/z', 'in a folder that is new');
+  t.equal(kernelOf(await swap, 'worker'), '/assets/z', 'in a folder that is new');
   await holder.close();
 });
 
@@ -160,7 +161,7 @@ t.test('the watch alone sees an edit in a folder that came later', async (t) => 
     const swap = nextSwap();
     await mkdir(join(dir, 'later'), { recursive: true });
     await writeFile(join(dir, 'later/role.yaml'), `boot: { kernel: /assets/${letter} }\n`);
-    t.equal((await swap).roles.get('later')?.boot.kernel.text, `/assets/${letter}`);
+    t.equal(kernelOf(await swap, 'later'), `/assets/${letter}`);
   }
 });
 

@@ -9,6 +9,7 @@ import { formatProblem } from '../../src/errors.ts';
 import { formatIpv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { checkRoleTemplates } from '../../src/render/check-templates.ts';
+import { kernelBootOf } from '../support/kernel-boot.ts';
 
 const FIXTURE = join(import.meta.dirname, '../fixtures/profiles');
 const noCheck = () => [];
@@ -57,9 +58,9 @@ t.test('a sound folder becomes a catalog', async (t) => {
   ]);
   const worker = catalog?.roles.get('worker');
   const file = join(FIXTURE, 'worker/role.yaml');
-  t.same(worker?.boot.kernel, { file, text: '/assets/{{parameters.image}}/vmlinuz', line: 3 });
+  t.same(kernelBootOf(worker)?.kernel, { file, text: '/assets/{{parameters.image}}/vmlinuz', line: 3 });
   t.same(
-    worker?.boot.cmdline.map((source) => [source.text, source.line]),
+    kernelBootOf(worker)?.cmdline.map((source) => [source.text, source.line]),
     [
       ['quiet', 7],
       ['cloud-config-url={{configUrl}}\n', 9],
@@ -188,7 +189,7 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a role without boot',
       role('description: x\n'),
       [
-        'worker/role.yaml:1:1: the file: the key "boot" is missing; expected a map with the keys kernel, initrd, cmdline',
+        'worker/role.yaml:1:1: the file: the key "boot" is missing; expected a map with the keys kernel, initrd, cmdline, or one of local, hold',
       ],
     ],
     ['an empty role', role(''), ['worker/role.yaml:1:1: the file is empty; it needs: boot']],
@@ -254,7 +255,7 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a role that is broken is not unknown too',
       role('boot: 1\n'),
       [
-        'worker/role.yaml:1:7: "boot": expected a map with the keys kernel, initrd, cmdline; got the number 1',
+        'worker/role.yaml:1:7: "boot": expected a map with the keys kernel, initrd, cmdline, or one of local, hold; got the number 1',
       ],
     ],
     [

@@ -8,6 +8,7 @@ import { createSessionTokens } from '../../src/boot/session-token.ts';
 import type { HttpServer, HttpServerOptions } from '../../src/http/port.ts';
 import { startHttpServer } from '../../src/http/server.ts';
 import { createLoggers } from '../../src/logger.ts';
+import { DEFAULT_CREDENTIALS } from '../../src/machine/identity.ts';
 import type { Role, TemplateSource } from '../../src/machine/role.ts';
 import { buildContext } from '../../src/render/build-context.ts';
 import { createFakeJournal, type FakeJournal } from './fake-journal.ts';
@@ -19,7 +20,12 @@ export function testRole(name = 'worker', config = true): Role {
     name,
     description: 'a role of the tests',
     file: `/profiles/${name}/role.yaml`,
-    boot: { kernel: source('/assets/vmlinuz'), initrd: [source('/assets/initrd')], cmdline: [] },
+    boot: {
+      kind: 'kernel',
+      kernel: source('/assets/vmlinuz'),
+      initrd: [source('/assets/initrd')],
+      cmdline: [],
+    },
     ...(config
       ? {
           config: {
@@ -29,6 +35,8 @@ export function testRole(name = 'worker', config = true): Role {
         }
       : {}),
     identity: 'none',
+    credentials: DEFAULT_CREDENTIALS,
+    partials: new Map(),
     parameters: {},
   };
 }

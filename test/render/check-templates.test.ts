@@ -59,8 +59,9 @@ t.test('what no machine has is found with its place and the nearest name', async
     ['{{quote}}', 1, 3, /`quote` is not called like this/, /\{\{quote text\}\}/],
     ['{{#quote role}}{{/quote}}', 1, 4, /`quote` is not called like this/],
     ['{{each machine.dns}}', 1, 3, /`each` is not called like this/, /#each/],
-    ['{{> header}}', 1, 1, /there are no partials/],
-    ['{{#> layout}}x{{/layout}}', 1, 1, /there are no partials/],
+    ['{{> header}}', 1, 1, /there is no partial `header`/, /profiles\/partials/],
+    ['{{> (default role "x")}}', 1, 1, /a partial is not called like this/, /\{\{> name key=value\}\}/],
+    ['{{#> layout}}x{{/layout}}', 1, 1, /there are no partial blocks/],
     ['{{#*inline "x"}}y{{/inline}}', 1, 1, /there are no inline partials/],
     ['a\n b {{foo', 2, 6, /the template does not parse/],
     ['{{#if role}}\n  {{/each}}', 1, 4, /if doesn't match each/],
@@ -80,6 +81,7 @@ t.test('all templates of a role are checked, and all problems found at once', as
   const broken: Role = {
     ...role,
     boot: {
+      kind: 'kernel',
       kernel: { file: 'role.yaml', text: '/assets/{{image}}', line: 3, column: 11 },
       initrd: [{ file: 'role.yaml', text: '{{parameters.x}}', line: 4 }],
       cmdline: [
@@ -98,4 +100,27 @@ t.test('all templates of a role are checked, and all problems found at once', as
       ['config.hbs', 2, 3],
     ],
   );
+});
+
+function checkWith(text: string, partials: Record<string, string>): readonly string[] {
+  return checkRoleTemplates(
+    roleOf(
+      text,
+      PARAMETERS,
+      new Map(
+        Object.entries(partials).map(([name, body]) => [name, { file: `${name}.hbs`, text: body, line: 1 }]),
+      ),
+    ),
+  ).map(formatProblem);
+}
+
+t.test('partials are checked where they are called, with the values that the call gives', async (t) => {
+  t.strictSame(checkWith('{{> a x=role}}', { a: '{{x}} {{machine.mac}} {{> b}}', b: '{{x}}{{role}}' }), []);
+  t.match(checkWith('{{> a}}', { a: '\n{{x}}' }), [/^a\.hbs:2:3: `x` is not defined/]);
+  t.match(checkWith('{{> a x="1"}}', { a: '{{x.y}}' }), [/^a\.hbs:1:3: `x\.y` is not defined/]);
+  t.match(checkWith('{{> a x=machine.macc}}', { a: '{{x}}' }), [/^config\.hbs:1:9: `machine\.macc`/]);
+  t.match(checkWith('{{> aa}}', { a: '' }), [/no partial `aa`.*did you mean `a`/]);
+  t.match(checkWith('{{> a}}', { a: '{{> b}}', b: '{{> a}}' }), [/`a` calls itself \(a > b > a\)/]);
+  t.match(checkWith('{{> a}}', { a: '{{#if role}}' }), [/^a\.hbs:1:\d+: .*ends inside a block/]);
+  t.match(checkWith('{{> a machine}}', { a: '' }), [/a partial is not called like this/]);
 });

@@ -104,6 +104,7 @@ t.test('machines of one rack have one skeleton, and another serial number makes 
     const changed = {
       ...context,
       configUrl: `http://10.77.0.1/boot/${id}/cloud-config`,
+      reportUrl: `http://10.77.0.1/boot/${id}/report`,
       machine: { ...context.machine, ...changes },
     };
     return skeletonOf(renderTemplate(source, changed), changed);

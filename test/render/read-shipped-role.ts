@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import type { Parameters, Role, TemplateSource } from '../../src/machine/role.ts';
-import type { TemplateContext } from '../../src/render/context.ts';
+import { type Credentials, DEFAULT_CREDENTIALS } from '../../src/machine/identity.ts';
+import type { BootAction, Parameters, Partials, Role, TemplateSource } from '../../src/machine/role.ts';
+import { noIdentity, type TemplateContext } from '../../src/render/context.ts';
 
 /** A role's folder as it ships, read by the plainest means, so that rendering is tested by itself. */
 export function readShippedRole(folder: string, name: string): Role {
@@ -14,14 +15,22 @@ export function readShippedRole(folder: string, name: string): Role {
     return { file, text: String((node as { value: unknown }).value), line, column: col };
   };
   const boot = document.get('boot');
-  if (!isMap(boot)) throw new Error(`${file} has no boot block`);
   const list = (key: string) => {
-    const given = boot.get(key, true);
+    const given = isMap(boot) ? boot.get(key, true) : undefined;
     return isSeq(given) ? given.items.map(source) : [];
   };
+  const action: BootAction = isMap(boot)
+    ? {
+        kind: 'kernel',
+        kernel: source(boot.get('kernel', true)),
+        initrd: list('initrd'),
+        cmdline: list('cmdline'),
+      }
+    : { kind: boot === 'local' ? 'local' : 'hold' };
   const data = document.toJS() as {
     description: string;
     identity: Role['identity'];
+    credentials?: Partial<Credentials>;
     config?: { template: string };
     parameters: Parameters;
   };
@@ -30,7 +39,7 @@ export function readShippedRole(folder: string, name: string): Role {
     name,
     description: data.description,
     file,
-    boot: { kernel: source(boot.get('kernel', true)), initrd: list('initrd'), cmdline: list('cmdline') },
+    boot: action,
     ...(template === undefined
       ? {}
       : {
@@ -40,24 +49,42 @@ export function readShippedRole(folder: string, name: string): Role {
           },
         }),
     identity: data.identity,
-    parameters: data.parameters,
+    credentials: { ...DEFAULT_CREDENTIALS, ...data.credentials },
+    parameters: data.parameters ?? {},
+    partials: readShippedPartials(folder),
   };
 }
 
+function readShippedPartials(folder: string): Partials {
+  const partials = join(folder, 'partials');
+  const names = existsSync(partials) ? readdirSync(partials).toSorted() : [];
+  return new Map(
+    names
+      .filter((name) => name.endsWith('.hbs'))
+      .map((name) => [
+        name.split('.')[0] ?? name,
+        { file: join(partials, name), text: readFileSync(join(partials, name), 'utf8'), line: 1 },
+      ]),
+  );
+}
+
 /** A role made of one template. */
-export function roleOf(template: string, parameters: Parameters = {}): Role {
+export function roleOf(template: string, parameters: Parameters = {}, partials: Partials = new Map()): Role {
   return {
     name: 'test',
     description: '',
     file: 'role.yaml',
     boot: {
+      kind: 'kernel',
       kernel: { file: 'role.yaml', text: '/assets/vmlinuz', line: 3 },
       initrd: [{ file: 'role.yaml', text: '/assets/initrd.img', line: 4 }],
       cmdline: [{ file: 'role.yaml', text: 'console=ttyS0', line: 5 }],
     },
     config: { format: 'cloud-config', template: { file: 'config.hbs', text: template, line: 1 } },
     identity: 'none',
+    credentials: DEFAULT_CREDENTIALS,
     parameters,
+    partials,
   };
 }
 
@@ -80,16 +107,23 @@ export function contextOf(role: Role, changes: Partial<TemplateContext> = {}): T
     parameters: role.parameters,
     cluster: {
       name: 'kubernetes',
-      apiServer: 'https://10.77.0.1:6443',
+      apiServer: 'https://10.77.0.10:6443',
+      apiServerHost: '10.77.0.10',
+      apiServerPort: 6443,
       podNetwork: '10.2.0.0/16',
       serviceNetwork: '10.3.0.0/24',
+      serviceIP: '10.3.0.1',
       dnsServiceIP: '10.3.0.10',
       dnsDomain: 'cluster.local',
+      controllers: [{ hostname: 'master-1', address: '10.77.0.10' }],
+      etcd: [{ hostname: 'master-1', address: '10.77.0.10' }],
+      etcdEndpoints: ['https://10.77.0.10:2379'],
     },
     server: { address: '10.77.0.1', url: 'http://10.77.0.1' },
     configUrl: 'http://10.77.0.1/boot/abc/cloud-config',
     reportUrl: 'http://10.77.0.1/boot/abc/report',
     assetsUrl: 'http://10.77.0.1/assets',
+    identity: noIdentity('node-123456'),
     ...changes,
   };
 }

@@ -23,6 +23,7 @@ function bootRole(
   return {
     ...roleOf('', parameters),
     boot: {
+      kind: 'kernel',
       kernel: source(boot.kernel ?? '/assets/vmlinuz', 0),
       initrd: (boot.initrd ?? ['/assets/initrd.img']).map(source),
       cmdline: (boot.cmdline ?? []).map(source),

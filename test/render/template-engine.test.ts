@@ -1,6 +1,6 @@
 import t from 'tap';
 import { TinderboxError } from '../../src/errors.ts';
-import type { Parameters } from '../../src/machine/role.ts';
+import type { Parameters, Partials } from '../../src/machine/role.ts';
 import { renderTemplate } from '../../src/render/template-engine.ts';
 import { contextOf, roleOf } from './read-shipped-role.ts';
 
@@ -127,4 +127,41 @@ t.test('a helper registered by somebody else does not reach the roles', async (t
   t.teardown(() => Handlebars.unregisterHelper('elsewhere'));
   t.throws(() => render('{{elsewhere 1}}'), { code: 'invalid-template' });
   t.notOk('quote' in Handlebars.helpers);
+});
+
+const partialsOf = (texts: Record<string, string>): Partials =>
+  new Map(
+    Object.entries(texts).map(([name, text]) => [name, { file: `partials/${name}.hbs`, text, line: 1 }]),
+  );
+
+t.test(
+  'a partial on a line of its own is moved to its place, line by line, and sees what the template sees',
+  async (t) => {
+    const role = roleOf(
+      '',
+      {},
+      partialsOf({
+        unit: '[Unit]\nDescription={{what}} of {{machine.hostname}}\n{{> tail}}\n',
+        tail: '# {{role}}\n',
+      }),
+    );
+    const source = { file: 'f.hbs', text: 'content: |\n  {{> unit what="kubelet"}}\nend: 1\n', line: 1 };
+    t.equal(
+      renderTemplate(source, contextOf(role), role.partials),
+      'content: |\n  [Unit]\n  Description=kubelet of node-123456\n  # test\nend: 1\n',
+    );
+  },
+);
+
+t.test('what fails in a partial is said with its place there', async (t) => {
+  const partials = partialsOf({ outer: 'a\n{{> inner}}\n', inner: '\n\n{{cluster.nothing}}' });
+  const source = { file: 'f.hbs', text: 'x\n{{> outer}}', line: 1 };
+  t.throws(() => renderTemplate(source, contextOf(roleOf('')), partials), {
+    code: 'invalid-template',
+    message: /^partials\/inner\.hbs:3:\d+: `nothing` is not defined/,
+  });
+  const argument = { file: 'f.hbs', text: '{{> inner x=parameters.typo}}', line: 1 };
+  t.throws(() => renderTemplate(argument, contextOf(roleOf('')), partialsOf({ inner: '{{x}}' })), {
+    message: /`typo` is not defined/,
+  });
 });

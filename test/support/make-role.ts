@@ -1,3 +1,4 @@
+import { DEFAULT_CREDENTIALS } from '../../src/machine/identity.ts';
 import type { Parameters, Role, TemplateSource } from '../../src/machine/role.ts';
 
 /** A role without a configuration; its templates are texts. */
@@ -8,8 +9,15 @@ export function makeRole(name: string, parameters: Parameters = {}): Role {
     name,
     description: `the role ${name}`,
     file,
-    boot: { kernel: source('/assets/vmlinuz'), initrd: [source('/assets/initrd.gz')], cmdline: [] },
+    boot: {
+      kind: 'kernel',
+      kernel: source('/assets/vmlinuz'),
+      initrd: [source('/assets/initrd.gz')],
+      cmdline: [],
+    },
     identity: 'none',
+    credentials: DEFAULT_CREDENTIALS,
     parameters,
+    partials: new Map(),
   };
 }
