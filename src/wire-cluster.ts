@@ -6,6 +6,8 @@ import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { BootEvent } from './machine/event.ts';
+import type { MachineFacts } from './machine/facts.ts';
+import type { Ipv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { BootSession } from './machine/session.ts';
 import { stageReached } from './machine/stage.ts';
@@ -25,7 +27,7 @@ export interface ClusterWiring {
 }
 
 export interface ClusterWatch extends AsyncDisposable, Pick<NodeWatcher, 'deleteNode' | 'status' | 'nodes'> {
-  /** The Nodes that are this machine now. */
+  /** The Nodes that are this machine, also one that has become something else; to be asked before it is forgotten. */
   nodesOf(mac: Mac): readonly NodeState[];
   stop(): Promise<void>;
 }
@@ -85,9 +87,14 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     if (stage !== undefined && stageReached(stage, 'script')) schedule();
   }
 
-  function compare(): void {
+  function joining(): Map<Mac, JoiningMachine> {
     const machines = new Map<Mac, JoiningMachine>();
     for (const machine of journal.joiningMachines()) machines.set(machine.session.mac, machine);
+    return machines;
+  }
+
+  function compare(): void {
+    const machines = joining();
     const { claims, contested } = layNodes(machines);
     const before = told;
     told = new Map();
@@ -191,9 +198,12 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     status: () => watcher.status(),
     nodes: () => watcher.nodes(),
     nodesOf(mac) {
-      const machines = new Map<Mac, JoiningMachine>();
-      for (const machine of journal.joiningMachines()) machines.set(machine.session.mac, machine);
-      const index = indexMachines(candidatesOf(machines), (address) => journal.macAt(address));
+      const machines = joining();
+      const candidates = [...candidatesOf(machines)];
+      // Its role may be another one by now, and its Node still be there.
+      const other = machines.has(mac) ? undefined : journal.machine(mac);
+      if (other !== undefined) candidates.push(candidateOf(other, other.hostname));
+      const index = indexMachines(candidates, (address) => journal.macAt(address));
       return [...watcher.nodes().values()].filter((node) => matchNode(node, index).mac === mac);
     },
     stop,
@@ -202,14 +212,18 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
 }
 
 function* candidatesOf(machines: ReadonlyMap<Mac, JoiningMachine>): Iterable<MatchCandidate> {
-  for (const [mac, { facts, session }] of machines) {
-    yield {
-      mac,
-      ...(facts.uuid === undefined ? {} : { uuid: facts.uuid }),
-      ...(session.hostname === undefined ? {} : { hostname: session.hostname }),
-      addresses: [session.address, facts.address].filter((address) => address !== undefined),
-    };
+  for (const { facts, session } of machines.values()) {
+    yield candidateOf(facts, session.hostname, session.address);
   }
+}
+
+function candidateOf({ mac, uuid, address }: MachineFacts, hostname?: string, booted?: Ipv4): MatchCandidate {
+  return {
+    mac,
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(hostname === undefined ? {} : { hostname }),
+    addresses: [booted, address].filter((one) => one !== undefined),
+  };
 }
 
 /** "last seen active 3m4s ago" is the same trouble a minute later. */
