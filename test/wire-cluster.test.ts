@@ -72,10 +72,10 @@ async function setUp(
 }
 
 /** All Nodes are looked at together: when another machine's, put last, made that ready, the others were looked at. */
-async function settled({ api, boot, stage }: Awaited<ReturnType<typeof setUp>>): Promise<void> {
-  const marker = '52:54:00:00:ff:ff' as Mac;
-  boot(marker, { ...worker, hostname: 'marker' }, { mac: marker, uuid: '' });
-  api.putNode('marker', { bootId: 'marker' });
+async function settled({ api, boot, stage }: Awaited<ReturnType<typeof setUp>>, number = 0): Promise<void> {
+  const marker = `52:54:00:00:ff:${number.toString(16).padStart(2, '0')}` as Mac;
+  boot(marker, { ...worker, hostname: `marker-${number}` }, { mac: marker, uuid: '' });
+  api.putNode(`marker-${number}`, { bootId: 'marker' });
   await until(() => stage(marker) === 'ready');
 }
 
@@ -119,11 +119,11 @@ t.test('heartbeats, and reasons that differ in their numbers only, are told once
   const { api, boot, told, watching } = site;
   await watching();
   boot();
-  for (let second = 1; second < 30; second++) {
+  for (let second = 1; second < 10; second++) {
     const message = `PLEG is not healthy: pleg was last seen active ${second}m${second}.5s ago`;
     api.putNode('node-1', { ready: false, bootId: 'b1', message });
+    await settled(site, second);
   }
-  await settled(site);
   t.same(told(), ['node.not-ready']);
 });
 

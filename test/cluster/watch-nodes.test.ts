@@ -373,7 +373,8 @@ t.test('a watcher that is stopped while it connects is stopped', async (t) => {
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   t.teardown(() => silent.close());
   const { port } = silent.address() as { port: number };
-  const { watcher, log, changes } = watch(t, { url: `https://127.0.0.1:${port}` });
+  const times = { connectTime: 3_600_000 };
+  const { watcher, log, changes } = watch(t, { url: `https://127.0.0.1:${port}` }, { times });
   await until(() => sockets.size === 1);
   await watcher.stop();
   await until(() => sockets.size === 0);
