@@ -1,23 +1,22 @@
-import { execFileSync, spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Identity } from '../../src/machine/identity.ts';
+import { formatIpv4 } from '../../src/machine/ipv4.ts';
 import { CERTIFICATE_PROFILES } from '../../src/pki/certificate-profiles.ts';
-import type { IdentityContext } from '../../src/render/context.ts';
-import { renderTemplate } from '../../src/render/template-engine.ts';
-import { fileOf } from './support/cloud-config.ts';
-import { parseConfig, roleContext, shippedRole } from './support/render-role.ts';
+import { entitledCertificates, findEntitlement } from '../../src/pki/entitled-certificates.ts';
+import type { CertificateContext } from '../../src/render/context.ts';
+import { CONTROLLER, FACTS, makeFolder, open } from '../pki/support/make-cluster.ts';
+import {
+  DASH,
+  type Machine,
+  makeMachine as machineIn,
+  makeBusybox,
+  runGetCertificates,
+  type Shell,
+} from './support/run-get-certificates.ts';
 import { sampleIdentity } from './support/sample-identity.ts';
 import { type Answer, makeAuthority, openssl, startSigningServer } from './support/signing-server.ts';
 
@@ -28,106 +27,21 @@ const ETCD = makeAuthority(FOLDER, 'etcd');
 const FRONT = makeAuthority(FOLDER, 'front-proxy');
 const AUTHORITIES = { kubernetes: OURS, etcd: ETCD, 'front-proxy': FRONT };
 
-/** A machine's file system, as far as the script sees it. */
-interface Machine {
-  readonly root: string;
-  path(path: string): string;
-  read(path: string): string;
-}
-
 const NODE_KEY = '/etc/kubernetes/pki/kubelet.key';
 const NODE_CERTIFICATE = '/etc/kubernetes/pki/kubelet.crt';
 
-function makeMachine(): Machine {
-  const root = mkdtempSync(join(FOLDER, 'machine-'));
-  const path = (path: string) => join(root, path);
-  mkdirSync(path('/etc/kubernetes/pki/etcd'), { recursive: true });
-  for (const [name, file] of [
-    ['kubernetes', 'ca.crt'],
-    ['etcd', 'etcd/ca.crt'],
-    ['front-proxy', 'front-proxy-ca.crt'],
-  ] as const) {
-    writeFileSync(path(`/etc/kubernetes/pki/${file}`), AUTHORITIES[name].certificate);
-  }
-  return { root, path, read: (file) => readFileSync(path(file), 'utf8') };
-}
-
-/** Busybox alone, and what an image must bring besides: as in a machine that has no coreutils. */
-const BUSYBOX = join(FOLDER, 'busybox');
-mkdirSync(BUSYBOX);
-execFileSync('busybox', ['--install', '-s', BUSYBOX]);
-for (const program of ['openssl', 'curl']) {
-  rmSync(join(BUSYBOX, program), { force: true });
-  symlinkSync(execFileSync('which', [program], { encoding: 'utf8' }).trim(), join(BUSYBOX, program));
-}
-
-const SHELLS: readonly (readonly [string, readonly string[], string])[] = [
-  ['dash', ['dash'], '/usr/bin:/bin'],
-  ['busybox', ['busybox', 'sh'], BUSYBOX],
-];
-const [[, DASH, DASH_PATH]] = SHELLS as [(typeof SHELLS)[0]];
-
-interface Run {
-  readonly status: number | null;
-  readonly output: string;
-  /** Seconds that it would have slept, in order. */
-  readonly slept: readonly string[];
-}
-
-const TEMPLATE = {
-  file: 'test.hbs',
-  text: '#cloud-config\nwrite_files:\n  {{> identity-script without="kube-proxy"}}\n',
-  line: 1,
-};
-
-/** The script as it would be on the machine, with its files under the machine's root. */
-function scriptFor(machine: Machine, url: string, identity: IdentityContext): string {
-  const role = shippedRole('worker');
-  const move = (path: string) => machine.path(path);
-  const moved: IdentityContext = {
-    ...identity,
-    authorities: identity.authorities.map((authority) => ({ ...authority, file: move(authority.file) })),
-    certificates: identity.certificates.map((certificate) => ({
-      ...certificate,
-      certificateFile: move(certificate.certificateFile),
-      keyFile: move(certificate.keyFile),
-      url: `${url}/boot/abc/csr?name=${certificate.name}`,
-    })),
-  };
-  const context = { ...roleContext(role, { identity: moved }), reportUrl: `${url}/boot/abc/report` };
-  const text = renderTemplate(TEMPLATE, context, role.partials);
-  return fileOf(parseConfig(text), '/opt/tinderbox/get-certificates');
-}
-
-interface RunOptions {
-  readonly kind?: Identity;
-  readonly shell?: readonly string[];
-  /** Where programs are looked for. */
-  readonly path?: string;
-}
-
-/** Never sleeps; what would wait for ever ends after a few times. */
-async function run(
+const makeMachine = () =>
+  machineIn(FOLDER, {
+    kubernetes: OURS.certificate,
+    etcd: ETCD.certificate,
+    'front-proxy': FRONT.certificate,
+  });
+const SHELLS = [DASH, makeBusybox(FOLDER)];
+const run = (
   machine: Machine,
   url: string,
-  { kind = 'worker', shell = DASH, path = DASH_PATH }: RunOptions = {},
-): Promise<Run> {
-  const nights = machine.path('/slept');
-  writeFileSync(nights, '');
-  const sleep = `sleep() { echo "$1" >>'${nights}'; if [ "$(wc -l <'${nights}')" -ge 6 ]; then exit 9; fi; }\n`;
-  const script = scriptFor(machine, url, sampleIdentity({ kind })).replace('set -u\n', `set -u\n${sleep}`);
-  writeFileSync(machine.path('/get-certificates'), script);
-  mkdirSync(machine.path('/tmp'), { recursive: true });
-  const [program = '', ...args] = shell;
-  const child = spawn(program, [...args, machine.path('/get-certificates')], {
-    env: { PATH: path, TMPDIR: machine.path('/tmp') },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { status, output, slept: readFileSync(nights, 'utf8').trim().split('\n').filter(Boolean) };
-}
+  { kind = 'worker', shell = DASH }: { readonly kind?: Identity; readonly shell?: Shell } = {},
+) => runGetCertificates(machine, url, sampleIdentity({ kind }), shell);
 
 const sign: Answer = ({ path, body }, response) => {
   const name = new URL(path, 'http://x').searchParams.get('name');
@@ -160,12 +74,13 @@ const leftovers = (machine: Machine) =>
     encoding: 'utf8',
   });
 
-for (const [name, shell, path] of SHELLS) {
+for (const shell of SHELLS) {
+  const { name } = shell;
   t.test(`${name}: a machine makes its key and gets a certificate, once`, async (t) => {
     const machine = makeMachine();
     const server = await startSigningServer([sign]);
     t.teardown(() => server.close());
-    const first = await run(machine, server.url, { shell, path });
+    const first = await run(machine, server.url, { shell });
     t.equal(first.status, 0, first.output);
     t.strictSame(
       server.posts.map(({ path, contentType }) => [path, contentType]),
@@ -193,7 +108,7 @@ for (const [name, shell, path] of SHELLS) {
     t.equal(leftovers(machine), '');
 
     const [key, certificate] = [machine.read(NODE_KEY), machine.read(NODE_CERTIFICATE)];
-    const second = await run(machine, server.url, { shell, path });
+    const second = await run(machine, server.url, { shell });
     t.equal(second.status, 0, second.output);
     t.equal(server.posts.length, 1);
     t.strictSame([machine.read(NODE_KEY), machine.read(NODE_CERTIFICATE)], [key, certificate]);
@@ -213,7 +128,7 @@ for (const [name, shell, path] of SHELLS) {
       ];
       const server = await startSigningServer(answers);
       t.teardown(() => server.close());
-      const { status: code, output, slept } = await run(machine, server.url, { shell, path });
+      const { status: code, output, slept } = await run(machine, server.url, { shell });
       t.equal(code, 0, output);
       t.strictSame(slept, ['1', '2', '4', '8', '16']);
       t.match(output, 'no certificate node yet (status 503: one moment); trying again in 1 s');
@@ -227,7 +142,7 @@ for (const [name, shell, path] of SHELLS) {
     const other = makeMachine();
     const stranger = await startSigningServer([sign]);
     t.teardown(() => stranger.close());
-    await run(other, stranger.url, { shell, path });
+    await run(other, stranger.url, { shell });
     const table: readonly [string, Answer, string][] = [
       [
         'a refusal',
@@ -252,7 +167,7 @@ for (const [name, shell, path] of SHELLS) {
     for (const [what, answer, sentence] of table) {
       const machine = makeMachine();
       const server = await startSigningServer([answer]);
-      const { status: code, output, slept } = await run(machine, server.url, { shell, path });
+      const { status: code, output, slept } = await run(machine, server.url, { shell });
       await server.close();
       t.equal(code, 1, `${what}: ${output}`);
       t.strictSame(slept, [], what);
@@ -375,3 +290,43 @@ t.test('an authority in the middle of a chain is trusted as Kubernetes trusts it
   t.equal(code, 0, output);
   t.equal(machine.read(NODE_CERTIFICATE).match(/BEGIN CERTIFICATE/g)?.length, 2);
 });
+
+t.test(
+  'what a machine asks for is exactly what Tinderbox certifies, for every certificate there is',
+  async (t) => {
+    const authorities = await open(makeFolder(t));
+    for (const facts of [FACTS, CONTROLLER, { ...FACTS, identity: 'etcd' as const }]) {
+      const entitlements = entitledCertificates(facts);
+      const sample = sampleIdentity({ kind: facts.identity, hostname: facts.hostname });
+      const identity = {
+        ...sample,
+        certificates: entitlements.map(({ name, subject, names }) => ({
+          ...(sample.certificates.find((one) => one.name === name) as CertificateContext),
+          ...subject,
+          dns: names.dns,
+          addresses: names.addresses.map(formatIpv4),
+        })),
+      };
+      const machine = machineIn(FOLDER, {
+        kubernetes: authorities.trustOf('kubernetes'),
+        etcd: authorities.trustOf('etcd'),
+        'front-proxy': authorities.trustOf('front-proxy'),
+      });
+      const answer: Answer = ({ path, body }, response) => {
+        const name = new URL(path, 'http://x').searchParams.get('name') ?? '';
+        authorities.signRequest(body, findEntitlement(entitlements, name)).then(
+          ({ certificatePem }) => response.end(certificatePem),
+          (error: Error) => response.writeHead(403).end(error.message),
+        );
+      };
+      const server = await startSigningServer([answer]);
+      const { status: code, output } = await runGetCertificates(machine, server.url, identity);
+      await server.close();
+      t.equal(code, 0, `${facts.identity}: ${output}`);
+      t.equal(
+        output.match(/is certified/g)?.length,
+        entitlements.length - (facts.identity === 'etcd' ? 0 : 1),
+      );
+    }
+  },
+);
