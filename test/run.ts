@@ -27,6 +27,7 @@ const TEST_PACKAGES = [
   'kea-admin',
   'nmap',
   'openssl',
+  'python3',
   'shellcheck',
   'systemd',
   'tcpdump',
