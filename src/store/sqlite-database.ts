@@ -209,8 +209,10 @@ export function createSqliteDatabase(
       setSynced(false);
       writeHistory.immediate(batch);
     }),
-    releaseOf: guarded(file, releases.releaseOf),
-    certificateOf: guarded(file, releases.certificateOf),
+    releaseOf: guarded(file, (sessionId: number) => releases.releaseOf(sessionId)),
+    certificateOf: guarded(file, (...args: Parameters<SqliteReleases['certificateOf']>) =>
+      releases.certificateOf(...args),
+    ),
     beginRelease: guarded(file, (...args: Parameters<SqliteReleases['beginRelease']>) => {
       setSynced(true);
       return releases.beginRelease(...args);
