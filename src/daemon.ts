@@ -21,6 +21,8 @@ import { startServers } from './start-servers.ts';
 import { createJournal } from './store/journal.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { openStore } from './store/sqlite-store.ts';
+import { startClusterOn } from './wire-cluster.ts';
+import { watcherCredentials } from './wire-credentials.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -76,6 +78,18 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     journal.sessionById(id),
   );
 
+  const cluster =
+    authorities === undefined
+      ? undefined
+      : startClusterOn({
+          config,
+          journal,
+          logger: loggers.cluster,
+          now,
+          credentials: () => watcherCredentials(authorities),
+        });
+  if (cluster !== undefined) stack.use(cluster);
+
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
@@ -88,6 +102,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     leases,
     sessionTokens,
     authorities,
+    cluster,
     loopWatch,
     loggers,
     now,

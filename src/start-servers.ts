@@ -12,6 +12,7 @@ import { startTftpServer } from './servers/tftp.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { Journal, LeaseBook, Store } from './store/port.ts';
 import { startAdminOn } from './wire-admin.ts';
+import type { ClusterWatch } from './wire-cluster.ts';
 import { type DhcpSockets, type DoWithout, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
 
@@ -23,6 +24,8 @@ export interface DaemonParts {
   readonly journal: Journal;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
+  /** What the API server says of Nodes; undefined as authorities are. */
+  readonly cluster: ClusterWatch | undefined;
   readonly leases: LeaseBook;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;

@@ -1,12 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { addAddress, addBridge, addVethPair, createNamespace, joinBridge } from '../../src/lab/namespace.ts';
+import {
+  addAddress,
+  addBridge,
+  addVethPair,
+  createNamespace,
+  joinBridge,
+  stopProcess,
+} from '../../src/lab/namespace.ts';
+import { runProgram } from '../../src/lab/run-program.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import { exportKey } from '../../src/pki/authority-files.ts';
 import { makeAuthority } from '../../src/pki/make-authority.ts';
+import type { Authorities } from '../../src/pki/port.ts';
 import {
+  CONTROLLER,
+  entitlement,
   makeFolder,
   makeForeignAuthority,
   makeRequest,
@@ -14,6 +26,7 @@ import {
   openssl,
   smallKeys,
 } from '../pki/support/make-cluster.ts';
+import { ip } from '../support/make-environment.ts';
 import { askScript, curl } from './support/curl.ts';
 import { CONFIG, createSite, ROLE, type Site, waitUntil } from './support/daemon-site.ts';
 
@@ -30,6 +43,8 @@ await namespace.run(['sh', '-c', 'echo 4096 8192 8192 > /proc/sys/net/ipv4/tcp_w
 await machine.run(['sh', '-c', 'echo 4096 8192 8192 > /proc/sys/net/ipv4/tcp_rmem']);
 
 const MAC = '52:54:00:12:34:56';
+/** The address that a machine of the profiles has first. */
+const FIRST = ['--interface', '10.77.0.50'];
 const OTHER = '52:54:00:12:34:57';
 const CLUSTER = `${CONFIG}cluster: { apiServer: 'https://10.77.0.1:6443' }\n`;
 const MACHINES = `machines:
@@ -85,10 +100,14 @@ function post(session: string, name: string, file: string) {
 }
 
 /** Authorities that were made before, with keys that are made in no time. */
+async function makeAuthorities(site: Site): Promise<Authorities> {
+  mkdirSync(join(site.folder, 'var'), { mode: 0o700 });
+  return open(join(site.folder, 'var'));
+}
+
 async function createClusterSite(files: Record<string, string> = FILES): Promise<Site> {
   const site = await createSite(namespace, files);
-  mkdirSync(join(site.folder, 'var'), { mode: 0o700 });
-  await open(join(site.folder, 'var'));
+  await makeAuthorities(site);
   return site;
 }
 
@@ -198,6 +217,50 @@ await t.test('a machine makes a key, and joins with the certificate that it is g
   t.match(next.log(), /"level":40.*second key/);
 });
 
+/** The path of a file with this text. */
+function write(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+await t.test('a machine becomes ready through the Node that it creates with its certificate', async (t) => {
+  await using site = await createSite(namespace, FILES);
+  const authorities = await makeAuthorities(site);
+  const server = entitlement('kube-apiserver', { ...CONTROLLER, addresses: [ip('10.77.0.1')] });
+  const { certificatePem, keyPem } = await authorities.issue(server);
+  const ca = write('cluster.crt', authorities.trustOf('kubernetes'));
+  const api = namespace.spawn([
+    process.execPath,
+    fileURLToPath(new URL('../support/api-server.ts', import.meta.url)),
+    '--listen=10.77.0.1:6443',
+    `--ca=${ca}`,
+    `--certificate=${write('api.crt', certificatePem)}`,
+    `--key=${write('api.key', keyPem)}`,
+  ]);
+  t.teardown(() => stopProcess(api));
+  await site.serve();
+  const { session } = await askScript(machine, MAC);
+  await curl(machine, `${session}/cloud-config`);
+  const { file: request, key } = writeRequest();
+  const certificate = write('joins.crt', (await post(session, 'node', request)).body);
+  t.equal((await curl(machine, `${session}/report`, '--data', 'stage=booted')).status, 200);
+  const body = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'node-1' },
+    status: { conditions: [{ type: 'Ready', status: 'True' }], nodeInfo: { bootID: 'b1' } },
+  });
+  const mutual = ['--cacert', ca, '--cert', certificate, '--key', key, '--json', body];
+  await waitUntil('the API server takes the Node', async () => {
+    const { status } = await curl(machine, 'https://10.77.0.1:6443/api/v1/nodes', ...mutual);
+    return status === 201 || status === 409;
+  });
+  await waitUntil('the session is ready', async () =>
+    (await eventsOf(site)).some(({ kind, stage }) => kind === 'node.ready' && stage === 'ready'),
+  );
+  t.match((await site.run('machines', MAC)).stdout, /Node node-1 is Ready/);
+});
+
 await t.test('killed at once after its answer, the daemon still knows whom it gave what', async (t) => {
   await using site = await createClusterSite();
   for (let round = 0; round < 3; round++) {
@@ -223,20 +286,25 @@ await t.test('issued keys are released once: a slow reader resumes, a second is 
   t.match(await post(session, 'node', writeRequest().file), { status: 403, body: /issued with its conf/ });
   t.equal((await curl(machine, `${session}/cloud-config`, '--head')).status, 404, 'HEAD gets nothing');
 
-  const file = join(folder, 'issued');
-  const here = ['--interface', '10.77.0.50', '--output', file];
-  const slow = curl(machine, `${session}/cloud-config`, ...here, '--limit-rate', '20k', '--max-time', '3');
-  await waitUntil('it has begun', () => existsSync(file) && statSync(file).size > 0);
+  // A reader that stands still after some of it, and is killed.
+  const file = join(folder, 'begun');
+  const path = new URL(`${session}/cloud-config`).pathname;
+  const script20k = `exec 3<>/dev/tcp/10.77.0.1/80; printf 'GET ${path} HTTP/1.1\\r\\nHost: t\\r\\n\\r\\n' >&3
+    head -c 20000 <&3 >${file}.part; mv ${file}.part ${file}; exec sleep infinity`;
+  const reader = machine.spawn(['bash', '-c', script20k]);
+  await waitUntil('it has read some', () => existsSync(file));
   const other = await curl(machine, `${session}/cloud-config`, '--interface', '10.77.0.51');
   t.match(other, { status: 403, body: /to another address/ });
   t.notMatch(other.body, /#cloud-config/);
-  t.equal((await slow).status, 200);
-  const part = statSync(file).size;
-  t.ok(part < 200_000, `it broke off after ${part} bytes`);
-  const rest = await curl(machine, `${session}/cloud-config`, ...here, '--continue-at', '-');
+  await stopProcess(reader);
+  await waitUntil('that is noticed', async () =>
+    (await eventsOf(site)).some(({ answered }) => answered === 'the connection was lost'),
+  );
+  const begun = readFileSync(file, 'latin1').split('\r\n\r\n').slice(1).join('\r\n\r\n');
+  const rest = await curl(machine, `${session}/cloud-config`, ...FIRST, '--range', `${begun.length}-`);
   t.equal(rest.status, 206);
-  const config = readFileSync(file, 'utf8');
-  t.ok(statSync(file).size > 200_000);
+  const config = begun + rest.body;
+  t.ok(config.length > 200_000);
 
   for (const [name, value] of [
     ['ca', 'ca.crt'],
@@ -251,7 +319,7 @@ await t.test('issued keys are released once: a slow reader resumes, a second is 
     openssl('pkey', '-in', join(folder, 'issued.key'), '-pubout'),
   );
 
-  const second = await curl(machine, `${session}/cloud-config`, '--interface', '10.77.0.50');
+  const second = await curl(machine, `${session}/cloud-config`, ...FIRST);
   t.match(second, { status: 410, body: /not given again/ });
   const alarms = (await eventsOf(site)).filter(({ kind }) => kind === 'security.alarm');
   t.match(alarms, [{ answered: /by a second address/ }, { answered: /asked for again/ }]);
@@ -259,9 +327,9 @@ await t.test('issued keys are released once: a slow reader resumes, a second is 
   daemon.signal('SIGKILL');
   await daemon.ended;
   const next = await site.serve();
-  t.equal((await curl(machine, `${session}/cloud-config`, '--interface', '10.77.0.50')).status, 410);
+  t.equal((await curl(machine, `${session}/cloud-config`, ...FIRST)).status, 410);
   const again = await askScript(machine, MAC);
-  t.equal((await curl(machine, `${again.session}/cloud-config`, '--interface', '10.77.0.50')).status, 200);
+  t.equal((await curl(machine, `${again.session}/cloud-config`, ...FIRST)).status, 200);
 
   const secret = fileOf(config, '/etc/kubernetes/pki/kubelet.key').split('\n')[3] ?? '';
   t.ok(secret.length > 60);
@@ -272,6 +340,42 @@ await t.test('issued keys are released once: a slow reader resumes, a second is 
   const preview = await site.run('render', MAC);
   t.match(preview.stdout, /SAMPLE/);
   t.notMatch(preview.stdout, /MII[A-Za-z0-9]/);
+});
+
+await t.test('on a full disk nothing is given out, and all of it once there is room', async (t) => {
+  for (const files of [FILES, ISSUED]) {
+    await using site = await createSite(namespace, files);
+    const state = join(site.folder, 'var');
+    mkdirSync(state, { mode: 0o700 });
+    await runProgram(['mount', '-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'none', state]);
+    try {
+      await open(state);
+      const daemon = await site.serve();
+      const { session } = await askScript(machine, MAC);
+      await eventsOf(site);
+      const ask = async (): Promise<number> => {
+        if (files === ISSUED) return (await curl(machine, `${session}/cloud-config`, ...FIRST)).status;
+        return (await post(session, 'node', mine.file)).status;
+      };
+      const mine = writeRequest();
+      const filler = join(state, 'filler');
+      // tmpfs gives out whole pages: the last one is not enough for a transaction.
+      const { bavail, bsize } = statfsSync(state);
+      writeFileSync(filler, Buffer.alloc(bavail * bsize));
+      t.equal(await ask(), 503);
+      t.equal(await ask(), 503);
+      t.match(daemon.log(), /the disk is full|writing .* failed/);
+      rmSync(filler);
+      t.equal(await ask(), 200, 'nothing was half done');
+      await waitUntil('the timeline tells of it', async () =>
+        (await eventsOf(site)).some(({ outcome, answered }) => outcome === 'failed' && answered === '503'),
+      );
+      daemon.signal('SIGTERM');
+      await daemon.ended;
+    } finally {
+      await runProgram(['umount', '--lazy', state]);
+    }
+  }
 });
 
 await t.test('a machine that boots from an image gets a signing token', async (t) => {
