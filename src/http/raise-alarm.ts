@@ -1,3 +1,4 @@
+import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import { type BootRequest, originOf, type RouteDeps } from './answer.ts';
 
@@ -17,13 +18,14 @@ export function raiseAlarm(
 ): void {
   const { mac, cause, what, reasons } = alarm;
   deps.journal.count(`security.alarm.${cause}`);
-  deps.complain(`alarm.${cause}`, 'warn', { mac, asked: request.asked }, what);
+  const address = request.remote === undefined ? 'no IPv4 address' : formatIpv4(request.remote);
+  deps.complain(`alarm.${cause}`, 'warn', { mac, address, asked: request.asked }, what);
   deps.journal.record({
     ...originOf(deps, request),
     kind: 'security.alarm',
     mac,
     outcome: 'noted',
     answered: what,
-    reasons,
+    reasons: [`asked from ${address}`, ...reasons],
   });
 }

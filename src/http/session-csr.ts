@@ -1,4 +1,5 @@
 import { TinderboxError, toTinderboxError } from '../errors.ts';
+import { formatIpv4 } from '../machine/ipv4.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Entitlement, SignedCertificate } from '../pki/port.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
@@ -116,6 +117,7 @@ async function signInTurn(
         ...notes,
         ...plan.reasons,
         ...(before === undefined ? [] : ['given again, since the key is the same']),
+        ...(request.remote === undefined ? [] : [`asked from ${formatIpv4(request.remote)}`]),
         `its key: SHA-256 ${signed.keyFingerprint}`,
       ],
     });

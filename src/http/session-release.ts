@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { MachineFacts } from '../machine/facts.ts';
-import type { Ipv4 } from '../machine/ipv4.ts';
+import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { SignedCertificate } from '../pki/port.ts';
 import type { Release } from '../store/port.ts';
@@ -58,7 +58,7 @@ async function releaseInTurn(
   const held = memory.find(session.id);
   if (held !== undefined) {
     if (held.completed) return gone(deps, request, input, 'it was sent whole');
-    if (held.address !== remote) return elsewhere(deps, request, input);
+    if (held.address !== remote) return elsewhere(deps, request, input, held.address);
     return serve(deps, memory, request, input, held, { isFresh: false });
   }
   try {
@@ -103,7 +103,7 @@ function refuseSecond(
   if (age < 0 || age >= RELEASE_TIME) {
     return gone(deps, request, input, 'it was begun, and its ten minutes are over');
   }
-  return address === remote ? undefined : elsewhere(deps, request, input);
+  return address === remote ? undefined : elsewhere(deps, request, input, address);
 }
 
 interface Made {
@@ -170,7 +170,10 @@ function serve(
     mac,
     outcome: 'answered',
     answered: `${isPart ? `bytes ${start}-${end - 1} of ` : ''}${held.label}, ${size} bytes, released once`,
-    reasons: isFresh ? reasons : [...reasons, 'asked again by the same address, before it was sent whole'],
+    reasons: [
+      ...reasons,
+      `${isFresh ? 'released to' : 'asked again, before it was sent whole, by'} ${formatIpv4(held.address)}`,
+    ],
     stage: 'config',
   });
   const joins = start <= held.reached;
@@ -241,8 +244,8 @@ function gone(deps: RouteDeps, request: BootRequest, input: ReleaseInput, why: s
   );
 }
 
-function elsewhere(deps: RouteDeps, request: BootRequest, input: ReleaseInput): Answer {
-  const why = 'it is being released to another address';
+function elsewhere(deps: RouteDeps, request: BootRequest, input: ReleaseInput, address: Ipv4): Answer {
+  const why = `it is being released to ${formatIpv4(address)}`;
   alarm(
     deps,
     request,

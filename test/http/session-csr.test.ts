@@ -55,12 +55,23 @@ t.test('the same key gets one again, another key nothing but an alarm', async (t
   const { pem } = makeRequest(folder, NODE);
   t.equal((await post(url, pem)).status, 200);
   t.equal((await post(url, pem)).status, 200, 'an answer may be lost');
-  t.match(server.journal.observations.at(-1)?.reasons, [/default/, /given again/, /its key/]);
+  t.match(server.journal.observations.at(-1)?.reasons, [
+    /default/,
+    /given again/,
+    /asked from 127.0.0.1/,
+    /its key/,
+  ]);
   const second = await post(url, makeRequest(folder, NODE).pem);
   t.equal(second.status, 403);
   t.match(second.text, /already, for another key/);
   t.match(server.journal.observations.slice(-2), [
-    { kind: 'security.alarm', outcome: 'noted', mac: MAC, answered: /second key/ },
+    {
+      kind: 'security.alarm',
+      outcome: 'noted',
+      mac: MAC,
+      answered: /second key/,
+      reasons: [/^asked from 127/],
+    },
     { kind: 'http.csr', outcome: 'refused', answered: '403' },
   ]);
   t.equal(server.journal.counters().get('security.alarm.second-key'), 1);

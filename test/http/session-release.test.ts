@@ -115,7 +115,11 @@ t.test('a machine whose download breaks off gets the rest of the same text', asy
   const elsewhere = await statusFrom('127.0.0.2', url);
   t.match(elsewhere, { status: 403, text: /being given to another address/ });
   t.match(server.journal.observations.slice(-2), [
-    { kind: 'security.alarm', answered: /by a second address/ },
+    {
+      kind: 'security.alarm',
+      answered: /by a second address/,
+      reasons: ['asked from 127.0.0.2', /being released to 127\.0\.0\.1/],
+    },
     { kind: 'http.config', outcome: 'refused', answered: '403' },
   ]);
   await hangUp(server, socket);
