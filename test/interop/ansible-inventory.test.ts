@@ -40,9 +40,10 @@ function list(file: string): Listed {
   return JSON.parse(stdout) as Listed;
 }
 
+const role = (identity: string) =>
+  `description: A machine\nidentity: ${identity}\nboot: { kernel: /assets/vmlinuz, cmdline: [quiet] }\n`;
+
 async function makeSite(folder: string): Promise<string> {
-  const role = (identity: string) =>
-    `description: A machine\nidentity: ${identity}\nboot: { kernel: /assets/vmlinuz, cmdline: [quiet] }\n`;
   const files = {
     'tinderbox.yaml':
       'network: { interface: nowhere0 }\ncluster: { name: lab, apiServer: "https://k8s.example.org:6443", ' +
