@@ -4,6 +4,7 @@ import { addAssignCommand } from './assign.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addServeCommand } from './serve.ts';
@@ -25,6 +26,7 @@ const COMMANDS = [
   addAssignCommand,
   addRenderCommand,
   addSimulateCommand,
+  addKubeconfigCommand,
 ];
 
 /** Runs one command line; never throws and never exits by itself. */
