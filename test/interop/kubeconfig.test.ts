@@ -70,7 +70,7 @@ apiVersion: v1
 kind: Config
 preferences: {}
 clusters:
-- name: home   # the old one
+- name: home # the old one
   cluster:
     server: https://home.example.org
 users:
@@ -117,8 +117,8 @@ t.test(
     t.match(view, {
       'current-context': 'home',
       clusters: [{ name: 'home' }, { name: 'lab', cluster: { server: `https://127.0.0.1:${port}` } }],
-      users: [{ name: 'me' }, { name: 'ada@lab' }],
-      contexts: [{ name: 'home' }, { name: 'ada@lab', context: { cluster: 'lab', user: 'ada@lab' } }],
+      users: [{ name: 'ada@lab' }, { name: 'me' }],
+      contexts: [{ name: 'ada@lab', context: { cluster: 'lab', user: 'ada@lab' } }, { name: 'home' }],
     });
     const { stdout } = await promisify(execFile)(
       'kubectl',
