@@ -1,15 +1,13 @@
 import { listInventory, type SeenMachine } from '../boot/list-inventory.ts';
-import { brokenCatalog } from '../catalog/catalog-holder.ts';
-import { loadCatalog } from '../catalog/load-catalog.ts';
 import type { Config } from '../config/port.ts';
 import { toTinderboxError } from '../errors.ts';
 import { parseIpv4 } from '../machine/ipv4.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { ansibleInventory, writeAnsibleJson, writeAnsibleYaml } from '../render/ansible-inventory.ts';
-import { checkRoleTemplates } from '../render/check-templates.ts';
 import type { CliContext } from './context.ts';
 import { findDaemon } from './find-daemon.ts';
 import { readAllMachines } from './read-all-machines.ts';
+import { readCatalog } from './read-catalog.ts';
 
 /**
  * `tinderbox machines --format ansible`: what profiles/ wants, and what was seen of it. Needs neither a daemon nor a
@@ -20,9 +18,7 @@ export async function printAnsible(
   format: 'ansible' | 'ansible-json',
   context: CliContext,
 ): Promise<void> {
-  const dir = config.paths.profiles;
-  const { catalog, problems } = await loadCatalog(dir, { generation: 1, checkRole: checkRoleTemplates });
-  if (catalog === undefined) throw brokenCatalog(dir, problems);
+  const catalog = await readCatalog(config);
   const seen = await readSeen(config, context);
   const inventory = ansibleInventory(listInventory(catalog, config.cluster, seen), config.cluster);
   for (const note of inventory.notes) context.err(`note: ${note}\n`);

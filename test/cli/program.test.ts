@@ -78,7 +78,7 @@ t.test('wrong usage ends with 2, says what is wrong and prints nothing else', as
     [['assign', MAC], /missing required argument 'role'/],
     [['assign', 'machine', 'worker'], /is not a MAC address/],
     [['assign', MAC, 'worker', '--address', '10.77.0'], /is not an IPv4 address/],
-    [['render'], /missing required argument 'mac'/],
+    [['render'], /give the MAC of a machine, or a role/],
     [['render', MAC, '--only', 'kernel'], /Allowed choices are script, config/],
     [['render', 'machine'], /is not a MAC address/],
     [['simulate'], /required option '--interface <name>'/],
