@@ -13,7 +13,7 @@ import type { ImportSources, ImportText } from './pki/read-imports.ts';
 
 /** The folder of the authorities in paths.state. */
 export const PKI_FOLDER = 'pki';
-const pkiFolder = (config: Config): string => join(config.paths.state, PKI_FOLDER);
+export const pkiFolder = (config: Config): string => join(config.paths.state, PKI_FOLDER);
 
 export type { AuthorityDescription, ImportResult, RotationPlan };
 

@@ -6,6 +6,7 @@ import type { Loggers } from './logger.ts';
 import { openUdpSocket } from './net/open-udp-socket.ts';
 import { openOrDoWithout } from './net/open-without-device.ts';
 import type { NetworkInterface, OpenUdpSocket } from './net/port.ts';
+import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import { startTftpServer } from './servers/tftp.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
@@ -20,6 +21,8 @@ export interface DaemonParts {
   readonly catalog: CatalogHolder;
   readonly store: Store;
   readonly journal: Journal;
+  /** Undefined: tinderbox.yaml has no `cluster:`. */
+  readonly authorities: Authorities | undefined;
   readonly leases: LeaseBook;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;

@@ -18,10 +18,15 @@ export const EVENT_KINDS = [
   'http.script',
   'http.asset',
   'http.config',
+  'http.csr',
   'http.report',
+  'node.ready',
+  'node.not-ready',
+  'node.deleted',
   'session.opened',
   'session.ended',
   'catalog.changed',
+  'security.alarm',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

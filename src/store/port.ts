@@ -1,5 +1,7 @@
+import type { Assignment } from '../boot/boot-session.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4, Ipv4Range } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, SessionEnd } from '../machine/session.ts';
@@ -44,11 +46,50 @@ export interface Page {
   readonly offset: number;
 }
 
+/** A configuration with secrets, as it was released to its session. */
+export interface Release {
+  /** Milliseconds since the epoch; stays that of the first time. */
+  readonly begunAt: number;
+  readonly address: Ipv4;
+  /** When its last byte was sent. */
+  readonly completedAt?: number;
+}
+
+/** What is remembered of a certificate that a session was given. Fingerprint, serial: hexadecimal. */
+export interface GivenCertificate {
+  readonly name: CertificateName;
+  readonly keyFingerprint: string;
+  readonly serial: string;
+  readonly subject: string;
+  readonly givenAt: number;
+  readonly notAfter: number;
+}
+
+/** Whose secret it is. Both are written with it, so that it is never on disk without them. */
+export interface SessionOwner {
+  readonly machine: MachineRecord;
+  readonly session: BootSession;
+}
+
+/**
+ * Which secrets a session got, so that it gets none twice, also after a restart. Writing resolves when it is on disk
+ * (fsync), whatever the durability of leases; it is gone with its session. A call that rejects has changed nothing.
+ */
+export interface ReleaseBook {
+  releaseOf(sessionId: number): Promise<Release | undefined>;
+  /** False, and nothing is changed, if it was completed, or begun by another address. */
+  beginRelease(owner: SessionOwner, release: Omit<Release, 'completedAt'>): Promise<boolean>;
+  completeRelease(sessionId: number, at: number): Promise<void>;
+  certificateOf(sessionId: number, name: CertificateName): Promise<GivenCertificate | undefined>;
+  /** Replaces the one of this name if it has the same key; else false, and nothing is changed. */
+  giveCertificate(owner: SessionOwner, certificate: GivenCertificate): Promise<boolean>;
+}
+
 /** What must be known in memory before the first packet is answered. */
 export interface StoredState {
   readonly leases: readonly Lease[];
   readonly machines: readonly MachineRecord[];
-  /** Sessions without an end. */
+  /** Sessions without an end, and the newest of a machine if it ended `ready`: its Node may take it back. */
   readonly openSessions: readonly BootSession[];
   readonly nextSessionId: number;
 }
@@ -57,12 +98,17 @@ export interface StoredState {
  * Everything that is remembered. Asynchronous although SQLite is not, so that a shared store can take its place;
  * the SQLite adapter lives in a worker thread, so that an fsync never holds up a packet.
  */
-export interface Store {
+export interface Store extends ReleaseBook {
   load(): Promise<StoredState>;
   /** Resolves when the leases are on disk (fsync). Calls made while one commit runs share the next one. */
   commitLeases(leases: readonly Lease[]): Promise<void>;
   /** Resolves when written; not synced one by one. */
   appendHistory(batch: HistoryBatch): Promise<void>;
+  /**
+   * Removes a machine with its sessions and events; its leases stay. After all history that was appended before. False
+   * if it was not there.
+   */
+  forgetMachine(mac: Mac): Promise<boolean>;
   listMachines(page: Page): Promise<readonly MachineOverview[]>;
   /** Undefined for a machine never seen. */
   findMachine(mac: Mac): Promise<MachineOverview | undefined>;
@@ -149,11 +195,22 @@ export interface Observation {
   /** Who network-boots: only these may open a session (design: "A boot session, exactly"). */
   readonly client?: 'rom' | 'ipxe' | 'script';
   /** Set by `/ipxe` when it has decided. */
-  readonly assigned?: { readonly role: string; readonly hostname: string; readonly address?: Ipv4 };
+  readonly assigned?: Assignment;
+  /** The kernel's boot ID, of a Node that is ready. */
+  readonly bootId?: string;
   /** The machine says that its boot failed. */
   readonly failed?: boolean;
+  /** Opens a session whose signing requests are answered until then (milliseconds since the epoch). */
+  readonly signingUntil?: number;
   /** Set by what ends a session. */
   readonly end?: SessionEnd;
+}
+
+/** A machine that is, or is to become, a Node of the cluster. */
+export interface JoiningMachine {
+  readonly facts: MachineFacts;
+  /** Open, or ended `ready`; its last stage is `ready`. */
+  readonly session: BootSession;
 }
 
 /**
@@ -175,11 +232,19 @@ export interface Journal {
    * `/ipxe`, so a lookup and not a search. Several that had it: the newest.
    */
   hostnameHolder(hostname: string): Mac | undefined;
+  /** Those in memory whose newest session waits for a Node or was made ready by one: as many as memory holds machines. */
+  joiningMachines(): Iterable<JoiningMachine>;
   /** Remembers which machine uses an address. */
   learnAddress(address: Ipv4, mac: Mac): void;
   /** Adds one to a counter: the events that bounds forbid to record, packets of each kind. */
   count(name: string): void;
   counters(): ReadonlyMap<string, number>;
+  /**
+   * Removes a machine, its sessions, events, hostname and addresses, from memory and the store; its leases stay. If it
+   * comes again, it is new. False if it was never seen. Rejects with the store's error: then it is gone from memory
+   * only, and the call may be repeated.
+   */
+  forget(mac: Mac): Promise<boolean>;
   /** Called with each event recorded, until the returned function is called. */
   subscribe(listener: (event: BootEvent) => void): () => void;
   /** Resolves when everything recorded so far is in the store. */
