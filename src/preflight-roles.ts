@@ -68,8 +68,8 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
       rendered.push({ role, used, files: tryOut(use, config, catalog) });
     } catch (thrown) {
       const { code, message, remedy, problems: found } = toTinderboxError(thrown);
-      // A machine that may have no certificate: checkIdentities says so of each.
-      if (code === 'refused' && whose !== undefined) continue;
+      // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
+      if ((code === 'refused' && whose !== undefined) || code === 'invalid-config') continue;
       const what = `role ${role.name}${whose === undefined ? '' : ` for ${whose}`}`;
       for (const problem of found) add({ ...problem, severity, message: `${what}: ${problem.message}` });
       if (found.length > 0) continue;

@@ -8,7 +8,7 @@ import type { Catalog } from './machine/role.ts';
 import { findInterface } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
-import { checkCluster, checkIdentities } from './preflight-cluster.ts';
+import { checkAuthorities, checkCluster, checkIdentities } from './preflight-cluster.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
@@ -56,7 +56,11 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     ...checkBootFiles(config, bootFileIndex),
     ...checkBootFileNames(config, interfaces, bootFileIndex),
   );
-  problems.push(...(await checkState(config)), ...checkCluster(config));
+  problems.push(
+    ...(await checkState(config)),
+    ...checkCluster(config),
+    ...(await checkAuthorities(config, Date.now())),
+  );
   if (catalog !== undefined) {
     const roles = tryRoles(config, catalog);
     problems.push(

@@ -1,3 +1,4 @@
+import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
 import { planBoot } from './boot/plan-boot.ts';
@@ -7,6 +8,7 @@ import type { Config, ResolvedSubnet } from './config/port.ts';
 import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
+import type { MachineFacts } from './machine/facts.ts';
 import { formatIpv4, type Ipv4Network, networkOf } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { describeIdentity } from './machine-identity.ts';
@@ -64,18 +66,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     journal,
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
-    async plan(facts) {
-      await catalog.refresh();
-      const current = catalog.current();
-      const isTaken = (hostname: string): boolean => {
-        const holder = journal.hostnameHolder(hostname);
-        if (holder !== undefined && holder !== facts.mac) return true;
-        return [...current.machines.values()].some(
-          (entry) => entry.hostname === hostname && entry.mac !== facts.mac,
-        );
-      };
-      return planBoot({ facts, catalog: current, admission: config.admission, isTaken });
-    },
+    plan: (facts) => planMachine(wiring, facts),
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
       const identity = released ?? described({ plan, remote, sessionUrl });
@@ -105,6 +96,23 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     whoHolds: async (port) => describeHolders(await whoHoldsTcpPort(port)),
   };
   return startHttpServer(options);
+}
+
+/** What this machine would boot now, by the newest profiles. */
+export async function planMachine(
+  { config, catalog, journal }: Pick<HttpWiring, 'config' | 'catalog' | 'journal'>,
+  facts: MachineFacts,
+): Promise<BootPlan> {
+  await catalog.refresh();
+  const current = catalog.current();
+  const isTaken = (hostname: string): boolean => {
+    const holder = journal.hostnameHolder(hostname);
+    if (holder !== undefined && holder !== facts.mac) return true;
+    return [...current.machines.values()].some(
+      (entry) => entry.hostname === hostname && entry.mac !== facts.mac,
+    );
+  };
+  return planBoot({ facts, catalog: current, admission: config.admission, isTaken });
 }
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };

@@ -1,7 +1,10 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { type Mac, parseMac } from '../src/machine/mac.ts';
 import type { Catalog, MachineEntry } from '../src/machine/role.ts';
-import { checkCluster, checkIdentities } from '../src/preflight-cluster.ts';
+import { checkAuthorities, checkCluster, checkIdentities } from '../src/preflight-cluster.ts';
+import { makeFolder, open } from './pki/support/make-cluster.ts';
 import { ip } from './support/make-environment.ts';
 import { makeRole } from './support/make-role.ts';
 
@@ -65,4 +68,32 @@ t.test('a cluster that no certificate can name is said with its file', (t) => {
   t.match(check({ dnsDomain: 'a b' }), [{ message: /cluster.dnsDomain/ }]);
   t.same(checkCluster({ file: 'tinderbox.yaml' }), []);
   t.end();
+});
+
+t.test('authorities that cannot be used are known before the start', async (t) => {
+  const folder = makeFolder(t);
+  const config = { cluster: CLUSTER, paths: { state: folder } };
+  const check = (now = Date.now()) => checkAuthorities(config, now);
+  const year = 365 * 86_400_000;
+  t.same(await checkAuthorities({ paths: { state: folder } }, Number.NaN), [], 'without a cluster');
+  t.same(await check(), [], 'the first start makes them');
+  t.match(await check(0), [
+    { severity: 'error', message: /clock of this host says 1970-/, remedy: /Set the clock/ },
+  ]);
+  await open(folder);
+  t.same(await check(), []);
+  const expired = await check(Date.now() + 11 * year);
+  t.match(expired, [
+    { severity: 'warning', file: /pki\/kubernetes\.pem$/, message: /the kubernetes.*expired on/ },
+  ]);
+  t.equal(expired.length, 3);
+  t.match(await check(Date.now() - year), [
+    { severity: 'warning', message: /is valid from/, remedy: /Set the clock/ },
+  ]);
+  writeFileSync(join(folder, 'pki/etcd.pem'), 'junk');
+  rmSync(join(folder, 'pki/front-proxy.pem'));
+  t.match(await check(), [
+    { severity: 'error', file: /etcd\.pem$/, remedy: /ca import/ },
+    { severity: 'error', file: /front-proxy\.pem$/, message: 'is missing' },
+  ]);
 });

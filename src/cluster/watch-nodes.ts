@@ -158,7 +158,8 @@ export function createNodeWatcher(options: NodeWatcherOptions): NodeWatcher {
     };
     // What is not to be understood may have been half of something.
     if (error instanceof BadAnswer) version = undefined;
-    if (kind === 'refused') await dropClient();
+    // What is forbidden is allowed by somebody else; what is not believed may be another certificate's turn.
+    if (kind === 'refused' && !(error instanceof ApiRefusal && error.status === 403)) await dropClient();
     if (said.has(kind)) return;
     said.add(kind);
     if (kind === 'refused') logger.warn({ apiServer, remedy }, `Nodes are not seen: ${message}`);

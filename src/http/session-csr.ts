@@ -87,6 +87,10 @@ async function signInTurn(
       const { status, line, reason } = plan;
       return record(deps, request, session, notes, { status, line, reasons: [reason] });
     }
+    if (plan.plan.role.credentials.delivery === 'issued' && session.signingUntil === undefined) {
+      // Else a thief could have a pair beside the one that is released, and nobody would notice.
+      throw new TinderboxError('refused', 'the keys of this machine are issued with its configuration');
+    }
     const sessionUrl = `${request.server.url}/boot/${turn.token}`;
     const whose = { plan: plan.plan, remote: request.remote, sessionUrl };
     const entitlement = credentials.entitlement(whose, name);

@@ -3,7 +3,13 @@ import t from 'tap';
 import { TinderboxError } from '../../src/errors.ts';
 import { makeFolder, makeRequest } from '../pki/support/make-cluster.ts';
 import { createFakeJournal } from './fake-journal.ts';
-import { type ClusterServerOptions, clusterRole, MAC, startClusterServer } from './start-cluster-server.ts';
+import {
+  type ClusterServerOptions,
+  clusterRole,
+  ISSUED,
+  MAC,
+  startClusterServer,
+} from './start-cluster-server.ts';
 import { startTestServer } from './start-test-server.ts';
 
 const folder = makeFolder(t);
@@ -208,6 +214,8 @@ t.test('a machine that is not admitted any more, or has another role, gets none'
     reasons: [],
   };
   t.match(await post(`${session}/csr?name=node`, pem), { status: 403, text: /identity: none/ });
+  plan = { kind: 'boot', role: clusterRole(ISSUED), hostname: 'node-1', parameters: {}, reasons: [] };
+  t.match(await post(`${session}/csr?name=node`, pem), { status: 403, text: /are issued with its config/ });
 });
 
 t.test('without a reservation the address is the one that asks', async (t) => {
@@ -231,10 +239,11 @@ t.test('without a cluster no certificate is signed', async (t) => {
   t.match(answer.text, /tinderbox.yaml has no cluster/);
 });
 
+const fault = (code: 'unavailable' | 'refused' | 'busy' | 'expired') => async (): Promise<never> => {
+  throw new TinderboxError(code, `the trouble is ${code}`);
+};
+
 t.test('what is our own fault is 503, told in log and timeline, and leaves nothing behind', async (t) => {
-  const fault = (code: 'unavailable' | 'refused' | 'busy' | 'expired') => async (): Promise<never> => {
-    throw new TinderboxError(code, `the trouble is ${code}`);
-  };
   const rows: [string, NonNullable<ClusterServerOptions['change']>, string][] = [
     [
       'a full disk',

@@ -74,6 +74,9 @@ export interface ClusterServerOptions {
   readonly folder?: string;
   readonly journal?: TestServer['journal'];
   readonly clock?: () => number;
+  /** Bytes behind each configuration. */
+  readonly pad?: number;
+  readonly rendered?: (body: string) => void;
   readonly change?: (credentials: MachineCredentials) => MachineCredentials;
   readonly limits?: HttpServerOptions['limits'];
 }
@@ -122,7 +125,11 @@ export async function startClusterServer(
       machineScript: ({ context }) => `#!ipxe\n${context.configUrl}\n${JSON.stringify(context.identity)}\n`,
       waitScript: ({ message }) => message,
       refusalScript: ({ message }) => message,
-      renderConfig,
+      renderConfig(one, context) {
+        const { body, contentType } = renderConfig(one, context);
+        options.rendered?.(body);
+        return { body: `${body}#${'x'.repeat(options.pad ?? 0)}\n`, contentType };
+      },
     },
   });
   return {
