@@ -64,7 +64,8 @@ export async function writeIso(out: string, files: IsoFiles): Promise<void> {
 async function runXorriso(tree: string, image: string): Promise<void> {
   // Everything is root's, and may be read: who may mount the image may read it anyway.
   const rights = ['-uid', '0', '-gid', '0', '-dir-mode', '0755', '-file-mode', '0644'];
-  const options = ['-rock', '-volid', CONFIG_LABEL, '-input-charset', 'utf-8', ...rights, '-quiet'];
+  const dates = ['--set_all_file_dates', `=${SOURCE_DATE_EPOCH}`];
+  const options = ['-rock', '-volid', CONFIG_LABEL, '-input-charset', 'utf-8', ...rights, ...dates, '-quiet'];
   const command = ['xorriso', '-as', 'mkisofs', ...options, '-output', image, tree];
   await promisify(execFile)('env', [`SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}`, 'LC_ALL=C.UTF-8', ...command], {
     timeout: 120_000,

@@ -161,6 +161,11 @@ t.test('coreos-cloudinit finds the configuration, and the machine a place to ask
     /-rw-r--r-- .* 0 +0 .*'\/openstack\/latest\/user_data'/,
     'Rock Ridge: lower case, and whose',
   );
+  t.equal(
+    found.match(/Jan {2}1 {2}2000 /g)?.length,
+    5,
+    'every file and folder: no time of today is in the image',
+  );
   const text = unpack(iso, join(folder, 'unpacked'));
   t.equal(contentOf(text, '/opt/ask-node'), 'http://10.77.0.1/boot/1-TOKEN/csr?name=node');
   t.equal(contentOf(text, '/etc/report'), 'http://10.77.0.1/boot/1-TOKEN/report');
