@@ -192,15 +192,23 @@ function chooseParameters(role: Role, entry: MachineEntry | undefined, given: re
     own[name] = typeof role.parameters[name] === 'string' ? value : parseValue(text, value);
   }
   const parameters: Parameters = { ...role.parameters, ...entry?.parameters, ...own };
-  // The roles that run from memory wipe a disk at each boot. This host was installed: its disks hold something.
-  if (parameters['disk'] !== undefined && parameters['disk'] !== 'none' && own['disk'] === undefined) {
-    notes.push(
-      'no disk is wiped on an installed host: the parameter disk is none (--parameter disk=… changes it)',
-    );
-    return { parameters: { ...parameters, disk: 'none' }, notes };
+  const disks: Record<string, ParameterValue> = {};
+  for (const [name, note] of Object.entries(DISKS)) {
+    if (parameters[name] === undefined || parameters[name] === 'none' || own[name] !== undefined) continue;
+    disks[name] = 'none';
+    notes.push(`${note}: the parameter ${name} is none (--parameter ${name}=… changes it)`);
   }
-  return { parameters, notes };
+  return { parameters: { ...parameters, ...disks }, notes };
 }
+
+/**
+ * The roles run from memory and take disks for their own, one of them wiped at each boot. A host that was installed
+ * has something on its disks, and its folders last.
+ */
+const DISKS: Readonly<Record<string, string>> = {
+  disk: 'no disk is wiped on an installed host',
+  etcdDisk: "etcd's data is in /var/lib/etcd, on the disk that the host has there",
+};
 
 function parseValue(text: string, value: string): ParameterValue {
   try {

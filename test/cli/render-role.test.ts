@@ -38,7 +38,7 @@ const FILES = {
 identity: controller
 boot: { kernel: /assets/vmlinuz, cmdline: [quiet] }
 config: { format: cloud-config, template: cloud-config.yaml.hbs }
-parameters: { version: "1.30", replicas: 1, disk: auto, list: [] }
+parameters: { version: "1.30", replicas: 1, disk: auto, etcdDisk: '', list: [] }
 `,
   'profiles/controller/cloud-config.yaml.hbs': `#cloud-config
 hostname: {{machine.hostname}}
@@ -53,7 +53,7 @@ write_files:
 {{/each}}
   - { path: {{identity.serviceAccounts.privateKeyFile}}, permissions: "0600", content: {{json identity.serviceAccounts.privateKey}} }
   - { path: {{identity.serviceAccounts.publicKeyFile}}, content: {{json identity.serviceAccounts.publicKey}} }
-  - { path: /etc/settings, content: "{{parameters.version}} {{parameters.replicas}} {{parameters.disk}} {{machine.address}} {{reportUrl}}" }
+  - { path: /etc/settings, content: "{{parameters.version}} {{parameters.replicas}} {{parameters.disk}} {{parameters.etcdDisk}} {{machine.address}} {{reportUrl}}" }
   - { path: /opt/packed, encoding: gzip+base64, permissions: "0750", owner: "daemon:daemon", content: H4sIAAAAAAAAA8tIzcnJBwCGphA2BQAAAA== }
 coreos:
   units:
@@ -118,7 +118,12 @@ t.test(
   async (t) => {
     const { out, state, controller } = await makeSite(t);
     await open(state);
-    const { code, out: said } = await controller('--parameter', 'version=1.31', 'replicas=3');
+    const { code, out: said } = await controller(
+      '--parameter',
+      'version=1.31',
+      'replicas=3',
+      'etcdDisk=/dev/sdb',
+    );
     t.equal(code, 0);
     t.match(
       said,
@@ -129,7 +134,7 @@ t.test(
     t.equal(modeOf(at('etc/kubernetes/pki/apiserver.key')), 0o600);
     t.equal(modeOf(at('etc/kubernetes/pki/sa.key')), 0o600);
     t.equal(modeOf(at('etc/kubernetes/pki/apiserver.crt')), 0o644);
-    t.equal(readFileSync(at('etc/settings'), 'utf8'), '1.31 3 none 10.77.0.10 file:///dev/null');
+    t.equal(readFileSync(at('etc/settings'), 'utf8'), '1.31 3 none /dev/sdb 10.77.0.10 file:///dev/null');
     t.equal(readFileSync(at('opt/packed'), 'utf8'), 'hello');
     t.equal(modeOf(at('opt/packed')), 0o750);
     if (notRoot === false) t.equal(statSync(at('opt/packed')).uid, 1, 'daemon');
