@@ -5,6 +5,8 @@ import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addIsoCommand } from './iso.ts';
+import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addServeCommand } from './serve.ts';
@@ -27,6 +29,8 @@ const COMMANDS = [
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,
+  addKubeconfigCommand,
+  addIsoCommand,
 ];
 
 /** Runs one command line; never throws and never exits by itself. */

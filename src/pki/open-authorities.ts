@@ -91,7 +91,7 @@ export function pkiFiles({ authorities, serviceAccounts }: PkiContent): Readonly
   ]);
 }
 
-function useAuthorities(
+export function useAuthorities(
   { authorities, serviceAccounts }: PkiContent,
   { clock, random, keys }: Required<Pick<AuthoritiesOptions, 'clock' | 'random' | 'keys'>>,
 ): Authorities {
