@@ -1,5 +1,14 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,8 +27,8 @@ import { CERTIFICATE_PROFILES } from '../../../src/pki/certificate-profiles.ts';
 import { entitledCertificates } from '../../../src/pki/entitled-certificates.ts';
 import type { Authorities } from '../../../src/pki/port.ts';
 import { clusterContext } from '../../../src/render/cluster-context.ts';
-import { contextOf, readShippedRole } from '../../render/read-shipped-role.ts';
 import { CLUSTER, open } from '../../pki/support/make-cluster.ts';
+import { contextOf, readShippedRole } from '../../render/read-shipped-role.ts';
 import { ip } from '../../support/make-environment.ts';
 import { PROFILES, type RenderedMachine, renderShippedRole } from './render-files.ts';
 
@@ -64,7 +73,8 @@ export async function makeEtcdCluster(parameters: Parameters): Promise<EtcdClust
     await addAddress(namespace, 'eth0', `${formatIpv4(peer.address)}/24`);
     const root = join(folder, peer.hostname);
     placeFiles(renderMember(peer, peers, parameters), root);
-    for (const program of ['etcd', 'etcdctl']) symlinkSync(`/usr/bin/${program}`, join(root, 'opt/bin', program));
+    for (const program of ['etcd', 'etcdctl'])
+      symlinkSync(`/usr/bin/${program}`, join(root, 'opt/bin', program));
     await placeCertificates(authorities, peer, root);
     members.push(member(namespace, peer, root));
   }
@@ -125,7 +135,13 @@ async function placeCertificates(authorities: Authorities, peer: Peer, root: str
     writeFileSync(join(root, path), text, { mode: 0o600 });
   };
   write('/etc/kubernetes/pki/etcd/ca.crt', authorities.trustOf('etcd'));
-  const facts = { identity: 'etcd', hostname: peer.hostname, addresses: [peer.address], cluster: CLUSTER, controllers: [] } as const;
+  const facts = {
+    identity: 'etcd',
+    hostname: peer.hostname,
+    addresses: [peer.address],
+    cluster: CLUSTER,
+    controllers: [],
+  } as const;
   for (const entitlement of entitledCertificates(facts)) {
     const profile = CERTIFICATE_PROFILES.find(({ name }) => name === entitlement.name);
     const { certificatePem, keyPem } = await authorities.issue(entitlement);
@@ -150,7 +166,9 @@ function member(namespace: NetworkNamespace, peer: Peer, root: string): EtcdMemb
     run: (script, ...args) => namespace.run([join(root, 'opt/tinderbox', script), ...args]),
     start() {
       const output = openSync(log, 'a');
-      child = namespace.spawn([join(root, 'opt/tinderbox/start-etcd')], { stdio: ['ignore', output, output] });
+      child = namespace.spawn([join(root, 'opt/tinderbox/start-etcd')], {
+        stdio: ['ignore', output, output],
+      });
     },
     stop,
     loseData: () => execFileSync('rm', ['-rf', join(root, 'var/lib/etcd')]),
@@ -158,11 +176,21 @@ function member(namespace: NetworkNamespace, peer: Peer, root: string): EtcdMemb
   };
 }
 
-/** Asks again until it is so; the test's own time limit is the bound. */
+/** Generous: what it bounds is a test that would wait for ever. */
+const PATIENCE = 60_000;
+
+/** Asks again until it is so; throws what was the last reason why not. */
 export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const answer = await ask().catch(() => undefined);
-    if (answer !== undefined) return answer;
+  const end = Date.now() + PATIENCE;
+  let why: unknown;
+  while (Date.now() < end) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+    } catch (thrown) {
+      why = thrown;
+    }
     await delay(200);
   }
+  throw new Error('it has not become so', { cause: why });
 }
