@@ -29,6 +29,7 @@ const TEST_PACKAGES = [
   'kea-admin',
   'nmap',
   'openssl',
+  'python3',
   'shellcheck',
   'systemd',
   'tcpdump',
