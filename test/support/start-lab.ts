@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { copyJoinProfiles } from '../../src/lab/copy-join-profiles.ts';
 import { ensureJoinInitrd } from '../../src/lab/join-image.ts';
 import { ensureLiveImage } from '../../src/lab/live-image.ts';
 import { stopProcess } from '../../src/lab/namespace.ts';
@@ -129,9 +130,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 async function addJoining(folder: string): Promise<void> {
   const initrd = await ensureJoinInitrd({ cache: join(ROOT, '.cache'), log: () => undefined });
   await cp(initrd, join(folder, 'assets/live/join.img'));
-  // The same partials that a worker's and a controller's configuration are made of.
-  await cp(join(ROOT, 'profiles/partials'), join(folder, 'profiles/partials'), { recursive: true });
-  await cp(join(ROOT, 'src/lab/join-profiles'), join(folder, 'profiles'), { recursive: true });
+  await copyJoinProfiles(join(folder, 'profiles'));
 }
 
 /** Everything a test's failure needs to be understood. */
