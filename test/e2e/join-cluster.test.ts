@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { QemuMachine } from '../../src/lab/qemu-machine.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
+import type { BootSession } from '../../src/machine/session.ts';
 import { waitUntil } from '../interop/support/daemon-site.ts';
 import { type RunningApiServer, runApiServer } from '../support/run-api-server.ts';
 import { explain, type Lab, startLab } from '../support/start-lab.ts';
@@ -14,7 +15,6 @@ const GETS_KEYS = '52:54:00:00:00:0b';
 const NEWCOMER = '52:54:00:00:00:0c';
 
 const BOOT_TIME = 240_000;
-const PATIENCE = { limit: 60_000 };
 
 const CLUSTER = {
   apiServer: 'https://10.77.0.1:6443',
@@ -36,45 +36,9 @@ const MACHINES = `machines:
   ${GETS_KEYS}: { role: join-issued, hostname: node-b, parameters: { misbehave: true } }
 `;
 
-async function waitForBoot(lab: Lab, machine: QemuMachine): Promise<string> {
-  try {
-    await machine.console.waitFor(/^tinderbox: (reported booted|failed)/, { timeout: BOOT_TIME });
-  } catch (error) {
-    t.comment(await explain(lab, machine));
-    throw error;
-  }
-  const screen = machine.console.lines.join('\n');
-  if (!screen.includes('tinderbox: reported booted')) t.comment(await explain(lab, machine));
-  return screen;
-}
-
-/** Waits for a stage of a machine's newest session, as an operator's script would. */
-async function waitForStage(lab: Lab, mac: string, stage: string): Promise<void> {
-  let last: string | undefined;
-  await waitUntil(
-    `${mac} is ${stage}`,
-    async () => {
-      last = (await lab.inspect(mac)).session?.stage;
-      return last === stage;
-    },
-    PATIENCE,
-  );
-}
-
-/** What the guest was told when it asked for what it has no right to: the status, then the answer. */
-function told(screen: string, what: string): string {
-  const [, answer] = new RegExp(`^misbehave: ${what}: (.*)$`, 'm').exec(screen) ?? [];
-  return answer ?? 'it never asked';
-}
-
-const refusals = (events: readonly BootEvent[]): readonly string[] =>
-  events
-    .filter(({ outcome }) => outcome === 'refused')
-    .map(({ kind, asked, reasons }) => `${kind} ${asked}: ${reasons.join('; ')}`);
-
 t.test(
-  'real machines make or get their keys, join the cluster with them and are seen to be ready',
-  { timeout: 480_000 },
+  'machines make or get their keys, join the cluster with them, and are seen to be ready',
+  { timeout: 600_000 },
   async (t) => {
     await using lab = await startLab({
       mode: 'server',
@@ -83,6 +47,7 @@ t.test(
       machinesYaml: MACHINES,
       config: CONFIG,
     });
+    // After the daemon, which makes the authorities; it must not mind that there is no API server yet.
     await using api = await runApiServer({
       namespace: lab.network.namespace,
       address: lab.network.address,
@@ -90,91 +55,171 @@ t.test(
       folder: join(lab.folder, 'api-server'),
       cluster: CLUSTER,
     });
-    await Promise.all([
-      joinWithOwnKeys(lab, api).then(() => waitForApproval(lab, api)),
-      joinWithIssuedKeys(lab, api),
+    const site = { t, lab, api };
+    const [issued] = await Promise.all([
+      getKeys(site),
+      makeKeys(site).then((machine) => Promise.all([bootAgain(site, machine), waitForApproval(site)])),
     ]);
+    await t.test('no key is anywhere but on its machine', (t) => findNoKey(t, lab, issued));
     t.equal(await lab.stopDaemon(), 0, 'SIGTERM ends the daemon with exit code 0');
   },
 );
 
-/** The BIOS machine, whose ROM is iPXE. */
-async function joinWithOwnKeys(lab: Lab, api: RunningApiServer): Promise<void> {
+interface Site {
+  readonly t: Test;
+  readonly lab: Lab;
+  readonly api: RunningApiServer;
+}
+
+/** A BIOS machine whose ROM is iPXE. Its role has `delivery: csr`. */
+async function makeKeys(site: Site): Promise<QemuMachine> {
+  const { t, lab, api } = site;
   const machine = await lab.powerOn('bios-ipxe', MAKES_KEYS);
-  const screen = await waitForBoot(lab, machine);
-  await isInCluster(lab, api, { screen, mac: MAKES_KEYS, hostname: 'node-a', uuid: uuidOf(MAKES_KEYS) });
-  t.notMatch(screen, /PRIVATE KEY/, 'no key came with the configuration');
+  const screen = await waitForBoot(site, machine);
+  await isInCluster(site, { screen, mac: MAKES_KEYS, hostname: 'node-a' });
+  t.notMatch(screen, /PRIVATE KEY/, 'no key came with its configuration');
 
-  t.match(told(screen, 'another name'), /^403: .*somebody-else/, 'a request for another name is refused');
-  t.match(told(screen, 'another certificate'), /^403: .*kube-apiserver/, "as is another role's certificate");
-  t.match(told(screen, 'another key'), /^40[39]: .*given out already, for another key/, 'and a second one');
-  const { events } = await lab.inspect(MAKES_KEYS);
-  t.comment(refusals(events).join('\n'));
+  t.match(told(screen, 'another name'), /^403: .*CN=system:node:somebody-else/, 'another name is refused');
+  t.match(told(screen, 'another certificate'), /^403: .*'kube-apiserver'/, 'so is a certificate of others');
+  t.match(told(screen, 'another key'), /^403: .*given out already, for another key/, 'so is another key');
+  const { session, events } = await lab.inspect(MAKES_KEYS);
+  t.equal(
+    events.filter(({ kind, outcome }) => kind === 'http.csr' && outcome === 'refused').length,
+    3,
+    'each is in the timeline',
+  );
+  t.match(alarmsOf(events, session), [/certificate node was asked for with a second key/], 'one is an alarm');
 
-  // The Node is what tells: back where it was when it is not Ready, and on again.
   await api.setReady('node-a', false);
   await waitForStage(lab, MAKES_KEYS, 'booted');
   await api.setReady('node-a', true);
   await waitForStage(lab, MAKES_KEYS, 'ready');
+  t.pass('the session goes back and forth with its Node');
+  return machine;
 }
 
-/** The UEFI machine. */
-async function joinWithIssuedKeys(lab: Lab, api: RunningApiServer): Promise<void> {
+/** Each boot has a session, a key and a certificate of its own; the Node stays. */
+async function bootAgain(site: Site, machine: QemuMachine): Promise<void> {
+  const { t, lab } = site;
+  const before = (await lab.inspect(MAKES_KEYS)).session?.id;
+  const from = machine.console.lines.length;
+  const first = certificateOn(machine.console.lines.join('\n'));
+  await machine.reset();
+  const screen = await waitForBoot(site, machine, from);
+  await isInCluster(site, { screen, mac: MAKES_KEYS, hostname: 'node-a' });
+  t.not((await lab.inspect(MAKES_KEYS)).session?.id, before, 'a session of its own');
+  const second = certificateOn(screen);
+  t.notOk(new X509Certificate(first).publicKey.equals(new X509Certificate(second).publicKey), 'a new key');
+}
+
+/** A UEFI machine. Its role has `delivery: issued`. Returns its certificate. */
+async function getKeys(site: Site): Promise<string> {
+  const { t, lab } = site;
   const machine = await lab.powerOn('uefi-x64', GETS_KEYS);
-  const screen = await waitForBoot(lab, machine);
-  await isInCluster(lab, api, { screen, mac: GETS_KEYS, hostname: 'node-b', uuid: uuidOf(GETS_KEYS) });
-  t.match(screen, /PRIVATE KEY/, 'the key came with the configuration');
+  const screen = await waitForBoot(site, machine);
+  await isInCluster(site, { screen, mac: GETS_KEYS, hostname: 'node-b' });
+  t.match(screen, /PRIVATE KEY/, 'its key came with its configuration');
   t.match(told(screen, 'the configuration again'), /^(403|410): /, 'which is released once');
-  const { events } = await lab.inspect(GETS_KEYS);
-  t.comment(refusals(events).join('\n'));
+  const { session, events } = await lab.inspect(GETS_KEYS);
+  t.match(alarmsOf(events, session), [/configuration/], 'and whoever asks again raises an alarm');
+  return certificateOn(screen);
 }
 
 /** A machine that nobody has heard of. */
-async function waitForApproval(lab: Lab, api: RunningApiServer): Promise<void> {
+async function waitForApproval(site: Site): Promise<void> {
+  const { t, lab } = site;
   const machine = await lab.powerOn('bios-ipxe', NEWCOMER);
-  await machine.console.waitFor(/asking again in/, { timeout: BOOT_TIME });
-  t.match(machine.console.lines.join('\n'), /wait/, 'its own screen says that it waits');
-  const refused = await lab.tinderbox('approve', NEWCOMER, '--role', 'join', '--hostname', 'node-a').then(
-    () => 'approved',
-    (error: Error) => error.message,
+  await machine.console.waitFor(/Tinderbox: asking again in/, { timeout: BOOT_TIME });
+  const waiting = machine.console.lines.join('\n');
+  t.match(waiting, new RegExp(`Tinderbox: This machine waits for approval: tinderbox approve ${NEWCOMER}`));
+  t.match(waiting, /Tinderbox: serial LAB-00000C/, 'its own screen says who it is');
+  t.match(await lab.tinderbox('approve'), new RegExp(`^${NEWCOMER} `, 'm'), 'the operator sees it, too');
+
+  const refused = await lab
+    .tinderbox('approve', NEWCOMER, '--role', 'join', '--hostname', 'node-a')
+    .catch((error: Error) => error.message);
+  t.match(
+    refused,
+    new RegExp(`host name node-a is given twice: ${MAKES_KEYS} .* and ${NEWCOMER}`),
+    'a hostname of another machine is refused, with both named',
   );
-  t.match(refused, new RegExp(MAKES_KEYS), 'a hostname that is taken is refused');
-  t.match(refused, new RegExp(NEWCOMER), 'with both machines named');
   await lab.tinderbox('approve', NEWCOMER, '--role', 'join', '--hostname', 'node-c');
-  const screen = await waitForBoot(lab, machine);
-  await isInCluster(lab, api, { screen, mac: NEWCOMER, hostname: 'node-c', uuid: uuidOf(NEWCOMER) });
+  const screen = await waitForBoot(site, machine);
+  await isInCluster(site, { screen, mac: NEWCOMER, hostname: 'node-c' });
   t.equal(screen.split('Open Source Network Boot').length, 2, 'it was not reset on the way');
 }
 
-const uuidOf = (mac: string): string => `7464b0c5-0000-4000-8000-${mac.replaceAll(':', '')}`;
-
 async function isInCluster(
-  lab: Lab,
-  api: RunningApiServer,
-  { screen, mac, hostname, uuid }: { screen: string; mac: string; hostname: string; uuid: string },
+  { t, lab, api }: Site,
+  { screen, mac, hostname }: { readonly screen: string; readonly mac: string; readonly hostname: string },
 ): Promise<void> {
-  t.match(
-    screen,
-    /^\/etc\/kubernetes\/pki\/kubelet\.crt: OK$/m,
-    `${hostname}: the guest's openssl accepts its certificate`,
-  );
-  const [pem = ''] =
-    /-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----/.exec(
-      screen.slice(screen.indexOf('kubelet.crt: OK')),
-    ) ?? [];
+  t.match(screen, /^\/etc\/kubernetes\/pki\/kubelet\.crt: OK$/m, `${hostname}: openssl verify in the guest`);
+  const pem = certificateOn(screen);
   const file = join(lab.folder, `${hostname}.crt`);
-  await writeFile(file, `${pem}\n`);
-  const verified = execFileSync('openssl', ['verify', '-CAfile', api.authorityFile, file], {
-    encoding: 'utf8',
-  });
-  t.equal(verified, `${file}: OK\n`, "as does this host's");
-  const certificate = new X509Certificate(pem);
-  t.equal(certificate.subject, `O=system:nodes\nCN=system:node:${hostname}`);
-  t.match(certificate.subjectAltName, new RegExp(`DNS:${hostname}\\b`));
+  await writeFile(file, pem);
+  const argv = ['verify', '-purpose', 'sslclient', '-CAfile', api.authorityFile, file];
+  t.equal(execFileSync('openssl', argv, { encoding: 'utf8' }), `${file}: OK\n`, 'and on this host');
+  const { subject, subjectAltName } = new X509Certificate(pem);
+  t.equal(subject, `O=system:nodes\nCN=system:node:${hostname}`, 'in its name');
+  t.match(subjectAltName, new RegExp(`^DNS:${hostname}, IP Address:10\\.77\\.0\\.1\\d\\d$`));
 
   const node = await api.node(hostname);
-  t.match(node, { status: { nodeInfo: { systemUUID: uuid } } }, 'its Node was made over mutual TLS');
+  const systemUUID = `7464b0c5-0000-4000-8000-${mac.replaceAll(':', '')}`;
+  t.match(node, { status: { nodeInfo: { systemUUID } } }, 'its Node was made over mutual TLS');
   await waitForStage(lab, mac, 'ready');
-  const { session } = await lab.inspect(mac);
-  t.match(session, { stage: 'ready', hostname }, 'and Tinderbox sees that it is Ready');
+  const { session, events } = await lab.inspect(mac);
+  t.match(session, { stage: 'ready', end: 'ready', hostname }, 'and Tinderbox sees that it is Ready');
+  t.ok(events.some(({ kind }) => kind === 'node.ready'));
+}
+
+/** Neither the log nor the database nor the API's view of a machine holds a key that was given out. */
+async function findNoKey(t: Test, lab: Lab, certificate: string): Promise<void> {
+  const state = join(lab.folder, 'var');
+  const files = (await readdir(state)).filter((name) => name !== 'pki');
+  t.ok(
+    files.some((name) => /\.(db|sqlite)/.test(name)),
+    String(files),
+  );
+  const texts = [await lab.daemonLog(), await lab.tinderbox('machines', GETS_KEYS, '--json')];
+  for (const name of files) {
+    texts.push(await readFile(join(state, name), 'latin1').catch(() => ''));
+  }
+  t.ok(certificate.startsWith('-----BEGIN CERTIFICATE'));
+  for (const text of texts) t.notMatch(text, /PRIVATE KEY/);
+}
+
+/** Its lines since line `from`, once it has booted. */
+async function waitForBoot({ t, lab }: Site, machine: QemuMachine, from = 0): Promise<string> {
+  const screen = (): string => machine.console.lines.slice(from).join('\n');
+  try {
+    await machine.console.waitFor(/^tinderbox: (reported booted|failed)/, { timeout: BOOT_TIME, from });
+  } catch (error) {
+    t.comment(await explain(lab, machine));
+    throw error;
+  }
+  if (!/^tinderbox: reported booted/m.test(screen())) t.comment(await explain(lab, machine));
+  return screen();
+}
+
+async function waitForStage(lab: Lab, mac: string, stage: string): Promise<void> {
+  const holds = async (): Promise<boolean> => (await lab.inspect(mac)).session?.stage === stage;
+  await waitUntil(`${mac} is ${stage}`, holds, { limit: 60_000 });
+}
+
+/** What the guest was told when it asked for what it has no right to: the status, then the answer. */
+function told(screen: string, what: string): string {
+  return new RegExp(`^misbehave: ${what}: (.*)$`, 'm').exec(screen)?.[1] ?? 'it never asked';
+}
+
+/** What register-node shows after it verified it. */
+function certificateOn(screen: string): string {
+  const shown = screen.slice(screen.indexOf('kubelet.crt: OK'));
+  const [pem] = /-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----/.exec(shown) ?? [];
+  return `${pem ?? 'no certificate on the screen'}\n`;
+}
+
+function alarmsOf(events: readonly BootEvent[], session: BootSession | undefined): readonly string[] {
+  return events
+    .filter(({ kind, sessionId }) => kind === 'security.alarm' && sessionId === session?.id)
+    .map(({ asked, answered, reasons }) => [asked, answered, ...reasons].join('; '));
 }
