@@ -6,7 +6,9 @@ import t, { type Test } from 'tap';
 import type { QemuMachine } from '../../src/lab/qemu-machine.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import type { BootSession } from '../../src/machine/session.ts';
+import { openAuthorities } from '../../src/pki/open-authorities.ts';
 import { waitUntil } from '../interop/support/daemon-site.ts';
+import { type EtcdMember, eventually, makeEtcdCluster } from '../interop/support/etcd-cluster.ts';
 import { type RunningApiServer, runApiServer } from '../support/run-api-server.ts';
 import { explain, type Lab, startLab } from '../support/start-lab.ts';
 
@@ -48,10 +50,20 @@ t.test(
       config: CONFIG,
     });
     // After the daemon, which makes the authorities; it must not mind that there is no API server yet.
+    const authorities = await openAuthorities({
+      folder: join(lab.folder, 'var/pki'),
+      clock: Date.now,
+      logger: { info: () => undefined, warn: () => undefined },
+    });
+    await using etcd = await makeEtcdCluster({}, { count: 1, authorities, network: lab.network });
+    const [member] = etcd.members as [EtcdMember];
+    member.start();
+    await eventually(async () => (await member.run('etcdctl', 'endpoint', 'health')) !== '');
     await using api = await runApiServer({
       namespace: lab.network.namespace,
       address: lab.network.address,
-      pki: join(lab.folder, 'var/pki'),
+      authorities,
+      etcd: `https://${member.address}:2379`,
       folder: join(lab.folder, 'api-server'),
       cluster: CLUSTER,
     });
@@ -60,6 +72,13 @@ t.test(
       getKeys(site),
       makeKeys(site).then((machine) => Promise.all([bootAgain(site, machine), waitForApproval(site)])),
     ]);
+    t.match(
+      (await member.run('etcdctl', 'get', '--prefix', '--keys-only', '/registry/minions/'))
+        .trim()
+        .split(/\n+/),
+      ['/registry/minions/node-a', '/registry/minions/node-b', '/registry/minions/node-c'],
+      "etcd, started from its role's files, has their Nodes",
+    );
     await t.test('no key is anywhere but on its machine', (t) => findNoKey(t, lab, issued));
     t.equal(await lab.stopDaemon(), 0, 'SIGTERM ends the daemon with exit code 0');
   },

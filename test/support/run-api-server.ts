@@ -8,8 +8,7 @@ import {
   entitledCertificates,
   findEntitlement,
 } from '../../src/pki/entitled-certificates.ts';
-import { openAuthorities } from '../../src/pki/open-authorities.ts';
-import type { ClusterNames } from '../../src/pki/port.ts';
+import type { Authorities, ClusterNames } from '../../src/pki/port.ts';
 import type { NodeObject } from './api-server.ts';
 
 const PROGRAM = join(import.meta.dirname, 'api-server.ts');
@@ -17,11 +16,12 @@ const PROGRAM = join(import.meta.dirname, 'api-server.ts');
 export interface RunApiServerOptions {
   readonly namespace: NetworkNamespace;
   readonly address: string;
-  /** `<state>/pki` of a daemon that was started once. */
-  readonly pki: string;
+  readonly authorities: Authorities;
   /** For certificates; made. */
   readonly folder: string;
   readonly cluster: ClusterNames;
+  /** `https://…:2379` of the etcd that it keeps Nodes in. */
+  readonly etcd: string;
 }
 
 /** The stand-in API server as a process in a namespace, with certificates of Tinderbox's own authorities. */
@@ -34,13 +34,8 @@ export interface RunningApiServer extends AsyncDisposable {
 }
 
 export async function runApiServer(options: RunApiServerOptions): Promise<RunningApiServer> {
-  const { namespace, address, folder, cluster } = options;
+  const { namespace, address, folder, cluster, authorities } = options;
   await mkdir(folder, { recursive: true });
-  const authorities = await openAuthorities({
-    folder: options.pki,
-    clock: Date.now,
-    logger: { info: () => undefined, warn: () => undefined },
-  });
   const entitled = entitledCertificates({
     identity: 'controller',
     hostname: 'stand-in',
@@ -49,6 +44,7 @@ export async function runApiServer(options: RunApiServerOptions): Promise<Runnin
     controllers: [],
   });
   const server = await authorities.issue(findEntitlement(entitled, 'kube-apiserver'));
+  const client = await authorities.issue(findEntitlement(entitled, 'kube-apiserver-etcd-client'));
   const administrator = await authorities.issue(administratorEntitlement('tester'));
   const write = async (name: string, text: string): Promise<string> => {
     await writeFile(join(folder, name), text, { mode: 0o600 });
@@ -59,12 +55,21 @@ export async function runApiServer(options: RunApiServerOptions): Promise<Runnin
     certificate: await write('server.crt', server.certificatePem),
     key: await write('server.key', server.keyPem),
   };
+  const etcd = {
+    authority: await write('etcd-ca.crt', authorities.trustOf('etcd')),
+    certificate: await write('etcd-client.crt', client.certificatePem),
+    key: await write('etcd-client.key', client.keyPem),
+  };
   const admin = {
     certificate: await write('admin.crt', administrator.certificatePem),
     key: await write('admin.key', administrator.keyPem),
   };
   const port = new URL(cluster.apiServer).port || '443';
-  const argv = ['--ca', authorityFile, '--certificate', files.certificate, '--key', files.key];
+  const argv = [
+    ['--ca', authorityFile, '--certificate', files.certificate, '--key', files.key],
+    ['--etcd', options.etcd, '--etcd-ca', etcd.authority],
+    ['--etcd-certificate', etcd.certificate, '--etcd-key', etcd.key],
+  ].flat();
   const child = namespace.spawn([process.execPath, PROGRAM, '--listen', `${address}:${port}`, ...argv], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
