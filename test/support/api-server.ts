@@ -409,8 +409,14 @@ async function main(): Promise<void> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     options: {
-      ...{ listen: text, ca: text, certificate: text, key: text },
-      ...{ etcd: text, 'etcd-ca': text, 'etcd-certificate': text, 'etcd-key': text },
+      listen: text,
+      ca: text,
+      certificate: text,
+      key: text,
+      etcd: text,
+      'etcd-ca': text,
+      'etcd-certificate': text,
+      'etcd-key': text,
     },
   });
   const { listen, ca, certificate, key, etcd } = values;
@@ -420,7 +426,6 @@ async function main(): Promise<void> {
       'usage: api-server.ts --listen ADDRESS:PORT --ca FILE --certificate FILE --key FILE [--etcd URL --etcd-ca FILE --etcd-certificate FILE --etcd-key FILE]',
     );
   }
-  const read = (file: string): string => readFileSync(file, 'utf8');
   const keep =
     etcd === undefined
       ? undefined
@@ -433,9 +438,9 @@ async function main(): Promise<void> {
   const server = await startApiServer({
     host,
     port: Number(port),
-    ca: read(ca),
-    certificate: read(certificate),
-    key: read(key),
+    ca: readFileSync(ca, 'utf8'),
+    certificate: readFileSync(certificate, 'utf8'),
+    key: readFileSync(key, 'utf8'),
     bookmarkEvery: 10_000,
     ...(keep === undefined ? {} : { keep }),
   });
