@@ -5,7 +5,9 @@ import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { Catalog } from './machine/role.ts';
+import { sampleIdentity } from './machine-identity.ts';
 import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from './preflight.ts';
+import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
 import { renderConfig } from './render/render-config.ts';
 import { machineScript } from './render/render-script.ts';
@@ -21,8 +23,8 @@ export interface Preview {
 }
 
 /**
- * What a machine would be served if it asked now. `holders` says who has which hostname. Session URLs say `preview`, since there is no session. Throws
- * `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
+ * What a machine would be served if it asked now. `holders` says who has which hostname. Session URLs say `preview`, since there is no session, and
+ * certificates and keys are samples, since nobody may see them. Throws `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
 export async function previewMachine(
   config: Config,
@@ -50,6 +52,14 @@ export async function previewMachine(
     server: { address, url },
     subnets: knownNetworks({ subnets, interfaces }),
     sessionUrl: `${url}/boot/preview`,
+    identity: sampleIdentity({
+      role: plan.role,
+      hostname: plan.hostname,
+      addresses: [plan.address ?? facts.address ?? SAMPLE_MACHINE_ADDRESS],
+      cluster: config.cluster,
+      catalog,
+      csrUrl: `${url}/boot/preview/csr`,
+    }),
   });
   return {
     role: plan.role.name,

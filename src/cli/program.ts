@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addAssignCommand } from './assign.ts';
+import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   addMachinesCommand,
   addAssignCommand,
   addRenderCommand,
+  addCaCommand,
   addSimulateCommand,
 ];
 
