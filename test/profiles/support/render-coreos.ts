@@ -1,4 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { KeyDelivery } from '../../../src/machine/identity.ts';
 import type { Parameters } from '../../../src/machine/role.ts';
@@ -70,16 +73,31 @@ export function podOf(config: CloudConfig, name: string) {
   return container;
 }
 
-/** What bash makes of an environment file; systemd reads the same of these. */
+/** Prints the files of ~/.config/environment.d, which systemd reads as it does an EnvironmentFile. */
+const READER = '/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator';
+
+/** What systemd makes of an environment file. */
 export function environmentOf(config: CloudConfig, path: string): ReadonlyMap<string, string> {
-  const input = `set -a\n${fileOf(config, path)}\nenv -0`;
-  const { stdout } = spawnSync('bash', [], { input, encoding: 'utf8', env: { PATH: process.env['PATH'] } });
-  return new Map(
-    stdout.split('\0').map((line): [string, string] => {
-      const [name = '', ...value] = line.split('=');
-      return [name, value.join('=')];
-    }),
-  );
+  const folder = mkdtempSync(join(tmpdir(), 'tinderbox-environment-'));
+  try {
+    mkdirSync(join(folder, 'environment.d'));
+    writeFileSync(join(folder, 'environment.d/machine.conf'), fileOf(config, path));
+    const env = { HOME: folder, XDG_CONFIG_HOME: folder };
+    const input = execFileSync(READER, { env, encoding: 'utf8' });
+    // Quoted as a shell does.
+    const variables = execFileSync('bash', ['-c', 'set -a; eval "$(cat)"; env -0'], {
+      input,
+      encoding: 'utf8',
+    });
+    return new Map(
+      variables.split('\0').map((line): [string, string] => {
+        const [name = '', ...value] = line.split('=');
+        return [name, value.join('=')];
+      }),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 export function kubeletOptions(config: CloudConfig): readonly string[] {
