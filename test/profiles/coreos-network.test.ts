@@ -13,9 +13,6 @@ import {
 import { renderRole } from './support/render-role.ts';
 import { sampleIdentity } from './support/sample-identity.ts';
 
-interface Network {
-  readonly plugins: readonly { readonly type: string; readonly delegate?: object }[];
-}
 /** The files that the kubelet reads of how pods are connected, with their paths. */
 const networks = (config: CloudConfig) =>
   [...filesOf(config)].filter(([path]) => path.startsWith('/etc/kubernetes/cni/net.d/'));
@@ -123,27 +120,31 @@ t.test('pods are connected by flannel alone, or by Calico where policy is its ma
   for (const [, render] of BOTH) {
     const [[path, alone] = ['', ''], ...others] = networks(render());
     t.strictSame(others, []);
-    t.match(path, /10-flannel\.conflist$/);
-    t.match((JSON.parse(alone) as Network).plugins, [
-      { type: 'flannel', delegate: { isDefaultGateway: true } },
-      { type: 'portmap' },
-    ]);
+    t.match(path, /10-flannel\.conf$/);
+    t.strictSame(JSON.parse(alone), {
+      name: 'podnet',
+      type: 'flannel',
+      delegate: { isDefaultGateway: true },
+    });
     t.notOk(unitsOf(render()).some(({ name }) => name === 'calico-node.service'));
 
     const policed = render({ parameters: { networkPolicy: 'calico' } });
     const [[calicoPath, delegating] = ['', ''], ...more] = networks(policed);
     t.strictSame(more, []);
-    t.match(calicoPath, /10-calico\.conflist$/);
+    t.match(calicoPath, /10-calico\.conf$/);
     const nodename = /--hostname-override=(\S+)/.exec(unitOf(policed, 'kubelet.service'))?.[1];
-    t.match((JSON.parse(delegating) as Network).plugins[0], {
+    t.match(JSON.parse(delegating), {
+      name: 'calico',
       type: 'flannel',
       delegate: {
         type: 'calico',
+        datastore_type: 'kubernetes',
         nodename,
         policy: { type: 'k8s' },
         kubernetes: { kubeconfig: '/etc/kubernetes/worker-kubeconfig.yaml' },
       },
     });
+    t.notMatch(delegating, 'etcd');
     t.match(unitOf(policed, 'calico-node.service'), `--env=NODENAME=${nodename} `);
     t.match(unitOf(policed, 'kubelet.service'), 'tinderbox-plugins.service');
   }
