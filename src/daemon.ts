@@ -61,7 +61,6 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     store,
     state,
     clock: now,
-    finalStage: 'booted',
     idleTime: config.http.sessionTime * 1000,
     observed: (observation) => loopWatch.notice(observation),
     logger: loggers.store,

@@ -1,4 +1,5 @@
 import { clusterMembers } from './boot/cluster-members.ts';
+import { lastStageOf } from './boot/last-stage.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
@@ -51,6 +52,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     strictAddress: config.http.strictAddress,
     journal,
     sessionTokens,
+    joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     async plan(facts) {
       await catalog.refresh();
       const current = catalog.current();

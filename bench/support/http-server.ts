@@ -13,6 +13,8 @@ const journal: Journal = {
   machine: () => undefined,
   macAt: () => undefined,
   hostnameHolder: () => undefined,
+  joiningMachines: () => [],
+  forget: async () => false,
   learnAddress: () => undefined,
   count: () => undefined,
   counters: () => new Map(),
@@ -33,6 +35,7 @@ const server = await startHttpServer({
   strictAddress: false,
   journal,
   sessionTokens: { tokenFor: unused, resolve: unused },
+  joinsCluster: unused,
   plan: unused,
   buildContext: unused,
   renderer: {

@@ -1,8 +1,17 @@
 import type { EventKind } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { BootSession, SessionEnd } from '../machine/session.ts';
+import type { BootSession, LastStage, SessionEnd } from '../machine/session.ts';
 import { laterStage, STAGES, type Stage, stageReached } from '../machine/stage.ts';
+
+/** What `/ipxe` decided. */
+export interface Assignment {
+  readonly role: string;
+  readonly hostname: string;
+  readonly address?: Ipv4;
+  /** Absent: `booted`. */
+  readonly lastStage?: LastStage;
+}
 
 /** What a boot session needs to know of one thing that its machine did. */
 export interface SessionStep {
@@ -13,7 +22,9 @@ export interface SessionStep {
   readonly client?: 'rom' | 'ipxe' | 'script';
   /** The stage that this proves. */
   readonly stage?: Stage;
-  readonly assigned?: { readonly role: string; readonly hostname: string; readonly address?: Ipv4 };
+  readonly assigned?: Assignment;
+  /** The boot ID of the Node that is ready. */
+  readonly bootId?: string;
   readonly failed?: boolean;
   readonly end?: SessionEnd;
 }
@@ -23,8 +34,6 @@ export interface SessionContext {
   readonly mac: Mac;
   /** The number that a session gets if one opens. */
   readonly nextId: number;
-  /** What a session ends with: `ready` where a cluster is configured. */
-  readonly finalStage: 'booted' | 'ready';
   /** A session that was silent for longer belongs to an attempt that is over. In ms. */
   readonly idleTime: number;
 }
@@ -58,8 +67,9 @@ export function advanceSession(
       stage: 'discovered',
       // One that opens with its script was never heard to ask by DHCP.
       stageTimes: step.kind === 'http.script' ? {} : { discovered: step.at },
+      ...formerBoot(current),
     };
-    const { session, endReasons } = carryOn(fresh, step, context);
+    const { session, endReasons } = carryOn(fresh, step);
     const superseded =
       current === undefined || current.end !== undefined
         ? undefined
@@ -75,6 +85,7 @@ export function advanceSession(
   if (current === undefined) {
     return { opened: false, reasons: ['only a network boot opens a session, and this is none'] };
   }
+  if (current.end === 'ready' && isNodeGone(step.kind)) return takeBack(current, step);
   if (current.end !== undefined) {
     return {
       session: current,
@@ -82,7 +93,7 @@ export function advanceSession(
       reasons: [`session ${current.id} has ended (${current.end}): a late packet does not open it again`],
     };
   }
-  const { session, endReasons } = carryOn(current, step, context);
+  const { session, endReasons } = carryOn(current, step);
   return {
     session,
     ...(session.end === undefined ? {} : { ended: session }),
@@ -141,7 +152,6 @@ function resetAfterConfig(open: BootSession): string {
 function carryOn(
   current: BootSession,
   step: SessionStep,
-  context: SessionContext,
 ): { readonly session: BootSession; readonly endReasons: readonly string[] } {
   const proven = step.stage ?? 'discovered';
   const session: BootSession = {
@@ -152,19 +162,43 @@ function carryOn(
       step.stage === undefined ? current.stageTimes : withStage(current.stageTimes, step.stage, step.at),
     ...(step.kind === 'http.script' && step.stage === 'script' ? { scriptAt: step.at } : {}),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
+    ...(step.bootId === undefined ? {} : { bootId: step.bootId }),
     ...(step.failed === true ? { failedAt: step.at } : {}),
   };
   if (step.end !== undefined) {
     return { session: endSession(session, step.end, step.at), endReasons: [`it ended: ${step.end}`] };
   }
-  if (stageReached(session.stage, context.finalStage)) {
-    const end = session.stage === 'ready' ? 'ready' : context.finalStage;
+  const { lastStage = 'booted' } = session;
+  if (stageReached(session.stage, lastStage)) {
+    const end = session.stage === 'ready' ? 'ready' : lastStage;
     return {
       session: endSession(session, end, step.at),
       endReasons: [`it reached its last stage, ${session.stage}`],
     };
   }
   return { session, endReasons: [] };
+}
+
+function isNodeGone(kind: EventKind): boolean {
+  return kind === 'node.not-ready' || kind === 'node.deleted';
+}
+
+/** The one way back: a session is as ready as its machine's Node is, and ends again when the Node is ready again. */
+function takeBack(current: BootSession, step: SessionStep): SessionAdvance {
+  const { end: _end, endedAt: _endedAt, ...rest } = current;
+  const { ready: _ready, ...stageTimes } = current.stageTimes;
+  const updatedAt = Math.max(current.updatedAt, step.at);
+  return {
+    session: { ...rest, stage: 'booted', stageTimes, updatedAt },
+    opened: false,
+    reasons: [`session ${current.id} was ready and goes back to booted`],
+  };
+}
+
+/** Kept from session to session: in between may lie boots that never got as far as a Node. */
+function formerBoot(current: BootSession | undefined): Pick<BootSession, 'formerBootId'> {
+  const formerBootId = current?.bootId ?? current?.formerBootId;
+  return formerBootId === undefined ? {} : { formerBootId };
 }
 
 /**
@@ -177,10 +211,11 @@ function withStage(times: BootSession['stageTimes'], stage: Stage, at: number): 
   return { ...times, [stage]: Math.min(at, ...later) };
 }
 
-function assignedFields(assigned: NonNullable<SessionStep['assigned']>): Partial<BootSession> {
+function assignedFields(assigned: Assignment): Partial<BootSession> {
   return {
     role: assigned.role,
     hostname: assigned.hostname,
+    lastStage: assigned.lastStage ?? 'booted',
     ...(assigned.address === undefined ? {} : { address: assigned.address }),
   };
 }

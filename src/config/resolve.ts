@@ -1,19 +1,12 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
-import type { ClusterSettings, Peer } from '../machine/cluster.ts';
-import {
-  formatIpv4,
-  formatNetwork,
-  type Ipv4,
-  networkContains,
-  parseIpv4,
-  parseNetwork,
-} from '../machine/ipv4.ts';
+import { parseIpv4 } from '../machine/ipv4.ts';
 import { parseDuration, parseSize } from './parse-units.ts';
 import type { Config } from './port.ts';
 import { createReporter, type Reporter } from './reporter.ts';
-import { listOf, networksOverlap, readNetwork, resolveDhcp } from './resolve-dhcp.ts';
+import { checkClusterNetworks, resolveCluster } from './resolve-cluster.ts';
+import { listOf, resolveDhcp } from './resolve-dhcp.ts';
 import { ConfigSchema, type RawConfig } from './schema.ts';
 
 /** sun_path of sockaddr_un has 108 bytes, the last one zero. */
@@ -153,84 +146,4 @@ function resolveListen(
     });
   }
   return { host, port };
-}
-
-function resolveCluster(raw: NonNullable<RawConfig['cluster']>, report: Reporter): ClusterSettings {
-  const podText = raw.podNetwork ?? '10.2.0.0/16';
-  const serviceText = raw.serviceNetwork ?? '10.3.0.0/24';
-  const pods = readNetwork(podText, ['cluster', 'podNetwork'], report);
-  const services = readNetwork(serviceText, ['cluster', 'serviceNetwork'], report);
-  if (pods !== undefined && services !== undefined && networksOverlap(pods, services)) {
-    report.error(
-      ['cluster', 'podNetwork'],
-      `podNetwork ${podText} and serviceNetwork ${serviceText} overlap`,
-      {
-        remedy: 'Pods and services need networks of their own.',
-      },
-    );
-  }
-  const tenth = services === undefined ? undefined : ((services.address + 10) as Ipv4);
-  const dnsAddress = raw.dnsServiceIP === undefined ? tenth : parseIpv4(raw.dnsServiceIP);
-  if (services !== undefined && dnsAddress !== undefined && !networkContains(services, dnsAddress)) {
-    const derived = raw.dnsServiceIP === undefined;
-    const path = ['cluster', derived ? 'serviceNetwork' : 'dnsServiceIP'];
-    report.error(path, `dnsServiceIP ${formatIpv4(dnsAddress)} is outside of serviceNetwork ${serviceText}`, {
-      remedy: derived
-        ? 'Give a serviceNetwork of at least 16 addresses, or dnsServiceIP.'
-        : 'Leave it out to derive it.',
-    });
-  }
-  return {
-    name: raw.name ?? 'kubernetes',
-    apiServer: raw.apiServer,
-    podNetwork: podText,
-    serviceNetwork: serviceText,
-    dnsServiceIP: dnsAddress === undefined ? '' : formatIpv4(dnsAddress),
-    dnsDomain: raw.dnsDomain ?? 'cluster.local',
-    controllers: resolvePeers(raw.controllers ?? [], 'controllers', report),
-    etcd: resolvePeers(raw.etcd ?? [], 'etcd', report),
-  };
-}
-
-function resolvePeers(
-  raw: NonNullable<NonNullable<RawConfig['cluster']>['etcd']>,
-  key: 'controllers' | 'etcd',
-  report: Reporter,
-): readonly Peer[] {
-  const peers: Peer[] = [];
-  for (const [index, peer] of raw.entries()) {
-    const hostname = peer.hostname.toLowerCase();
-    const address = parseIpv4(peer.address);
-    if (address === undefined) continue;
-    const other = peers.find((known) => known.hostname === hostname || known.address === address);
-    if (other === undefined) peers.push({ hostname, address });
-    else
-      report.error(
-        ['cluster', key, index],
-        `${hostname} (${peer.address}) has the name or address of ${other.hostname}`,
-        {
-          remedy: 'Give each its own.',
-        },
-      );
-  }
-  return peers;
-}
-
-/** Machines route pod and service addresses into the cluster: they must not be those of the machines themselves. */
-function checkClusterNetworks(config: Config, report: Reporter): void {
-  if (config.cluster === undefined) return;
-  for (const key of ['podNetwork', 'serviceNetwork'] as const) {
-    const network = parseNetwork(config.cluster[key]);
-    if (network === undefined) continue;
-    for (const subnet of config.dhcp.subnets) {
-      const overlap =
-        (subnet.network !== undefined && networksOverlap(network, subnet.network)) ||
-        subnet.ranges.some(
-          (range) => networkContains(network, range.first) || networkContains(network, range.last),
-        );
-      if (!overlap) continue;
-      const message = `${key} ${formatNetwork(network)} overlaps the machines' own addresses (line ${subnet.line})`;
-      report.error(['cluster', key], message, { remedy: 'Pods and services need networks of their own.' });
-    }
-  }
 }

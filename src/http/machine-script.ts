@@ -113,6 +113,7 @@ function boot(
     assigned: {
       role: plan.role.name,
       hostname: plan.hostname,
+      lastStage: deps.joinsCluster(plan.role) ? 'ready' : 'booted',
       ...(request.remote === undefined ? {} : { address: request.remote }),
     },
   });

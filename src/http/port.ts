@@ -90,6 +90,8 @@ export interface HttpServerOptions {
   readonly strictAddress: boolean;
   readonly journal: Journal;
   readonly sessionTokens: SessionTokens;
+  /** Whether a machine of this role is to become a Node, and its session ends with that. */
+  readonly joinsCluster: (role: Role) => boolean;
   readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan>;
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   readonly renderer: Renderer;

@@ -5,6 +5,9 @@ import type { Stage } from './stage.ts';
 export const SESSION_ENDS = ['ready', 'booted', 'handed-over', 'superseded'] as const;
 export type SessionEnd = (typeof SESSION_ENDS)[number];
 
+/** With what a boot is over: `ready` where the machine is to join a cluster. */
+export type LastStage = 'booted' | 'ready';
+
 /** One attempt of one machine to boot. */
 export interface BootSession {
   readonly id: number;
@@ -21,6 +24,12 @@ export interface BootSession {
   readonly scriptAt?: number;
   /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
   readonly failedAt?: number;
+  /** Set with the role; absent: `booted`. */
+  readonly lastStage?: LastStage;
+  /** The kernel's boot ID of the Node that made it ready: it proves this boot and no other. */
+  readonly bootId?: string;
+  /** That of this machine's boot before, which proves nothing of this one. */
+  readonly formerBootId?: string;
   /** What `/ipxe` decided. */
   readonly role?: string;
   readonly hostname?: string;

@@ -12,6 +12,8 @@ export interface HistoryWriter {
   /** What is known of it when the batch leaves is written. */
   machine(entry: MachineEntry): void;
   session(session: BootSession): void;
+  /** What waits of this machine is not written, also where the batch under way fails and is tried again. */
+  forget(mac: Mac): void;
   /** Resolves when all of it is in the store; rejects when the store refuses. */
   flush(): Promise<void>;
   /** Flushes once more; what cannot be written is lost, and said. */
@@ -37,6 +39,8 @@ export function createHistoryWriter(options: {
   let events: BootEvent[] = [];
   const machines = new Map<Mac, MachineEntry>();
   const sessions = new Map<number, BootSession>();
+  /** Since the batch under way left. */
+  const forgotten = new Set<Mac>();
   let timer: NodeJS.Timeout | undefined;
   let underWay: Promise<void> | undefined;
   let closed = false;
@@ -107,14 +111,24 @@ export function createHistoryWriter(options: {
         say(error);
         throw error;
       }
-      events = [...batchEvents, ...events];
+      events = [...batchEvents.filter(({ mac }) => !isForgotten(mac)), ...events];
       // What changed meanwhile is newer than what comes back.
-      for (const [mac, entry] of batchMachines) if (!machines.has(mac)) machines.set(mac, entry);
-      for (const [id, session] of batchSessions) if (!sessions.has(id)) sessions.set(id, session);
+      for (const [mac, entry] of batchMachines) {
+        if (!machines.has(mac) && !isForgotten(mac)) machines.set(mac, entry);
+      }
+      for (const [id, session] of batchSessions) {
+        if (!sessions.has(id) && !isForgotten(session.mac)) sessions.set(id, session);
+      }
       keepWithinLimits();
       say(error);
       throw error;
+    } finally {
+      forgotten.clear();
     }
+  }
+
+  function isForgotten(mac: Mac | undefined): boolean {
+    return mac !== undefined && forgotten.has(mac);
   }
 
   function keepWithinLimits(): void {
@@ -166,6 +180,12 @@ export function createHistoryWriter(options: {
     session(session) {
       sessions.set(session.id, session);
       schedule(limits.batchTime);
+    },
+    forget(mac) {
+      if (underWay !== undefined) forgotten.add(mac);
+      events = events.filter((event) => event.mac !== mac);
+      machines.delete(mac);
+      for (const [id, session] of sessions) if (session.mac === mac) sessions.delete(id);
     },
     flush,
     async close() {

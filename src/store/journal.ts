@@ -9,16 +9,14 @@ import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
 import { createMachineTable, type MachineEntry, newEntry, rankOf, toRecord } from './machine-table.ts';
 import { createOldestFirst } from './oldest-first.ts';
-import type { Journal, Observation, Store, StoredState } from './port.ts';
+import type { JoiningMachine, Journal, Observation, Store, StoredState } from './port.ts';
 import { mergeFacts, toEvent } from './shape-event.ts';
 
 export interface JournalOptions {
-  readonly store: Pick<Store, 'appendHistory'>;
+  readonly store: Pick<Store, 'appendHistory' | 'forgetMachine'>;
   readonly state: StoredState;
   /** Milliseconds since the epoch; observations bring their own. */
   readonly clock: () => number;
-  /** What a boot session ends with: `ready` where a cluster is configured. */
-  readonly finalStage: 'booted' | 'ready';
   /** A boot session that was silent for longer does not go on with the next network boot. In ms. */
   readonly idleTime: number;
   /** Called with each observation, also with those that bounds forbid to record. */
@@ -32,11 +30,15 @@ export type ClosableJournal = Journal & { close(): Promise<void> };
 
 const HOUR = 3_600_000;
 
+function isOfNode({ kind }: Observation): boolean {
+  return kind.startsWith('node.');
+}
+
 /** Complaints about listeners in the log: one a second. */
 const SAY_AGAIN = 1_000;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
-  const { store, state, clock, finalStage, idleTime, logger } = options;
+  const { store, state, clock, idleTime, logger } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
   const addresses = new Map<Ipv4, Mac>();
@@ -132,6 +134,32 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
   }
 
+  function* joiningMachines(): Iterable<JoiningMachine> {
+    for (const { facts, session } of machines.entries()) {
+      if (session?.lastStage !== 'ready') continue;
+      if (session.end === undefined || session.end === 'ready') yield { facts, session };
+    }
+  }
+
+  async function forget(mac: Mac): Promise<boolean> {
+    const entry = machines.get(mac);
+    if (entry !== undefined) {
+      forgetName(entry);
+      machines.remove(mac);
+      if (entry.session !== undefined) sessions.delete(entry.session.id);
+    }
+    for (const id of superseded) {
+      if (sessions.get(id)?.mac !== mac) continue;
+      superseded.delete(id);
+      sessions.delete(id);
+    }
+    for (const [address, holder] of addresses) if (holder === mac) addresses.delete(address);
+    writer.forget(mac);
+    // One that memory had no room for may be on disk all the same.
+    const stored = await store.forgetMachine(mac);
+    return stored || entry !== undefined;
+  }
+
   function tellObserver(observation: Observation): void {
     try {
       options.observed?.(observation);
@@ -159,7 +187,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
 
     const before = entry.session;
-    const advance = advanceSession(before, observation, { mac, nextId, finalStage, idleTime });
+    const advance = advanceSession(before, observation, { mac, nextId, idleTime });
     const session = advance.session;
     if (advance.opened) {
       nextId++;
@@ -229,26 +257,36 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       const limit = stageReached(session.stage, 'script')
         ? limits.eventsPerSession
         : limits.eventsBeforeScript;
-      // What took the session on is always told: there are but nine stages.
-      if (entry.sessionEvents < limit || (moved && observation.stage === session.stage) || over) {
-        entry.sessionEvents++;
-        publish(toEvent(own, limits, session, moved));
-      } else {
+      // A Node may come and go for as long as its machine runs, so it has so many events an hour instead. What took
+      // the session on is always told: there are but nine stages.
+      const told = isOfNode(observation)
+        ? hasHourlyEvent(entry, at)
+        : entry.sessionEvents < limit || (moved && observation.stage === session.stage) || over;
+      if (!told) {
         drop('session', observation);
+        return;
       }
+      if (isOfNode(observation)) entry.hourEvents++;
+      else entry.sessionEvents++;
+      const isBack = before?.id === session.id && before.end === 'ready' && session.end === undefined;
+      publish(toEvent(isBack ? { ...own, stage: session.stage } : own, limits, session, moved));
       if (over) publishTurn(entry, at, 'session.ended', session, reasons.slice(opened ? 1 : 0));
       return;
     }
-    if (at - entry.hourBegan >= HOUR || at < entry.hourBegan) {
-      entry.hourBegan = at;
-      entry.hourEvents = 0;
-    }
-    if (entry.hourEvents >= limits.eventsPerHour) drop('machine', observation);
+    if (!hasHourlyEvent(entry, at)) drop('machine', observation);
     else if (entry.rank < 2 && !mayAddStrangerEvent(at)) drop('stranger', observation);
     else {
       entry.hourEvents++;
       publish(toEvent(own, limits));
     }
+  }
+
+  function hasHourlyEvent(entry: MachineEntry, at: number): boolean {
+    if (at - entry.hourBegan >= HOUR || at < entry.hourBegan) {
+      entry.hourBegan = at;
+      entry.hourEvents = 0;
+    }
+    return entry.hourEvents < limits.eventsPerHour;
   }
 
   function belongsTo(session: BootSession, at: number): boolean {
@@ -304,6 +342,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       return entry === undefined ? undefined : toRecord(entry);
     },
     hostnameHolder: (hostname) => hostnames.get(hostname),
+    joiningMachines,
+    forget,
     macAt: (address) => addresses.get(address),
     learnAddress,
     count,

@@ -57,6 +57,8 @@ export interface MachineTable {
   get(mac: Mac): MachineEntry | undefined;
   /** Adds or moves up: the one seen last, among those of its rank. */
   touch(entry: MachineEntry, rank: Rank): void;
+  remove(mac: Mac): void;
+  entries(): Iterable<MachineEntry>;
   size(): number;
 }
 
@@ -93,6 +95,13 @@ export function createMachineTable(limit: number, forgotten: (entry: MachineEntr
       byRank[rank].set(entry.mac, entry);
       all.set(entry.mac, entry);
     },
+    remove(mac) {
+      const entry = all.get(mac);
+      if (entry === undefined) return;
+      byRank[entry.rank].delete(mac);
+      all.delete(mac);
+    },
+    entries: () => all.values(),
     size: () => all.size,
   };
 }

@@ -72,6 +72,12 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX events_by_machine ON events (mac, id);
   CREATE INDEX events_by_session ON events (session_id) WHERE session_id IS NOT NULL;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN last_stage TEXT;
+  ALTER TABLE sessions ADD COLUMN boot_id TEXT;
+  ALTER TABLE sessions ADD COLUMN former_boot_id TEXT;
+  CREATE INDEX sessions_ready ON sessions (id) WHERE ended_as = 'ready';
+  `,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

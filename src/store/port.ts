@@ -1,3 +1,4 @@
+import type { Assignment } from '../boot/boot-session.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Ipv4, Ipv4Range } from '../machine/ipv4.ts';
@@ -48,7 +49,7 @@ export interface Page {
 export interface StoredState {
   readonly leases: readonly Lease[];
   readonly machines: readonly MachineRecord[];
-  /** Sessions without an end. */
+  /** Sessions without an end, and the newest of a machine if it ended `ready`: its Node may take it back. */
   readonly openSessions: readonly BootSession[];
   readonly nextSessionId: number;
 }
@@ -63,6 +64,11 @@ export interface Store {
   commitLeases(leases: readonly Lease[]): Promise<void>;
   /** Resolves when written; not synced one by one. */
   appendHistory(batch: HistoryBatch): Promise<void>;
+  /**
+   * Removes a machine with its sessions and events; its leases stay. After all history that was appended before. False
+   * if it was not there.
+   */
+  forgetMachine(mac: Mac): Promise<boolean>;
   listMachines(page: Page): Promise<readonly MachineOverview[]>;
   /** Undefined for a machine never seen. */
   findMachine(mac: Mac): Promise<MachineOverview | undefined>;
@@ -149,11 +155,20 @@ export interface Observation {
   /** Who network-boots: only these may open a session (design: "A boot session, exactly"). */
   readonly client?: 'rom' | 'ipxe' | 'script';
   /** Set by `/ipxe` when it has decided. */
-  readonly assigned?: { readonly role: string; readonly hostname: string; readonly address?: Ipv4 };
+  readonly assigned?: Assignment;
+  /** The kernel's boot ID, of a Node that is ready. */
+  readonly bootId?: string;
   /** The machine says that its boot failed. */
   readonly failed?: boolean;
   /** Set by what ends a session. */
   readonly end?: SessionEnd;
+}
+
+/** A machine that is, or is to become, a Node of the cluster. */
+export interface JoiningMachine {
+  readonly facts: MachineFacts;
+  /** Open, or ended `ready`; its last stage is `ready`. */
+  readonly session: BootSession;
 }
 
 /**
@@ -175,11 +190,19 @@ export interface Journal {
    * `/ipxe`, so a lookup and not a search. Several that had it: the newest.
    */
   hostnameHolder(hostname: string): Mac | undefined;
+  /** Those in memory whose newest session waits for a Node or was made ready by one: as many as memory holds machines. */
+  joiningMachines(): Iterable<JoiningMachine>;
   /** Remembers which machine uses an address. */
   learnAddress(address: Ipv4, mac: Mac): void;
   /** Adds one to a counter: the events that bounds forbid to record, packets of each kind. */
   count(name: string): void;
   counters(): ReadonlyMap<string, number>;
+  /**
+   * Removes a machine, its sessions, events, hostname and addresses, from memory and the store; its leases stay. If it
+   * comes again, it is new. False if it was never seen. Rejects with the store's error: then it is gone from memory
+   * only, and the call may be repeated.
+   */
+  forget(mac: Mac): Promise<boolean>;
   /** Called with each event recorded, until the returned function is called. */
   subscribe(listener: (event: BootEvent) => void): () => void;
   /** Resolves when everything recorded so far is in the store. */

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { TinderboxError } from '../errors.ts';
+import type { Mac } from '../machine/mac.ts';
 import { migrate } from './migrations.ts';
 import type { HistoryBatch, Lease, StoredState } from './port.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
@@ -38,6 +39,7 @@ export interface SqliteDatabase extends SqliteReader {
   load(): StoredState;
   commitLeases(leases: readonly Lease[]): void;
   appendHistory(batch: HistoryBatch): void;
+  forgetMachine(mac: Mac): boolean;
 }
 
 /** Opens or creates the database: folder 0700 (if it has to make it), files 0600, schema up to date. */
@@ -123,18 +125,21 @@ export function createSqliteDatabase(
   );
   const putSession = database.prepare<SessionRow>(
     `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,
-       role, hostname, address)
+       last_stage, boot_id, former_boot_id, role, hostname, address)
      VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @script_at, @failed_at,
-       @role, @hostname, @address)
+       @last_stage, @boot_id, @former_boot_id, @role, @hostname, @address)
      ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
        updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
        ended_as = excluded.ended_as, ended_at = excluded.ended_at, script_at = excluded.script_at,
-       failed_at = excluded.failed_at, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
+       failed_at = excluded.failed_at, last_stage = excluded.last_stage, boot_id = excluded.boot_id,
+       former_boot_id = excluded.former_boot_id, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
   );
   const putEvent = database.prepare<EventRow>(
     `INSERT INTO events (at, mac, session_id, kind, stage, outcome, asked, answered, reasons, via)
      VALUES (@at, @mac, @session_id, @kind, @stage, @outcome, @asked, @answered, @reasons, @via)`,
   );
+  const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
+  const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
   const prune = preparePruning(database, limits);
 
   const writeLeases = database.transaction((leases: readonly Lease[]) => {
@@ -145,6 +150,12 @@ export function createSqliteDatabase(
     for (const session of batch.sessions) putSession.run(sessionToRow(session));
     for (const event of batch.events) putEvent.run(eventToRow(event));
     prune(batch);
+  });
+
+  // Its sessions go with it (ON DELETE CASCADE).
+  const removeMachine = database.transaction((mac: Mac): boolean => {
+    const events = dropMachineEvents.run(mac).changes;
+    return dropMachine.run(mac).changes + events > 0;
   });
 
   // NORMAL leaves syncing the WAL to checkpoints; FULL syncs it at each commit, and with it whatever NORMAL commits
@@ -173,7 +184,13 @@ export function createSqliteDatabase(
           database.prepare('SELECT * FROM machines ORDER BY last_seen DESC, mac').all() as MachineRow[]
         ).map(machineFromRow),
         openSessions: (
-          database.prepare('SELECT * FROM sessions WHERE ended_as IS NULL ORDER BY id').all() as SessionRow[]
+          database
+            .prepare(
+              `SELECT * FROM sessions WHERE ended_as IS NULL OR (ended_as = 'ready'
+                 AND NOT EXISTS (SELECT 1 FROM sessions newer WHERE newer.mac = sessions.mac AND newer.id > sessions.id))
+               ORDER BY id`,
+            )
+            .all() as SessionRow[]
         ).map(sessionFromRow),
         nextSessionId: row.next,
       };
@@ -185,6 +202,10 @@ export function createSqliteDatabase(
     appendHistory: guarded(file, (batch: HistoryBatch) => {
       setSynced(false);
       writeHistory.immediate(batch);
+    }),
+    forgetMachine: guarded(file, (mac: Mac) => {
+      setSynced(false);
+      return removeMachine.immediate(mac);
     }),
   };
 }

@@ -2,7 +2,7 @@ import type { MachineArch } from '../machine/architecture.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { BootSession, SessionEnd } from '../machine/session.ts';
+import type { BootSession, LastStage, SessionEnd } from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
 import type { Lease, MachineRecord } from './port.ts';
 
@@ -44,6 +44,9 @@ export interface SessionRow {
   readonly ended_at: number | null;
   readonly script_at: number | null;
   readonly failed_at: number | null;
+  readonly last_stage: string | null;
+  readonly boot_id: string | null;
+  readonly former_boot_id: string | null;
   readonly role: string | null;
   readonly hostname: string | null;
   readonly address: number | null;
@@ -143,6 +146,9 @@ export function sessionToRow(session: BootSession): SessionRow {
     ended_at: session.endedAt ?? null,
     script_at: session.scriptAt ?? null,
     failed_at: session.failedAt ?? null,
+    last_stage: session.lastStage ?? null,
+    boot_id: session.bootId ?? null,
+    former_boot_id: session.formerBootId ?? null,
     role: session.role ?? null,
     hostname: session.hostname ?? null,
     address: session.address ?? null,
@@ -162,6 +168,9 @@ export function sessionFromRow(row: SessionRow): BootSession {
       endedAt: row.ended_at,
       scriptAt: row.script_at,
       failedAt: row.failed_at,
+      lastStage: row.last_stage as LastStage | null,
+      bootId: row.boot_id,
+      formerBootId: row.former_boot_id,
       role: row.role,
       hostname: row.hostname,
       address: row.address as Ipv4 | null,

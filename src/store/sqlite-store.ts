@@ -120,6 +120,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     load: () => ask<StoredState>({ name: 'load', args: [] }),
     commitLeases,
     appendHistory: (batch) => ask<void>({ name: 'appendHistory', args: [batch] }, history),
+    // Behind the history that was appended before: it could bring the machine back.
+    forgetMachine: (mac) => ask<boolean>({ name: 'forgetMachine', args: [mac] }, history),
     listMachines: (page) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [page] }),
     findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
     listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),

@@ -47,7 +47,6 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     store,
     state: await store.load(),
     clock: () => T0,
-    finalStage: 'booted',
     idleTime: 3_600_000,
     logger: loggers.store,
   });

@@ -8,7 +8,7 @@ import { STAGES, type Stage } from '../../src/machine/stage.ts';
 
 const mac = '52:54:00:00:00:01' as Mac;
 const IDLE = 60_000;
-const context: SessionContext = { mac, nextId: 8, finalStage: 'booted', idleTime: IDLE };
+const context: SessionContext = { mac, nextId: 8, idleTime: IDLE };
 
 function step(kind: EventKind, more: Partial<SessionStep> = {}): SessionStep {
   return { at: 2000, kind, ...more };
@@ -342,6 +342,7 @@ t.test('what /ipxe decided is kept', async (t) => {
     context,
   );
   t.match(session, assigned);
+  t.equal(session?.lastStage, 'booted', 'where nothing else is said');
   const without = advanceSession(
     session,
     step('http.script', { ...script, assigned: { role: 'etcd', hostname: 'e' } }),
@@ -358,12 +359,13 @@ t.test('a session ends with its last stage', async (t) => {
     ['ready', 'ready', 'ready'],
     ['booted', 'config', undefined],
   ] as const;
-  for (const [finalStage, stage, end] of cases) {
-    const { session, ended: over } = advanceSession(openAt('config'), step('http.report', { stage }), {
-      ...context,
-      finalStage,
-    });
-    t.equal(session?.end, end, `${stage} where ${finalStage} is the last`);
+  for (const [lastStage, stage, end] of cases) {
+    const { session, ended: over } = advanceSession(
+      { ...openAt('config'), lastStage },
+      step('http.report', { stage }),
+      context,
+    );
+    t.equal(session?.end, end, `${stage} where ${lastStage} is the last`);
     t.equal(session?.endedAt, end === undefined ? undefined : 2000);
     t.equal(over, end === undefined ? undefined : session);
   }
@@ -405,5 +407,78 @@ t.test('a machine that says it failed is marked, and may boot all the same', (t)
   t.equal(failed?.end, undefined);
   const booted = advanceSession(failed, step('http.report', { stage: 'booted', at: 9000 }), context).session;
   t.match(booted, { stage: 'booted', end: 'booted', failedAt: 2000 });
+  t.end();
+});
+
+const joining: BootSession = { ...openAt('config'), lastStage: 'ready', role: 'worker', hostname: 'node-1' };
+const nodeReady = (at: number, bootId = 'boot-a') => step('node.ready', { at, stage: 'ready', bootId });
+
+t.test('a Node that is ready ends the session of a machine that joins a cluster', (t) => {
+  const assigned = { role: 'worker', hostname: 'node-1', lastStage: 'ready' } as const;
+  const scripted = advanceSession(openAt('firmware'), step('http.script', { ...script, assigned }), context);
+  t.equal(scripted.session?.lastStage, 'ready');
+  const booted = advanceSession(scripted.session, step('http.report', { stage: 'booted' }), context);
+  t.match(booted.session, { stage: 'booted', end: undefined });
+  const ready = advanceSession(booted.session, nodeReady(3000), context);
+  t.match(ready.session, { stage: 'ready', end: 'ready', endedAt: 3000, bootId: 'boot-a' });
+  t.equal(ready.ended, ready.session);
+  t.end();
+});
+
+for (const kind of ['node.not-ready', 'node.deleted'] as const) {
+  t.test(`${kind} takes a session that is ready back to booted, and ready ends it again`, (t) => {
+    const ready = advanceSession(joining, nodeReady(3000), context).session;
+    const frozen = structuredClone(ready);
+    const back = advanceSession(ready, step(kind, { at: 4000 }), context);
+    t.same(ready, frozen, 'the former session is a value and stays as it was');
+    t.same([back.opened, back.ended], [false, undefined]);
+    t.match(back.reasons[0], /goes back to booted/);
+    const { end: _end, endedAt: _endedAt, ...rest } = ready ?? joining;
+    t.same(back.session, {
+      ...rest,
+      stage: 'booted',
+      stageTimes: joining.stageTimes,
+      updatedAt: 4000,
+    });
+    const again = advanceSession(back.session, nodeReady(5000), context);
+    t.match(again.session, { stage: 'ready', end: 'ready', endedAt: 5000, stageTimes: { ready: 5000 } });
+    t.equal(again.ended, again.session);
+    t.end();
+  });
+
+  t.test(`${kind} leaves alone what is not ready`, (t) => {
+    for (const end of ['booted', 'handed-over', 'superseded'] as const) {
+      const over = { ...ended(end), lastStage: 'ready' } as const;
+      t.equal(advanceSession(over, step(kind), context).session, over, end);
+    }
+    const { session, ended: over } = advanceSession(joining, step(kind), context);
+    t.match(session, { stage: 'config', end: undefined });
+    t.equal(over, undefined);
+    t.equal(advanceSession(undefined, step(kind), context).session, undefined, 'and opens none');
+    t.end();
+  });
+}
+
+t.test('nothing but its Node takes a session back from ready', (t) => {
+  const ready = advanceSession(joining, nodeReady(3000), context).session;
+  for (const kind of ['http.report', 'http.config', 'node.ready', 'dhcp.request'] as const) {
+    t.equal(advanceSession(ready, step(kind, { stage: 'booted' }), context).session, ready, kind);
+  }
+  t.end();
+});
+
+t.test('a session knows the boot ID of the boot before, also across boots without a Node', (t) => {
+  const first = advanceSession(joining, nodeReady(3000), context).session;
+  const second = advanceSession(first, step('dhcp.discover', { ...rom, at: 4000 }), context).session;
+  t.match(second, { id: 8, formerBootId: 'boot-a', bootId: undefined, lastStage: undefined });
+  const scripted = advanceSession(second, step('http.script', { ...script, at: 5000 }), context).session;
+  const third = advanceSession(scripted, step('dhcp.discover', { ...rom, at: 6000 }), {
+    ...context,
+    nextId: 9,
+  });
+  t.match(third.session, { id: 9, formerBootId: 'boot-a' });
+  const ready = advanceSession({ ...joining, formerBootId: 'boot-a' }, nodeReady(7000, 'boot-b'), context);
+  const fourth = advanceSession(ready.session, step('dhcp.discover', { ...rom, at: 8000 }), context).session;
+  t.equal(fourth?.formerBootId, 'boot-b');
   t.end();
 });

@@ -281,6 +281,42 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       ],
     ],
     [
+      'cluster DNS at the API server',
+      `${HEAD}cluster: { apiServer: 'https://a', dnsServiceIP: 10.3.0.1 }\n`,
+      [
+        "f:2:50: dnsServiceIP 10.3.0.1 is the first address of serviceNetwork, the API server's own | Leave it out to derive it.",
+      ],
+    ],
+    [
+      'cluster DNS that is no address of a service',
+      `${HEAD}cluster: { apiServer: 'https://a', dnsServiceIP: 10.3.0.255 }\n`,
+      [
+        'f:2:50: dnsServiceIP 10.3.0.255 is the first or the last of serviceNetwork: no service can have it | Leave it out to derive it.',
+      ],
+    ],
+    [
+      'an API server among the pods',
+      `${HEAD}cluster: { apiServer: 'https://10.2.0.1:6443' }\n`,
+      [`f:2:23: the API server is at 10.2.0.1, inside of podNetwork 10.2.0.0/16 | ${separate}`],
+    ],
+    [
+      'a controller among the services',
+      `${HEAD}cluster: { apiServer: 'https://a', controllers: [{ hostname: m-1, address: 10.3.0.7 }] }\n`,
+      [`f:2:50: m-1 is at 10.3.0.7, inside of serviceNetwork 10.3.0.0/24 | ${separate}`],
+    ],
+    [
+      'two members of one name',
+      `${HEAD}cluster: { apiServer: 'https://a', etcd: [{ hostname: e-1, address: 10.77.0.7 }, { hostname: E-1, address: 10.77.0.8 }] }\n`,
+      ['f:2:82: e-1 (10.77.0.8) has the name or the address of e-1 | Give each its own.'],
+    ],
+    [
+      'pods of one node',
+      `${HEAD}cluster: { apiServer: 'https://a', podNetwork: 10.2.0.0/24 }\n`,
+      [
+        'f:2:48: podNetwork 10.2.0.0/24 has room for one node: each gets a /24 of it | Give a larger one: 10.2.0.0/16 holds 256 nodes.',
+      ],
+    ],
+    [
       'a loader outside',
       `${HEAD}loaders: { bios: ../x }\n`,
       [

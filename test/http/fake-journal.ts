@@ -12,7 +12,7 @@ export interface FakeJournal extends Journal {
 }
 
 /** A journal in memory with the real rules of boot sessions and none of the bounds. */
-export function createFakeJournal(finalStage: 'booted' | 'ready' = 'booted'): FakeJournal {
+export function createFakeJournal(): FakeJournal {
   const idleTime = 3_600_000;
   const observations: Observation[] = [];
   const sessions = new Map<number, BootSession>();
@@ -33,7 +33,7 @@ export function createFakeJournal(finalStage: 'booted' | 'ready' = 'booted'): Fa
       if (mac !== undefined) {
         machines.set(mac, { ...machines.get(mac), ...observation.facts, mac });
         const nextId = sessions.size + 1;
-        const advance = advanceSession(sessionOf(mac), observation, { mac, nextId, finalStage, idleTime });
+        const advance = advanceSession(sessionOf(mac), observation, { mac, nextId, idleTime });
         if (advance.ended !== undefined) sessions.set(advance.ended.id, advance.ended);
         session = advance.session;
         if (session !== undefined) {
@@ -56,6 +56,16 @@ export function createFakeJournal(finalStage: 'booted' | 'ready' = 'booted'): Fa
     },
     hostnameHolder: (hostname) =>
       [...sessions.values()].find((session) => session.hostname === hostname)?.mac,
+    *joiningMachines() {
+      for (const mac of newest.keys()) {
+        const session = sessionOf(mac);
+        if (session?.lastStage === 'ready') yield { facts: { ...machines.get(mac), mac }, session };
+      }
+    },
+    async forget(mac) {
+      newest.delete(mac);
+      return machines.delete(mac);
+    },
     macAt: (address) => addresses.get(address),
     learnAddress: (address, mac) => void addresses.set(address, mac),
     count: (name) => void counts.set(name, (counts.get(name) ?? 0) + 1),

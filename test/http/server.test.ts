@@ -488,10 +488,11 @@ t.test('a report is understood in every form that a small system can send', asyn
 });
 
 t.test('with a cluster a report of booted is not the end', async (t) => {
-  const { url, journal } = await startTestServer(t, { journal: createFakeJournal('ready') });
+  const { url, journal } = await startTestServer(t, { joinsCluster: ({ name }) => name === 'worker' });
   await get(`${await fetchScript(url)}/report`, { method: 'POST', body: 'stage=booted' });
   t.match(journal.sessionById(1), { stage: 'booted' });
   t.equal(journal.sessionById(1)?.end, undefined);
+  t.equal(journal.sessionById(1)?.lastStage, 'ready');
 });
 
 t.test('a failed boot marks the session, with the end of its log made printable', async (t) => {
@@ -646,7 +647,6 @@ t.test('the real journal, store and scripts: a whole boot, told from the databas
     store,
     state,
     clock: Date.now,
-    finalStage: 'booted',
     idleTime: 3_600_000,
     logger,
   });

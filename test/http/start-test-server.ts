@@ -75,6 +75,7 @@ export async function startTestServer(
     strictAddress: false,
     journal,
     sessionTokens: tokens,
+    joinsCluster: () => false,
     plan: () => bootPlan(),
     buildContext: ({ plan, facts, server: place, sessionUrl }) =>
       buildContext({ plan, facts, cluster: undefined, server: place, subnets: [], sessionUrl }),

@@ -10,13 +10,12 @@ import { entitledCertificates, findEntitlement } from '../../src/pki/entitled-ce
 import type { CertificateContext } from '../../src/render/context.ts';
 import { CONTROLLER, FACTS, makeFolder, open } from '../pki/support/make-cluster.ts';
 import {
-  DASH,
   type Machine,
   makeMachine as machineIn,
   makeBusybox,
   runGetCertificates,
-  type Shell,
 } from './support/run-get-certificates.ts';
+import { DASH, type Shell } from './support/run-script.ts';
 import { sampleIdentity } from './support/sample-identity.ts';
 import { type Answer, makeAuthority, openssl, startSigningServer } from './support/signing-server.ts';
 

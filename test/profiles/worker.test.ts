@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import { machineScript } from '../../src/render/render-script.ts';
 import { parseToml } from './support/check-toml.ts';
 import { fileOf, filesOf, unitOf, unitsOf } from './support/cloud-config.ts';
+import { readEnvironment } from './support/read-environment.ts';
 import { type RenderOptions, renderRole, roleContext, shippedRole } from './support/render-role.ts';
 import { sampleIdentity } from './support/sample-identity.ts';
 
@@ -70,7 +71,6 @@ t.test('parameters reach the files of the worker', async (t) => {
   t.strictSame(parseToml(fileOf(config, '/etc/containerd/certs.d/_default/hosts.toml')), {
     host: { 'http://m:5000': { capabilities: ['pull', 'resolve'] } },
   });
-  t.match(fileOf(config, '/etc/tinderbox/proxy.env'), "HTTPS_PROXY='http://p:1'");
   t.match(fileOf(config, '/etc/sysctl.d/90-tinderbox.conf'), '\nvm.swappiness = 0\n');
   t.match(
     fileOf(config, '/opt/tinderbox/fetch-programs'),
@@ -79,19 +79,21 @@ t.test('parameters reach the files of the worker', async (t) => {
   t.match(fileOf(config, '/opt/tinderbox/report'), "url='http://10.77.0.1/boot/abc/report'");
 });
 
-const noProxy = (options: RenderOptions) =>
-  /^NO_PROXY=(.*)$/m.exec(
+const proxyOf = (options: RenderOptions) =>
+  readEnvironment(
     fileOf(
       renderRole('worker', { ...options, parameters: { proxy: 'http://p:1', ...options.parameters } }),
       '/etc/tinderbox/proxy.env',
     ),
-  )?.[1];
+  );
 
 t.test('the proxy is never asked for what is inside the cluster', async (t) => {
   const inside = 'localhost,127.0.0.1,10.77.0.10,10.2.0.0/16,10.3.0.0/24,.svc,.cluster.local';
-  t.equal(noProxy({}), inside);
-  t.equal(noProxy({ parameters: { noProxy: 'a,.b' } }), `'a,.b',${inside}`);
-  t.equal(noProxy({ cluster: null }), 'localhost,127.0.0.1');
+  t.equal(proxyOf({})['NO_PROXY'], inside);
+  t.equal(proxyOf({ parameters: { noProxy: 'a,.b' } })['NO_PROXY'], `a,.b,${inside}`);
+  t.equal(proxyOf({ cluster: null })['NO_PROXY'], 'localhost,127.0.0.1');
+  const proxy = "http://u:it's%40@p:1";
+  t.match(proxyOf({ parameters: { proxy } }), { HTTP_PROXY: proxy, HTTPS_PROXY: proxy });
   const unit = unitsOf(renderRole('worker', { parameters: { proxy: 'http://p:1' } })).find(
     ({ name }) => name === 'containerd.service',
   );
@@ -193,7 +195,7 @@ t.test('labels, taints and a fixed address are what the kubelet registers with',
 t.test('an edge router is a worker with its label, and knows its public address', async (t) => {
   const options = {
     ...MEMBER,
-    parameters: { publicAddress: '203.0.113.7', domain: "it's.example.org", labels: { rack: 'r7' } },
+    parameters: { publicAddress: '203.0.113.7', domain: 'edge.example.org', labels: { rack: 'r7' } },
   };
   const config = renderRole('edge-router', options);
   t.match(
@@ -202,7 +204,7 @@ t.test('an edge router is a worker with its label, and knows its public address'
   );
   t.equal(
     fileOf(config, '/etc/tinderbox/edge-router.env'),
-    "PUBLIC_ADDRESS='203.0.113.7'\nDOMAIN='it'\\''s.example.org'\n",
+    'PUBLIC_ADDRESS="203.0.113.7"\nDOMAIN="edge.example.org"\n',
   );
   const without = config.write_files?.filter(({ path }) => path !== '/etc/tinderbox/edge-router.env');
   t.strictSame(without, renderRole('worker', options).write_files);

@@ -17,10 +17,9 @@ function setUp() {
   const watch = watchBootLoops();
   const clock = { now: 1_000_000 };
   const journal = createJournal({
-    store: { appendHistory: async () => undefined },
+    store: { appendHistory: async () => undefined, forgetMachine: async () => false },
     state: { leases: [], machines: [], openSessions: [], nextSessionId: 1 },
     clock: () => clock.now,
-    finalStage: 'booted',
     idleTime: 3_600_000,
     observed: (observation) => watch.notice(observation),
     logger: createLoggers({ level: 'silent' }).store,

@@ -51,13 +51,13 @@ function setUp(
   options: {
     limits?: Partial<JournalLimits>;
     state?: Partial<StoredState>;
-    finalStage?: 'booted' | 'ready';
     observed?: (observation: Observation) => void;
   } = {},
 ) {
   const batches: HistoryBatch[] = [];
   const lines: string[] = [];
-  const disk = { error: undefined as Error | undefined };
+  const disk = { error: undefined as Error | undefined, knows: true };
+  const forgotten: { mac: Mac; after: number }[] = [];
   const output = new PassThrough();
   output.on('data', (chunk) => lines.push(String(chunk)));
   const journal = createJournal({
@@ -66,10 +66,14 @@ function setUp(
         if (disk.error !== undefined) throw disk.error;
         batches.push(batch);
       },
+      async forgetMachine(mac) {
+        if (disk.error !== undefined) throw disk.error;
+        forgotten.push({ mac, after: batches.length });
+        return disk.knows;
+      },
     },
     state: { leases: [], machines: [], openSessions: [], nextSessionId: 1, ...options.state },
     clock: () => 5,
-    finalStage: options.finalStage ?? 'booted',
     idleTime: HOUR,
     ...(options.observed === undefined ? {} : { observed: options.observed }),
     // Only flush() writes, unless a test asks for more.
@@ -81,6 +85,7 @@ function setUp(
     batches,
     disk,
     lines,
+    forgotten,
     events: () => batches.flatMap((batch) => batch.events),
     sessions: () =>
       new Map(
@@ -566,4 +571,195 @@ void t.test('closing says what is lost', async (t) => {
   journal.record(discover(alice));
   await journal.close();
   t.match(lines.join(''), /lost/);
+});
+
+const worker = { role: 'worker', hostname: 'node-1', lastStage: 'ready' } as const;
+
+function ofNode(
+  mac: Mac,
+  kind: 'node.ready' | 'node.not-ready' | 'node.deleted',
+  at = 1_000_000,
+): Observation {
+  const ready = kind === 'node.ready' ? ({ stage: 'ready', bootId: 'boot-a' } as const) : {};
+  return seen(mac, {
+    at,
+    kind,
+    outcome: 'noted',
+    asked: 'Node node-1',
+    reasons: ['the kubelet says so'],
+    ...ready,
+  });
+}
+
+void t.test('a Node takes its session to ready, back and to ready again, and each is told', async (t) => {
+  const { journal, events, sessions } = setUp();
+  journal.record(script(alice, { assigned: worker }));
+  journal.record(seen(alice, { kind: 'http.report', stage: 'booted' }));
+  t.equal(journal.record(ofNode(alice, 'node.ready'))?.end, 'ready');
+  const back = journal.record(ofNode(alice, 'node.not-ready', 1_000_000 + 2 * HOUR));
+  t.match(back, { id: 1, stage: 'booted', end: undefined });
+  t.equal(journal.record(ofNode(alice, 'node.ready', 1_000_000 + 3 * HOUR))?.end, 'ready');
+  await journal.flush();
+  t.same(
+    events()
+      .slice(3)
+      .map(({ kind, stage, sessionId }) => [kind, stage, sessionId]),
+    [
+      ['node.ready', 'ready', 1],
+      ['session.ended', undefined, 1],
+      ['node.not-ready', 'booted', 1],
+      ['node.ready', 'ready', 1],
+      ['session.ended', undefined, 1],
+    ],
+  );
+  t.match(sessions().get(1), { end: 'ready', bootId: 'boot-a' });
+  await journal.close();
+});
+
+void t.test('a Node that flaps has so many events an hour, whatever its session had before', async (t) => {
+  const { journal, events } = setUp({ limits: { eventsPerSession: 2, eventsPerHour: 4 } });
+  journal.record(script(alice, { assigned: worker }));
+  for (let asset = 0; asset < 10; asset++) journal.record(seen(alice, { kind: 'http.asset' }));
+  for (let hour = 0; hour < 2; hour++) {
+    for (let flap = 0; flap < 50; flap++) {
+      journal.record(ofNode(alice, 'node.ready', 1_000_000 + hour * HOUR));
+      journal.record(ofNode(alice, 'node.not-ready', 1_000_000 + hour * HOUR));
+    }
+  }
+  await journal.flush();
+  t.equal(events().filter(({ kind }) => kind === 'node.ready').length, 4);
+  t.equal(events().filter(({ kind }) => kind === 'node.not-ready').length, 4);
+  t.match(journal.sessionOf(alice), { stage: 'booted', end: undefined }, 'the session itself follows');
+  await journal.close();
+});
+
+void t.test('the machines that wait for a Node, or are one, can be listed', async (t) => {
+  const { journal } = setUp();
+  const macs = () => Array.from(journal.joiningMachines(), ({ session }) => session.mac);
+  journal.record(script(macOf(1), { assigned: worker }));
+  journal.record(script(macOf(2), { assigned: { role: 'etcd', hostname: 'etcd-1' } }));
+  journal.record(discover(macOf(3)));
+  journal.record(script(macOf(4), { assigned: worker }));
+  journal.record(script(macOf(5), { assigned: worker, end: 'handed-over' }));
+  t.same(macs(), [macOf(1), macOf(4)]);
+  journal.record(ofNode(macOf(1), 'node.ready'));
+  t.same(macs().toSorted(), [macOf(1), macOf(4)], 'also when it is ready');
+  journal.record(discover(macOf(1), { at: 1_000_000 + HOUR }));
+  t.same(macs(), [macOf(4)], 'a fresh session does not know yet what it becomes');
+  await journal.close();
+});
+
+void t.test('a session that ended ready before a restart still goes back', async (t) => {
+  const ended: BootSession = {
+    id: 6,
+    mac: alice,
+    openedAt: 1,
+    updatedAt: 9,
+    stage: 'ready',
+    stageTimes: { ready: 9 },
+    lastStage: 'ready',
+    bootId: 'boot-a',
+    end: 'ready',
+    endedAt: 9,
+  };
+  const machines = [{ mac: alice, firstSeen: 1, lastSeen: 9, hostname: 'node-1' }];
+  const { journal } = setUp({ state: { machines, openSessions: [ended], nextSessionId: 7 } });
+  t.same(
+    Array.from(journal.joiningMachines(), ({ session }) => session),
+    [ended],
+  );
+  t.match(journal.record(ofNode(alice, 'node.not-ready')), { id: 6, stage: 'booted', end: undefined });
+  t.equal(journal.record(discover(alice))?.id, 7, 'and another boot opens another one');
+  await journal.close();
+});
+
+void t.test('a machine that is forgotten is gone, and new when it comes again', async (t) => {
+  const { journal, forgotten, events, machines, sessions } = setUp({
+    state: {
+      leases: [{ address: 9 as Ipv4, mac: alice, state: 'bound', expiresAt: 1, via: 'eth0' }],
+    },
+  });
+  const bob = macOf(2);
+  journal.record(script(alice, { assigned: { ...worker, address: 7 as Ipv4 } }));
+  journal.record(seen(alice, { kind: 'http.config', stage: 'config' }));
+  journal.record(discover(alice, { at: 1_000_001 }));
+  journal.record(script(bob, { assigned: { role: 'worker', hostname: 'node-2', address: 8 as Ipv4 } }));
+  t.equal(await journal.forget(alice), true);
+  t.same(forgotten, [{ mac: alice, after: 0 }]);
+  t.equal(journal.machine(alice), undefined);
+  t.equal(journal.sessionOf(alice), undefined);
+  t.same([journal.sessionById(1), journal.sessionById(2)], [undefined, undefined], 'the superseded one too');
+  t.equal(journal.hostnameHolder('node-1'), undefined);
+  t.same(
+    [7, 8, 9].map((address) => journal.macAt(address as Ipv4)),
+    [undefined, bob, undefined],
+  );
+  t.ok(journal.sessionOf(bob), 'the others stay');
+  await journal.flush();
+  t.same(new Set(events().map(({ mac }) => mac)), new Set([bob]), 'what waited to be written is not written');
+  t.same([[...machines().keys()], [...sessions().keys()]], [[bob], [3]]);
+
+  const again = journal.record(discover(alice, { at: 2_000_000 }));
+  t.match(again, { id: 4, stage: 'offered', formerBootId: undefined });
+  t.equal(journal.machine(alice)?.firstSeen, 2_000_000);
+  await journal.flush();
+  t.ok(sessions().has(4));
+  await journal.close();
+});
+
+void t.test('whether a machine was ever seen is told of memory and of the store', async (t) => {
+  const { journal, disk } = setUp();
+  t.equal(await journal.forget(alice), true, 'memory had no room for it, the store knows it');
+  disk.knows = false;
+  t.equal(await journal.forget(alice), false);
+  journal.record(discover(alice));
+  t.equal(await journal.forget(alice), true, 'in memory only');
+  journal.record(discover(alice));
+  disk.error = new TinderboxError('unavailable', 'the disk is full');
+  await t.rejects(journal.forget(alice), { code: 'unavailable' });
+  t.equal(journal.machine(alice), undefined);
+  disk.error = undefined;
+  t.equal(await journal.forget(alice), false, 'it may be tried again');
+  await journal.close();
+});
+
+void t.test('a batch that fails while its machine is forgotten does not bring it back', async (t) => {
+  const written: HistoryBatch[] = [];
+  let refuse: ((error: Error) => void) | undefined;
+  const journal = createJournal({
+    store: {
+      appendHistory: (batch) =>
+        refuse === undefined
+          ? new Promise((_resolve, reject) => {
+              refuse = reject;
+            })
+          : Promise.resolve(void written.push(batch)),
+      forgetMachine: async () => true,
+    },
+    state: { leases: [], machines: [], openSessions: [], nextSessionId: 1 },
+    clock: () => 5,
+    idleTime: HOUR,
+    limits: { batchTime: 3_600_000, retryTime: 3_600_000 },
+    logger: createLoggers({ level: 'silent' }).store,
+  });
+  journal.record(discover(alice));
+  journal.record(discover(macOf(2)));
+  const flushed = journal.flush();
+  await journal.forget(alice);
+  refuse?.(new TinderboxError('unavailable', 'the disk is full'));
+  await t.rejects(flushed, { code: 'unavailable' });
+  await journal.flush();
+  t.same(new Set(written.flatMap(({ events }) => events.map(({ mac }) => mac))), new Set([macOf(2)]));
+  t.same(
+    written.flatMap(({ machines }) => machines.map(({ mac }) => mac)),
+    [macOf(2)],
+  );
+  t.same(
+    written.flatMap(({ sessions }) => sessions.map(({ mac }) => mac)),
+    [macOf(2)],
+  );
+  journal.record(discover(alice, { at: 2_000_000 }));
+  await journal.flush();
+  t.equal(written.at(-1)?.machines[0]?.mac, alice, 'nothing stands in the way of its return');
+  await journal.close();
 });

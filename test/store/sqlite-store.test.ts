@@ -76,6 +76,9 @@ void t.test('what was written is there after it was closed, whole', async (t) =>
     role: 'worker',
     hostname: 'h',
     address: 0xffffffff as Ipv4,
+    lastStage: 'ready',
+    bootId: 'b2',
+    formerBootId: 'b1',
   });
   const over = session(7, alice, { end: 'superseded', endedAt: 19 });
   const events = [
@@ -383,7 +386,7 @@ void t.test('a database that this program must not touch is refused, and left as
       name: 'a newer one',
       file: newer,
       code: 'newer-database',
-      message: /version 99.*knows 1/,
+      message: new RegExp(`version 99.*knows ${MIGRATIONS.length}`),
       remedy: /Install that newer Tinderbox/,
     },
     {
@@ -438,6 +441,7 @@ void t.test('reading without a daemon needs a database of this version', async (
 
 void t.test('an older database is copied, then brought up to date', async (t) => {
   const file = join(base, 'older.db');
+  const newest = MIGRATIONS.length;
   const steps = [...MIGRATIONS, 'ALTER TABLE leases ADD COLUMN note TEXT'];
   change(file, (database) => {
     migrate(database, file);
@@ -445,18 +449,24 @@ void t.test('an older database is copied, then brought up to date', async (t) =>
   });
   change(file, (database) => {
     t.throws(() => migrate(database, file, [...steps, 'ALTER TABLE nothing ADD COLUMN x']));
-    t.equal(database.pragma('user_version', { simple: true }), 1, 'a step that fails takes the others back');
+    t.equal(
+      database.pragma('user_version', { simple: true }),
+      newest,
+      'a step that fails takes the others back',
+    );
     t.equal((database.pragma('table_info(leases)') as unknown[]).length, 6);
     migrate(database, file, steps);
     t.match(database.prepare('SELECT * FROM leases').get(), { address: 7, note: null });
-    t.same(inspectDatabase(database, file, 2), { version: 2, empty: false });
+    t.same(inspectDatabase(database, file, newest + 1), { version: newest + 1, empty: false });
     t.equal(database.pragma('application_id', { simple: true }), APPLICATION_ID);
     migrate(database, file, steps);
-    t.throws(() => migrate(database, file), { code: 'newer-database', remedy: /older\.db\.v1\.bak/ });
+    const remedy = new RegExp(`older\\.db\\.v${newest}\\.bak`);
+    t.throws(() => migrate(database, file), { code: 'newer-database', remedy });
   });
-  t.equal(statSync(`${file}.v1.bak`).mode & 0o777, 0o600);
-  change(`${file}.v1.bak`, (database) => {
-    t.same(inspectDatabase(database, file), { version: 1, empty: false });
+  const backup = `${file}.v${newest}.bak`;
+  t.equal(statSync(backup).mode & 0o777, 0o600);
+  change(backup, (database) => {
+    t.same(inspectDatabase(database, file), { version: newest, empty: false });
     t.match(database.prepare('SELECT * FROM leases').all(), [{ address: 7 }]);
   });
   t.same(
@@ -489,4 +499,60 @@ void t.test("SQLite's errors become what the operator can do", async (t) => {
     'internal',
   );
   t.equal(sqliteError('text', 'f').message, 'text');
+});
+
+void t.test('a session of the first schema is one that ends booted', (t) => {
+  const file = join(base, 'first.db');
+  change(file, (database) => {
+    migrate(database, file, MIGRATIONS.slice(0, 1));
+    database.exec(`INSERT INTO machines (mac, first_seen, last_seen) VALUES ('${alice}', 1, 2);
+      INSERT INTO sessions (mac, opened_at, updated_at, stage, stage_times) VALUES ('${alice}', 1, 2, 'script', '{}')`);
+  });
+  const database = openSqliteDatabase({ file, durability: 'process' });
+  t.same(database.load().openSessions, [
+    { id: 1, mac: alice, openedAt: 1, updatedAt: 2, stage: 'script', stageTimes: {} },
+  ]);
+  database.close();
+  t.end();
+});
+
+void t.test(
+  'a session that ended ready is known again at a start, if it is the newest of its machine',
+  async (t) => {
+    const store = await openStore({ file: newFile(), durability: 'process' });
+    const ready = { stage: 'ready', lastStage: 'ready', end: 'ready', endedAt: 19 } as const;
+    const sessions = [
+      session(1, alice, ready),
+      session(2, bob, ready),
+      session(3, alice, ready),
+      session(4, bob, { end: 'booted', endedAt: 20 }),
+    ];
+    await store.appendHistory({ ...nothing, machines: [machine(alice), machine(bob)], sessions });
+    t.same((await store.load()).openSessions, [session(3, alice, ready)]);
+    await store.close();
+  },
+);
+
+void t.test('a machine that is forgotten leaves nothing but its leases', async (t) => {
+  const store = await openStore({ file: newFile(), durability: 'process' });
+  await store.commitLeases([lease(1, alice)]);
+  const written = store.appendHistory({
+    machines: [machine(alice), machine(bob)],
+    sessions: [session(1, alice), session(2, bob)],
+    events: [event(alice, 'one', { sessionId: 1 }), event(bob, 'two', { sessionId: 2 })],
+  });
+  t.equal(await store.forgetMachine(alice), true, 'after what was appended before');
+  await written;
+  t.equal(await store.findMachine(alice), undefined);
+  t.same(await store.listSessions(alice, page), []);
+  t.same(await store.listEvents({ mac: alice, limit: 10 }), []);
+  t.same(await store.listEvents({ mac: bob, limit: 10 }), [event(bob, 'two', { sessionId: 2 })]);
+  const { leases, machines, nextSessionId } = await store.load();
+  t.same(leases, [lease(1, alice)]);
+  t.same(machines, [machine(bob)]);
+  t.equal(nextSessionId, 3, 'its numbers are not given again');
+  t.equal(await store.forgetMachine(alice), false);
+  await store.appendHistory({ ...nothing, events: [event(alice, 'three')] });
+  t.equal(await store.forgetMachine(alice), true, 'events alone');
+  await store.close();
 });

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AUTHORITY_NAMES, type AuthorityName } from '../../../src/machine/identity.ts';
@@ -7,6 +7,7 @@ import type { IdentityContext } from '../../../src/render/context.ts';
 import { renderTemplate } from '../../../src/render/template-engine.ts';
 import { fileOf } from './cloud-config.ts';
 import { parseConfig, roleContext, shippedRole } from './render-role.ts';
+import { DASH, type Run, runScript, type Shell } from './run-script.ts';
 
 /** A machine's file system, as far as the script sees it. */
 export interface Machine {
@@ -27,15 +28,6 @@ export function makeMachine(folder: string, authorities: Readonly<Record<Authori
   return { root, path, read: (file) => readFileSync(path(file), 'utf8') };
 }
 
-export interface Shell {
-  readonly name: string;
-  readonly argv: readonly string[];
-  /** Where programs are looked for. */
-  readonly path: string;
-}
-
-export const DASH: Shell = { name: 'dash', argv: ['dash'], path: '/usr/bin:/bin' };
-
 /** Busybox alone, and what an image must bring besides: as in a machine that has no coreutils. */
 export function makeBusybox(folder: string): Shell {
   const path = join(folder, 'busybox');
@@ -46,13 +38,6 @@ export function makeBusybox(folder: string): Shell {
     symlinkSync(execFileSync('which', [program], { encoding: 'utf8' }).trim(), join(path, program));
   }
   return { name: 'busybox', argv: ['busybox', 'sh'], path };
-}
-
-export interface Run {
-  readonly status: number | null;
-  readonly output: string;
-  /** Seconds that it would have slept, in order. */
-  readonly slept: readonly string[];
 }
 
 const TEMPLATE = {
@@ -80,26 +65,11 @@ function scriptFor(machine: Machine, url: string, identity: IdentityContext): st
   return fileOf(parseConfig(text), '/opt/tinderbox/get-certificates');
 }
 
-/** Never sleeps; what would wait for ever ends, with status 9, at the sixth time. */
-export async function runGetCertificates(
+export function runGetCertificates(
   machine: Machine,
   url: string,
   identity: IdentityContext,
   shell: Shell = DASH,
 ): Promise<Run> {
-  const nights = machine.path('/slept');
-  writeFileSync(nights, '');
-  const sleep = `sleep() { echo "$1" >>'${nights}'; if [ "$(wc -l <'${nights}')" -ge 6 ]; then exit 9; fi; }\n`;
-  const script = scriptFor(machine, url, identity).replace('set -u\n', `set -u\n${sleep}`);
-  writeFileSync(machine.path('/get-certificates'), script);
-  mkdirSync(machine.path('/tmp'), { recursive: true });
-  const [program = '', ...args] = shell.argv;
-  const child = spawn(program, [...args, machine.path('/get-certificates')], {
-    env: { PATH: shell.path, TMPDIR: machine.path('/tmp') },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { status, output, slept: readFileSync(nights, 'utf8').trim().split('\n').filter(Boolean) };
+  return runScript(scriptFor(machine, url, identity), { root: machine.root, shell });
 }
