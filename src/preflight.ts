@@ -10,6 +10,7 @@ import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
+import { checkVersions } from './preflight-versions.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { allLoaders, type BootFileIndex, createBootFileIndex } from './servers/boot-file-index.ts';
 import { type BootFiles, createBootFiles, DISTRIBUTION_FOLDERS } from './servers/tftp-files.ts';
@@ -58,7 +59,11 @@ export async function runPreflight(config: Config): Promise<Preflight> {
   problems.push(...(await checkState(config)));
   if (catalog !== undefined) {
     const roles = tryRoles(config, catalog);
-    problems.push(...roles.problems, ...(await checkRoleAssets(config, roles.rendered)));
+    problems.push(
+      ...roles.problems,
+      ...checkVersions(catalog),
+      ...(await checkRoleAssets(config, roles.rendered)),
+    );
   }
   return { problems, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
 }
@@ -85,6 +90,7 @@ export function catalogCheck(config: Config, interfaces: readonly NetworkInterfa
   return (catalog: Catalog): readonly Problem[] => [
     ...placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file),
     ...tryRoles(config, catalog).problems,
+    ...checkVersions(catalog),
   ];
 }
 
