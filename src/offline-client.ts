@@ -28,6 +28,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     events: async (mac, sessionId) => ({ events: await readEvents(store, mac, sessionId) }),
     status: needsDaemon,
     assign: needsDaemon,
+    makeSigningToken: needsDaemon,
     reload: needsDaemon,
     follow: needsDaemon,
     [Symbol.asyncDispose]: () => store.close(),

@@ -6,11 +6,13 @@ import type { Loggers } from './logger.ts';
 import { openUdpSocket } from './net/open-udp-socket.ts';
 import { openOrDoWithout } from './net/open-without-device.ts';
 import type { NetworkInterface, OpenUdpSocket } from './net/port.ts';
+import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import { startTftpServer } from './servers/tftp.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { Journal, LeaseBook, Store } from './store/port.ts';
 import { startAdminOn } from './wire-admin.ts';
+import type { ClusterWatch } from './wire-cluster.ts';
 import { type DhcpSockets, type DoWithout, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
 
@@ -20,6 +22,10 @@ export interface DaemonParts {
   readonly catalog: CatalogHolder;
   readonly store: Store;
   readonly journal: Journal;
+  /** Undefined: tinderbox.yaml has no `cluster:`. */
+  readonly authorities: Authorities | undefined;
+  /** What the API server says of Nodes; undefined as authorities are. */
+  readonly cluster: ClusterWatch | undefined;
   readonly leases: LeaseBook;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;

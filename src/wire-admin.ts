@@ -1,11 +1,14 @@
 import type { DaemonStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
+import type { SessionTokens } from './boot/session-token.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import type { Loggers } from './logger.ts';
 import { formatIpv4 } from './machine/ipv4.ts';
+import { openSigningSession } from './open-signing-session.ts';
+import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { Journal, LeaseBook, Store } from './store/port.ts';
@@ -18,6 +21,9 @@ export interface AdminWiring {
   readonly store: Store;
   readonly journal: Journal;
   readonly leases: LeaseBook;
+  readonly sessionTokens: SessionTokens;
+  /** Undefined: tinderbox.yaml has no `cluster:`. */
+  readonly authorities: Authorities | undefined;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -43,6 +49,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
     },
+    makeSigningToken: (request) => openSigningSession(wiring, request),
     async reload() {
       await catalog.reload();
       return { generation: catalog.current().generation, problems: catalog.problems() };

@@ -10,6 +10,8 @@ import type {
   MachineDetailView,
   MachineListView,
   ReloadView,
+  SigningTokenRequest,
+  SigningTokenView,
   StatusView,
 } from './api.ts';
 import { errorOf } from './problem.ts';
@@ -25,6 +27,8 @@ export interface AdminClient {
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
   status(): Promise<StatusView>;
   assign(assignment: AssignRequest): Promise<AssignView>;
+  /** Its `url` is a secret of that machine. */
+  makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
   /**
    * Live events, of one machine if given. Resolves once the stream is open: what happens after that is in it. It ends
@@ -45,6 +49,7 @@ export function createAdminClient(socketPath: string): AdminClient {
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
     status: () => get('/api/v1/status'),
     assign: (assignment) => post('/api/v1/assign', assignment),
+    makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),
     async follow({ mac, signal } = {}) {
       const path = `/api/v1/events${mac === undefined ? '' : `?mac=${mac}`}`;

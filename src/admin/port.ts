@@ -1,6 +1,13 @@
 import type { Logger } from '../logger.ts';
 import type { Journal, StoreReader } from '../store/port.ts';
-import type { AssignRequest, AssignView, DaemonStatus, ReloadView } from './api.ts';
+import type {
+  AssignRequest,
+  AssignView,
+  DaemonStatus,
+  ReloadView,
+  SigningTokenRequest,
+  SigningTokenView,
+} from './api.ts';
 
 export interface AdminServerOptions {
   /** Absolute path of the unix socket; its folder must exist. */
@@ -12,6 +19,11 @@ export interface AdminServerOptions {
   readonly status: () => DaemonStatus | Promise<DaemonStatus>;
   /** Edits machines.yaml and puts it in force. Throws TinderboxError `not-found` for an unknown role, and so on. */
   readonly assign: (request: AssignRequest) => Promise<AssignView>;
+  /**
+   * Opens a boot session for a machine that does not network-boot. Throws TinderboxError `refused` if it would not boot
+   * or gets no certificates, `busy` if there is no room for it.
+   */
+  readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
   readonly reload: () => Promise<ReloadView>;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */

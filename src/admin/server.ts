@@ -12,7 +12,7 @@ import {
   sessionView,
 } from './api.ts';
 import { createEventStreams } from './event-stream.ts';
-import { readAssignment, readEventQuery, readMac, readPage } from './parse-request.ts';
+import { readAssignment, readEventQuery, readMac, readPage, readSigningToken } from './parse-request.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { problemOf } from './problem.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
@@ -104,6 +104,10 @@ function addApi(
     return { ...status, uptime, counters: Object.fromEntries(options.journal.counters()) };
   });
   app.post('/api/v1/assign', (request) => options.assign(readAssignment(request.body)));
+  app.post<MachineRoute>('/api/v1/machines/:mac/signing-token', async ({ params, body }, reply) => {
+    void reply.header('cache-control', 'no-store');
+    return options.makeSigningToken(readSigningToken(params.mac, body));
+  });
   app.post('/api/v1/reload', () => options.reload());
   app.get<{ Querystring: Query }>('/api/v1/events', (request, reply) => {
     const mac = request.query.mac === undefined ? undefined : readMac(request.query.mac);

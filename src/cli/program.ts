@@ -1,9 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addAssignCommand } from './assign.ts';
+import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addIsoCommand } from './iso.ts';
+import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addServeCommand } from './serve.ts';
@@ -24,7 +27,10 @@ const COMMANDS = [
   addMachinesCommand,
   addAssignCommand,
   addRenderCommand,
+  addCaCommand,
   addSimulateCommand,
+  addKubeconfigCommand,
+  addIsoCommand,
 ];
 
 /** Runs one command line; never throws and never exits by itself. */

@@ -4,7 +4,15 @@ import { TinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { Lease, MachineOverview, Store, StoredState, StoreReader } from './port.ts';
+import type {
+  GivenCertificate,
+  Lease,
+  MachineOverview,
+  Release,
+  Store,
+  StoredState,
+  StoreReader,
+} from './port.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { errorFromMessage } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
@@ -122,6 +130,13 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     appendHistory: (batch) => ask<void>({ name: 'appendHistory', args: [batch] }, history),
     // Behind the history that was appended before: it could bring the machine back.
     forgetMachine: (mac) => ask<boolean>({ name: 'forgetMachine', args: [mac] }, history),
+    releaseOf: (sessionId) => ask<Release | undefined>({ name: 'releaseOf', args: [sessionId] }),
+    beginRelease: (owner, release) => ask<boolean>({ name: 'beginRelease', args: [owner, release] }),
+    completeRelease: (sessionId, at) => ask<void>({ name: 'completeRelease', args: [sessionId, at] }),
+    certificateOf: (sessionId, name) =>
+      ask<GivenCertificate | undefined>({ name: 'certificateOf', args: [sessionId, name] }),
+    giveCertificate: (owner, certificate) =>
+      ask<boolean>({ name: 'giveCertificate', args: [owner, certificate] }),
     listMachines: (page) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [page] }),
     findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
     listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),

@@ -57,6 +57,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     journal,
     status: () => STATUS,
     assign: async (assignment) => ({ ...assignment, file: '/profiles/machines.yaml' }),
+    makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
     logger: loggers.admin,
     clock: () => T0,

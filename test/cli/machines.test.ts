@@ -68,6 +68,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
       })(),
     status: () => Promise.reject(new Error('not asked for')),
     assign: () => Promise.reject(new Error('not asked for')),
+    makeSigningToken: () => Promise.reject(new Error('not asked for')),
     reload: () => Promise.reject(new Error('not asked for')),
   };
   const out = (text: string) => void (printed += text);
