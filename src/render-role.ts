@@ -12,7 +12,7 @@ import type { MachineArch } from './machine/architecture.ts';
 import type { Identity } from './machine/identity.ts';
 import { formatIpv4, type Ipv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
-import type { Catalog, MachineEntry, Parameters, ParameterValue, Role } from './machine/role.ts';
+import type { Catalog, MachineEntry, ParameterValue, Role } from './machine/role.ts';
 import { issueIdentity } from './machine-identity.ts';
 import { profileOf } from './pki/certificate-profiles.ts';
 import { presentInterfaces, serverAddressOf, serverUrlOf } from './preflight.ts';

@@ -183,22 +183,23 @@ interface CniFile {
   readonly delegate?: { readonly type?: string; readonly kubernetes?: object };
 }
 
-t.test('where flannel delegates to Calico, the CNI file says so in both dialects', async (t) => {
-  const file = (policy: boolean, dialect: string): CniFile => {
-    const template = `#cloud-config
+const cniFile = (policy: boolean, dialect: string): CniFile => {
+  const template = `#cloud-config
 write_files:
   - path: /etc/cni/net.d/10-test.conf
     content: |
       {{> flannel-cni policy=parameters.policy dialect=parameters.dialect hostname="10.77.0.21" kubeconfig="/etc/kubernetes/worker-kubeconfig.yaml"}}
 `;
-    const role = roleOf(template, { policy, dialect }, CONTROLLER.partials);
-    return JSON.parse(fileOf(renderRole(role), '/etc/cni/net.d/10-test.conf')) as CniFile;
-  };
-  t.match(file(true, 'current').plugins, [
+  const role = roleOf(template, { policy, dialect }, CONTROLLER.partials);
+  return JSON.parse(fileOf(renderRole(role), '/etc/cni/net.d/10-test.conf')) as CniFile;
+};
+
+t.test('where flannel delegates to Calico, the CNI file says so in both dialects', async (t) => {
+  t.match(cniFile(true, 'current').plugins, [
     { type: 'flannel', delegate: { type: 'calico', policy: { type: 'k8s' } } },
     { type: 'portmap' },
   ]);
-  t.match(file(true, 'coreos'), {
+  t.match(cniFile(true, 'coreos'), {
     name: 'calico',
     type: 'flannel',
     delegate: {
@@ -208,8 +209,8 @@ write_files:
       kubernetes: { kubeconfig: '/etc/kubernetes/worker-kubeconfig.yaml' },
     },
   });
-  t.match(file(false, 'current').plugins?.[0], { type: 'flannel', delegate: { isDefaultGateway: true } });
-  t.strictSame(file(false, 'coreos'), {
+  t.match(cniFile(false, 'current').plugins?.[0], { type: 'flannel', delegate: { isDefaultGateway: true } });
+  t.strictSame(cniFile(false, 'coreos'), {
     name: 'podnet',
     type: 'flannel',
     delegate: { isDefaultGateway: true },

@@ -94,6 +94,18 @@ function prepareDisk(
   return { status, output: stdout + stderr, chosen };
 }
 
+const mkfs = (file: string) => execFileSync('/sbin/mkfs.ext4', ['-q', '-F', file]);
+/** A partition table of one entry (type Linux, from sector 2048), as fdisk writes it. */
+const table = (file: string) => {
+  const sector = Buffer.alloc(512);
+  sector.writeUInt8(0x83, 450);
+  sector.writeUInt32LE(2048, 454);
+  sector.writeUInt32LE(4096, 458);
+  sector.writeUInt16LE(0xaa55, 510);
+  writeFileSync(file, sector, { flag: 'r+' });
+};
+const text = (file: string) => writeFileSync(file, 'precious', { flag: 'r+' });
+
 t.test(
   "etcd's disk is never wiped: a file system is made only where the operator says and nothing is",
   async (t) => {
@@ -106,18 +118,6 @@ t.test(
       fill(file);
       return file;
     };
-    const mkfs = (file: string) => execFileSync('/sbin/mkfs.ext4', ['-q', '-F', file]);
-    /** A partition table of one entry (type Linux, from sector 2048), as fdisk writes it. */
-    const table = (file: string) => {
-      const sector = Buffer.alloc(512);
-      sector.writeUInt8(0x83, 450);
-      sector.writeUInt32LE(2048, 454);
-      sector.writeUInt32LE(4096, 458);
-      sector.writeUInt16LE(0xaa55, 510);
-      writeFileSync(file, sector, { flag: 'r+' });
-    };
-    const text = (file: string) => writeFileSync(file, 'precious', { flag: 'r+' });
-
     const rows: readonly [string, string, { found?: string; users?: string }, RegExp][] = [
       [
         'nobody named one',
