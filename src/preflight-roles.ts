@@ -1,7 +1,9 @@
 import { parse } from 'yaml';
+import { mergeParameters } from './boot/merge-parameters.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
 import type { MachineFacts } from './machine/facts.ts';
+import type { Identity } from './machine/identity.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog, Parameters, Role } from './machine/role.ts';
@@ -34,6 +36,8 @@ export const SAMPLE_MACHINE_ADDRESS = parseIpv4('203.0.113.254') as Ipv4;
  */
 const MAX_TRIES = 500;
 
+const NEEDS_CLUSTER: readonly Identity[] = ['controller', 'etcd'];
+
 /** A role that rendered, and what it would have a machine fetch, if it has it fetch anything. */
 export interface TriedRole {
   readonly role: Role;
@@ -63,6 +67,8 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
   const uses = usesOf(catalog);
   for (const use of uses.slice(0, MAX_TRIES)) {
     const { role, used, whose } = use;
+    // Controllers and members of etcd are of a cluster: where there is none they are not to be used, and none is.
+    if (!used && config.cluster === undefined && NEEDS_CLUSTER.includes(role.identity)) continue;
     const severity = used ? 'error' : 'warning';
     try {
       rendered.push({ role, used, files: tryOut(use, config, catalog) });
@@ -115,7 +121,7 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
       ...rest,
       mac,
       hostname,
-      parameters: { ...role.parameters, ...parameters },
+      parameters: mergeParameters(role.parameters, parameters),
       ...(own && whose !== undefined ? { whose } : {}),
     });
   };

@@ -11,6 +11,7 @@ import { checkRoleAssets } from './preflight-assets.ts';
 import { checkAuthorities, checkCluster, checkIdentities } from './preflight-cluster.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
+import { checkVersions } from './preflight-versions.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { allLoaders, type BootFileIndex, createBootFileIndex } from './servers/boot-file-index.ts';
 import { type BootFiles, createBootFiles, DISTRIBUTION_FOLDERS } from './servers/tftp-files.ts';
@@ -66,6 +67,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     problems.push(
       ...checkIdentities(config, catalog),
       ...roles.problems,
+      ...checkVersions(catalog),
       ...(await checkRoleAssets(config, roles.rendered)),
     );
   }
@@ -95,6 +97,7 @@ export function catalogCheck(config: Config, interfaces: readonly NetworkInterfa
     ...placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file),
     ...checkIdentities(config, catalog),
     ...tryRoles(config, catalog).problems,
+    ...checkVersions(catalog),
   ];
 }
 

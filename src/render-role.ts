@@ -3,6 +3,7 @@ import { hostname as hostnameOfHost, arch as processor } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { clusterMembers } from './boot/cluster-members.ts';
+import { mergeParameters } from './boot/merge-parameters.ts';
 import { readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
@@ -11,7 +12,7 @@ import type { MachineArch } from './machine/architecture.ts';
 import type { Identity } from './machine/identity.ts';
 import { formatIpv4, type Ipv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
-import type { Catalog, MachineEntry, Parameters, ParameterValue, Role } from './machine/role.ts';
+import type { Catalog, MachineEntry, ParameterValue, Role } from './machine/role.ts';
 import { issueIdentity } from './machine-identity.ts';
 import { profileOf } from './pki/certificate-profiles.ts';
 import { presentInterfaces, serverAddressOf, serverUrlOf } from './preflight.ts';
@@ -191,7 +192,7 @@ function chooseParameters(role: Role, entry: MachineEntry | undefined, given: re
     }
     own[name] = typeof role.parameters[name] === 'string' ? value : parseValue(text, value);
   }
-  const parameters: Parameters = { ...role.parameters, ...entry?.parameters, ...own };
+  const parameters = mergeParameters(role.parameters, entry?.parameters, own);
   const disks: Record<string, ParameterValue> = {};
   for (const [name, note] of Object.entries(DISKS)) {
     if (parameters[name] === undefined || parameters[name] === 'none' || own[name] !== undefined) continue;

@@ -1,12 +1,13 @@
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Catalog, MachineEntry, Parameters, Role } from '../machine/role.ts';
 import { describeMatch, ruleMatches } from './match-rule.ts';
+import { mergeParameters } from './merge-parameters.ts';
 
 /** The role of a machine, or none, with the reasons. `known`: it has an entry of its own in machines.yaml. */
 export interface RoleChoice {
   readonly role: Role | undefined;
   readonly entry: MachineEntry | undefined;
-  /** The role's defaults, overridden by the rule's, overridden by the machine's. */
+  /** The role's defaults, overridden by the rule's, overridden by the machine's (mergeParameters). */
   readonly parameters: Parameters;
   readonly reasons: readonly string[];
 }
@@ -45,6 +46,6 @@ function choice(
     // Validation refuses a catalog that names a role it does not have; total all the same.
     return { role, entry, parameters: {}, reasons: [...reasons, `there is no role ${name}`] };
   }
-  const parameters = { ...role.parameters, ...ruleParameters, ...entry?.parameters };
+  const parameters = mergeParameters(role.parameters, ruleParameters, entry?.parameters);
   return { role, entry, parameters, reasons };
 }

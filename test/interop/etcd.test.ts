@@ -167,7 +167,7 @@ t.test('after an outage of all, one without data waits for those that have it', 
   first.loseData();
   // As machines.yaml should say once the cluster is up.
   const env = join(first.root, 'etc/tinderbox/etcd.env');
-  execFileSync('sed', ['-i', "s/^STATE=.*/STATE='existing'/", env]);
+  execFileSync('sed', ['-i', "s/^WHEN_ALONE=.*/WHEN_ALONE='existing'/", env]);
   first.start();
   await saying(first, 'waiting to join the cluster');
   second.start();

@@ -5,23 +5,24 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { contentOf, renderPartials } from './support/render-files.ts';
+import { fileOf, unitOf } from '../profiles/support/cloud-config.ts';
+import { renderRole, shippedRole } from '../profiles/support/render-role.ts';
+import { roleOf } from '../render/read-shipped-role.ts';
 
 const WANTED = '{"Network":"10.2.0.0/16","Backend":{"Type":"vxlan"}}';
 const KEY = '/coreos.com/network/config';
 
 function scriptFor(endpoints: string): string {
-  const machine = renderPartials(
-    `write_files:
+  const template = `#cloud-config
+write_files:
   {{> flannel-config-files endpoints=parameters.endpoints ca="" certificate="" key="" keyPath="/coreos.com/network"}}
 coreos:
   units:
     {{> flannel-config-unit after="etcd.service"}}
-`,
-    { endpoints },
-  );
-  t.match(machine.units.get('tinderbox-flannel-config.service')?.content, /After=.* etcd\.service\n/);
-  return contentOf(machine, '/opt/tinderbox/put-flannel-config');
+`;
+  const config = renderRole(roleOf(template, { endpoints }, shippedRole('worker').partials));
+  t.match(unitOf(config, 'tinderbox-flannel-config.service'), /After=.* etcd\.service\n/);
+  return fileOf(config, '/opt/tinderbox/put-flannel-config');
 }
 
 async function freePort(): Promise<number> {

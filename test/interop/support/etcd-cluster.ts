@@ -28,9 +28,9 @@ import { entitledCertificates } from '../../../src/pki/entitled-certificates.ts'
 import type { Authorities } from '../../../src/pki/port.ts';
 import { clusterContext } from '../../../src/render/cluster-context.ts';
 import { CLUSTER, open } from '../../pki/support/make-cluster.ts';
-import { contextOf, readShippedRole } from '../../render/read-shipped-role.ts';
+import type { CloudConfig } from '../../profiles/support/cloud-config.ts';
+import { renderRole } from '../../profiles/support/render-role.ts';
 import { ip } from '../../support/make-environment.ts';
-import { PROFILES, type RenderedMachine, renderShippedRole } from './render-files.ts';
 
 /** What of a machine's root its files and scripts name, and that lies below a folder of the test instead. */
 const MAPPED = ['/etc/', '/opt/', '/run/', '/var/lib/'];
@@ -113,9 +113,7 @@ interface Peer {
   readonly address: Ipv4;
 }
 
-function renderMember(peer: Peer, peers: readonly Peer[], parameters: Parameters): RenderedMachine {
-  const role = readShippedRole(PROFILES, 'etcd');
-  const { machine } = contextOf(role);
+function renderMember(peer: Peer, peers: readonly Peer[], parameters: Parameters): CloudConfig {
   const settings = {
     name: 'kubernetes',
     ...CLUSTER,
@@ -124,16 +122,17 @@ function renderMember(peer: Peer, peers: readonly Peer[], parameters: Parameters
     controllers: [],
     etcd: [],
   };
-  return renderShippedRole('etcd', parameters, {
-    machine: { ...machine, hostname: peer.hostname, address: formatIpv4(peer.address), prefix: 24 },
+  return renderRole('etcd', {
+    parameters,
+    machine: { hostname: peer.hostname, address: formatIpv4(peer.address), prefix: 24 },
     cluster: clusterContext(settings, { controllers: [], etcd: peers }),
   });
 }
 
 /** As coreos-cloudinit writes them, but below `root`. */
-function placeFiles(machine: RenderedMachine, root: string): void {
+function placeFiles(config: CloudConfig, root: string): void {
   mkdirSync(join(root, 'opt/bin'), { recursive: true });
-  for (const { path, content, permissions = '0644' } of machine.files.values()) {
+  for (const { path, content, permissions = '0644' } of config.write_files ?? []) {
     const place = join(root, path);
     mkdirSync(dirname(place), { recursive: true });
     // Not within a longer path, such as /usr/etc/.

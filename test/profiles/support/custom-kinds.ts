@@ -1,4 +1,12 @@
 import type { CustomKinds } from './check-manifest.ts';
 
 /** Kinds of add-ons that Kubernetes does not bring, by `<apiVersion>/<kind>`, with the fields of their `spec`. */
-export const CUSTOM_KINDS: CustomKinds = {};
+export const CUSTOM_KINDS: CustomKinds = {
+  'metallb.io/v1beta1/IPAddressPool': ['addresses', 'autoAssign', 'avoidBuggyIPs', 'serviceAllocation'],
+  'metallb.io/v1beta1/L2Advertisement': [
+    'interfaces',
+    'ipAddressPools',
+    'ipAddressPoolSelectors',
+    'nodeSelectors',
+  ],
+};

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parseAllDocuments } from 'yaml';
+import { checkManifest, type Manifest } from './profiles/support/check-manifest.ts';
+
+const FOLDER = join(import.meta.dirname, '../docs/examples');
+const EXAMPLES = readdirSync(FOLDER);
+
+interface Service {
+  readonly spec: {
+    readonly selector: { readonly [label: string]: string };
+    readonly ports: readonly {
+      readonly port: number;
+      readonly targetPort?: number;
+      readonly nodePort?: number;
+    }[];
+  };
+}
+interface Deployment {
+  readonly spec: {
+    readonly template: {
+      readonly metadata: { readonly labels: { readonly [label: string]: string } };
+      readonly spec: {
+        readonly containers: readonly { readonly ports: readonly { readonly containerPort: number }[] }[];
+      };
+    };
+  };
+}
+
+function objectsOf(file: string): readonly Manifest[] {
+  const text = readFileSync(join(FOLDER, file), 'utf8');
+  return parseAllDocuments(text, { version: '1.1' }).map((document) => document.toJS() as Manifest);
+}
+
+t.test('every example is valid by the published schemas', async (t) => {
+  t.strictSame(EXAMPLES.toSorted(), ['echo.yaml', 'guestbook.yaml', 'web-server.yaml']);
+  for (const file of EXAMPLES) {
+    for (const object of objectsOf(file)) {
+      t.strictSame(await checkManifest(object), [], `${file}: ${object.kind} ${object.metadata?.name}`);
+    }
+  }
+});
+
+t.test('a Service of an example leads to a port that a container of it has', async (t) => {
+  const nodePorts: number[] = [];
+  for (const file of EXAMPLES) {
+    const objects = objectsOf(file);
+    for (const service of objects.filter(({ kind }) => kind === 'Service')) {
+      const { selector, ports } = (service as unknown as Service).spec;
+      const chosen = (
+        objects.filter(({ kind }) => kind === 'Deployment') as unknown as readonly Deployment[]
+      ).filter(({ spec }) =>
+        Object.entries(selector).every(([key, value]) => spec.template.metadata.labels[key] === value),
+      );
+      t.equal(chosen.length, 1, `${file}: ${service.metadata?.name}`);
+      const open = chosen[0]?.spec.template.spec.containers.flatMap((one) =>
+        one.ports.map(({ containerPort }) => containerPort),
+      );
+      for (const { port, targetPort = port, nodePort } of ports) {
+        t.ok(open?.includes(targetPort), `${file}: ${service.metadata?.name} ${targetPort}`);
+        if (nodePort !== undefined) nodePorts.push(nodePort);
+      }
+    }
+  }
+  t.equal(
+    new Set(nodePorts).size,
+    nodePorts.length,
+    'each port of the Nodes once: all can be applied together',
+  );
+});
