@@ -1,3 +1,4 @@
+import { type AdmissionPlaces, NO_PLACES } from './boot/admit-machine.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
@@ -21,7 +22,7 @@ export interface Preview {
 }
 
 /**
- * What a machine would be served if it asked now. `holders` says who has which hostname. Session URLs say `preview`, since there is no session. Throws
+ * What a machine would be served if it asked now. `holders` says who has which hostname, `places` whom rules have admitted. Session URLs say `preview`, since there is no session. Throws
  * `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
 export async function previewMachine(
@@ -29,11 +30,15 @@ export async function previewMachine(
   catalog: Catalog,
   facts: MachineFacts,
   holders: ReadonlyMap<string, Mac> = new Map(),
+  places: AdmissionPlaces = NO_PLACES,
 ): Promise<Preview> {
-  const isTaken = (hostname: string): boolean =>
-    (holders.get(hostname) ?? facts.mac) !== facts.mac ||
-    [...catalog.machines.values()].some((entry) => entry.hostname === hostname && entry.mac !== facts.mac);
-  const plan = planBoot({ facts, catalog, admission: config.admission, isTaken });
+  const plan = planBoot({
+    facts,
+    catalog,
+    admission: config.admission,
+    places,
+    holderOf: (hostname) => holders.get(hostname),
+  });
   if (plan.kind !== 'boot') {
     throw new TinderboxError('refused', plan.message, { remedy: plan.reasons.join('; ') });
   }

@@ -1,14 +1,16 @@
 import type { DaemonStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
+import { approveMachine } from './approve-machine.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { Loggers } from './logger.ts';
 import { formatIpv4 } from './machine/ipv4.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
-import type { Journal, LeaseBook, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { readVersion } from './version.ts';
 
 export interface AdminWiring {
@@ -17,7 +19,10 @@ export interface AdminWiring {
   readonly preflight: Preflight;
   readonly store: Store;
   readonly journal: Journal;
+  readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
+  /** Absent where no cluster is watched. */
+  readonly clusterWatch?: NodeRemover;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -43,6 +48,20 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
     },
+    async approve({ mac, ...change }) {
+      const facts = journal.machine(mac);
+      const approved = await approveMachine({
+        ...change,
+        config,
+        interfaces: preflight.interfaces,
+        mac,
+        facts,
+        holderOf: (hostname) => journal.hostnameHolder(hostname),
+      });
+      await catalog.reload();
+      return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
+    },
+    forget: (mac) => forgetMachine({ ...wiring, interfaces: preflight.interfaces }, mac),
     async reload() {
       await catalog.reload();
       return { generation: catalog.current().generation, problems: catalog.problems() };

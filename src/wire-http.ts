@@ -1,6 +1,6 @@
+import { admitByPlan } from './admit-by-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
-import { planBoot } from './boot/plan-boot.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config, ResolvedSubnet } from './config/port.ts';
@@ -18,7 +18,7 @@ import { type BootFiles as BootPaths, renderBootFiles } from './render/render-bo
 import { renderConfig } from './render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
-import type { Journal } from './store/port.ts';
+import type { AdmissionBook, Journal } from './store/port.ts';
 
 /** Sessions whose kernel and initrd are remembered, to know what a download is. */
 const MAX_REMEMBERED = 4096;
@@ -30,13 +30,14 @@ export interface HttpWiring {
   readonly subnets: readonly ResolvedSubnet[];
   readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
+  readonly admissions: AdmissionBook;
   readonly sessionTokens: SessionTokens;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
-  const { config, catalog, interfaces, bootFiles, journal, sessionTokens, loggers, now } = wiring;
+  const { config, catalog, interfaces, bootFiles, journal, admissions, sessionTokens, loggers, now } = wiring;
   const paths = new Map<number, BootPaths>();
   const networks = knownNetworks(wiring);
   const options: HttpServerOptions = {
@@ -55,15 +56,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     async plan(facts) {
       await catalog.refresh();
-      const current = catalog.current();
-      const isTaken = (hostname: string): boolean => {
-        const holder = journal.hostnameHolder(hostname);
-        if (holder !== undefined && holder !== facts.mac) return true;
-        return [...current.machines.values()].some(
-          (entry) => entry.hostname === hostname && entry.mac !== facts.mac,
-        );
-      };
-      return planBoot({ facts, catalog: current, admission: config.admission, isTaken });
+      return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current());
     },
     buildContext({ plan, facts, session, server, sessionUrl }) {
       const context = buildContext({

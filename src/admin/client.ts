@@ -4,9 +4,13 @@ import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Page } from '../store/port.ts';
 import type {
+  AdmissionListView,
+  ApproveRequest,
+  ApproveView,
   AssignRequest,
   AssignView,
   EventListView,
+  ForgetView,
   MachineDetailView,
   MachineListView,
   ReloadView,
@@ -24,7 +28,11 @@ export interface AdminClient {
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
   status(): Promise<StatusView>;
+  /** Whom rules with `max` have admitted. */
+  admissions(): Promise<AdmissionListView>;
   assign(assignment: AssignRequest): Promise<AssignView>;
+  approve(approval: ApproveRequest): Promise<ApproveView>;
+  forget(mac: Mac): Promise<ForgetView>;
   reload(): Promise<ReloadView>;
   /**
    * Live events, of one machine if given. Resolves once the stream is open: what happens after that is in it. It ends
@@ -44,6 +52,9 @@ export function createAdminClient(socketPath: string): AdminClient {
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
     status: () => get('/api/v1/status'),
+    admissions: () => get('/api/v1/admissions'),
+    approve: (approval) => post('/api/v1/approve', approval),
+    forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
     reload: () => post('/api/v1/reload'),
     async follow({ mac, signal } = {}) {

@@ -1,6 +1,15 @@
 import type { Logger } from '../logger.ts';
+import type { Mac } from '../machine/mac.ts';
 import type { Journal, StoreReader } from '../store/port.ts';
-import type { AssignRequest, AssignView, DaemonStatus, ReloadView } from './api.ts';
+import type {
+  ApproveRequest,
+  ApproveView,
+  AssignRequest,
+  AssignView,
+  DaemonStatus,
+  ForgetView,
+  ReloadView,
+} from './api.ts';
 
 export interface AdminServerOptions {
   /** Absolute path of the unix socket; its folder must exist. */
@@ -12,6 +21,10 @@ export interface AdminServerOptions {
   readonly status: () => DaemonStatus | Promise<DaemonStatus>;
   /** Edits machines.yaml and puts it in force. Throws TinderboxError `not-found` for an unknown role, and so on. */
   readonly assign: (request: AssignRequest) => Promise<AssignView>;
+  /** Gives a machine an entry and puts it in force. Throws `refused` where it would not boot with it. */
+  readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
+  /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
+  readonly forget: (mac: Mac) => Promise<ForgetView>;
   readonly reload: () => Promise<ReloadView>;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */

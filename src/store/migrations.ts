@@ -78,6 +78,15 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN former_boot_id TEXT;
   CREATE INDEX sessions_ready ON sessions (id) WHERE ended_as = 'ready';
   `,
+  // No foreign key: a place outlives a machine that is pruned.
+  `
+  ALTER TABLE sessions ADD COLUMN waiting_since INTEGER;
+  CREATE TABLE admissions (
+    mac  TEXT    PRIMARY KEY,
+    rule TEXT    NOT NULL,
+    at   INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

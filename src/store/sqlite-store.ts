@@ -4,7 +4,7 @@ import { TinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { Lease, MachineOverview, Store, StoredState, StoreReader } from './port.ts';
+import type { AdmissionRecord, Lease, MachineOverview, Store, StoredState, StoreReader } from './port.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { errorFromMessage } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
@@ -122,6 +122,9 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     appendHistory: (batch) => ask<void>({ name: 'appendHistory', args: [batch] }, history),
     // Behind the history that was appended before: it could bring the machine back.
     forgetMachine: (mac) => ask<boolean>({ name: 'forgetMachine', args: [mac] }, history),
+    putAdmission: (admission) => ask<void>({ name: 'putAdmission', args: [admission] }),
+    dropAdmission: (mac) => ask<void>({ name: 'dropAdmission', args: [mac] }),
+    listAdmissions: () => ask<readonly AdmissionRecord[]>({ name: 'listAdmissions', args: [] }),
     listMachines: (page) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [page] }),
     findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
     listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),
@@ -139,6 +142,7 @@ export async function openStoreReadOnly(file: string): Promise<StoreReader> {
     findMachine: async (mac) => reader.findMachine(mac),
     listSessions: async (mac, page) => reader.listSessions(mac, page),
     listEvents: async (query) => reader.listEvents(query),
+    listAdmissions: async () => reader.listAdmissions(),
     close: async () => reader.close(),
   };
 }
