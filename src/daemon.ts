@@ -6,6 +6,9 @@ import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import type { Catalog } from './machine/role.ts';
+import { pkiFolder } from './manage-authorities.ts';
+import { openAuthorities } from './pki/open-authorities.ts';
+import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
@@ -19,6 +22,8 @@ import { createAdmissionBook } from './store/admission-book.ts';
 import { createJournal } from './store/journal.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { openStore } from './store/sqlite-store.ts';
+import { startClusterOn } from './wire-cluster.ts';
+import { watcherCredentials } from './wire-credentials.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -70,9 +75,22 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = inOneNetwork(preflight.subnets);
   const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
+  const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
     journal.sessionById(id),
   );
+
+  const cluster =
+    authorities === undefined
+      ? undefined
+      : startClusterOn({
+          config,
+          journal,
+          logger: loggers.cluster,
+          now,
+          credentials: () => watcherCredentials(authorities),
+        });
+  if (cluster !== undefined) stack.use(cluster);
 
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
@@ -86,6 +104,8 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     admissions,
     leases,
     sessionTokens,
+    authorities,
+    cluster,
     loopWatch,
     loggers,
     now,
@@ -96,6 +116,16 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const { mode } = config.dhcp;
   loggers.daemon.info({ interfaces: interfaces.map(({ name }) => name), mode, config: config.file }, 'ready');
   return { reload: () => catalog.reload(), stop: () => started.disposeAsync() };
+}
+
+/** Made at the first start with a `cluster:`; without one nothing is made. */
+function openAuthoritiesOf(
+  config: Config,
+  loggers: Loggers,
+  clock: () => number,
+): Promise<Authorities | undefined> {
+  if (config.cluster === undefined) return Promise.resolve(undefined);
+  return openAuthorities({ folder: pkiFolder(config), clock, logger: loggers.pki });
 }
 
 function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {

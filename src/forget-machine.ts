@@ -23,8 +23,8 @@ export interface ForgetDeps {
   readonly store: Pick<Store, 'findMachine'>;
   readonly journal: Pick<Journal, 'forget' | 'flush' | 'hostnameHolder'>;
   readonly admissions: Pick<AdmissionBook, 'giveBack'>;
-  /** Absent where no cluster is watched. */
-  readonly clusterWatch?: NodeRemover;
+  /** Undefined where no cluster is watched. */
+  readonly cluster: NodeRemover | undefined;
 }
 
 /**
@@ -85,17 +85,17 @@ export function nodeNameOf(
  * its last boot is to have been called is told with the command: another machine may bear the name by now.
  */
 async function removeNodes(
-  { clusterWatch, journal }: Pick<ForgetDeps, 'clusterWatch' | 'journal'>,
+  { cluster, journal }: Pick<ForgetDeps, 'cluster' | 'journal'>,
   mac: Mac,
   expected: string | undefined,
 ): Promise<readonly NodeRemoval[]> {
-  const found = clusterWatch?.nodesOf(mac) ?? [];
-  if (clusterWatch !== undefined && found.length > 0) {
-    return Promise.all(found.map(({ name }) => removeNode(name, clusterWatch)));
+  const found = cluster?.nodesOf(mac) ?? [];
+  if (cluster !== undefined && found.length > 0) {
+    return Promise.all(found.map(({ name }) => removeNode(name, cluster)));
   }
   const holder = expected === undefined ? undefined : journal.hostnameHolder(expected);
   const isOthers = holder !== undefined && holder !== mac;
-  if (expected === undefined || isOthers || clusterWatch?.status().synced === true) return [];
+  if (expected === undefined || isOthers || cluster?.status().synced === true) return [];
   return [leftOver(expected)];
 }
 

@@ -15,6 +15,7 @@ export const LOGGER_NAMES = [
   'store',
   'net',
   'cluster',
+  'pki',
 ] as const;
 export type LoggerName = (typeof LOGGER_NAMES)[number];
 export type Loggers = Readonly<Record<LoggerName, Logger>>;

@@ -13,7 +13,9 @@ import type { ImportSources, ImportText } from './pki/read-imports.ts';
 
 /** The folder of the authorities in paths.state. */
 export const PKI_FOLDER = 'pki';
-const pkiFolder = (config: Config): string => join(config.paths.state, PKI_FOLDER);
+export function pkiFolder({ paths }: { readonly paths: Pick<Config['paths'], 'state'> }): string {
+  return join(paths.state, PKI_FOLDER);
+}
 
 export type { AuthorityDescription, ImportResult, RotationPlan };
 

@@ -31,6 +31,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     approve: needsDaemon,
     forget: needsDaemon,
     assign: needsDaemon,
+    makeSigningToken: needsDaemon,
     reload: needsDaemon,
     follow: needsDaemon,
     [Symbol.asyncDispose]: () => store.close(),

@@ -5,6 +5,7 @@ import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog, Parameters, Role } from './machine/role.ts';
+import { sampleIdentity } from './machine-identity.ts';
 import { buildContext } from './render/build-context.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
@@ -24,6 +25,8 @@ const SAMPLE_FACTS: Omit<MachineFacts, 'mac'> = {
   platform: 'efi',
 };
 const SAMPLE_ADDRESS = parseIpv4('192.0.2.1') as Ipv4;
+/** Of a machine whose address is not known yet. */
+export const SAMPLE_MACHINE_ADDRESS = parseIpv4('203.0.113.254') as Ipv4;
 
 /**
  * Roles are tried out in the daemon's only thread, at every edit. A try takes from a fraction of a millisecond to some,
@@ -64,7 +67,9 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
     try {
       rendered.push({ role, used, files: tryOut(use, config, catalog) });
     } catch (thrown) {
-      const { message, remedy, problems: found } = toTinderboxError(thrown);
+      const { code, message, remedy, problems: found } = toTinderboxError(thrown);
+      // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
+      if ((code === 'refused' && whose !== undefined) || code === 'invalid-config') continue;
       const what = `role ${role.name}${whose === undefined ? '' : ` for ${whose}`}`;
       for (const problem of found) add({ ...problem, severity, message: `${what}: ${problem.message}` });
       if (found.length > 0) continue;
@@ -154,6 +159,14 @@ function tryOut(
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
     subnets: [],
     sessionUrl: 'http://192.0.2.1/boot/0-check',
+    identity: sampleIdentity({
+      role,
+      hostname,
+      addresses: [address ?? SAMPLE_MACHINE_ADDRESS],
+      cluster: config.cluster,
+      catalog,
+      csrUrl: 'http://192.0.2.1/boot/0-check/csr',
+    }),
   });
   if (role.config !== undefined) renderConfig(role, context);
   return renderBootFiles(role, context);

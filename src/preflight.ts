@@ -8,6 +8,7 @@ import type { Catalog } from './machine/role.ts';
 import { findInterface } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
+import { checkAuthorities, checkCluster, checkIdentities } from './preflight-cluster.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
@@ -55,10 +56,18 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     ...checkBootFiles(config, bootFileIndex),
     ...checkBootFileNames(config, interfaces, bootFileIndex),
   );
-  problems.push(...(await checkState(config)));
+  problems.push(
+    ...(await checkState(config)),
+    ...checkCluster(config),
+    ...(await checkAuthorities(config, Date.now())),
+  );
   if (catalog !== undefined) {
     const roles = tryRoles(config, catalog);
-    problems.push(...roles.problems, ...(await checkRoleAssets(config, roles.rendered)));
+    problems.push(
+      ...checkIdentities(config, catalog),
+      ...roles.problems,
+      ...(await checkRoleAssets(config, roles.rendered)),
+    );
   }
   return { problems, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
 }
@@ -84,6 +93,7 @@ export function placeSubnets(
 export function catalogCheck(config: Config, interfaces: readonly NetworkInterface[]) {
   return (catalog: Catalog): readonly Problem[] => [
     ...placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file),
+    ...checkIdentities(config, catalog),
     ...tryRoles(config, catalog).problems,
   ];
 }

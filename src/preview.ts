@@ -1,13 +1,17 @@
 import { type AdmissionPlaces, NO_PLACES } from './boot/admit-machine.ts';
+import type { BootPlan } from './boot/boot-plan.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
-import type { Catalog } from './machine/role.ts';
+import type { Catalog, Role } from './machine/role.ts';
+import { sampleIdentity } from './machine-identity.ts';
 import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from './preflight.ts';
+import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
+import type { IdentityContext, TemplateContext } from './render/context.ts';
 import { renderConfig } from './render/render-config.ts';
 import { machineScript } from './render/render-script.ts';
 import { clusterOf, knownNetworks } from './wire-http.ts';
@@ -21,17 +25,30 @@ export interface Preview {
   readonly config: string | undefined;
 }
 
+/** A machine that boots, and what its templates see, but for its session and its identity. */
+export interface PreparedMachine {
+  readonly plan: Extract<BootPlan, { kind: 'boot' }>;
+  /** As machines reach us, without a trailing slash. */
+  readonly url: string;
+  readonly contextFor: (given: {
+    readonly sessionUrl: string;
+    readonly identity: IdentityContext;
+    /** In the place of the plan's, with its keys delivered otherwise. */
+    readonly role?: Role;
+  }) => TemplateContext;
+}
+
 /**
- * What a machine would be served if it asked now. `holders` says who has which hostname, `places` whom rules have admitted. Session URLs say `preview`, since there is no session. Throws
- * `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
+ * What a machine would boot if it asked now. `holders` says who has which hostname, `places` whom
+ * rules have admitted. Throws `refused` with the reasons if it would not.
  */
-export async function previewMachine(
+export async function prepareMachine(
   config: Config,
   catalog: Catalog,
   facts: MachineFacts,
   holders: ReadonlyMap<string, Mac> = new Map(),
   places: AdmissionPlaces = NO_PLACES,
-): Promise<Preview> {
+): Promise<PreparedMachine> {
   const plan = planBoot({
     facts,
     catalog,
@@ -48,13 +65,44 @@ export async function previewMachine(
   // Before the interface exists (on a laptop, in CI) a documentation address stands in.
   const address = first === undefined ? (parseIpv4('192.0.2.1') as Ipv4) : serverAddressOf(first);
   const url = first === undefined ? (config.http.url ?? 'http://192.0.2.1') : serverUrlOf(config, first);
-  const context = buildContext({
+  return {
     plan,
-    facts,
-    cluster: clusterOf(config, catalog),
-    server: { address, url },
-    subnets: knownNetworks({ subnets, interfaces }),
+    url,
+    contextFor: ({ sessionUrl, identity, role = plan.role }) =>
+      buildContext({
+        plan: { ...plan, role },
+        facts,
+        cluster: clusterOf(config, catalog),
+        server: { address, url },
+        subnets: knownNetworks({ subnets, interfaces }),
+        sessionUrl,
+        identity,
+      }),
+  };
+}
+
+/**
+ * What a machine would be served if it asked now; `holders` and `places` as above. Session URLs say `preview`, since
+ * there is no session, and certificates and keys are samples, since nobody may see them. Throws `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
+ */
+export async function previewMachine(
+  config: Config,
+  catalog: Catalog,
+  facts: MachineFacts,
+  holders: ReadonlyMap<string, Mac> = new Map(),
+  places: AdmissionPlaces = NO_PLACES,
+): Promise<Preview> {
+  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, places);
+  const context = contextFor({
     sessionUrl: `${url}/boot/preview`,
+    identity: sampleIdentity({
+      role: plan.role,
+      hostname: plan.hostname,
+      addresses: [plan.address ?? facts.address ?? SAMPLE_MACHINE_ADDRESS],
+      cluster: config.cluster,
+      catalog,
+      csrUrl: `${url}/boot/preview/csr`,
+    }),
   });
   return {
     role: plan.role.name,

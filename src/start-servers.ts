@@ -2,16 +2,17 @@ import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
-import type { NodeRemover } from './forget-machine.ts';
 import type { Loggers } from './logger.ts';
 import { openUdpSocket } from './net/open-udp-socket.ts';
 import { openOrDoWithout } from './net/open-without-device.ts';
 import type { NetworkInterface, OpenUdpSocket } from './net/port.ts';
+import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import { startTftpServer } from './servers/tftp.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { startAdminOn } from './wire-admin.ts';
+import type { ClusterWatch } from './wire-cluster.ts';
 import { type DhcpSockets, type DoWithout, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
 
@@ -22,9 +23,11 @@ export interface DaemonParts {
   readonly store: Store;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
+  /** Undefined: tinderbox.yaml has no `cluster:`. */
+  readonly authorities: Authorities | undefined;
+  /** What the API server says of Nodes; undefined as authorities are. */
+  readonly cluster: ClusterWatch | undefined;
   readonly leases: LeaseBook;
-  /** Absent where no cluster is watched. */
-  readonly clusterWatch?: NodeRemover;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
   readonly loggers: Loggers;

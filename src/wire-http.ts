@@ -1,30 +1,33 @@
 import { admitByPlan } from './admit-by-plan.ts';
+import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config, ResolvedSubnet } from './config/port.ts';
-import type { HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
+import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
+import type { MachineFacts } from './machine/facts.ts';
 import { formatIpv4, type Ipv4Network, networkOf } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
+import { describeIdentity } from './machine-identity.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
 import { buildContext } from './render/build-context.ts';
 import { clusterContext } from './render/cluster-context.ts';
-import type { ClusterContext } from './render/context.ts';
+import type { ClusterContext, IdentityContext } from './render/context.ts';
 import { type BootFiles as BootPaths, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
 import type { AdmissionBook, Journal } from './store/port.ts';
+import { type CredentialWiring, credentialsOf, csrUrlOf, factsOf } from './wire-credentials.ts';
 
 /** Sessions whose kernel and initrd are remembered, to know what a download is. */
 const MAX_REMEMBERED = 4096;
 
-export interface HttpWiring {
-  readonly config: Config;
+export interface HttpWiring extends CredentialWiring {
   readonly catalog: CatalogHolder;
   readonly interfaces: readonly NetworkInterface[];
   readonly subnets: readonly ResolvedSubnet[];
@@ -37,9 +40,19 @@ export interface HttpWiring {
 }
 
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
-  const { config, catalog, interfaces, bootFiles, journal, admissions, sessionTokens, loggers, now } = wiring;
+  const { config, catalog, interfaces, bootFiles, journal, sessionTokens, authorities, loggers, now } =
+    wiring;
   const paths = new Map<number, BootPaths>();
   const networks = knownNetworks(wiring);
+  const credentials = credentialsOf(wiring);
+  const described = ({ plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
+    authorities === undefined
+      ? undefined
+      : describeIdentity({
+          ...factsOf(wiring, { plan, remote }),
+          authorities,
+          csrUrl: csrUrlOf(sessionUrl),
+        });
   const options: HttpServerOptions = {
     listen: interfaces.flatMap(({ name, addresses }) =>
       addresses.map(({ address }) => ({ host: formatIpv4(address), via: name })),
@@ -54,11 +67,10 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     journal,
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
-    async plan(facts) {
-      await catalog.refresh();
-      return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current());
-    },
-    buildContext({ plan, facts, session, server, sessionUrl }) {
+    plan: (facts) => planMachine(wiring, facts),
+    ...(credentials === undefined ? {} : { credentials }),
+    buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
+      const identity = released ?? described({ plan, remote, sessionUrl });
       const context = buildContext({
         plan,
         facts,
@@ -66,7 +78,10 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         server,
         subnets: networks,
         sessionUrl,
+        ...(identity === undefined ? {} : { identity }),
       });
+      // What a machine downloads is in its script, which holds no secret.
+      if (released !== undefined) return context;
       rememberPaths(paths, session.id, () => renderBootFiles(plan.role, context));
       return context;
     },
@@ -82,6 +97,15 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     whoHolds: async (port) => describeHolders(await whoHoldsTcpPort(port)),
   };
   return startHttpServer(options);
+}
+
+/** What this machine would boot now, by the newest profiles. */
+export async function planMachine(
+  { config, catalog, journal, admissions }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions'>,
+  facts: MachineFacts,
+): Promise<BootPlan> {
+  await catalog.refresh();
+  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current());
 }
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };

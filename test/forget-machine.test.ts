@@ -87,16 +87,15 @@ async function forget(world: World) {
       hostnameHolder: () => world.holder ?? MAC,
     },
     admissions: { giveBack: note('give back', true) },
-    ...(world.blind === true
-      ? {}
-      : {
-          clusterWatch: {
+    cluster:
+      world.blind === true
+        ? undefined
+        : {
             nodesOf: () =>
               (world.nodes ?? []).map((name) => ({ name, ready: true, reason: '', addresses: [] })),
             deleteNode: world.deleteNode ?? (async () => 'deleted'),
             status: () => ({ state: 'watching', since: 1, synced: world.synced ?? true, nodes: 1 }),
           },
-        }),
   };
   return { ...(await forgetMachine(deps, MAC)), calls };
 }

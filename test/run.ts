@@ -17,6 +17,7 @@ const BIN = join(ROOT, 'node_modules/.bin');
 /** The real programs that tests meet, besides the lab's own. */
 const TEST_PACKAGES = [
   ...LAB_PACKAGES,
+  'ansible-core',
   'atftp',
   'busybox-static',
   'cpio',
@@ -25,12 +26,15 @@ const TEST_PACKAGES = [
   'iptables',
   'isc-dhcp-client',
   'kea-admin',
+  'kubernetes-client',
   'nmap',
   'openssl',
+  'python3',
   'shellcheck',
   'systemd',
   'tcpdump',
   'tftp-hpa',
+  'xorriso',
 ];
 
 interface Step {

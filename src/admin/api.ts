@@ -117,6 +117,19 @@ export interface AdmissionListView {
   readonly admissions: readonly AdmissionRecord[];
 }
 
+export interface SigningTokenRequest {
+  readonly mac: Mac;
+  /** How long signing requests are answered: 1 to 30. */
+  readonly days: number;
+}
+
+export interface SigningTokenView {
+  /** `http://10.77.0.1/boot/<token>`: a secret, for the machine only. Signing requests go to `<url>/csr?name=…`. */
+  readonly url: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
 export interface ReloadView {
   readonly generation: number;
   readonly problems: readonly Problem[];

@@ -14,6 +14,8 @@ import type {
   MachineDetailView,
   MachineListView,
   ReloadView,
+  SigningTokenRequest,
+  SigningTokenView,
   StatusView,
 } from './api.ts';
 import { errorOf } from './problem.ts';
@@ -33,6 +35,8 @@ export interface AdminClient {
   assign(assignment: AssignRequest): Promise<AssignView>;
   approve(approval: ApproveRequest): Promise<ApproveView>;
   forget(mac: Mac): Promise<ForgetView>;
+  /** Its `url` is a secret of that machine. */
+  makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
   /**
    * Live events, of one machine if given. Resolves once the stream is open: what happens after that is in it. It ends
@@ -56,6 +60,7 @@ export function createAdminClient(socketPath: string): AdminClient {
     approve: (approval) => post('/api/v1/approve', approval),
     forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
+    makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),
     async follow({ mac, signal } = {}) {
       const path = `/api/v1/events${mac === undefined ? '' : `?mac=${mac}`}`;

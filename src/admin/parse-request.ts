@@ -1,7 +1,7 @@
 import { TinderboxError } from '../errors.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';
 import type { Page } from '../store/port.ts';
-import type { ApproveRequest, AssignRequest } from './api.ts';
+import type { ApproveRequest, AssignRequest, SigningTokenRequest } from './api.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -62,6 +62,22 @@ function readTexts<Key extends string>(
     if (typeof value !== 'string') throw new TinderboxError('usage', `${key} is no text`);
   }
   return body;
+}
+
+const MAX_DAYS = 30;
+
+export function readSigningToken(mac: unknown, body: unknown): SigningTokenRequest {
+  const { days, ...others } = typeof body === 'object' && body !== null ? (body as Fields) : {};
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new TinderboxError('usage', `unknown key ${JSON.stringify(unknown)}`, {
+      remedy: 'allowed is days',
+    });
+  }
+  if (typeof days !== 'number' || !Number.isInteger(days) || days < 1 || days > MAX_DAYS) {
+    throw new TinderboxError('usage', `days is no whole number from 1 to ${MAX_DAYS}`);
+  }
+  return { mac: readMac(mac), days };
 }
 
 function readCount(query: Fields, name: string, least: number): number | undefined {

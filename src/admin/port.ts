@@ -9,6 +9,8 @@ import type {
   DaemonStatus,
   ForgetView,
   ReloadView,
+  SigningTokenRequest,
+  SigningTokenView,
 } from './api.ts';
 
 export interface AdminServerOptions {
@@ -25,6 +27,11 @@ export interface AdminServerOptions {
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
+  /**
+   * Opens a boot session for a machine that does not network-boot. Throws TinderboxError `refused` if it would not boot
+   * or gets no certificates, `busy` if there is no room for it.
+   */
+  readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
   readonly reload: () => Promise<ReloadView>;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */

@@ -19,6 +19,7 @@ import {
   readForget,
   readMac,
   readPage,
+  readSigningToken,
 } from './parse-request.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { problemOf } from './problem.ts';
@@ -114,6 +115,10 @@ function addApi(
   app.post('/api/v1/approve', (request) => options.approve(readApproval(request.body)));
   app.post('/api/v1/forget', (request) => options.forget(readForget(request.body)));
   app.get('/api/v1/admissions', async () => ({ admissions: await options.store.listAdmissions() }));
+  app.post<MachineRoute>('/api/v1/machines/:mac/signing-token', async ({ params, body }, reply) => {
+    void reply.header('cache-control', 'no-store');
+    return options.makeSigningToken(readSigningToken(params.mac, body));
+  });
   app.post('/api/v1/reload', () => options.reload());
   app.get<{ Querystring: Query }>('/api/v1/events', (request, reply) => {
     const mac = request.query.mac === undefined ? undefined : readMac(request.query.mac);

@@ -28,6 +28,8 @@ export interface SessionStep {
   /** The boot ID of the Node that is ready. */
   readonly bootId?: string;
   readonly failed?: boolean;
+  /** It opens a session for signing requests until then. */
+  readonly signingUntil?: number;
   readonly end?: SessionEnd;
 }
 
@@ -110,6 +112,7 @@ function whyItOpens(
   { idleTime }: SessionContext,
 ): string | undefined {
   const open = current !== undefined && current.end === undefined ? current : undefined;
+  if (step.signingUntil !== undefined) return 'a signing token was made';
   const discover = step.kind === 'dhcp.discover' || step.kind === 'pxe.discover';
 
   if (discover && (step.client === 'rom' || step.client === 'ipxe')) {
@@ -165,6 +168,7 @@ function carryOn(
     ...(step.kind === 'http.script' && step.stage === 'script' ? { scriptAt: step.at } : {}),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
     ...(step.bootId === undefined ? {} : { bootId: step.bootId }),
+    ...(step.signingUntil === undefined ? {} : { signingUntil: step.signingUntil }),
     ...(step.failed === true ? { failedAt: step.at } : {}),
   };
   if (step.end !== undefined) {

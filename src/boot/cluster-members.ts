@@ -14,7 +14,10 @@ export interface ClusterMembers {
  * gives them such a role, a hostname and an address. A role that a rule gives does not count: certificates and
  * configurations name these members, so that they must be known before one of them was ever seen.
  */
-export function clusterMembers(settings: ClusterSettings, catalog: Catalog): ClusterMembers {
+export function clusterMembers(
+  settings: Pick<ClusterSettings, 'controllers' | 'etcd'>,
+  catalog: Catalog,
+): ClusterMembers {
   const ofIdentity = (identity: Identity): readonly Peer[] =>
     [...catalog.machines.values()].flatMap(({ role, hostname, address }) =>
       role === undefined ||

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { approveMachine } from '../approve-machine.ts';
-import { parseIpv4 } from '../machine/ipv4.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { presentInterfaces } from '../preflight.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
@@ -9,6 +8,7 @@ import { findDaemon } from './find-daemon.ts';
 import { formatWaiting, waitingOf } from './format-waiting.ts';
 import { readKnownFacts } from './known-facts.ts';
 import { readAllMachines } from './read-all-machines.ts';
+import { requireAddress } from './require-address.ts';
 
 const HELP = `
 Without a MAC: the machines that wait for approval. With one: gives it an entry in profiles/machines.yaml, as assign
@@ -71,8 +71,7 @@ async function approve(
 ): Promise<void> {
   const mac = requireMac(macText);
   const { json, role, hostname, address } = flags;
-  if (address !== undefined && parseIpv4(address) === undefined)
-    throw usageError(`'${address}' is not an IPv4 address`, 'Write it as 10.77.0.20.');
+  if (address !== undefined) requireAddress(address);
   const config = await readConfig(command, context);
   const { facts, seen, holders, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import { assignInProfiles } from '../catalog/assign-in-profiles.ts';
-import { TinderboxError } from '../errors.ts';
-import { parseIpv4 } from '../machine/ipv4.ts';
 import { catalogCheck, presentInterfaces } from '../preflight.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
+import { requireAddress } from './require-address.ts';
 
 const HELP = `
 Edits profiles/machines.yaml in place: comments and order stay, and an edit that would break it is not written.
@@ -50,11 +49,4 @@ export function addAssignCommand(program: Command, context: CliContext): void {
           : `${mac} is ${role} already.\n`,
       );
     });
-}
-
-function requireAddress(text: string): void {
-  if (parseIpv4(text) !== undefined) return;
-  throw new TinderboxError('usage', `'${text}' is not an IPv4 address`, {
-    remedy: 'Write it as 10.77.0.20.',
-  });
 }

@@ -1,7 +1,9 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { TinderboxError } from '../errors.ts';
 import { openOfflineClient } from '../offline-client.ts';
+import { printAnsible } from './ansible.ts';
 import { type CliContext, readConfig } from './context.ts';
+import { usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
 import { readMachinesUsage, runMachines } from './machines.ts';
 
@@ -12,12 +14,17 @@ boot: what it asked, what it was answered, and why. Where no daemon runs, the da
 Examples:
   $ tinderbox machines
   $ tinderbox machines 52:54:00:12:34:56
-  $ tinderbox machines 52:54:00:12:34:56 --follow     live, also before it is powered on`;
+  $ tinderbox machines 52:54:00:12:34:56 --follow     live, also before it is powered on
+  $ tinderbox machines --format ansible > inventory/hosts.yaml     for Kubespray and one's own playbooks`;
+
+/** `ansible-json`: what an inventory script prints. */
+const FORMATS = ['table', 'json', 'ansible', 'ansible-json'] as const;
 
 interface MachinesFlags {
   readonly session?: string;
   readonly follow?: boolean;
   readonly json?: boolean;
+  readonly format?: (typeof FORMATS)[number];
 }
 
 export function addMachinesCommand(program: Command, context: CliContext): void {
@@ -27,17 +34,20 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
     .argument('[mac]', 'one machine')
     .option('--session <number>', 'an older boot')
     .option('--follow', 'go on printing what happens')
+    .addOption(new Option('--format <format>', 'print it as this').choices(FORMATS))
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .action(async (mac: string | undefined, flags: MachinesFlags, command: Command) => {
+      const format = readFormat(mac, flags);
       const args = {
         ...(mac === undefined ? {} : { mac }),
         ...(flags.session === undefined ? {} : { session: sessionNumber(flags.session) }),
-        json: flags.json === true,
+        json: format === 'json',
         follow: flags.follow === true,
       };
       readMachinesUsage(args);
       const config = await readConfig(command, context);
+      if (format === 'ansible' || format === 'ansible-json') return printAnsible(config, format, context);
       const deps = { out: context.out, now: Date.now() };
       const daemon = await findDaemon(config);
       if (daemon !== undefined) return runMachines(args, { ...deps, client: daemon });
@@ -45,6 +55,17 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
       context.err('tinderbox is not running; this is what its database holds\n');
       return await runMachines(args, { ...deps, client });
     });
+}
+
+function readFormat(mac: string | undefined, flags: MachinesFlags): (typeof FORMATS)[number] {
+  const format = flags.format ?? (flags.json === true ? 'json' : 'table');
+  if (flags.json === true && format !== 'json')
+    throw usageError(`--json and --format ${format} exclude each other`);
+  const whole = mac === undefined && flags.session === undefined && flags.follow !== true;
+  if (format.startsWith('ansible') && !whole) {
+    throw usageError(`--format ${format} is of all machines`, 'Leave out the MAC, --session and --follow.');
+  }
+  return format;
 }
 
 function sessionNumber(text: string): number {

@@ -2,10 +2,13 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
+import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
 import { addForgetCommand } from './forget.ts';
+import { addIsoCommand } from './iso.ts';
+import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addServeCommand } from './serve.ts';
@@ -29,7 +32,10 @@ const COMMANDS = [
   addApproveCommand,
   addForgetCommand,
   addRenderCommand,
+  addCaCommand,
   addSimulateCommand,
+  addKubeconfigCommand,
+  addIsoCommand,
 ];
 
 /** Runs one command line; never throws and never exits by itself. */

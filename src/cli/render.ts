@@ -1,51 +1,75 @@
 import { type Command, Option } from 'commander';
-import { brokenCatalog } from '../catalog/catalog-holder.ts';
-import { loadCatalog } from '../catalog/load-catalog.ts';
 import { previewMachine } from '../preview.ts';
-import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
+import { usageError } from './exit.ts';
 import { readKnownFacts } from './known-facts.ts';
+import { readCatalog } from './read-catalog.ts';
+import { printRole, type RoleFlags, readRoleUsage } from './render-role.ts';
 
 const HELP = `
-Prints what would be served if the machine asked now, by the files as they are. What the daemon knows of the
-machine (serial, architecture, …) is taken into account; where none runs, its database is read. Session URLs read /boot/preview/…
+With a MAC: prints what would be served if the machine asked now, by the files as they are. What the daemon knows of the
+machine (serial, architecture, …) is taken into account; where none runs, its database is read. Session URLs read
+/boot/preview/…, and certificates and keys are samples.
+
+With --role and --out: writes the role's files, units, certificates and keys for a host that is installed already, this
+one unless --hostname and --address say otherwise, and a script install.sh that puts them in place: read it, then run it.
+Runs on the master, as root or as the user that tinderbox runs as, since it issues certificates.
 
 Examples:
   $ tinderbox render 52:54:00:12:34:56
-  $ tinderbox render 52:54:00:12:34:56 --only config > cloud-config.yaml`;
+  $ tinderbox render 52:54:00:12:34:56 --only config > cloud-config.yaml
+  $ sudo tinderbox render --role controller --out ./master
+  $ sudo tinderbox render --role etcd --out ./etcd-2 --hostname etcd-2 --address 10.77.0.12 --parameter etcdDisk=none`;
+
+interface RenderFlags extends RoleFlags {
+  readonly only?: 'script' | 'config';
+}
 
 export function addRenderCommand(program: Command, context: CliContext): void {
   program
     .command('render')
-    .description('what a machine would be served')
-    .argument('<mac>', 'the machine')
+    .description('what a machine would be served; or a role, for a host that is installed')
+    .argument('[mac]', 'the machine')
     .addOption(new Option('--only <part>', 'print one part, nothing else').choices(['script', 'config']))
-    .option('--json', 'print role, hostname, reasons and both parts as JSON')
+    .option('--role <role>', 'render this role for a host')
+    .option('--out <folder>', 'with --role: write it there')
+    .option('--hostname <name>', "with --role: the host's name; default: this host's")
+    .option('--address <address>', "with --role: the host's address")
+    .option('--parameter <name=value...>', "with --role: in the place of the role's own")
+    .option('--force', 'with --role: also into a folder that is not empty, and over edited files')
+    .option('--json', 'print it as JSON')
     .addHelpText('after', HELP)
-    .action(
-      async (macText: string, flags: { only?: 'script' | 'config'; json?: boolean }, command: Command) => {
-        const mac = requireMac(macText);
+    .action(async (macText: string | undefined, flags: RenderFlags, command: Command) => {
+      const role = readRoleUsage(macText, flags);
+      if (role !== undefined) {
         const config = await readConfig(command, context);
-        const dir = config.paths.profiles;
-        const { catalog, problems } = await loadCatalog(dir, {
-          generation: 1,
-          checkRole: checkRoleTemplates,
-        });
-        if (catalog === undefined) throw brokenCatalog(dir, problems);
-        const { facts, holders, places, unknown } = await readKnownFacts(config, mac);
-        if (unknown !== undefined) {
-          context.err(`without what is known of the machine: ${unknown.message}\n`);
-        }
-        const preview = await previewMachine(config, catalog, facts, holders, places);
-        if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
-        if (flags.only === 'script') return context.out(preview.script);
-        if (flags.only === 'config') return context.out(preview.config ?? '');
-        const why = preview.reasons.map((reason) => `# ${reason}\n`).join('');
-        const configPart =
-          preview.config === undefined ? '# (the role has no configuration)\n' : preview.config;
-        context.out(
-          `# ${mac}: ${preview.hostname}, role ${preview.role}\n${why}\n${preview.script}\n${configPart}`,
-        );
-      },
-    );
+        return printRole(config, await readCatalog(config), role, context);
+      }
+      if (macText === undefined) {
+        throw usageError('give the MAC of a machine, or a role: --role ROLE --out FOLDER');
+      }
+      await printMachine(macText, flags, command, context);
+    });
+}
+
+async function printMachine(
+  macText: string,
+  flags: RenderFlags,
+  command: Command,
+  context: CliContext,
+): Promise<void> {
+  const mac = requireMac(macText);
+  const config = await readConfig(command, context);
+  const catalog = await readCatalog(config);
+  const { facts, holders, places, unknown } = await readKnownFacts(config, mac);
+  if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
+  const preview = await previewMachine(config, catalog, facts, holders, places);
+  if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
+  if (flags.only === 'script') return context.out(preview.script);
+  if (flags.only === 'config') return context.out(preview.config ?? '');
+  const why = preview.reasons.map((reason) => `# ${reason}\n`).join('');
+  const configPart = preview.config === undefined ? '# (the role has no configuration)\n' : preview.config;
+  context.out(
+    `# ${mac}: ${preview.hostname}, role ${preview.role}\n${why}\n${preview.script}\n${configPart}`,
+  );
 }

@@ -12,13 +12,18 @@ export interface BootRequest {
   /** Where the machine reached us. */
   readonly server: ServerPlace;
   readonly via: string | undefined;
+  /** The headers Range and If-Range. */
+  readonly range: string | undefined;
+  readonly ifRange: string | undefined;
 }
 
-/** A reply that fits in memory; always text, always with its length. */
+/** A reply that fits in memory; always text (a part of one: its bytes), always with its length. */
 export interface Answer {
   readonly status: number;
-  readonly text: string;
+  readonly text: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Called once, when its last byte was handed to the network (true) or the connection is gone before. */
+  readonly delivered?: (whole: boolean) => void;
 }
 
 export interface RouteDeps extends Omit<HttpServerOptions, 'logger'> {

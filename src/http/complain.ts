@@ -3,7 +3,19 @@ import { formatProblem, TinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Journal } from '../store/port.ts';
 
-export const COMPLAINTS = ['report', 'script', 'hostname', 'config', 'asset', 'request'] as const;
+export const COMPLAINTS = [
+  'report',
+  'script',
+  'hostname',
+  'config',
+  'csr',
+  'release',
+  'asset',
+  'request',
+  'alarm.second-key',
+  'alarm.second-release',
+  'alarm.other-address',
+] as const;
 export type Complaint = (typeof COMPLAINTS)[number];
 
 /** Writes to the log what a client can bring about again and again. */

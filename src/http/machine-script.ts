@@ -81,7 +81,14 @@ function boot(
 ): Answer {
   const render = (session: BootSession): string => {
     const sessionUrl = `${request.server.url}/boot/${deps.sessionTokens.tokenFor(session)}`;
-    const context = deps.buildContext({ plan, facts, session, server: request.server, sessionUrl });
+    const context = deps.buildContext({
+      plan,
+      facts,
+      session,
+      server: request.server,
+      sessionUrl,
+      remote: request.remote,
+    });
     return deps.renderer.machineScript({ role: plan.role, context, hostname: plan.hostname });
   };
   const fail = (thrown: unknown): Answer => {

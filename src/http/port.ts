@@ -5,8 +5,9 @@ import type { MachineFacts } from '../machine/facts.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { TemplateContext } from '../render/context.ts';
-import type { Journal } from '../store/port.ts';
+import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
+import type { IdentityContext, TemplateContext } from '../render/context.ts';
+import type { Journal, ReleaseBook } from '../store/port.ts';
 
 /** The server as a machine reached it. `url` has no trailing slash. */
 export interface ServerPlace {
@@ -46,6 +47,31 @@ export interface Renderer {
   ) => { readonly body: string; readonly contentType: string };
 }
 
+/** Whose credentials. */
+export interface CredentialRequest {
+  readonly plan: BootablePlan;
+  /** Where it asks from: its address in certificates, unless it has a reservation. */
+  readonly remote: Ipv4 | undefined;
+  /** `<server.url>/boot/<token>` */
+  readonly sessionUrl: string;
+}
+
+/** The cluster's certificates, and the book of who got which. */
+export interface MachineCredentials {
+  /** Whether configurations of the role hold private keys. */
+  readonly releasesSecrets: (role: Role) => boolean;
+  /** What its configuration would hold, with samples for secrets. Throws as `entitlement` does. */
+  readonly sample: (request: CredentialRequest) => IdentityContext;
+  /** New keys, certified. Throws as `entitlement`, and as Authorities.issue does. */
+  readonly issue: (
+    request: CredentialRequest,
+  ) => Promise<{ readonly identity: IdentityContext; readonly certificates: readonly SignedCertificate[] }>;
+  /** Throws TinderboxError `refused` if it may not have a certificate of that name; `invalid-config`. */
+  readonly entitlement: (request: CredentialRequest, name: string) => Entitlement;
+  readonly signRequest: Authorities['signRequest'];
+  readonly book: ReleaseBook;
+}
+
 export interface ContextRequest {
   readonly plan: BootablePlan;
   readonly facts: MachineFacts;
@@ -53,6 +79,9 @@ export interface ContextRequest {
   readonly server: ServerPlace;
   /** `<server.url>/boot/<token>` */
   readonly sessionUrl: string;
+  readonly remote: Ipv4 | undefined;
+  /** With secrets, for a configuration that is being released; absent: described without any. */
+  readonly identity?: IdentityContext;
 }
 
 /** Bounds on what a client may cost. Times in milliseconds, sizes in bytes. */
@@ -94,6 +123,8 @@ export interface HttpServerOptions {
   readonly joinsCluster: (role: Role) => boolean;
   readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan>;
   readonly buildContext: (request: ContextRequest) => TemplateContext;
+  /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
+  readonly credentials?: MachineCredentials;
   readonly renderer: Renderer;
   /** What a session's role has at this path (`/assets/…`); undefined: nothing that is fetched in order. */
   readonly assetStage: (session: BootSession, path: string) => 'kernel' | 'initrd' | undefined;

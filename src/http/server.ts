@@ -12,8 +12,11 @@ import { answerMachineScript } from './machine-script.ts';
 import { maskedJournal } from './mask-observation.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
+import { createReleaseMemory } from './release-memory.ts';
 import { answerSessionConfig } from './session-config.ts';
+import { answerSigningRequest, REQUEST_LIMIT } from './session-csr.ts';
 import { answerSessionReport } from './session-report.ts';
+import { createKeyedTurns } from './take-turns-by-key.ts';
 
 /** Characters of a request's target that logs and events keep. */
 const ASKED_LIMIT = 300;
@@ -35,6 +38,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const sources = createAssetSources(options.cacheBytes);
   const plans = createPlanMemory();
+  const signings = createKeyedTurns();
+  const releases = {
+    turns: createKeyedTurns(),
+    memory: createReleaseMemory({
+      clock,
+      crowdedOut({ label }) {
+        journal.count('http.release.crowded-out');
+        deps.complain('release', 'warn', {}, `too many configurations with keys at once: forgot ${label}`);
+      },
+    }),
+  };
   const vias = new WeakMap<object, string>();
 
   // Its own request log would print session tokens.
@@ -59,6 +73,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       remote: ipv4Of(socket.remoteAddress),
       server: placeOf(options, socket.localAddress, socket.localPort),
       via: vias.get(request.raw),
+      range: request.headers.range,
+      ifRange: ifRangeOf(request.headers['if-range']),
     };
   };
 
@@ -74,8 +90,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
   app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
-    send(reply, await answerSessionConfig(deps, plans, requestOf(request), request.params.session)),
+    send(reply, await answerSessionConfig(deps, plans, releases, requestOf(request), request.params.session)),
   );
+  app.post<SessionRoute>('/boot/:session/csr', { bodyLimit: REQUEST_LIMIT }, async (request, reply) => {
+    const { name } = request.query;
+    const pem = typeof request.body === 'string' ? request.body : '';
+    const asked = { token: request.params.session, name, pem };
+    return send(reply, await answerSigningRequest(deps, plans, signings, requestOf(request), asked));
+  });
   app.post<SessionRoute>('/boot/:session/report', (request, reply) => {
     const body = typeof request.body === 'string' ? request.body : '';
     const answer = answerSessionReport(deps, requestOf(request), request.params.session, body, request.query);
@@ -114,7 +136,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (status < 500) {
       journal.count(`http.error.${status}`);
       const line =
-        status === 413 ? `the body is larger than ${limits.bodyBytes} bytes` : 'the request is malformed';
+        status === 413
+          ? `the body is larger than ${request.routeOptions.bodyLimit ?? limits.bodyBytes} bytes`
+          : 'the request is malformed';
       // What is left of the body is not read.
       void reply.header('connection', 'close');
       return send(reply, refuse(status, line));
@@ -132,11 +156,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     async stop(how) {
       await listeners.stop(how);
       await app.close();
+      releases.memory.dropAll();
     },
   };
 }
 
 function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  const { delivered } = answer;
+  if (delivered !== undefined) reply.raw.once('close', () => delivered(reply.raw.writableFinished));
   return reply.code(answer.status).headers(headersOf(answer)).send(answer.text);
 }
 
@@ -152,6 +179,10 @@ function headersOf(answer: Answer): Record<string, string | number> {
 function statusOf(thrown: unknown): number {
   const status = (thrown as { readonly statusCode?: unknown } | null)?.statusCode;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;
+}
+
+function ifRangeOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : header?.[0];
 }
 
 function ipv4Of(address: string | undefined) {

@@ -1,10 +1,9 @@
 import { TinderboxError, toTinderboxError } from '../errors.ts';
-import type { MachineFacts } from '../machine/facts.ts';
-import type { BootSession } from '../machine/session.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { choosePlan, findAge, refuseFormer } from './choose-plan.ts';
 import { findSession } from './find-session.ts';
 import type { PlanMemory } from './plan-memory.ts';
-import type { BootablePlan } from './port.ts';
+import { answerRelease, type Releases } from './session-release.ts';
 
 /**
  * `GET /boot/<session>/cloud-config`: the machine's configuration, made at this moment. What cannot be rendered is
@@ -13,6 +12,7 @@ import type { BootablePlan } from './port.ts';
 export async function answerSessionConfig(
   deps: RouteDeps,
   plans: PlanMemory,
+  releases: Releases,
   request: BootRequest,
   token: string,
 ): Promise<Answer> {
@@ -31,15 +31,10 @@ export async function answerSessionConfig(
     return refuse(status, line);
   };
 
-  // Not from its opening: a machine may have waited for its admission, or iPXE come back in the same session.
-  const age = Math.round((observed.at - (session.scriptAt ?? session.openedAt)) / 1000);
-  if (age > deps.sessionTime) {
+  const old = findAge(deps, session, observed.at);
+  if (old !== undefined) {
     deps.journal.count('http.expired-session');
-    return refused(
-      410,
-      'this boot session has expired; power the machine off and on',
-      `the script of session ${session.id} is ${age} s old; configurations are given out for ${deps.sessionTime} s (http.sessionTime)`,
-    );
+    return refused(410, old.line, old.reason);
   }
   const facts = deps.journal.machine(mac) ?? { mac };
   const chosen = await choosePlan(deps, plans, session, facts);
@@ -52,9 +47,30 @@ export async function answerSessionConfig(
       `role ${plan.role.name} has no config in ${plan.role.file}`,
     );
   }
+  const sessionUrl = `${request.server.url}/boot/${token}`;
+  if (deps.credentials?.releasesSecrets(plan.role) === true) {
+    if (chosen.isFormer) {
+      const { status, line, reason } = refuseFormer(`${reasons.join('; ')}, but gets no keys of it`);
+      return refused(status, line, reason);
+    }
+    return answerRelease(deps, releases, request, {
+      credentials: deps.credentials,
+      session,
+      plan,
+      facts,
+      sessionUrl,
+      reasons: [...notes, ...reasons],
+    });
+  }
   try {
-    const sessionUrl = `${request.server.url}/boot/${token}`;
-    const context = deps.buildContext({ plan, facts, session, server: request.server, sessionUrl });
+    const context = deps.buildContext({
+      plan,
+      facts,
+      session,
+      server: request.server,
+      sessionUrl,
+      remote: request.remote,
+    });
     const { body: text, contentType } = deps.renderer.renderConfig(plan.role, context);
     if (text.trim() === '') throw new TinderboxError('invalid-template', 'the template rendered to nothing');
     deps.journal.record({
@@ -80,41 +96,4 @@ export async function answerSessionConfig(
     });
     return refuse(500, `the configuration could not be rendered; see: tinderbox machines ${mac}`);
   }
-}
-
-type ChosenPlan =
-  | { readonly kind: 'plan'; readonly plan: BootablePlan; readonly reasons: readonly string[] }
-  | { readonly kind: 'refused'; readonly status: number; readonly line: string; readonly reason: string };
-
-/**
- * The session's role as the catalog has it now, so that a mended template serves the next attempt. If the machine
- * was assigned another role meanwhile, this session keeps the one whose kernel runs; the new one needs a new boot.
- */
-async function choosePlan(
-  deps: RouteDeps,
-  plans: PlanMemory,
-  session: BootSession,
-  facts: MachineFacts,
-): Promise<ChosenPlan> {
-  const now = await deps.plan(facts);
-  if (now.kind !== 'boot') {
-    return {
-      kind: 'refused',
-      status: 403,
-      line: `this machine is no longer admitted; see: tinderbox machines ${session.mac}`,
-      reason: `not admitted any more: ${now.reasons.join('; ')}`,
-    };
-  }
-  if (session.role === undefined || session.role === now.role.name) {
-    return { kind: 'plan', plan: now, reasons: now.reasons };
-  }
-  const changed = `the machine is assigned role ${now.role.name} now; this session started as ${session.role}`;
-  const then = plans.recall(session.id);
-  if (then !== undefined) return { kind: 'plan', plan: then, reasons: [`${changed} and keeps it`] };
-  return {
-    kind: 'refused',
-    status: 409,
-    line: 'the role of this machine has changed since its kernel was loaded; power it off and on',
-    reason: `${changed}, whose templates are no longer in memory`,
-  };
 }

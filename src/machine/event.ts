@@ -18,6 +18,7 @@ export const EVENT_KINDS = [
   'http.script',
   'http.asset',
   'http.config',
+  'http.csr',
   'http.report',
   'node.ready',
   'node.not-ready',
@@ -25,6 +26,7 @@ export const EVENT_KINDS = [
   'session.opened',
   'session.ended',
   'catalog.changed',
+  'security.alarm',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

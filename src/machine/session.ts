@@ -22,6 +22,8 @@ export interface BootSession {
   readonly endedAt?: number;
   /** When it last got its script: from then on its configuration is given out for a while. */
   readonly scriptAt?: number;
+  /** Until when signing requests are answered, of a session that was opened for a machine that does not network-boot. */
+  readonly signingUntil?: number;
   /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
   readonly failedAt?: number;
   /** Since when it is told to wait for approval; absent once it got its script or a refusal. */

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
+import type { Problem } from '../errors.ts';
 import { AUTHORITY_NAMES, type AuthorityName } from '../machine/identity.ts';
-import { readPkiFolder } from './authority-files.ts';
-import { nameOf } from './check-authority.ts';
+import { fileOf, readPkiFolder } from './authority-files.ts';
+import { checkAuthority, nameOf } from './check-authority.ts';
 import { describeKey } from './describe-key.ts';
+import { refuseAbsurdClock } from './make-authority.ts';
 import type { AuthorityDescription } from './port.ts';
 import { type AuthorityMaterial, isSelfSigned } from './read-authority.ts';
 import { listFolder } from './secret-files.ts';
@@ -33,4 +36,25 @@ export async function describeFolder(folder: string): Promise<readonly Authority
   if ((await listFolder(folder)).length === 0) return undefined;
   const { authorities } = await readPkiFolder(folder);
   return AUTHORITY_NAMES.map((name) => describeAuthority(name, authorities[name]));
+}
+
+/**
+ * What should be known of what `<state>/pki` holds, with files: authorities that have expired, and a clock with which
+ * nothing can be dated. Changes nothing. Throws as readPkiFolder does. `now`: ms since the epoch.
+ */
+export async function checkFolder(folder: string, now: number): Promise<readonly Problem[]> {
+  const isEmpty = (await listFolder(folder)).length === 0;
+  if (isEmpty) {
+    // The daemon makes them, and cannot with such a clock.
+    refuseAbsurdClock(now);
+    return [];
+  }
+  const { authorities } = await readPkiFolder(folder);
+  return AUTHORITY_NAMES.flatMap((name) =>
+    checkAuthority(authorities[name], now).map((problem) => ({
+      ...problem,
+      file: join(folder, fileOf(name)),
+      message: `the ${name} authority: ${problem.message}`,
+    })),
+  );
 }

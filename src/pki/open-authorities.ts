@@ -91,7 +91,7 @@ export function pkiFiles({ authorities, serviceAccounts }: PkiContent): Readonly
   ]);
 }
 
-function useAuthorities(
+export function useAuthorities(
   { authorities, serviceAccounts }: PkiContent,
   { clock, random, keys }: Required<Pick<AuthoritiesOptions, 'clock' | 'random' | 'keys'>>,
 ): Authorities {
@@ -118,7 +118,7 @@ function useAuthorities(
       refuseExcess(request, entitlement);
       if (onlyKey !== undefined && onlyKey !== fingerprintKey(request.publicKey)) {
         throw new TinderboxError(
-          'refused',
+          'in-use',
           `a certificate ${entitlement.name} was given out already, for another key`,
           { remedy: 'If the machine lost its key, boot it again.' },
         );

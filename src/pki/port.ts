@@ -90,7 +90,7 @@ export interface AuthorityDescription {
 }
 
 export interface SignOptions {
-  /** Only this public key (a former `keyFingerprint`); another one is `refused` before anything is signed. */
+  /** Only this public key (a former `keyFingerprint`); another one is `in-use` before anything is signed. */
   readonly onlyKey?: string;
 }
 

@@ -150,21 +150,28 @@ export const CLOUD_CONFIG: FieldShape = map({
 
 /** As much of the document as is looked at beyond its types. */
 export interface CloudConfig {
+  readonly hostname?: string;
+  readonly ssh_authorized_keys?: readonly string[];
   readonly users?: readonly { readonly name: string }[];
   readonly write_files?: readonly CloudConfigFile[];
+  readonly manage_etc_hosts?: string;
   readonly coreos?: { readonly units?: readonly CloudConfigUnit[] };
 }
 
-interface CloudConfigFile {
+export interface CloudConfigFile {
   readonly path: string;
   readonly content?: string;
   readonly encoding?: string;
+  readonly owner?: string;
+  readonly permissions?: string;
 }
 
 export interface CloudConfigUnit {
   readonly name: string;
   readonly content?: string;
   readonly enable?: boolean;
+  readonly mask?: boolean;
+  readonly command?: string;
   readonly drop_ins?: readonly { readonly name: string; readonly content: string }[];
 }
 

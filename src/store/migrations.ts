@@ -78,6 +78,28 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN former_boot_id TEXT;
   CREATE INDEX sessions_ready ON sessions (id) WHERE ended_as = 'ready';
   `,
+  // What was given to a session goes with it: its URL is void then.
+  `
+  ALTER TABLE sessions ADD COLUMN signing_until INTEGER;
+
+  CREATE TABLE releases (
+    session_id   INTEGER PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+    begun_at     INTEGER NOT NULL,
+    address      INTEGER NOT NULL,
+    completed_at INTEGER
+  ) STRICT;
+
+  CREATE TABLE certificates (
+    session_id      INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    name            TEXT    NOT NULL,
+    key_fingerprint TEXT    NOT NULL,
+    serial          TEXT    NOT NULL,
+    subject         TEXT    NOT NULL,
+    given_at        INTEGER NOT NULL,
+    not_after       INTEGER NOT NULL,
+    PRIMARY KEY (session_id, name)
+  ) STRICT, WITHOUT ROWID;
+  `,
   // No foreign key: a place outlives a machine that is pruned.
   `
   ALTER TABLE sessions ADD COLUMN waiting_since INTEGER;

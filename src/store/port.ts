@@ -2,6 +2,7 @@ import type { AdmissionPlaces } from '../boot/admit-machine.ts';
 import type { Assignment } from '../boot/boot-session.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4, Ipv4Range } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, SessionEnd } from '../machine/session.ts';
@@ -55,6 +56,45 @@ export interface Page {
   readonly offset: number;
 }
 
+/** A configuration with secrets, as it was released to its session. */
+export interface Release {
+  /** Milliseconds since the epoch; stays that of the first time. */
+  readonly begunAt: number;
+  readonly address: Ipv4;
+  /** When its last byte was sent. */
+  readonly completedAt?: number;
+}
+
+/** What is remembered of a certificate that a session was given. Fingerprint, serial: hexadecimal. */
+export interface GivenCertificate {
+  readonly name: CertificateName;
+  readonly keyFingerprint: string;
+  readonly serial: string;
+  readonly subject: string;
+  readonly givenAt: number;
+  readonly notAfter: number;
+}
+
+/** Whose secret it is. Both are written with it, so that it is never on disk without them. */
+export interface SessionOwner {
+  readonly machine: MachineRecord;
+  readonly session: BootSession;
+}
+
+/**
+ * Which secrets a session got, so that it gets none twice, also after a restart. Writing resolves when it is on disk
+ * (fsync), whatever the durability of leases; it is gone with its session. A call that rejects has changed nothing.
+ */
+export interface ReleaseBook {
+  releaseOf(sessionId: number): Promise<Release | undefined>;
+  /** False, and nothing is changed, if it was completed, or begun by another address. */
+  beginRelease(owner: SessionOwner, release: Omit<Release, 'completedAt'>): Promise<boolean>;
+  completeRelease(sessionId: number, at: number): Promise<void>;
+  certificateOf(sessionId: number, name: CertificateName): Promise<GivenCertificate | undefined>;
+  /** Replaces the one of this name if it has the same key; else false, and nothing is changed. */
+  giveCertificate(owner: SessionOwner, certificate: GivenCertificate): Promise<boolean>;
+}
+
 /** What must be known in memory before the first packet is answered. */
 export interface StoredState {
   readonly leases: readonly Lease[];
@@ -69,7 +109,7 @@ export interface StoredState {
  * Everything that is remembered. Asynchronous although SQLite is not, so that a shared store can take its place;
  * the SQLite adapter lives in a worker thread, so that an fsync never holds up a packet.
  */
-export interface Store {
+export interface Store extends ReleaseBook {
   load(): Promise<StoredState>;
   /** Resolves when the leases are on disk (fsync). Calls made while one commit runs share the next one. */
   commitLeases(leases: readonly Lease[]): Promise<void>;
@@ -189,6 +229,8 @@ export interface Observation {
   readonly bootId?: string;
   /** The machine says that its boot failed. */
   readonly failed?: boolean;
+  /** Opens a session whose signing requests are answered until then (milliseconds since the epoch). */
+  readonly signingUntil?: number;
   /** Set by what ends a session. */
   readonly end?: SessionEnd;
 }

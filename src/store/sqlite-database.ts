@@ -4,10 +4,11 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { TinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
 import { migrate } from './migrations.ts';
-import type { AdmissionRecord, HistoryBatch, Lease, StoredState } from './port.ts';
+import type { AdmissionRecord, HistoryBatch, Lease, SessionOwner, StoredState } from './port.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import { preparePruning, STORE_LIMITS, type StoreLimits } from './sqlite-prune.ts';
 import { BUSY_TIMEOUT, buildReader, type SqliteReader } from './sqlite-reader.ts';
+import { prepareReleases, type SqliteReleases } from './sqlite-releases.ts';
 import {
   type EventRow,
   eventToRow,
@@ -35,7 +36,7 @@ export interface SqliteOptions {
 }
 
 /** The store port, synchronous, in the thread that calls it. Everything throws TinderboxError and nothing else. */
-export interface SqliteDatabase extends SqliteReader {
+export interface SqliteDatabase extends SqliteReader, SqliteReleases {
   load(): StoredState;
   commitLeases(leases: readonly Lease[]): void;
   appendHistory(batch: HistoryBatch): void;
@@ -127,13 +128,13 @@ export function createSqliteDatabase(
   );
   const putSession = database.prepare<SessionRow>(
     `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,
-       waiting_since, last_stage, boot_id, former_boot_id, role, hostname, address)
+       waiting_since, signing_until, last_stage, boot_id, former_boot_id, role, hostname, address)
      VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @script_at, @failed_at,
-       @waiting_since, @last_stage, @boot_id, @former_boot_id, @role, @hostname, @address)
+       @waiting_since, @signing_until, @last_stage, @boot_id, @former_boot_id, @role, @hostname, @address)
      ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
        updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
        ended_as = excluded.ended_as, ended_at = excluded.ended_at, script_at = excluded.script_at,
-       failed_at = excluded.failed_at, waiting_since = excluded.waiting_since, last_stage = excluded.last_stage, boot_id = excluded.boot_id,
+       failed_at = excluded.failed_at, waiting_since = excluded.waiting_since, signing_until, last_stage = excluded.last_stage, boot_id = excluded.boot_id,
        former_boot_id = excluded.former_boot_id, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
   );
   const putEvent = database.prepare<EventRow>(
@@ -163,6 +164,11 @@ export function createSqliteDatabase(
   const removeMachine = database.transaction((mac: Mac): boolean => {
     const events = dropMachineEvents.run(mac).changes;
     return dropMachine.run(mac).changes + events > 0;
+  });
+
+  const releases = prepareReleases(database, ({ machine, session }: SessionOwner) => {
+    putMachine.run(machineToRow(machine));
+    putSession.run(sessionToRow(session));
   });
 
   // NORMAL leaves syncing the WAL to checkpoints; FULL syncs it at each commit, and with it whatever NORMAL commits
@@ -211,6 +217,22 @@ export function createSqliteDatabase(
     appendHistory: guarded(file, (batch: HistoryBatch) => {
       setSynced(false);
       writeHistory.immediate(batch);
+    }),
+    releaseOf: guarded(file, (sessionId: number) => releases.releaseOf(sessionId)),
+    certificateOf: guarded(file, (...args: Parameters<SqliteReleases['certificateOf']>) =>
+      releases.certificateOf(...args),
+    ),
+    beginRelease: guarded(file, (...args: Parameters<SqliteReleases['beginRelease']>) => {
+      setSynced(true);
+      return releases.beginRelease(...args);
+    }),
+    completeRelease: guarded(file, (sessionId: number, at: number) => {
+      setSynced(true);
+      releases.completeRelease(sessionId, at);
+    }),
+    giveCertificate: guarded(file, (...args: Parameters<SqliteReleases['giveCertificate']>) => {
+      setSynced(true);
+      return releases.giveCertificate(...args);
     }),
     forgetMachine: guarded(file, (mac: Mac) => {
       setSynced(false);

@@ -1,10 +1,11 @@
 import type { MachineArch } from '../machine/architecture.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
+import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, LastStage, SessionEnd } from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
-import type { Lease, MachineRecord } from './port.ts';
+import type { GivenCertificate, Lease, MachineRecord, Release } from './port.ts';
 
 /** The tables' rows: columns as SQLite holds them, null for what is not known. */
 export interface LeaseRow {
@@ -45,6 +46,7 @@ export interface SessionRow {
   readonly script_at: number | null;
   readonly failed_at: number | null;
   readonly waiting_since: number | null;
+  readonly signing_until: number | null;
   readonly last_stage: string | null;
   readonly boot_id: string | null;
   readonly former_boot_id: string | null;
@@ -64,6 +66,23 @@ export interface EventRow {
   readonly answered: string;
   readonly reasons: string;
   readonly via: string | null;
+}
+
+export interface ReleaseRow {
+  readonly session_id: number;
+  readonly begun_at: number;
+  readonly address: number;
+  readonly completed_at: number | null;
+}
+
+export interface CertificateRow {
+  readonly session_id: number;
+  readonly name: string;
+  readonly key_fingerprint: string;
+  readonly serial: string;
+  readonly subject: string;
+  readonly given_at: number;
+  readonly not_after: number;
 }
 
 type Known<T> = { [K in keyof T]?: Exclude<T[K], null> };
@@ -148,6 +167,7 @@ export function sessionToRow(session: BootSession): SessionRow {
     script_at: session.scriptAt ?? null,
     failed_at: session.failedAt ?? null,
     waiting_since: session.waitingSince ?? null,
+    signing_until: session.signingUntil ?? null,
     last_stage: session.lastStage ?? null,
     boot_id: session.bootId ?? null,
     former_boot_id: session.formerBootId ?? null,
@@ -171,6 +191,7 @@ export function sessionFromRow(row: SessionRow): BootSession {
       scriptAt: row.script_at,
       failedAt: row.failed_at,
       waitingSince: row.waiting_since,
+      signingUntil: row.signing_until,
       lastStage: row.last_stage as LastStage | null,
       bootId: row.boot_id,
       formerBootId: row.former_boot_id,
@@ -207,5 +228,36 @@ export function eventFromRow(row: EventRow): BootEvent {
     answered: row.answered,
     reasons: JSON.parse(row.reasons) as string[],
     ...known({ via: row.via }),
+  };
+}
+
+export function releaseFromRow(row: ReleaseRow): Release {
+  return {
+    begunAt: row.begun_at,
+    address: row.address as Ipv4,
+    ...known({ completedAt: row.completed_at }),
+  };
+}
+
+export function certificateToRow(sessionId: number, certificate: GivenCertificate): CertificateRow {
+  return {
+    session_id: sessionId,
+    name: certificate.name,
+    key_fingerprint: certificate.keyFingerprint,
+    serial: certificate.serial,
+    subject: certificate.subject,
+    given_at: certificate.givenAt,
+    not_after: certificate.notAfter,
+  };
+}
+
+export function certificateFromRow(row: CertificateRow): GivenCertificate {
+  return {
+    name: row.name as CertificateName,
+    keyFingerprint: row.key_fingerprint,
+    serial: row.serial,
+    subject: row.subject,
+    givenAt: row.given_at,
+    notAfter: row.not_after,
   };
 }

@@ -4,7 +4,16 @@ import { TinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { AdmissionRecord, Lease, MachineOverview, Store, StoredState, StoreReader } from './port.ts';
+import type {
+  AdmissionRecord,
+  GivenCertificate,
+  Lease,
+  MachineOverview,
+  Release,
+  Store,
+  StoredState,
+  StoreReader,
+} from './port.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { errorFromMessage } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
@@ -125,6 +134,13 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     putAdmission: (admission) => ask<void>({ name: 'putAdmission', args: [admission] }),
     dropAdmission: (mac) => ask<void>({ name: 'dropAdmission', args: [mac] }),
     listAdmissions: () => ask<readonly AdmissionRecord[]>({ name: 'listAdmissions', args: [] }),
+    releaseOf: (sessionId) => ask<Release | undefined>({ name: 'releaseOf', args: [sessionId] }),
+    beginRelease: (owner, release) => ask<boolean>({ name: 'beginRelease', args: [owner, release] }),
+    completeRelease: (sessionId, at) => ask<void>({ name: 'completeRelease', args: [sessionId, at] }),
+    certificateOf: (sessionId, name) =>
+      ask<GivenCertificate | undefined>({ name: 'certificateOf', args: [sessionId, name] }),
+    giveCertificate: (owner, certificate) =>
+      ask<boolean>({ name: 'giveCertificate', args: [owner, certificate] }),
     listMachines: (page) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [page] }),
     findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
     listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),

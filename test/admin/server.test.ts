@@ -66,6 +66,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
       file: '/profiles/machines.yaml',
     }),
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
+    makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
     logger: loggers.admin,
     clock: () => T0,

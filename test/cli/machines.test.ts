@@ -71,6 +71,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     approve: () => Promise.reject(new Error('not asked for')),
     forget: () => Promise.reject(new Error('not asked for')),
     admissions: () => Promise.reject(new Error('not asked for')),
+    makeSigningToken: () => Promise.reject(new Error('not asked for')),
     reload: () => Promise.reject(new Error('not asked for')),
   };
   const out = (text: string) => void (printed += text);

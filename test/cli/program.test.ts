@@ -9,7 +9,18 @@ import { createLoggers } from '../../src/logger.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
 
-const COMMANDS = ['serve', 'check', 'machines', 'assign', 'approve', 'forget', 'render', 'simulate'] as const;
+const COMMANDS = [
+  'serve',
+  'check',
+  'machines',
+  'assign',
+  'approve',
+  'forget',
+  'render',
+  'simulate',
+  'kubeconfig',
+  'iso',
+] as const;
 const MAC = '52:54:00:12:34:56';
 
 async function run(...argv: readonly string[]) {
@@ -71,11 +82,14 @@ t.test('wrong usage ends with 2, says what is wrong and prints nothing else', as
     [['machines', 'worker'], /worker.* is (no|not a) MAC[\s\S]*52:54:00:12:34:56/],
     [['machines', MAC, '--session', 'last'], /not the number of a session/],
     [['machines', '--session', '3'], /--session needs a MAC/],
+    [['machines', '--format', 'toml'], /Allowed choices are table, json, ansible, ansible-json/],
+    [['machines', '--json', '--format', 'ansible'], /--json and --format ansible exclude each other/],
+    [['machines', MAC, '--format', 'ansible'], /is of all machines/],
     [['assign'], /missing required argument 'mac'/],
     [['assign', MAC], /missing required argument 'role'/],
     [['assign', 'machine', 'worker'], /is not a MAC address/],
     [['assign', MAC, 'worker', '--address', '10.77.0'], /is not an IPv4 address/],
-    [['render'], /missing required argument 'mac'/],
+    [['render'], /give the MAC of a machine, or a role/],
     [['render', MAC, '--only', 'kernel'], /Allowed choices are script, config/],
     [['render', 'machine'], /is not a MAC address/],
     [['simulate'], /required option '--interface <name>'/],

@@ -167,7 +167,7 @@ t.test('a second request with another key is refused before anything is signed',
   const first = await authorities.signRequest(makeRequest(folder).pem, entitlement('node'));
   await t.rejects(
     authorities.signRequest(makeRequest(folder).pem, entitlement('node'), { onlyKey: first.keyFingerprint }),
-    { code: 'refused', message: /already, for another key/ },
+    { code: 'in-use', message: /already, for another key/ },
   );
 });
 

@@ -119,7 +119,7 @@ t.test('partials are checked where they are called, with the values that the cal
   t.match(checkWith('{{> a}}', { a: '\n{{x}}' }), [/^a\.hbs:2:3: `x` is not defined/]);
   t.match(checkWith('{{> a x="1"}}', { a: '{{x.y}}' }), [/^a\.hbs:1:3: `x\.y` is not defined/]);
   t.match(checkWith('{{> a x=machine.macc}}', { a: '{{x}}' }), [/^config\.hbs:1:9: `machine\.macc`/]);
-  t.match(checkWith('{{> aa}}', { a: '' }), [/no partial `aa`.*did you mean `a`/]);
+  t.match(checkWith('{{> aa}}', { a: '' }), [/no partial `aa`\n.*did you mean `a`/]);
   t.match(checkWith('{{> a}}', { a: '{{> b}}', b: '{{> a}}' }), [/`a` calls itself \(a > b > a\)/]);
   t.match(checkWith('{{> a}}', { a: '{{#if role}}' }), [/^a\.hbs:1:\d+: .*ends inside a block/]);
   t.match(checkWith('{{> a machine}}', { a: '' }), [/a partial is not called like this/]);

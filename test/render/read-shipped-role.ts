@@ -29,7 +29,7 @@ export function readShippedRole(folder: string, name: string): Role {
     : { kind: boot === 'local' ? 'local' : 'hold' };
   const data = document.toJS() as {
     description: string;
-    identity: Role['identity'];
+    identity?: Role['identity'];
     credentials?: Partial<Credentials>;
     config?: { template: string };
     parameters: Parameters;
@@ -48,7 +48,7 @@ export function readShippedRole(folder: string, name: string): Role {
             template: { file: template, text: readFileSync(template, 'utf8'), line: 1 },
           },
         }),
-    identity: data.identity,
+    identity: data.identity ?? 'none',
     credentials: { ...DEFAULT_CREDENTIALS, ...data.credentials },
     parameters: data.parameters ?? {},
     partials: readShippedPartials(folder),

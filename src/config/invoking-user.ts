@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { TinderboxError } from '../errors.ts';
+
+/** Who typed the command: with sudo not the one that it runs as. */
+export interface InvokingUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+  /** The command runs as root, and this is somebody else. */
+  readonly throughSudo: boolean;
+  /** The file that kubectl of this user would change first. */
+  readonly kubeconfig: string;
+}
+
+export interface UserEnvironment {
+  readonly SUDO_UID?: string | undefined;
+  readonly KUBECONFIG?: string | undefined;
+  readonly HOME?: string | undefined;
+}
+
+/** Throws TinderboxError `not-found` if sudo names somebody that this host does not know. */
+export async function findInvokingUser(env: UserEnvironment = process.env): Promise<InvokingUser> {
+  const own = userInfo();
+  const sudoUid = Number(env.SUDO_UID ?? '0');
+  // What the environment says of sudo means something only if we have got root by it.
+  const throughSudo = process.geteuid?.() === 0 && Number.isInteger(sudoUid) && sudoUid > 0;
+  const user = throughSudo
+    ? await findAccount(sudoUid)
+    : { name: own.username, uid: own.uid, gid: own.gid, home: env.HOME ?? own.homedir };
+  // As kubectl does: a list of files, of which empty ones do not count.
+  const [first] = (env.KUBECONFIG ?? '').split(':').filter((file) => file !== '');
+  return { ...user, throughSudo, kubeconfig: first ?? join(user.home, '.kube/config') };
+}
+
+/** By getent and not from /etc/passwd: accounts may come from a directory service. */
+async function findAccount(uid: number): Promise<Pick<InvokingUser, 'name' | 'uid' | 'gid' | 'home'>> {
+  try {
+    const { stdout } = await promisify(execFile)('getent', ['passwd', String(uid)], { timeout: 10_000 });
+    const [name = '', , , gid = '', , home = ''] = stdout.trim().split(':');
+    if (name !== '' && home.startsWith('/') && /^\d+$/.test(gid))
+      return { name, uid, gid: Number(gid), home };
+  } catch {
+    // Said below.
+  }
+  throw new TinderboxError('not-found', `this host knows no user ${uid}, who ran sudo`, {
+    remedy: 'Name the file: --file FILE.',
+  });
+}

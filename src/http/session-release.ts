@@ -1,0 +1,328 @@
+import { randomBytes } from 'node:crypto';
+import { TinderboxError, toTinderboxError } from '../errors.ts';
+import type { MachineFacts } from '../machine/facts.ts';
+import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
+import type { BootSession } from '../machine/session.ts';
+import type { SignedCertificate } from '../pki/port.ts';
+import type { Release } from '../store/port.ts';
+import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { parseByteRange } from './byte-range.ts';
+import type { BootablePlan, MachineCredentials } from './port.ts';
+import { type AlarmCause, raiseAlarm } from './raise-alarm.ts';
+import { type HeldRelease, RELEASE_TIME, type ReleaseMemory } from './release-memory.ts';
+import { ownerOf, storing } from './storing.ts';
+import type { KeyedTurns } from './take-turns-by-key.ts';
+
+const RETRY_SECONDS = '5';
+
+export interface ReleaseInput {
+  readonly credentials: MachineCredentials;
+  readonly session: BootSession;
+  readonly plan: BootablePlan;
+  readonly facts: MachineFacts;
+  readonly sessionUrl: string;
+  /** What is known so far of why. */
+  readonly reasons: readonly string[];
+}
+
+/** What is being released, and who waits for it. */
+export interface Releases {
+  readonly memory: ReleaseMemory;
+  readonly turns: KeyedTurns;
+}
+
+/**
+ * A configuration that holds private keys: released to one complete response of its session. Until its last byte was
+ * sent or ten minutes are over, the address that began may ask again, whole or in part; then it is gone, and who asks
+ * again is refused and raises an alarm. That it was begun is on disk before the first byte leaves.
+ */
+export function answerRelease(
+  deps: RouteDeps,
+  { memory, turns }: Releases,
+  request: BootRequest,
+  input: ReleaseInput,
+): Promise<Answer> {
+  return turns.run(String(input.session.id), () => releaseInTurn(deps, memory, request, input));
+}
+
+async function releaseInTurn(
+  deps: RouteDeps,
+  memory: ReleaseMemory,
+  request: BootRequest,
+  input: ReleaseInput,
+): Promise<Answer> {
+  const { session, credentials } = input;
+  const { remote } = request;
+  if (remote === undefined)
+    return refused(deps, request, input, 403, 'only an IPv4 address is given its keys');
+  const held = memory.find(session.id);
+  if (held !== undefined) {
+    if (held.completed) return gone(deps, request, input, 'it was sent whole');
+    if (held.address !== remote) return elsewhere(deps, request, input, held.address);
+    return serve(deps, memory, request, input, held, { isFresh: false });
+  }
+  try {
+    const before = await storing(() => credentials.book.releaseOf(session.id));
+    const no = before === undefined ? undefined : refuseSecond(deps, request, input, before, remote);
+    if (no !== undefined) return no;
+    const made = await make(deps, request, input);
+    const at = deps.clock();
+    const owner = ownerOf(deps, session.id);
+    const begun = await storing(() => credentials.book.beginRelease(owner, { begunAt: at, address: remote }));
+    if (!begun) return gone(deps, request, input, 'it was released meanwhile');
+    const fresh: HeldRelease = {
+      sessionId: session.id,
+      address: remote,
+      until: (before?.begunAt ?? at) + RELEASE_TIME,
+      contentType: made.contentType,
+      etag: `"${randomBytes(12).toString('hex')}"`,
+      label: made.label,
+      body: Buffer.from(made.body, 'utf8'),
+      reached: 0,
+      completed: false,
+    };
+    memory.hold(fresh);
+    const again = before === undefined ? [] : ['begun before a restart and never sent whole: made anew'];
+    const reasons = [...input.reasons, ...again, ...made.certificates.map(describeIssued)];
+    return serve(deps, memory, request, { ...input, reasons }, fresh, { isFresh: true });
+  } catch (thrown) {
+    return fail(deps, request, input, toTinderboxError(thrown));
+  }
+}
+
+function refuseSecond(
+  deps: RouteDeps,
+  request: BootRequest,
+  input: ReleaseInput,
+  { begunAt, address, completedAt }: Release,
+  remote: Ipv4,
+): Answer | undefined {
+  if (completedAt !== undefined) return gone(deps, request, input, 'it was sent whole');
+  const age = deps.clock() - begunAt;
+  // A clock that was set back must not lengthen it.
+  if (age < 0 || age >= RELEASE_TIME) {
+    return gone(deps, request, input, 'it was begun, and its ten minutes are over');
+  }
+  return address === remote ? undefined : elsewhere(deps, request, input, address);
+}
+
+interface Made {
+  readonly body: string;
+  readonly contentType: string;
+  readonly label: string;
+  readonly certificates: readonly SignedCertificate[];
+}
+
+async function make(deps: RouteDeps, request: BootRequest, input: ReleaseInput): Promise<Made> {
+  const { credentials, plan, facts, session, sessionUrl } = input;
+  const whose = { plan, remote: request.remote, sessionUrl };
+  const render = (identity: ReturnType<MachineCredentials['sample']>) => {
+    const context = deps.buildContext({ ...whose, facts, session, server: request.server, identity });
+    const { body, contentType } = deps.renderer.renderConfig(plan.role, context);
+    if (body.trim() === '') throw new TinderboxError('invalid-template', 'the template rendered to nothing');
+    return { body, contentType };
+  };
+  // What is wrong with the template shows with samples, whose error may be told.
+  render(credentials.sample(whose));
+  const { identity, certificates } = await credentials.issue(whose);
+  const label = `the ${plan.role.config?.format ?? 'configuration'} of role ${plan.role.name} for ${plan.hostname}`;
+  try {
+    return { ...render(identity), label, certificates };
+  } catch {
+    throw new TinderboxError(
+      'invalid-template',
+      `role ${plan.role.name} renders with sample keys, but not with these; the reason is not told, since it may quote them`,
+    );
+  }
+}
+
+function serve(
+  deps: RouteDeps,
+  memory: ReleaseMemory,
+  request: BootRequest,
+  input: ReleaseInput,
+  held: HeldRelease,
+  { isFresh }: { readonly isFresh: boolean },
+): Answer {
+  const { session, credentials, reasons } = input;
+  const { mac } = session;
+  const size = held.body.length;
+  const headers = {
+    'content-type': held.contentType,
+    'cache-control': 'no-store',
+    'accept-ranges': 'bytes',
+    etag: held.etag,
+  };
+  // A part of another text than the one that was begun would be none of this one.
+  const isOfThis = !isFresh && (request.ifRange === undefined || request.ifRange === held.etag);
+  const range = parseByteRange(isOfThis ? request.range : undefined, size);
+  if (range.kind === 'unsatisfiable') {
+    return {
+      ...refuse(416, 'there is no such part'),
+      headers: { ...headers, 'content-range': `bytes */${size}` },
+    };
+  }
+  const { start, end } = range.kind === 'part' ? range : { start: 0, end: size };
+  const isPart = range.kind === 'part';
+  deps.journal.record({
+    ...originOf(deps, request),
+    kind: 'http.config',
+    mac,
+    outcome: 'answered',
+    answered: `${isPart ? `bytes ${start}-${end - 1} of ` : ''}${held.label}, ${size} bytes, released once`,
+    reasons: [
+      ...reasons,
+      `${isFresh ? 'released to' : 'asked again, before it was sent whole, by'} ${formatIpv4(held.address)}`,
+    ],
+    stage: 'config',
+  });
+  const joins = start <= held.reached;
+  if (joins) held.reached = Math.max(held.reached, end);
+  return {
+    status: isPart ? 206 : 200,
+    text: isPart ? held.body.subarray(start, end) : held.body,
+    headers: isPart ? { ...headers, 'content-range': `bytes ${start}-${end - 1}/${size}` } : headers,
+    delivered(whole) {
+      const completes = whole && joins && end === size;
+      if (held.completed) return;
+      const until = new Date(held.until).toISOString();
+      deps.journal.record({
+        ...originOf(deps, request),
+        kind: 'http.config',
+        mac,
+        outcome: 'noted',
+        answered: completes
+          ? 'its last byte was sent'
+          : whole
+            ? 'a part was sent'
+            : 'the connection was lost',
+        reasons: [
+          completes
+            ? 'nobody is given it again in this boot session'
+            : `the same address may resume it until ${until}`,
+        ],
+      });
+      if (!completes) return;
+      held.completed = true;
+      void complete(deps, memory, credentials, session);
+    },
+  };
+}
+
+/** Until that is on disk, memory knows it. If it never is, the ten minutes end it. */
+async function complete(
+  deps: RouteDeps,
+  memory: ReleaseMemory,
+  { book }: MachineCredentials,
+  { id, mac }: BootSession,
+): Promise<void> {
+  try {
+    await book.completeRelease(id, deps.clock());
+    memory.drop(id);
+  } catch (thrown) {
+    const err = toTinderboxError(thrown);
+    deps.complain('release', 'error', { mac, err }, 'the end of a release could not be written');
+  }
+}
+
+function gone(deps: RouteDeps, request: BootRequest, input: ReleaseInput, why: string): Answer {
+  alarm(
+    deps,
+    request,
+    input,
+    'second-release',
+    'a configuration with keys was asked for again; it was refused',
+    why,
+  );
+  return refused(
+    deps,
+    request,
+    input,
+    410,
+    'the keys of this boot were given out and are not given again; power the machine off and on',
+    why,
+  );
+}
+
+function elsewhere(deps: RouteDeps, request: BootRequest, input: ReleaseInput, address: Ipv4): Answer {
+  const why = `it is being released to ${formatIpv4(address)}`;
+  alarm(
+    deps,
+    request,
+    input,
+    'other-address',
+    'a configuration with keys was asked for by a second address; it was refused',
+    why,
+  );
+  return refused(deps, request, input, 403, 'the keys of this boot are being given to another address', why);
+}
+
+function alarm(
+  deps: RouteDeps,
+  request: BootRequest,
+  { session }: ReleaseInput,
+  cause: AlarmCause,
+  what: string,
+  why: string,
+): void {
+  const reasons = [
+    `of session ${session.id}: ${why}`,
+    'if this machine did not get it, somebody else has its keys',
+  ];
+  raiseAlarm(deps, request, { mac: session.mac, cause, what, reasons });
+}
+
+function refused(
+  deps: RouteDeps,
+  request: BootRequest,
+  { session, reasons }: ReleaseInput,
+  status: number,
+  line: string,
+  why = line,
+): Answer {
+  deps.journal.record({
+    ...originOf(deps, request),
+    kind: 'http.config',
+    mac: session.mac,
+    outcome: 'refused',
+    answered: String(status),
+    reasons: [...reasons, why],
+  });
+  return refuse(status, line, { 'cache-control': 'no-store' });
+}
+
+function fail(deps: RouteDeps, request: BootRequest, input: ReleaseInput, error: TinderboxError): Answer {
+  const { session, plan } = input;
+  if (error.code === 'expired' && deps.journal.sessionById(session.id)?.end === 'superseded') {
+    return refused(deps, request, input, 410, error.message);
+  }
+  const { mac } = session;
+  const role = plan.role.name;
+  const status = error.code === 'invalid-template' ? 500 : error.code === 'refused' ? 403 : 503;
+  deps.complain(
+    'config',
+    'error',
+    { mac, role, err: error },
+    'a configuration with keys could not be released',
+  );
+  deps.journal.record({
+    ...originOf(deps, request),
+    kind: 'http.config',
+    mac,
+    outcome: 'failed',
+    answered: String(status),
+    reasons: [
+      ...input.reasons,
+      `the configuration of role ${role} cannot be released: ${error.message}`,
+      ...error.problems.map(({ message }) => message),
+    ],
+  });
+  return refuse(status, `the configuration cannot be given out; see: tinderbox machines ${mac}`, {
+    'cache-control': 'no-store',
+    ...(status === 503 ? { 'retry-after': RETRY_SECONDS } : {}),
+  });
+}
+
+function describeIssued({ name, serial, notAfter }: SignedCertificate): string {
+  return `holds the certificate ${name}, serial ${serial}, until ${new Date(notAfter).toISOString()}`;
+}

@@ -1,0 +1,81 @@
+import type { SigningTokenRequest, SigningTokenView } from './admin/api.ts';
+import { lastStageOf } from './boot/last-stage.ts';
+import type { SessionTokens } from './boot/session-token.ts';
+import type { CatalogHolder } from './catalog/catalog-holder.ts';
+import type { Config } from './config/port.ts';
+import { TinderboxError } from './errors.ts';
+import type { Authorities } from './pki/port.ts';
+import { type Preflight, serverUrlOf } from './preflight.ts';
+import type { AdmissionBook, Journal, Store } from './store/port.ts';
+import { planMachine } from './wire-http.ts';
+
+export interface SigningWiring {
+  readonly config: Config;
+  readonly catalog: CatalogHolder;
+  readonly preflight: Pick<Preflight, 'interfaces'>;
+  readonly store: Pick<Store, 'findMachine'>;
+  readonly journal: Journal;
+  readonly admissions: AdmissionBook;
+  readonly sessionTokens: SessionTokens;
+  readonly authorities: Authorities | undefined;
+  readonly now: () => number;
+}
+
+const DAY = 86_400_000;
+
+/**
+ * A boot session for a machine that boots from an image and asks for no script: as if it had, so that its signing
+ * requests have a URL. The token is told to the caller only. Throws as AdminServerOptions.makeSigningToken says.
+ */
+export async function openSigningSession(
+  wiring: SigningWiring,
+  { mac, days }: SigningTokenRequest,
+): Promise<SigningTokenView> {
+  const { config, preflight, store, journal, sessionTokens, authorities, now } = wiring;
+  if (authorities === undefined) {
+    throw new TinderboxError('refused', 'no certificates are signed here: tinderbox.yaml has no cluster', {
+      remedy: 'Add `cluster:` and restart the daemon.',
+    });
+  }
+  const [first] = preflight.interfaces;
+  if (first === undefined) throw new TinderboxError('unavailable', 'there is no provisioning interface');
+  const plan = await planMachine(wiring, journal.machine(mac) ?? { mac });
+  // From here to the record nothing waits, so that no two machines get the same made-up name.
+  if (plan.kind !== 'boot') {
+    throw new TinderboxError('refused', plan.message, { remedy: plan.reasons.join('; ') });
+  }
+  if (plan.role.identity === 'none') {
+    throw new TinderboxError('refused', `machines of role ${plan.role.name} get no certificates`, {
+      remedy: `Give it another role, or ${plan.role.file} an \`identity:\`.`,
+    });
+  }
+  const at = now();
+  const expiresAt = at + days * DAY;
+  const session = journal.record({
+    at,
+    kind: 'http.script',
+    mac,
+    facts: { mac },
+    client: 'script',
+    stage: 'script',
+    outcome: 'answered',
+    asked: `a signing token for ${days} day(s), by the operator`,
+    answered: `it is valid until ${new Date(expiresAt).toISOString()}`,
+    reasons: plan.reasons,
+    assigned: {
+      role: plan.role.name,
+      hostname: plan.hostname,
+      lastStage: lastStageOf(plan.role, config.cluster !== undefined),
+    },
+    signingUntil: expiresAt,
+  });
+  // A token of days must not be lost with the next restart.
+  await journal.flush();
+  const stored = await store.findMachine(mac);
+  if (session === undefined || stored?.session?.id !== session.id) {
+    throw new TinderboxError('busy', 'there is no room for another machine at the moment', {
+      remedy: 'Try again in a minute.',
+    });
+  }
+  return { url: `${serverUrlOf(config, first)}/boot/${sessionTokens.tokenFor(session)}`, expiresAt };
+}

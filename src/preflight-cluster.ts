@@ -1,0 +1,69 @@
+import type { Config } from './config/port.ts';
+import { type Problem, toTinderboxError } from './errors.ts';
+import type { ClusterSettings } from './machine/cluster.ts';
+import type { Catalog, MachineEntry } from './machine/role.ts';
+import { entitlementsOf } from './machine-identity.ts';
+import { pkiFolder } from './manage-authorities.ts';
+import { checkClusterNames } from './pki/api-server-names.ts';
+import { checkFolder } from './pki/describe-authority.ts';
+
+/** What `cluster:` says that cannot get into certificates. */
+export function checkCluster({ cluster, file }: Pick<Config, 'cluster' | 'file'>): readonly Problem[] {
+  if (cluster === undefined) return [];
+  return checkClusterNames(cluster).map((problem) => ({ ...problem, file }));
+}
+
+/**
+ * Whether the authorities on disk can be used. Broken ones are an error, since the daemon does not start with them;
+ * that one has expired, or the clock is wrong, keeps no machine from booting and is a warning. `now`: ms since the epoch.
+ */
+export async function checkAuthorities(
+  config: Pick<Config, 'cluster'> & { readonly paths: Pick<Config['paths'], 'state'> },
+  now: number,
+): Promise<readonly Problem[]> {
+  if (config.cluster === undefined) return [];
+  const folder = pkiFolder(config);
+  try {
+    const problems = await checkFolder(folder, now);
+    return problems.map((problem) => ({ ...problem, severity: 'warning' }));
+  } catch (thrown) {
+    const { message, remedy, problems } = toTinderboxError(thrown);
+    if (problems.length > 0) return problems;
+    return [{ severity: 'error', file: folder, message, ...(remedy === undefined ? {} : { remedy }) }];
+  }
+}
+
+/** Machines of machines.yaml that could get no certificate: they would boot and never join. */
+export function checkIdentities({ cluster }: Pick<Config, 'cluster'>, catalog: Catalog): readonly Problem[] {
+  if (cluster === undefined) return [];
+  return [...catalog.machines.values()].flatMap((entry) => checkMachine(cluster, catalog, entry));
+}
+
+/** Only what the operator wrote is looked at: made-up hostnames and addresses are nobody else's. */
+function checkMachine(
+  cluster: ClusterSettings,
+  catalog: Catalog,
+  { mac, role: name, hostname, address, line }: MachineEntry,
+): readonly Problem[] {
+  const role = catalog.roles.get(name ?? catalog.defaultRole ?? '');
+  if (role === undefined || (hostname === undefined && address === undefined)) return [];
+  const here = { severity: 'error', file: catalog.file, line } as const;
+  try {
+    entitlementsOf({
+      role:
+        address === undefined
+          ? { ...role, credentials: { ...role.credentials, nodeName: 'hostname' } }
+          : role,
+      hostname: hostname ?? `node-${mac.replaceAll(':', '')}`,
+      addresses: address === undefined ? [] : [address],
+      cluster,
+      catalog,
+    });
+    return [];
+  } catch (thrown) {
+    const { code, message, remedy } = toTinderboxError(thrown);
+    // Names that cannot be in a certificate are said of the cluster and by the schema of machines.yaml.
+    if (code !== 'refused') return [];
+    return [{ ...here, message: `${mac}: ${message}`, ...(remedy === undefined ? {} : { remedy }) }];
+  }
+}

@@ -1,0 +1,71 @@
+import type { CatalogHolder } from './catalog/catalog-holder.ts';
+import type { ClusterCredentials } from './cluster/port.ts';
+import type { Config } from './config/port.ts';
+import type { CredentialRequest, MachineCredentials } from './http/port.ts';
+import {
+  entitlementsOf,
+  type IdentityFacts,
+  issueIdentity,
+  releasesSecrets,
+  sampleIdentity,
+} from './machine-identity.ts';
+import { findEntitlement, watcherEntitlement } from './pki/entitled-certificates.ts';
+import type { Authorities, SignedCertificate } from './pki/port.ts';
+import type { ReleaseBook } from './store/port.ts';
+
+export interface CredentialWiring {
+  readonly config: Config;
+  readonly catalog: Pick<CatalogHolder, 'current'>;
+  readonly store: ReleaseBook;
+  /** Undefined: tinderbox.yaml has no `cluster:`. */
+  readonly authorities: Authorities | undefined;
+}
+
+/** The cluster's certificates for the provisioning plane. */
+export function credentialsOf(wiring: CredentialWiring): MachineCredentials | undefined {
+  const { config, authorities, store } = wiring;
+  if (authorities === undefined) return undefined;
+  const inputOf = (request: CredentialRequest) => ({
+    ...factsOf(wiring, request),
+    authorities,
+    csrUrl: csrUrlOf(request.sessionUrl),
+  });
+  return {
+    releasesSecrets: (role) => releasesSecrets(role, config.cluster !== undefined),
+    sample: (request) => sampleIdentity(inputOf(request)),
+    async issue(request) {
+      const certificates: SignedCertificate[] = [];
+      const identity = await issueIdentity(inputOf(request), (one) => certificates.push(one));
+      return { identity, certificates };
+    },
+    entitlement: (request, name) => findEntitlement(entitlementsOf(factsOf(wiring, request)), name),
+    signRequest: (pem, entitlement, options) => authorities.signRequest(pem, entitlement, options),
+    book: store,
+  };
+}
+
+/** Where a machine posts its signing requests, without the query. */
+export function csrUrlOf(sessionUrl: string): string {
+  return `${sessionUrl}/csr`;
+}
+
+/** The reservation is its address, where it has one; else the one that it asks from. */
+export function factsOf(
+  { config, catalog }: Pick<CredentialWiring, 'config' | 'catalog'>,
+  { plan, remote }: Pick<CredentialRequest, 'plan' | 'remote'>,
+): IdentityFacts {
+  const address = plan.address ?? remote;
+  return {
+    role: plan.role,
+    hostname: plan.hostname,
+    addresses: address === undefined ? [] : [address],
+    cluster: config.cluster,
+    catalog: catalog.current(),
+  };
+}
+
+/** With what Tinderbox itself goes to the API server: new keys at each call. Throws as Authorities.issue does. */
+export async function watcherCredentials(authorities: Authorities): Promise<ClusterCredentials> {
+  const { certificatePem, keyPem, notAfter } = await authorities.issue(watcherEntitlement());
+  return { caPem: authorities.trustOf('kubernetes'), certificatePem, keyPem, notAfter };
+}

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import t, { type Test } from 'tap';
+import type { Ipv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import { migrate } from '../../src/store/migrations.ts';
+import type { GivenCertificate, SessionOwner } from '../../src/store/port.ts';
+import { createSqliteDatabase } from '../../src/store/sqlite-database.ts';
+import { openStore } from '../../src/store/sqlite-store.ts';
+
+const alice = '52:54:00:00:00:0a' as Mac;
+const HERE = 0x0a4d0014 as Ipv4;
+const ELSEWHERE = 0x0a4d0015 as Ipv4;
+
+function owner(id: number): SessionOwner {
+  return {
+    machine: { mac: alice, firstSeen: 10, lastSeen: 20 },
+    session: { id, mac: alice, openedAt: 10, updatedAt: 20, stage: 'script', stageTimes: {} },
+  };
+}
+
+const NODE: GivenCertificate = {
+  name: 'node',
+  keyFingerprint: 'aa',
+  serial: '01',
+  subject: 'CN=system:node:node-1',
+  givenAt: 100,
+  notAfter: 900,
+};
+
+function newFile(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tinderbox-releases-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'tinderbox.db');
+}
+
+t.test('a release belongs to the address that began it, and ends with its last byte', async (t) => {
+  const file = newFile(t);
+  const first = await openStore({ file, durability: 'process' });
+  t.equal(await first.releaseOf(7), undefined);
+  t.equal(await first.beginRelease(owner(7), { begunAt: 100, address: HERE }), true);
+  t.equal(await first.beginRelease(owner(7), { begunAt: 200, address: ELSEWHERE }), false);
+  t.equal(await first.beginRelease(owner(7), { begunAt: 200, address: HERE }), true, 'it may resume');
+  t.same(await first.releaseOf(7), { begunAt: 100, address: HERE }, 'and gains no time by it');
+  await first.close();
+  const second = await openStore({ file, durability: 'process' });
+  t.teardown(() => second.close());
+  t.match(await second.listSessions(alice, { limit: 9, offset: 0 }), [{ id: 7 }], 'its session came with it');
+  await second.completeRelease(7, 300);
+  await second.completeRelease(7, 400);
+  t.same(await second.releaseOf(7), { begunAt: 100, address: HERE, completedAt: 300 });
+  t.equal(await second.beginRelease(owner(7), { begunAt: 500, address: HERE }), false);
+  t.equal(await second.beginRelease(owner(8), { begunAt: 500, address: ELSEWHERE }), true, 'a new boot');
+});
+
+t.test('a certificate of one name is for one key a session', async (t) => {
+  const file = newFile(t);
+  const first = await openStore({ file, durability: 'process' });
+  t.equal(await first.certificateOf(7, 'node'), undefined);
+  t.equal(await first.giveCertificate(owner(7), NODE), true);
+  t.equal(await first.giveCertificate(owner(7), { ...NODE, keyFingerprint: 'bb', serial: '02' }), false);
+  t.same(await first.certificateOf(7, 'node'), NODE);
+  const again = { ...NODE, serial: '03', givenAt: 101 };
+  t.equal(await first.giveCertificate(owner(7), again), true);
+  t.equal(await first.giveCertificate(owner(7), { ...NODE, name: 'kube-proxy', keyFingerprint: 'cc' }), true);
+  t.equal(await first.giveCertificate(owner(8), { ...NODE, keyFingerprint: 'bb' }), true, 'a new boot');
+  await first.close();
+  const second = await openStore({ file, durability: 'process' });
+  t.teardown(() => second.close());
+  t.same(await second.certificateOf(7, 'node'), again);
+});
+
+t.test('what was given goes with its session', async (t) => {
+  const file = newFile(t);
+  const store = await openStore({ file, durability: 'process', limits: { sessionsPerMachine: 1 } });
+  t.teardown(() => store.close());
+  for (const id of [1, 2]) {
+    await store.beginRelease(owner(id), { begunAt: 1, address: HERE });
+    await store.giveCertificate(owner(id), NODE);
+  }
+  await store.appendHistory({ machines: [], sessions: [owner(2).session], events: [] });
+  t.equal(await store.releaseOf(1), undefined);
+  t.equal(await store.certificateOf(1, 'node'), undefined);
+  t.match(await store.releaseOf(2), { begunAt: 1 });
+  await store.forgetMachine(alice);
+  t.equal(await store.releaseOf(2), undefined);
+  t.equal(await store.certificateOf(2, 'node'), undefined);
+});
+
+t.test('on a full disk nothing is given, and nothing is half written', (t) => {
+  const file = newFile(t);
+  const database = new Sqlite(file);
+  migrate(database, file);
+  const store = createSqliteDatabase(database, { file, durability: 'disk' }, () => database.close());
+  t.teardown(() => store.close());
+  const pages = database.pragma('page_count', { simple: true }) as number;
+  database.pragma(`max_page_count = ${pages}`);
+  const long = 'x'.repeat(20_000);
+  const big: SessionOwner = { ...owner(7), machine: { ...owner(7).machine, product: long } };
+  t.throws(() => store.giveCertificate(big, NODE), { code: 'unavailable', message: /disk is full/ });
+  t.throws(() => store.beginRelease(big, { begunAt: 1, address: HERE }), { code: 'unavailable' });
+  t.equal(store.certificateOf(7, 'node'), undefined);
+  t.equal(store.releaseOf(7), undefined);
+  t.same(store.listSessions(alice, { limit: 9, offset: 0 }), []);
+  database.pragma(`max_page_count = ${pages + 100}`);
+  t.equal(store.giveCertificate(big, NODE), true, 'and it goes on by itself');
+  t.end();
+});
+
+t.test('what is given is synced, whatever the durability of leases', (t) => {
+  const file = newFile(t);
+  const database = new Sqlite(file);
+  migrate(database, file);
+  const store = createSqliteDatabase(database, { file, durability: 'process' }, () => database.close());
+  t.teardown(() => store.close());
+  const synchronous = () => database.pragma('synchronous', { simple: true });
+  const writes = [
+    () => store.beginRelease(owner(1), { begunAt: 1, address: HERE }),
+    () => store.giveCertificate(owner(1), NODE),
+    () => store.completeRelease(1, 2),
+  ];
+  for (const write of writes) {
+    store.appendHistory({ machines: [], sessions: [], events: [] });
+    t.equal(synchronous(), 1);
+    write();
+    t.equal(synchronous(), 2);
+  }
+  t.end();
+});
