@@ -23,6 +23,8 @@ const TEST_PACKAGES = [
   'cpio',
   'curl',
   'dnsmasq-base',
+  'etcd-client',
+  'etcd-server',
   'iptables',
   'isc-dhcp-client',
   'kea-admin',

@@ -3,6 +3,8 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { copyJoinProfiles } from '../../src/lab/copy-join-profiles.ts';
+import { ensureJoinInitrd } from '../../src/lab/join-image.ts';
 import { ensureLiveImage } from '../../src/lab/live-image.ts';
 import { stopProcess } from '../../src/lab/namespace.ts';
 import { createProvisioningNetwork, type ProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
@@ -24,6 +26,8 @@ export interface LabOptions {
   /** How many machines can be plugged in. */
   readonly machines?: number;
   readonly machinesYaml: string;
+  /** Also the roles of src/lab/join-profiles, with the partials that ship, and what their machines need. */
+  readonly joining?: boolean;
   /** More of tinderbox.yaml. */
   readonly config?: string;
 }
@@ -57,6 +61,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   await cp(image.kernel, join(folder, 'assets/live/vmlinuz'));
   await cp(image.initrd, join(folder, 'assets/live/initrd.img'));
   await cp(join(ROOT, 'src/lab/profiles'), join(folder, 'profiles'), { recursive: true });
+  if (options.joining === true) await addJoining(folder);
   await writeFile(join(folder, 'profiles/machines.yaml'), options.machinesYaml);
   const network = stack.use(
     await createProvisioningNetwork({ machines: options.machines ?? 1, plainDhcp: options.mode === 'proxy' }),
@@ -126,6 +131,12 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+async function addJoining(folder: string): Promise<void> {
+  const initrd = await ensureJoinInitrd({ cache: join(ROOT, '.cache'), log: () => undefined });
+  await cp(initrd, join(folder, 'assets/live/join.img'));
+  await copyJoinProfiles(join(folder, 'profiles'));
 }
 
 /** Everything a test's failure needs to be understood. */
