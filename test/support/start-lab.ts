@@ -8,7 +8,12 @@ import { ensureJoinInitrd } from '../../src/lab/join-image.ts';
 import { ensureLiveImage } from '../../src/lab/live-image.ts';
 import { stopProcess } from '../../src/lab/namespace.ts';
 import { createProvisioningNetwork, type ProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
-import { type MachineKind, type QemuMachine, startQemuMachine } from '../../src/lab/qemu-machine.ts';
+import {
+  type MachineKind,
+  type QemuMachine,
+  type QemuMachineOptions,
+  startQemuMachine,
+} from '../../src/lab/qemu-machine.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
@@ -36,7 +41,7 @@ export interface MachineDetail {
 export interface Lab extends AsyncDisposable {
   readonly network: ProvisioningNetwork;
   readonly folder: string;
-  powerOn(kind: MachineKind, mac: string): Promise<QemuMachine>;
+  powerOn(kind: MachineKind, mac: string, more?: Pick<QemuMachineOptions, 'disk'>): Promise<QemuMachine>;
   /** Runs `tinderbox …` beside the daemon; its stdout. */
   tinderbox(...args: readonly string[]): Promise<string>;
   /** The newest session of a machine with its events, as `tinderbox machines MAC --json` has them. */
@@ -107,7 +112,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     daemonLog,
     startDaemon,
     stopDaemon,
-    async powerOn(kind, mac) {
+    async powerOn(kind, mac, more = {}) {
       const number = plugged++;
       const tap = network.taps[number % network.taps.length] as string;
       const machine = await startQemuMachine({
@@ -116,6 +121,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         tap,
         mac: parseMac(mac) as Mac,
         folder: join(folder, `machine-${number}`),
+        ...more,
       });
       started.use(machine);
       return machine;
