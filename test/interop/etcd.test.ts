@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { entitledCertificates } from '../../src/pki/entitled-certificates.ts';
 import { FACTS, makeFolder } from '../pki/support/make-cluster.ts';
+import { fileOf } from '../profiles/support/cloud-config.ts';
+import { renderRole, shippedRole } from '../profiles/support/render-role.ts';
+import { roleOf } from '../render/read-shipped-role.ts';
 import { type EtcdCluster, type EtcdMember, eventually, makeEtcdCluster } from './support/etcd-cluster.ts';
 
 /** Lines of `etcdctl member list`. */
@@ -198,4 +201,29 @@ t.test('health is for everybody on the member itself', async (t) => {
   await t.rejects(
     second.namespace.run(['curl', '-sS', '--max-time', '5', `http://${first.address}:2381/health`]),
   );
+});
+
+t.test("flannel's configuration is put in over TLS, with a client's certificate", async (t) => {
+  const pki = join(first.root, 'etc/kubernetes/pki/etcd');
+  const template = `#cloud-config
+write_files:
+  {{> flannel-config-files
+    endpoints=(join cluster.etcdEndpoints " ")
+    ca=parameters.ca
+    certificate=parameters.certificate
+    key=parameters.key
+    keyPath="/coreos.com/network"
+  }}
+`;
+  const files = { ca: `${pki}/ca.crt`, certificate: `${pki}/server.crt`, key: `${pki}/server.key` };
+  const role = roleOf(template, files, shippedRole('controller').partials);
+  const etcdEndpoints = [second, third].map(({ address }) => `https://${address}:2379`);
+  const script = fileOf(
+    renderRole(role, { cluster: { etcdEndpoints } }),
+    '/opt/tinderbox/put-flannel-config',
+  );
+  const put = () => first.namespace.run(['bash'], { input: script });
+  t.match(await put(), /put into API v3/);
+  t.match(await put(), /API v3 has one already/);
+  t.match(JSON.parse(await get(first, '/coreos.com/network/config')), { Network: '10.2.0.0/16' });
 });

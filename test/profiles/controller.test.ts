@@ -18,7 +18,7 @@ const MANIFESTS = '/etc/kubernetes/manifests';
 
 interface Pod {
   readonly spec: {
-    readonly hostAliases?: object;
+    readonly volumes?: readonly object[];
     readonly containers: readonly {
       readonly command?: readonly string[];
       readonly image: string;
@@ -134,7 +134,9 @@ t.test("flannel's configuration goes into etcd where it is asked for", async (t)
 
 t.test('a virtual address is brought up by a pod that needs none', async (t) => {
   const options = { ...OPTIONS, parameters: { virtualAddress: '10.77.0.9' } };
-  t.match(pod('kube-vip', options), { hostAliases: [{ ip: '127.0.0.1', hostnames: ['kubernetes'] }] });
+  const hosts = fileOf(renderRole('controller', options), '/etc/kubernetes/kube-vip-hosts');
+  t.match(hosts, /^127\.0\.0\.1 .*\bkubernetes$/m);
+  t.match(pod('kube-vip', options), { volumes: [{ name: 'hosts' }] });
   t.match(pod('kube-vip', options).containers[0]?.env?.[0], { name: 'address', value: '10.77.0.9' });
   t.match(
     fileOf(renderRole('controller', options), '/etc/kubernetes/kube-vip.conf'),
