@@ -62,11 +62,19 @@ t.test('etcd does not start without its disk, nor without its certificates', asy
   t.strictSame(verifyUnits(inMemory), []);
 });
 
+interface DiskOptions {
+  readonly found?: string;
+  readonly users?: string;
+  /** The fixed disks of the machine, with the label of each. */
+  readonly fixed?: readonly (readonly [file: string, label?: string])[];
+  readonly removable?: string;
+}
+
 /** Runs prepare-etcd-disk where files stand for disks: blkid, wipefs, mkfs.ext4 and head do not mind. */
 function prepareDisk(
   folder: string,
   named: string,
-  options: { found?: string; users?: string } = {},
+  options: DiskOptions = {},
 ): { readonly status: number | null; readonly output: string; readonly chosen: string } {
   const place = mkdtempSync(join(folder, 'p-'));
   const bin = join(place, 'bin');
@@ -77,12 +85,30 @@ function prepareDisk(
   };
   program('udevadm', ':');
   program('blkid', `printf '%s' '${options.found ?? ''}'`);
-  program('lsblk', `printf '%s\\n' '${options.users ?? 'disk '}'`);
+  const fixed = options.fixed ?? [];
+  const answers = [`'-dnpo NAME,TYPE') printf '%s' '${fixed.map(([file]) => `${file} disk\n`).join('')}' ;;`];
+  for (const [file, label] of fixed) {
+    const block = join(place, 'block', file.replaceAll('/', '!'));
+    mkdirSync(block, { recursive: true });
+    writeFileSync(join(block, 'removable'), file === options.removable ? '1' : '0');
+    writeFileSync(join(block, 'ro'), '0');
+    writeFileSync(join(block, 'size'), '100000000');
+    answers.push(
+      `'-dno TYPE ${file}') echo disk ;;`,
+      `'-dno TRAN ${file}') echo sata ;;`,
+      `'-dno LABEL ${file}') echo '${label ?? ''}' ;;`,
+    );
+  }
+  program(
+    'lsblk',
+    `case "$*" in\n${answers.join('\n')}\n*) printf '%s\\n' '${options.users ?? 'disk '}' ;;\nesac`,
+  );
   const script = fileOf(
     renderRole('etcd', { ...MEMBER, parameters: { etcdDisk: named } }),
     '/opt/tinderbox/prepare-etcd-disk',
   )
     .replaceAll('/run/tinderbox', join(place, 'run'))
+    .replaceAll('/sys/block', join(place, 'block'))
     .replace('! -b $disk', '! -f $disk');
   const { status, stdout, stderr } = spawnSync('bash', [], {
     input: script,
@@ -118,16 +144,16 @@ t.test(
       fill(file);
       return file;
     };
-    const rows: readonly [string, string, { found?: string; users?: string }, RegExp][] = [
+    const rows: readonly [string, string, DiskOptions, RegExp][] = [
       [
         'nobody named one',
         '',
         {},
-        /no file system is labelled TINDERBOX-ETCD. Label one .* or name a blank disk/,
+        /no file system is labelled TINDERBOX-ETCD. Label one .* name a blank disk/,
       ],
       ['it is not there', join(folder, 'nowhere'), {}, /is no block device/],
-      ['it has a file system', disk('fs', mkfs), {}, /is not blank, so it is left alone: .*ext4/],
-      ['it has a partition table', disk('table', table), {}, /is not blank, so it is left alone: .*dos/],
+      ['it has a file system', disk('fs', mkfs), {}, /is left alone, it is not blank: .*ext4/s],
+      ['it has a partition table', disk('table', table), {}, /is left alone, it is not blank: .*dos/s],
       ['it has something', disk('text', text), {}, /does not begin with a MiB of zeros/],
       ['it is in use', disk('mounted'), { users: 'disk /oem' }, /has partitions or is in use/],
       ['it has partitions', disk('parts'), { users: 'disk \npart ' }, /has partitions or is in use/],
@@ -156,5 +182,55 @@ t.test(
       'a labelled one goes first',
     );
     t.match(prepareDisk(folder, blank), { status: 1, output: /is not blank/ });
+  },
+);
+
+t.test(
+  'left to itself, etcd takes a blank disk, then one of container images, and nothing else',
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tinderbox-etcd-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    let count = 0;
+    const disk = (fill: (file: string) => void = () => undefined): string => {
+      const file = join(folder, `disk-${count++}`);
+      writeFileSync(file, '');
+      truncateSync(file, 16 * 1024 * 1024);
+      fill(file);
+      return file;
+    };
+    const [windows, images, first, second, stick] = [disk(table), disk(mkfs), disk(), disk(), disk()];
+    const withImages = [images, 'TINDERBOX-DATA'] as const;
+    t.match(
+      prepareDisk(folder, 'auto', {
+        fixed: [[stick], [windows], withImages, [first], [second]],
+        removable: stick,
+      }),
+      { status: 0, chosen: first },
+      'the first that is blank and fixed',
+    );
+    t.match(execFileSync('/sbin/blkid', ['-p', first], { encoding: 'utf8' }), 'LABEL="TINDERBOX-ETCD"');
+    t.match(
+      prepareDisk(folder, 'auto', { fixed: [[windows], [second]], found: second }),
+      { status: 0, chosen: second },
+      'a labelled one before all',
+    );
+    t.match(
+      prepareDisk(folder, 'auto', { fixed: [[windows], withImages] }),
+      { status: 0, chosen: images },
+      'no boot keeps the images of an earlier role',
+    );
+    const before = readFileSync(windows);
+    t.match(prepareDisk(folder, 'auto', { fixed: [[windows]] }), {
+      status: 1,
+      chosen: '',
+      output: /no fixed disk is blank\. .* is left alone, it is not blank: .*Wipe one, or label/s,
+    });
+    t.ok(before.equals(readFileSync(windows)), 'what has a partition table is as it was');
+    const other = disk(mkfs);
+    t.match(prepareDisk(folder, 'auto', { fixed: [[other, 'TINDERBOX-DATA']], users: 'disk /var/lib/x' }), {
+      status: 1,
+    });
+    t.match(prepareDisk(folder, 'auto', { fixed: [[other, 'precious']] }), { status: 1, chosen: '' });
+    t.match(prepareDisk(folder, 'auto'), { status: 1, output: /There is no disk\./ });
   },
 );
