@@ -4,7 +4,7 @@ import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { checkManifest, type Manifest } from './profiles/support/check-manifest.ts';
 
-const FOLDER = join(import.meta.dirname, '../docs/examples');
+const FOLDER = join(import.meta.dirname, '../examples');
 const EXAMPLES = readdirSync(FOLDER);
 
 interface Service {
