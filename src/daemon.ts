@@ -18,6 +18,7 @@ import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
 import { loadSessionKey } from './session-key.ts';
 import { startServers } from './start-servers.ts';
+import { createAdmissionBook } from './store/admission-book.ts';
 import { createJournal } from './store/journal.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { openStore } from './store/sqlite-store.ts';
@@ -71,6 +72,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
+  const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = inOneNetwork(preflight.subnets);
   const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
   const authorities = await openAuthoritiesOf(config, loggers, now);
@@ -99,6 +101,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     catalog,
     store,
     journal,
+    admissions,
     leases,
     sessionTokens,
     authorities,

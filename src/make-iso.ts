@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { AdmissionPlaces } from './boot/admit-machine.ts';
 import { limitLifetime, readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
@@ -21,6 +22,8 @@ export interface SigningToken {
 export interface IsoOptions {
   readonly facts: MachineFacts;
   readonly holders: ReadonlyMap<string, Mac>;
+  /** Whom rules with `max` have admitted. */
+  readonly places: AdmissionPlaces;
   /** Absolute. Gets the hostname and gives the file. */
   readonly out: (hostname: string) => string;
   /** Days that embedded keys are valid for; absent: the machine makes its own, and asks with a token. */
@@ -49,10 +52,10 @@ export interface MadeIso {
  * are issued and no number of days is given.
  */
 export async function makeIso(config: Config, catalog: Catalog, options: IsoOptions): Promise<MadeIso> {
-  const { facts, holders, keyDays } = options;
+  const { facts, holders, places, keyDays } = options;
   // A token is an open door: none is asked for before it is certain that the role renders.
-  await previewMachine(config, catalog, facts, holders);
-  const prepared = await prepareMachine(config, catalog, facts, holders);
+  await previewMachine(config, catalog, facts, holders, places);
+  const prepared = await prepareMachine(config, catalog, facts, holders, places);
   const { plan } = prepared;
   if (plan.role.config === undefined) {
     throw new TinderboxError('not-found', `role ${plan.role.name} has no configuration to put on an image`);

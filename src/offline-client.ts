@@ -26,7 +26,10 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
       return { machine: machineView(found.machine), sessions: sessions.map(sessionView) };
     },
     events: async (mac, sessionId) => ({ events: await readEvents(store, mac, sessionId) }),
+    admissions: async () => ({ admissions: await store.listAdmissions() }),
     status: needsDaemon,
+    approve: needsDaemon,
+    forget: needsDaemon,
     assign: needsDaemon,
     makeSigningToken: needsDaemon,
     reload: needsDaemon,

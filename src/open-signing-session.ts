@@ -6,7 +6,7 @@ import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import type { Authorities } from './pki/port.ts';
 import { type Preflight, serverUrlOf } from './preflight.ts';
-import type { Journal, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, Store } from './store/port.ts';
 import { planMachine } from './wire-http.ts';
 
 export interface SigningWiring {
@@ -15,6 +15,7 @@ export interface SigningWiring {
   readonly preflight: Pick<Preflight, 'interfaces'>;
   readonly store: Pick<Store, 'findMachine'>;
   readonly journal: Journal;
+  readonly admissions: AdmissionBook;
   readonly sessionTokens: SessionTokens;
   readonly authorities: Authorities | undefined;
   readonly now: () => number;

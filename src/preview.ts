@@ -1,3 +1,4 @@
+import { type AdmissionPlaces, NO_PLACES } from './boot/admit-machine.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
@@ -37,17 +38,24 @@ export interface PreparedMachine {
   }) => TemplateContext;
 }
 
-/** What a machine would boot if it asked now. `holders` says who has which hostname. Throws `refused` with the reasons if it would not. */
+/**
+ * What a machine would boot if it asked now. `holders` says who has which hostname, `places` whom
+ * rules have admitted. Throws `refused` with the reasons if it would not.
+ */
 export async function prepareMachine(
   config: Config,
   catalog: Catalog,
   facts: MachineFacts,
   holders: ReadonlyMap<string, Mac> = new Map(),
+  places: AdmissionPlaces = NO_PLACES,
 ): Promise<PreparedMachine> {
-  const isTaken = (hostname: string): boolean =>
-    (holders.get(hostname) ?? facts.mac) !== facts.mac ||
-    [...catalog.machines.values()].some((entry) => entry.hostname === hostname && entry.mac !== facts.mac);
-  const plan = planBoot({ facts, catalog, admission: config.admission, isTaken });
+  const plan = planBoot({
+    facts,
+    catalog,
+    admission: config.admission,
+    places,
+    holderOf: (hostname) => holders.get(hostname),
+  });
   if (plan.kind !== 'boot') {
     throw new TinderboxError('refused', plan.message, { remedy: plan.reasons.join('; ') });
   }
@@ -74,16 +82,17 @@ export async function prepareMachine(
 }
 
 /**
- * What a machine would be served if it asked now. `holders` says who has which hostname. Session URLs say `preview`, since there is no session, and
- * certificates and keys are samples, since nobody may see them. Throws `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
+ * What a machine would be served if it asked now; `holders` and `places` as above. Session URLs say `preview`, since
+ * there is no session, and certificates and keys are samples, since nobody may see them. Throws `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
 export async function previewMachine(
   config: Config,
   catalog: Catalog,
   facts: MachineFacts,
   holders: ReadonlyMap<string, Mac> = new Map(),
+  places: AdmissionPlaces = NO_PLACES,
 ): Promise<Preview> {
-  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders);
+  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, places);
   const context = contextFor({
     sessionUrl: `${url}/boot/preview`,
     identity: sampleIdentity({

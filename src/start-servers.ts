@@ -10,7 +10,7 @@ import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import { startTftpServer } from './servers/tftp.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
-import type { Journal, LeaseBook, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import { type DhcpSockets, type DoWithout, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
@@ -22,6 +22,7 @@ export interface DaemonParts {
   readonly catalog: CatalogHolder;
   readonly store: Store;
   readonly journal: Journal;
+  readonly admissions: AdmissionBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   /** What the API server says of Nodes; undefined as authorities are. */

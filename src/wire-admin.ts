@@ -1,17 +1,19 @@
 import type { DaemonStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
+import { approveMachine } from './approve-machine.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { Loggers } from './logger.ts';
 import { formatIpv4 } from './machine/ipv4.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
-import type { Journal, LeaseBook, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { readVersion } from './version.ts';
 
 export interface AdminWiring {
@@ -20,7 +22,10 @@ export interface AdminWiring {
   readonly preflight: Preflight;
   readonly store: Store;
   readonly journal: Journal;
+  readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
+  /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
+  readonly cluster: NodeRemover | undefined;
   readonly sessionTokens: SessionTokens;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
@@ -49,6 +54,20 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
     },
+    async approve({ mac, ...change }) {
+      const facts = journal.machine(mac);
+      const approved = await approveMachine({
+        ...change,
+        config,
+        interfaces: preflight.interfaces,
+        mac,
+        facts,
+        holderOf: (hostname) => journal.hostnameHolder(hostname),
+      });
+      await catalog.reload();
+      return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
+    },
+    forget: (mac) => forgetMachine({ ...wiring, interfaces: preflight.interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     async reload() {
       await catalog.reload();

@@ -1,7 +1,7 @@
+import { admitByPlan } from './admit-by-plan.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
-import { planBoot } from './boot/plan-boot.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config, ResolvedSubnet } from './config/port.ts';
@@ -21,7 +21,7 @@ import { type BootFiles as BootPaths, renderBootFiles } from './render/render-bo
 import { renderConfig } from './render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
-import type { Journal } from './store/port.ts';
+import type { AdmissionBook, Journal } from './store/port.ts';
 import { type CredentialWiring, credentialsOf, csrUrlOf, factsOf } from './wire-credentials.ts';
 
 /** Sessions whose kernel and initrd are remembered, to know what a download is. */
@@ -33,6 +33,7 @@ export interface HttpWiring extends CredentialWiring {
   readonly subnets: readonly ResolvedSubnet[];
   readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
+  readonly admissions: AdmissionBook;
   readonly sessionTokens: SessionTokens;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -100,19 +101,11 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
 
 /** What this machine would boot now, by the newest profiles. */
 export async function planMachine(
-  { config, catalog, journal }: Pick<HttpWiring, 'config' | 'catalog' | 'journal'>,
+  { config, catalog, journal, admissions }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions'>,
   facts: MachineFacts,
 ): Promise<BootPlan> {
   await catalog.refresh();
-  const current = catalog.current();
-  const isTaken = (hostname: string): boolean => {
-    const holder = journal.hostnameHolder(hostname);
-    if (holder !== undefined && holder !== facts.mac) return true;
-    return [...current.machines.values()].some(
-      (entry) => entry.hostname === hostname && entry.mac !== facts.mac,
-    );
-  };
-  return planBoot({ facts, catalog: current, admission: config.admission, isTaken });
+  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current());
 }
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };

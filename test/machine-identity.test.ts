@@ -29,6 +29,7 @@ const CLUSTER = {
 const EMPTY: Catalog = {
   roles: new Map(),
   machines: new Map(),
+  hostnames: new Map(),
   rules: [],
   defaultRole: null,
   file: 'machines.yaml',

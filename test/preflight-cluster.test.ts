@@ -28,6 +28,7 @@ function problemsOf(entry: Partial<MachineEntry>): readonly string[] {
         { ...makeRole(identity), identity },
       ]),
     ),
+    hostnames: new Map(),
     machines: new Map([[MAC, { mac: MAC, parameters: {}, line: 3, ...entry }]]),
     rules: [],
     defaultRole: 'worker',

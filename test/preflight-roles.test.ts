@@ -5,7 +5,9 @@ import t from 'tap';
 import { loadCatalog } from '../src/catalog/load-catalog.ts';
 import type { Config } from '../src/config/port.ts';
 import type { Catalog } from '../src/machine/role.ts';
+import { checkRoleAssets } from '../src/preflight-assets.ts';
 import { tryRoles } from '../src/preflight-roles.ts';
+import { checkRoleTemplates } from '../src/render/check-templates.ts';
 
 const A = '52:54:00:00:00:0a';
 const config = { cluster: undefined } as unknown as Config;
@@ -66,6 +68,26 @@ t.test('what some machine could not be served is an error that names the machine
     t.equal(problems.length, wanted === undefined ? 0 : 1, name);
     if (wanted === undefined) t.match(rendered, [{ used: true, files: { kernel: '/assets/vmlinuz' } }]);
   }
+});
+
+t.test('roles that load no kernel are sound without one, whoever gets them', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tinderbox-roles-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  for (const name of ['local', 'hold']) {
+    await mkdir(join(dir, name));
+    await writeFile(join(dir, name, 'role.yaml'), `boot: ${name}\n`);
+  }
+  const machinesText = `machines:\n  ${A}: { role: local }\ndefault: hold\n`;
+  const { catalog } = await loadCatalog(dir, { generation: 1, checkRole: checkRoleTemplates, machinesText });
+  if (catalog === undefined) throw new Error('it is sound');
+  const { rendered, problems } = tryRoles(config, catalog);
+  t.same(problems, []);
+  t.match(rendered, [
+    { role: { name: 'hold' }, used: true, files: undefined },
+    { role: { name: 'local' }, used: true, files: undefined },
+  ]);
+  const paths = { assets: join(dir, 'nothing') };
+  t.same(await checkRoleAssets({ paths } as Config, rendered), [], 'nothing is looked for in assets');
 });
 
 function rack(count: number, more: (index: number) => string): string {

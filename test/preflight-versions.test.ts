@@ -36,6 +36,7 @@ function catalogOf({
   return {
     roles: new Map(roles.map((one) => [one.name, one])),
     machines: new Map(entries.map((entry) => [entry.mac, entry])),
+    hostnames: new Map(),
     rules: rules.map(([name, parameters], index) => ({
       match: {},
       role: name,

@@ -3,7 +3,7 @@ import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { MachineOverview, MachineRecord } from '../store/port.ts';
+import type { AdmissionRecord, MachineOverview, MachineRecord } from '../store/port.ts';
 
 /**
  * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
@@ -68,6 +68,53 @@ export interface AssignView {
   readonly hostname?: string;
   /** The file that was edited. */
   readonly file: string;
+}
+
+export interface ApproveRequest {
+  readonly mac: Mac;
+  /** Absent: the rules and the default decide. */
+  readonly role?: string;
+  readonly hostname?: string;
+  readonly address?: string;
+}
+
+export interface ApproveView {
+  readonly mac: Mac;
+  /** What it will boot, and under which name. */
+  readonly role: string;
+  readonly hostname: string;
+  /** False: it had just this entry already. */
+  readonly changed: boolean;
+  /** False: it never asked here, so what a rule would say of it is not known. */
+  readonly seen: boolean;
+  /** The file that was edited. */
+  readonly file: string;
+}
+
+export interface ForgetView {
+  readonly mac: Mac;
+  /** Its entry was removed from machines.yaml. */
+  readonly entry: boolean;
+  /** It gave back the place that a rule with `max` had given it. */
+  readonly place: boolean;
+  /** `kept`: no daemon runs that could forget it. */
+  readonly history: 'forgotten' | 'none' | 'kept';
+  /** Nodes of the cluster that it was. */
+  readonly nodes: readonly NodeRemoval[];
+}
+
+export interface NodeRemoval {
+  readonly name: string;
+  /** `left`: it may be there still, and `command` removes it. */
+  readonly state: 'deleted' | 'absent' | 'left';
+  readonly command?: string;
+  /** Why it could not be deleted. */
+  readonly problem?: string;
+}
+
+/** Whom rules with `max` have admitted. */
+export interface AdmissionListView {
+  readonly admissions: readonly AdmissionRecord[];
 }
 
 export interface SigningTokenRequest {

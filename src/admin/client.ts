@@ -4,9 +4,13 @@ import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Page } from '../store/port.ts';
 import type {
+  AdmissionListView,
+  ApproveRequest,
+  ApproveView,
   AssignRequest,
   AssignView,
   EventListView,
+  ForgetView,
   MachineDetailView,
   MachineListView,
   ReloadView,
@@ -26,7 +30,11 @@ export interface AdminClient {
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
   status(): Promise<StatusView>;
+  /** Whom rules with `max` have admitted. */
+  admissions(): Promise<AdmissionListView>;
   assign(assignment: AssignRequest): Promise<AssignView>;
+  approve(approval: ApproveRequest): Promise<ApproveView>;
+  forget(mac: Mac): Promise<ForgetView>;
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
@@ -48,6 +56,9 @@ export function createAdminClient(socketPath: string): AdminClient {
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
     status: () => get('/api/v1/status'),
+    admissions: () => get('/api/v1/admissions'),
+    approve: (approval) => post('/api/v1/approve', approval),
+    forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),

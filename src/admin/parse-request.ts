@@ -1,7 +1,7 @@
 import { TinderboxError } from '../errors.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';
 import type { Page } from '../store/port.ts';
-import type { AssignRequest, SigningTokenRequest } from './api.ts';
+import type { ApproveRequest, AssignRequest, SigningTokenRequest } from './api.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -32,20 +32,36 @@ export function readEventQuery(query: Fields): { readonly sessionId?: number; re
 }
 
 export function readAssignment(body: unknown): AssignRequest {
+  const { mac, role, hostname } = readTexts(body, ['mac', 'role', 'hostname']);
+  if (role === undefined || role === '') throw new TinderboxError('usage', 'role is missing');
+  return { mac: readMac(mac), role, ...(hostname === undefined ? {} : { hostname }) };
+}
+
+export function readApproval(body: unknown): ApproveRequest {
+  const { mac, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address']);
+  return { mac: readMac(mac), ...rest };
+}
+
+export function readForget(body: unknown): Mac {
+  return readMac(readTexts(body, ['mac']).mac);
+}
+
+/** A JSON object of texts, without other keys than these. */
+function readTexts<Key extends string>(
+  body: unknown,
+  allowed: readonly Key[],
+): { readonly [key in Key]?: string } {
   if (typeof body !== 'object' || body === null)
     throw new TinderboxError('usage', 'the body is no JSON object');
-  const { mac, role, hostname, ...others } = body as Fields;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    throw new TinderboxError('usage', `unknown key ${JSON.stringify(unknown)}`, {
-      remedy: 'allowed are mac, role and hostname',
-    });
+  for (const [key, value] of Object.entries(body)) {
+    if (!allowed.includes(key as Key)) {
+      throw new TinderboxError('usage', `unknown key ${JSON.stringify(key)}`, {
+        remedy: `allowed are ${allowed.join(', ')}`,
+      });
+    }
+    if (typeof value !== 'string') throw new TinderboxError('usage', `${key} is no text`);
   }
-  if (typeof role !== 'string' || role === '') throw new TinderboxError('usage', 'role is missing');
-  if (hostname !== undefined && typeof hostname !== 'string') {
-    throw new TinderboxError('usage', 'hostname is no text');
-  }
-  return { mac: readMac(mac), role, ...(hostname === undefined ? {} : { hostname }) };
+  return body;
 }
 
 const MAX_DAYS = 30;

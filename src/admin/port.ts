@@ -1,9 +1,13 @@
 import type { Logger } from '../logger.ts';
+import type { Mac } from '../machine/mac.ts';
 import type { Journal, StoreReader } from '../store/port.ts';
 import type {
+  ApproveRequest,
+  ApproveView,
   AssignRequest,
   AssignView,
   DaemonStatus,
+  ForgetView,
   ReloadView,
   SigningTokenRequest,
   SigningTokenView,
@@ -19,6 +23,10 @@ export interface AdminServerOptions {
   readonly status: () => DaemonStatus | Promise<DaemonStatus>;
   /** Edits machines.yaml and puts it in force. Throws TinderboxError `not-found` for an unknown role, and so on. */
   readonly assign: (request: AssignRequest) => Promise<AssignView>;
+  /** Gives a machine an entry and puts it in force. Throws `refused` where it would not boot with it. */
+  readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
+  /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
+  readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**
    * Opens a boot session for a machine that does not network-boot. Throws TinderboxError `refused` if it would not boot
    * or gets no certificates, `busy` if there is no room for it.

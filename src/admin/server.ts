@@ -12,7 +12,15 @@ import {
   sessionView,
 } from './api.ts';
 import { createEventStreams } from './event-stream.ts';
-import { readAssignment, readEventQuery, readMac, readPage, readSigningToken } from './parse-request.ts';
+import {
+  readApproval,
+  readAssignment,
+  readEventQuery,
+  readForget,
+  readMac,
+  readPage,
+  readSigningToken,
+} from './parse-request.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { problemOf } from './problem.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
@@ -104,6 +112,9 @@ function addApi(
     return { ...status, uptime, counters: Object.fromEntries(options.journal.counters()) };
   });
   app.post('/api/v1/assign', (request) => options.assign(readAssignment(request.body)));
+  app.post('/api/v1/approve', (request) => options.approve(readApproval(request.body)));
+  app.post('/api/v1/forget', (request) => options.forget(readForget(request.body)));
+  app.get('/api/v1/admissions', async () => ({ admissions: await options.store.listAdmissions() }));
   app.post<MachineRoute>('/api/v1/machines/:mac/signing-token', async ({ params, body }, reply) => {
     void reply.header('cache-control', 'no-store');
     return options.makeSigningToken(readSigningToken(params.mac, body));

@@ -1,4 +1,5 @@
 import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
 import type { Parameters, Role } from '../machine/role.ts';
 
 /** What a machine is to boot, decided when its iPXE asks at `/ipxe`; always with the reasons. */
@@ -11,9 +12,17 @@ export type BootPlan =
       readonly address?: Ipv4;
       /** The role's, overridden by the rule's, overridden by the machine's. */
       readonly parameters: Parameters;
+      /** The rule (`ruleKey`) in whose number it is admitted: its place is to be written down before it boots. */
+      readonly place?: string;
       readonly reasons: readonly string[];
     }
   /** Not admitted yet: its screen says so and asks again. */
   | { readonly kind: 'wait'; readonly message: string; readonly reasons: readonly string[] }
   /** Will not boot until the operator changes something. */
-  | { readonly kind: 'refuse'; readonly message: string; readonly reasons: readonly string[] };
+  | {
+      readonly kind: 'refuse';
+      readonly message: string;
+      readonly reasons: readonly string[];
+      /** The other machine that its hostname belongs to. */
+      readonly holder?: Mac;
+    };

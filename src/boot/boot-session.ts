@@ -23,6 +23,8 @@ export interface SessionStep {
   /** The stage that this proves. */
   readonly stage?: Stage;
   readonly assigned?: Assignment;
+  /** It was told to wait for approval. */
+  readonly waits?: boolean;
   /** The boot ID of the Node that is ready. */
   readonly bootId?: string;
   readonly failed?: boolean;
@@ -158,7 +160,7 @@ function carryOn(
 ): { readonly session: BootSession; readonly endReasons: readonly string[] } {
   const proven = step.stage ?? 'discovered';
   const session: BootSession = {
-    ...current,
+    ...waitingOrNot(current, step),
     updatedAt: Math.max(current.updatedAt, step.at),
     stage: laterStage(current.stage, proven),
     stageTimes:
@@ -181,6 +183,13 @@ function carryOn(
     };
   }
   return { session, endReasons: [] };
+}
+
+/** Each answer to its question for a script says anew whether it waits; nothing else does. */
+function waitingOrNot(current: BootSession, step: SessionStep): BootSession {
+  if (step.kind !== 'http.script' || step.client !== 'script') return current;
+  const { waitingSince = step.at, ...rest } = current;
+  return step.waits === true ? { ...rest, waitingSince } : rest;
 }
 
 function isNodeGone(kind: EventKind): boolean {

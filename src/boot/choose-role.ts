@@ -1,5 +1,5 @@
 import type { MachineFacts } from '../machine/facts.ts';
-import type { Catalog, MachineEntry, Parameters, Role } from '../machine/role.ts';
+import type { Catalog, MachineEntry, Parameters, Role, Rule } from '../machine/role.ts';
 import { describeMatch, ruleMatches } from './match-rule.ts';
 import { mergeParameters } from './merge-parameters.ts';
 
@@ -7,6 +7,8 @@ import { mergeParameters } from './merge-parameters.ts';
 export interface RoleChoice {
   readonly role: Role | undefined;
   readonly entry: MachineEntry | undefined;
+  /** The rule that gave the role. */
+  readonly rule?: Rule;
   /** The role's defaults, overridden by the rule's, overridden by the machine's (mergeParameters). */
   readonly parameters: Parameters;
   readonly reasons: readonly string[];
@@ -25,7 +27,7 @@ export function chooseRole(facts: MachineFacts, catalog: Catalog): RoleChoice {
   const rule = catalog.rules.find((candidate) => ruleMatches(candidate.match, facts));
   if (rule !== undefined) {
     const why = `${catalog.file}:${rule.line}: the rule for ${describeMatch(rule.match)} gives the role ${rule.role}`;
-    return choice(catalog, rule.role, entry, rule.parameters, [why]);
+    return { ...choice(catalog, rule.role, entry, rule.parameters, [why]), rule };
   }
   const none = `${facts.mac} has no entry with a role in ${catalog.file}, and no rule matches it`;
   if (catalog.defaultRole === null) {

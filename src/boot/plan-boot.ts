@@ -1,52 +1,87 @@
 import type { MachineFacts } from '../machine/facts.ts';
-import type { Catalog } from '../machine/role.ts';
-import { type Admission, admitMachine } from './admit-machine.ts';
+import type { Mac } from '../machine/mac.ts';
+import type { Catalog, MachineEntry } from '../machine/role.ts';
+import { type Admission, type AdmissionPlaces, admitMachine } from './admit-machine.ts';
 import type { BootPlan } from './boot-plan.ts';
 import { chooseHostname } from './choose-hostname.ts';
-import { chooseRole } from './choose-role.ts';
+import { chooseRole, type RoleChoice } from './choose-role.ts';
 
 export interface PlanInput {
   readonly facts: MachineFacts;
   readonly catalog: Catalog;
   readonly admission: Admission;
-  /** Whether another machine has this hostname, in machines.yaml or by having booted with it. */
-  readonly isTaken: (hostname: string) => boolean;
+  readonly places: AdmissionPlaces;
+  /** The machine that boots, or last booted, under a hostname. */
+  readonly holderOf: (hostname: string) => Mac | undefined;
 }
 
 /** What the machine that asks at `/ipxe` is to boot. */
-export function planBoot({ facts, catalog, admission, isTaken }: PlanInput): BootPlan {
+export function planBoot({ facts, catalog, admission, places, holderOf }: PlanInput): BootPlan {
+  const { mac } = facts;
   const chosen = chooseRole(facts, catalog);
-  const admitted = admitMachine(admission, chosen.entry);
-  const reasons = [...admitted.reasons, ...chosen.reasons];
-  if (admitted.admitted === 'waits') {
-    return {
-      kind: 'wait',
-      message: `This machine waits for approval: tinderbox assign ${facts.mac} ROLE`,
-      reasons,
-    };
+  const { entry, rule } = chosen;
+  const { admitted, place, ...why } = admitMachine({ admission, mac, entry, rule, places });
+  const reasons = [...why.reasons, ...chosen.reasons];
+  if (admitted === 'waits') {
+    const message = `This machine waits for approval: ${approval(chosen, mac)}`;
+    return { kind: 'wait', message, reasons };
   }
-  if (admitted.admitted === 'no') {
-    return {
-      kind: 'refuse',
-      message: `This machine is not listed in machines.yaml: tinderbox assign ${facts.mac} ROLE`,
-      reasons,
-    };
+  if (admitted === 'no') {
+    const message = `This machine is not listed in machines.yaml: tinderbox assign ${mac} ROLE`;
+    return { kind: 'refuse', message, reasons };
   }
   if (chosen.role === undefined) {
+    return { kind: 'refuse', message: `This machine has no role: tinderbox assign ${mac} ROLE`, reasons };
+  }
+  if (chosen.role.boot.kind === 'hold') {
+    const message = `This machine waits (role ${chosen.role.name}): ${approval(chosen, mac)}`;
+    return { kind: 'wait', message, reasons };
+  }
+  const holder = entry === undefined ? undefined : whoHoldsNameOf(entry, catalog, holderOf);
+  if (entry?.hostname !== undefined && holder !== undefined) {
     return {
       kind: 'refuse',
-      message: `This machine has no role: tinderbox assign ${facts.mac} ROLE`,
-      reasons,
+      message: `Two machines claim the hostname ${entry.hostname}: ${mac}, and ${holder}, which last booted under it. ${waysOut(holder)}`,
+      reasons: [
+        ...reasons,
+        `${catalog.file}:${entry.line} gives ${mac} the hostname ${entry.hostname}, under which ${holder} last booted`,
+      ],
+      holder,
     };
   }
-  const given = chosen.entry?.hostname;
-  const hostname = given ?? chooseHostname(facts.mac, isTaken);
+  const isTaken = (name: string): boolean =>
+    (catalog.hostnames.get(name) ?? mac) !== mac || (holderOf(name) ?? mac) !== mac;
   return {
     kind: 'boot',
     role: chosen.role,
-    hostname,
-    ...(chosen.entry?.address === undefined ? {} : { address: chosen.entry.address }),
+    hostname: entry?.hostname ?? chooseHostname(mac, isTaken),
+    ...(entry?.address === undefined ? {} : { address: entry.address }),
     parameters: chosen.parameters,
+    ...(place === undefined ? {} : { place }),
     reasons,
   };
+}
+
+/**
+ * The other machine that has the hostname of this entry: it last booted under it, and machines.yaml has given it no
+ * other one since. A Node's name must be that of one machine.
+ */
+function whoHoldsNameOf(
+  { mac, hostname }: MachineEntry,
+  catalog: Catalog,
+  holderOf: PlanInput['holderOf'],
+): Mac | undefined {
+  const holder = hostname === undefined ? undefined : holderOf(hostname);
+  if (holder === undefined || holder === mac) return undefined;
+  return catalog.machines.get(holder)?.hostname === undefined ? holder : undefined;
+}
+
+function waysOut(holder: Mac): string {
+  return `Give ${holder} another hostname in machines.yaml, or: tinderbox forget ${holder}`;
+}
+
+/** Approval alone is enough only where the rules or the default then give a role that boots. */
+function approval({ role }: RoleChoice, mac: Mac): string {
+  const boots = role !== undefined && role.boot.kind !== 'hold';
+  return `tinderbox approve ${mac}${boots ? '' : ' --role ROLE'}`;
 }

@@ -1,18 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
-import { brokenCatalog } from './catalog-holder.ts';
+import { type EditOptions, editInProfiles } from './edit-in-profiles.ts';
 import { assignRole, type MachineChange } from './edit-machines.ts';
-import { type LoadCatalogOptions, loadCatalog, MACHINES_FILE } from './load-catalog.ts';
-import { lockProfiles } from './lock-profiles.ts';
-import { writeFileAtomically } from './write-file-atomically.ts';
 
-/** Edits of people, who take no lock, between our reading and our writing. */
-const MAX_ATTEMPTS = 5;
-
-export interface AssignOptions extends MachineChange, Pick<LoadCatalogOptions, 'checkRole' | 'checkCatalog'> {
-  readonly dir: string;
+export interface AssignOptions extends MachineChange, EditOptions {
   readonly mac: Mac;
 }
 
@@ -25,59 +15,16 @@ export interface Assigned {
 }
 
 /**
- * Writes an assignment into machines.yaml, keeping comments and order. The whole catalog is checked with the new text
- * first: TinderboxError `invalid-catalog` if it would be broken, and nothing is written. Edits at the same time, by
- * this process or another, are made one after the other.
+ * Writes an assignment into machines.yaml, keeping comments and order; without a field, an entry that says no more
+ * than that the machine is known. Throws as `editInProfiles` does.
  */
 export async function assignInProfiles(options: AssignOptions): Promise<Assigned> {
-  const { dir, mac } = options;
-  const file = join(dir, MACHINES_FILE);
-  try {
-    await using lock = await lockProfiles(dir);
-    void lock;
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const text = await readText(file);
-      const edited = assignRole(text ?? '', mac, options);
-      const checked = await loadCatalog(dir, { ...options, generation: 0, machinesText: edited.text });
-      if (checked.catalog === undefined) throw brokenCatalog(dir, checked.problems);
-      const after = checked.catalog.machines.get(mac)?.role;
-      const result = {
-        ...(edited.before === undefined ? {} : { before: edited.before }),
-        ...(after === undefined ? {} : { after }),
-        changed: edited.changed,
-      };
-      if (!edited.changed) return result;
-      if ((await readText(file)) !== text) continue;
-      await writeFileAtomically(file, edited.text);
-      return result;
-    }
-  } catch (error) {
-    throw explain(file, error);
-  }
-  throw new TinderboxError('busy', `${file} changed again and again while it was edited`, {
-    remedy: 'Try again.',
-  });
-}
-
-/** Undefined if there is none yet. Refuses what is not UTF-8: writing it back would spoil it. */
-async function readText(file: string): Promise<string | undefined> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(file));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    if (code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
-    throw new TinderboxError('invalid-catalog', `${file} is not UTF-8 text`, {
-      remedy: 'Save the file as UTF-8 text.',
-    });
-  }
-}
-
-function explain(file: string, thrown: unknown): TinderboxError {
-  if (thrown instanceof TinderboxError) return thrown;
-  const error = toTinderboxError(thrown);
-  return new TinderboxError(error.code, `${file} cannot be written: ${error.message}`, {
-    cause: thrown,
-    remedy: 'Give the user that Tinderbox runs as the right to write the folder.',
-  });
+  const { mac } = options;
+  const { edited, catalog } = await editInProfiles(options, (text) => assignRole(text, mac, options));
+  const after = catalog.machines.get(mac)?.role;
+  return {
+    ...(edited.before === undefined ? {} : { before: edited.before }),
+    ...(after === undefined ? {} : { after }),
+    changed: edited.changed,
+  };
 }

@@ -8,7 +8,7 @@ import { findShadowedRules } from './find-shadowed-rules.ts';
 import { normaliseMacPattern } from './normalise-mac-pattern.ts';
 import type { RawMachine, RawMachines, RawMatch } from './schema.ts';
 
-export type MachinesPart = Pick<Catalog, 'machines' | 'rules' | 'defaultRole'>;
+export type MachinesPart = Pick<Catalog, 'machines' | 'hostnames' | 'rules' | 'defaultRole'>;
 type Path = readonly (string | number)[];
 
 /**
@@ -87,6 +87,7 @@ export function buildMachines(
       match: buildMatch(rule.match, [...path, 'match'], (where, message) => report('error', where, message)),
       role: rule.role,
       parameters: (rule.parameters ?? {}) as Parameters,
+      ...(rule.max === undefined ? {} : { max: rule.max }),
       line: reading.locate(path).line,
     };
   });
@@ -97,7 +98,8 @@ export function buildMachines(
 
   const defaultRole = raw.default === undefined || raw.default === 'none' ? null : raw.default;
   if (defaultRole !== null) checkRoleName(defaultRole, ['default']);
-  return { part: { machines, rules, defaultRole }, problems };
+  const names = new Map([...hostnames].map(([hostname, { mac }]) => [hostname, mac]));
+  return { part: { machines, hostnames: names, rules, defaultRole }, problems };
 }
 
 function buildEntry(mac: Mac, raw: RawMachine, line: number): MachineEntry {

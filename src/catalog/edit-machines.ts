@@ -1,18 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Type } from 'typebox';
-import {
-  isMap,
-  isScalar,
-  type Pair,
-  type ParsedNode,
-  parseDocument,
-  Scalar,
-  stringify,
-  type YAMLMap,
-} from 'yaml';
-import { readDocument } from '../document/read-document.ts';
-import { TinderboxError } from '../errors.ts';
+import { isMap, isScalar, type ParsedNode, Scalar, stringify, type YAMLMap } from 'yaml';
 import { type Mac, parseMac } from '../machine/mac.ts';
+import {
+  applySplices,
+  cannotEdit,
+  columnOf,
+  findPair,
+  keyText,
+  lastCharacter,
+  type Plain,
+  readPlain,
+  readRoot,
+  type Splice,
+  type YamlPair,
+} from './machines-text.ts';
 
 /** What `assign` may change of an entry; what is absent stays as it is. */
 export interface MachineChange {
@@ -31,14 +32,6 @@ export interface EditedMachines {
 
 const FIELDS = ['role', 'hostname', 'address'] as const;
 type Field = (typeof FIELDS)[number];
-type YamlPair = Pair<ParsedNode, ParsedNode | null>;
-/** Replaces `text.slice(start, end)`. */
-interface Splice {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
-
 /**
  * Sets fields of one machine in the text of machines.yaml, or adds the machine. Only the characters concerned change:
  * printing the parsed document again would move comments, quotes and blank lines about. The MAC keeps the spelling of
@@ -65,31 +58,6 @@ export function assignRole(text: string, mac: Mac, change: MachineChange): Edite
   const edited = applySplices(text, splices);
   verify(old, edited, mac, wanted);
   return { text: edited, changed: true, ...withBefore };
-}
-
-type Plain = { machines?: Record<string, Record<string, unknown> | null> | null };
-
-function readPlain(text: string): Plain {
-  const { value, problems } = readDocument(Type.Unknown(), { file: 'machines.yaml', text });
-  const error = problems.find((problem) => problem.severity === 'error');
-  if (error !== undefined) throw cannotEdit(`line ${error.line ?? 1}: ${error.message}`);
-  return value ?? {};
-}
-
-function readRoot(text: string): YAMLMap.Parsed | null {
-  const { contents } = parseDocument(text, {
-    stringKeys: true,
-    uniqueKeys: false,
-    logLevel: 'error',
-    schema: 'core',
-  });
-  if (contents === null || (isScalar(contents) && contents.value === null)) return null;
-  if (!isMap(contents)) throw cannotEdit('it does not hold a map');
-  return contents;
-}
-
-function findPair(map: YAMLMap, matches: (key: string) => boolean): YamlPair | undefined {
-  return (map.items as YamlPair[]).find((pair) => isScalar(pair.key) && matches(pair.key.value as string));
 }
 
 function roleOf(entry: YamlPair | undefined): string | undefined {
@@ -214,27 +182,10 @@ function insertEntry(
   return afterLine(text, lastCharacter(text, end), spaces + line, newline);
 }
 
-/** A block map's range runs on through the line break that ends it. */
-function lastCharacter(text: string, end: number): number {
-  let position = end;
-  while (position > 0 && /\s/.test(text[position - 1] ?? '')) position -= 1;
-  return position;
-}
-
 function afterLine(text: string, position: number, line: string, newline: string): Splice {
   const lineEnd = text.indexOf('\n', position);
   if (lineEnd === -1) return { start: text.length, end: text.length, text: `${newline}${line}${newline}` };
   return { start: lineEnd + 1, end: lineEnd + 1, text: `${line}${newline}` };
-}
-
-function columnOf(text: string, position: number): number {
-  return position - (text.lastIndexOf('\n', position - 1) + 1);
-}
-
-function applySplices(text: string, splices: readonly Splice[]): string {
-  return splices
-    .toSorted((a, b) => b.start - a.start)
-    .reduce((edited, splice) => edited.slice(0, splice.start) + splice.text + edited.slice(splice.end), text);
 }
 
 function flowMap(fields: readonly [Field, string][]): string {
@@ -254,14 +205,4 @@ function verify(old: Plain, edited: string, mac: Mac, wanted: readonly [Field, s
   machines[key] = { ...machines[key], ...Object.fromEntries(wanted) };
   if (!isDeepStrictEqual(readPlain(edited), { ...old, machines }))
     throw cannotEdit(`its layout around ${mac} is unusual`);
-}
-
-function keyText(pair: YamlPair): string {
-  return isScalar(pair.key) ? (pair.key.value as string) : 'there';
-}
-
-function cannotEdit(why: string): TinderboxError {
-  return new TinderboxError('refused', `machines.yaml cannot be edited by a program: ${why}`, {
-    remedy: 'Edit the file by hand.',
-  });
 }

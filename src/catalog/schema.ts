@@ -85,6 +85,15 @@ export const MachinesSchema = Type.Object(
               {
                 match: MatchSchema,
                 role: roleName('What matching machines become.'),
+                max: Type.Optional(
+                  Type.Integer({
+                    minimum: 1,
+                    maximum: 100_000,
+                    description:
+                      'So many different machines without an entry are admitted by this rule; the next one waits. Absent: `admission` alone decides.',
+                    examples: [20],
+                  }),
+                ),
                 parameters: Type.Optional(parameters),
               },
               closed,

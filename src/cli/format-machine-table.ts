@@ -18,8 +18,12 @@ export function formatMachineTable(list: MachineListView, now: number): string {
     `${formatAge(now - machine.lastSeen)} ago`,
     session?.address ?? machine.address ?? '-',
   ]);
-  const table = [HEADINGS, ...rows];
-  const widths = HEADINGS.map((_heading, column) =>
+  return formatColumns([HEADINGS, ...rows]);
+}
+
+/** Rows of as many cells as the first, each column as wide as it needs. */
+export function formatColumns(table: readonly (readonly string[])[]): string {
+  const widths = (table[0] ?? []).map((_heading, column) =>
     Math.max(...table.map((row) => row[column]?.length ?? 0)),
   );
   return table
@@ -33,10 +37,11 @@ export function formatMachineTable(list: MachineListView, now: number): string {
     .join('');
 }
 
-/** The stage, with how the session ended where that says more, or that it stalled. */
+/** The stage, with how the session ended where that says more, that it waits for approval, or that it stalled. */
 export function formatStage(session: SessionView, now: number): string {
-  const { stage, end, updatedAt, failedAt } = session;
+  const { stage, end, updatedAt, failedAt, waitingSince } = session;
   if (end !== undefined) return end === stage ? stage : `${stage} (${end})`;
+  if (waitingSince !== undefined) return `waits for approval (${formatAge(now - waitingSince)})`;
   if (failedAt !== undefined) return `${stage} (failed)`;
   return now - updatedAt > STALLED_MS ? `${stage} (stalled)` : stage;
 }

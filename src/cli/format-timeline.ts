@@ -98,7 +98,8 @@ function formatOffset(ms: number): string {
   return `${sign}${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;
 }
 
-function plain(text: string): string {
+/** Texts come from machines: without what a terminal would act on. */
+export function plain(text: string): string {
   // oxlint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
 }

@@ -106,11 +106,12 @@ async function makeOne(
   context: CliContext,
   out: (hostname: string) => string,
 ): Promise<MadeIso> {
-  const { facts, holders, unknown } = await readKnownFacts(config, mac);
+  const { facts, holders, places, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
   return await makeIso(config, catalog, {
     facts,
     holders,
+    places,
     out,
     ...(keyDays === undefined ? {} : { keyDays }),
     signingToken: async () => {

@@ -1,4 +1,6 @@
+import type { AdmissionListView } from '../admin/api.ts';
 import type { AdminClient } from '../admin/client.ts';
+import { type AdmissionPlaces, NO_PLACES } from '../boot/admit-machine.ts';
 import type { Config } from '../config/port.ts';
 import { type TinderboxError, toTinderboxError } from '../errors.ts';
 import type { MachineFacts } from '../machine/facts.ts';
@@ -11,8 +13,11 @@ import { readAllMachines } from './read-all-machines.ts';
 export interface KnownFacts {
   /** The MAC alone of a machine that was never seen. */
   readonly facts: MachineFacts;
+  readonly seen: boolean;
   /** Who boots, or last booted, under a hostname. */
   readonly holders: ReadonlyMap<string, Mac>;
+  /** Whom rules with `max` have admitted. */
+  readonly places: AdmissionPlaces;
   /** Why nothing is known although there is something to know. */
   readonly unknown?: TinderboxError;
 }
@@ -26,7 +31,7 @@ export async function readKnownFacts(config: Config, mac: Mac): Promise<KnownFac
     return await readFrom(client, mac);
   } catch (thrown) {
     const unknown = toTinderboxError(thrown);
-    const nothing = { facts: { mac }, holders: new Map() };
+    const nothing = { facts: { mac }, seen: false, holders: new Map(), places: NO_PLACES };
     // There is no database before the first start.
     return unknown.code === 'not-found' ? nothing : { ...nothing, unknown };
   }
@@ -40,7 +45,8 @@ async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
     if (hostname !== undefined && !holders.has(hostname)) holders.set(hostname, machine.mac);
   }
   const seen = machines.find(({ machine }) => machine.mac === mac)?.machine;
-  if (seen === undefined) return { facts: { mac }, holders };
+  const places = placesOf((await client.admissions()).admissions);
+  if (seen === undefined) return { facts: { mac }, seen: false, holders, places };
   const { address, relay, ...facts } = seen;
   const own = parseIpv4(address ?? '');
   const relayAddress = parseIpv4(relay ?? '');
@@ -50,6 +56,16 @@ async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
       ...(own === undefined ? {} : { address: own }),
       ...(relayAddress === undefined ? {} : { relay: relayAddress }),
     },
+    seen: true,
     holders,
+    places,
+  };
+}
+
+function placesOf(admissions: AdmissionListView['admissions']): AdmissionPlaces {
+  const rules = new Map(admissions.map(({ mac, rule }) => [mac, rule]));
+  return {
+    ruleOf: (mac) => rules.get(mac),
+    countOf: (rule) => admissions.filter((one) => one.rule === rule).length,
   };
 }

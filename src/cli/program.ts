@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
+import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addForgetCommand } from './forget.ts';
 import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addMachinesCommand } from './machines-command.ts';
@@ -18,6 +20,7 @@ Examples:
   $ tinderbox serve                               run the service in the foreground
   $ tinderbox machines                            who was seen, and how far each came
   $ tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
+  $ tinderbox approve                             who waits for approval; with a MAC: let it in
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -26,6 +29,8 @@ const COMMANDS = [
   addCheckCommand,
   addMachinesCommand,
   addAssignCommand,
+  addApproveCommand,
+  addForgetCommand,
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,

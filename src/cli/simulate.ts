@@ -127,6 +127,7 @@ export function formatEnd(result: SimulationResult): string {
   const seconds = (result.ms / 1000).toFixed(1);
   if (!result.ok) return `failed at ${failed?.step ?? 'the start'} after ${seconds} s\n`;
   const role = result.role === undefined ? '' : ` as ${result.role}`;
+  if (result.localDisk === true) return `handed over to its own disk${role} after ${seconds} s\n`;
   // Without a report nobody knows that it booted: a real system may find the URL in its configuration only.
   const reported = result.steps.some(({ step, ok }) => step === 'report' && ok);
   return `${reported ? 'booted' : 'configured'} ${result.hostname ?? 'a machine without a name'}${role} in ${seconds} s\n`;

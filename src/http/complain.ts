@@ -6,6 +6,7 @@ import type { Journal } from '../store/port.ts';
 export const COMPLAINTS = [
   'report',
   'script',
+  'hostname',
   'config',
   'csr',
   'release',

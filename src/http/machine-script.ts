@@ -9,7 +9,7 @@ import type { PlanMemory } from './plan-memory.ts';
 import type { BootablePlan } from './port.ts';
 
 /** A machine that waits is soon seen after its approval; one that is refused waits for an edit. */
-const WAIT_SECONDS = 10;
+const WAIT_SECONDS = 5;
 const REFUSED_SECONDS = 30;
 
 /**
@@ -36,7 +36,7 @@ export async function answerMachineScript(
   const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
   let plan = await deps.plan(facts);
   // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
-  // made-up name; where there is no other (the operator gave it), it stays.
+  // made-up name. One that the operator gave stays: whoever had it has been given another one.
   while (plan.kind === 'boot' && isHeldByAnother(deps, plan.hostname, mac)) {
     const { hostname } = plan;
     plan = await deps.plan(facts);
@@ -54,7 +54,10 @@ export async function answerMachineScript(
   if (plan.kind === 'boot') return boot(deps, plans, request, plan, facts, { ...observed, reasons });
   const waits = plan.kind === 'wait';
   const answered = waits ? `wait: ${plan.message}` : plan.message;
-  deps.journal.record({ ...observed, outcome: 'refused', answered, reasons });
+  deps.journal.record({ ...observed, outcome: 'refused', answered, reasons, waits });
+  if (plan.kind === 'refuse' && plan.holder !== undefined) {
+    deps.complain('hostname', 'warn', { mac, holder: plan.holder }, plan.message);
+  }
   const { message } = plan;
   const { url } = request.server;
   const text = waits
@@ -117,6 +120,8 @@ function boot(
     outcome: 'answered',
     answered: `the script of role ${plan.role.name} for ${plan.hostname}`,
     stage: 'script',
+    // Nothing more is heard of a machine that boots its own disk.
+    ...(plan.role.boot.kind === 'local' ? { end: 'handed-over' } : {}),
     assigned: {
       role: plan.role.name,
       hostname: plan.hostname,

@@ -7,10 +7,9 @@ import { TinderboxError } from '../errors.ts';
 import type { CpioEntry } from './cpio.ts';
 import { buildCpio } from './cpio.ts';
 import type { Log } from './debian-packages.ts';
-import { aptUpdate } from './debian-packages.ts';
+import { ensurePackage } from './download-packages.ts';
 import { collectModules } from './kernel-modules.ts';
 import { runProgram } from './run-program.ts';
-import { isRealRoot } from './user-namespace.ts';
 
 /** A kernel and an initrd that boot from memory and do what live-init.sh says. Absolute paths. */
 export interface LiveImage {
@@ -21,7 +20,7 @@ export interface LiveImage {
 }
 
 /** Counts up when what is put together here changes. */
-const RECIPE = 1;
+const RECIPE = 2;
 const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 const BUSYBOX_PACKAGE = 'busybox-static';
 /** All that a QEMU machine of the lab has. */
@@ -50,10 +49,10 @@ export async function ensureLiveImage({
     /^busybox-static_.*\.deb$/,
     log,
   );
-  const init = await readFile(new URL('live-init.sh', import.meta.url));
+  const scripts = await readScripts();
   const key = createHash('sha256')
     .update(JSON.stringify([RECIPE, kernelDeb, busyboxDeb, MODULES]))
-    .update(init)
+    .update(Buffer.concat(scripts.map(({ content }) => content)))
     .digest('hex')
     .slice(0, 16);
   const folder = `${cache}/image-${key}`;
@@ -64,7 +63,7 @@ export async function ensureLiveImage({
       await build({
         kernelDeb: `${packages}/${kernelDeb}`,
         busyboxDeb: `${packages}/${busyboxDeb}`,
-        init,
+        scripts,
         work,
       });
       await rename(`${work}/image`, folder).catch((error: NodeJS.ErrnoException) => {
@@ -79,14 +78,32 @@ export async function ensureLiveImage({
   return { kernel: `${folder}/vmlinuz`, initrd: `${folder}/initrd`, release };
 }
 
+interface Script {
+  readonly path: string;
+  readonly content: Uint8Array;
+  readonly executable?: boolean;
+}
+
+function readBeside(name: string): Promise<Buffer> {
+  return readFile(new URL(name, import.meta.url));
+}
+
+async function readScripts(): Promise<readonly Script[]> {
+  const [init, apply] = await Promise.all([readBeside('live-init.sh'), readBeside('apply-cloud-config.awk')]);
+  return [
+    { path: 'init', content: init, executable: true },
+    { path: 'apply-cloud-config.awk', content: apply },
+  ];
+}
+
 interface Ingredients {
   readonly kernelDeb: string;
   readonly busyboxDeb: string;
-  readonly init: Uint8Array;
+  readonly scripts: readonly Script[];
   readonly work: string;
 }
 
-async function build({ kernelDeb, busyboxDeb, init, work }: Ingredients): Promise<void> {
+async function build({ kernelDeb, busyboxDeb, scripts, work }: Ingredients): Promise<void> {
   const image = `${work}/image`;
   await mkdir(image, { recursive: true });
   await runProgram(['dpkg-deb', '--extract', kernelDeb, `${work}/kernel`]);
@@ -107,7 +124,7 @@ async function build({ kernelDeb, busyboxDeb, init, work }: Ingredients): Promis
     // Without it /init has no output until it has mounted /dev.
     { kind: 'device', path: 'dev/console', major: 5, minor: 1 },
     { kind: 'file', path: 'bin/busybox', content: await readFile(`${busybox}`), executable: true },
-    { kind: 'file', path: 'init', content: init, executable: true },
+    ...scripts.map((script) => ({ kind: 'file' as const, ...script })),
     ...modules.map(({ name, content }, index) => ({
       kind: 'file' as const,
       path: `modules/${String(index).padStart(2, '0')}-${name}.ko`,
@@ -120,36 +137,6 @@ async function build({ kernelDeb, busyboxDeb, init, work }: Ingredients): Promis
   await writeFile(`${image}/release`, `${release}\n`);
 }
 
-/** The file name of a downloaded package in `folder`; downloads it if there is none. */
-async function ensurePackage(
-  folder: string,
-  name: () => Promise<string>,
-  pattern: RegExp,
-  log: Log,
-): Promise<string> {
-  const present = await newestMatch(folder, pattern);
-  if (present !== undefined) return present;
-  const work = `${folder}/download-${randomUUID()}`;
-  await mkdir(work);
-  try {
-    await withFreshLists(async () => {
-      const wanted = await name();
-      log(`downloading ${wanted}`);
-      // The sandbox user of apt may not write into a folder of ours.
-      await runProgram(['apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', wanted], {
-        cwd: work,
-        timeout: 300_000,
-      });
-    });
-    const file = await newestMatch(work, pattern);
-    if (file === undefined) throw new TinderboxError('unavailable', 'apt-get download left no package file');
-    await rename(`${work}/${file}`, `${folder}/${file}`);
-    return file;
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-}
-
 /** The meta package only depends on the kernel of the day. */
 async function kernelPackage(): Promise<string> {
   const listing = await runProgram(['apt-cache', 'depends', KERNEL_PACKAGE]);
@@ -157,24 +144,4 @@ async function kernelPackage(): Promise<string> {
   if (name === undefined)
     throw new TinderboxError('unavailable', `apt knows no kernel for ${KERNEL_PACKAGE}`);
   return name;
-}
-
-async function newestMatch(folder: string, pattern: RegExp): Promise<string | undefined> {
-  const names = (await readdir(folder)).filter((name) => pattern.test(name));
-  return names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
-}
-
-async function withFreshLists(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (cause) {
-    if (!(await isRealRoot())) {
-      throw new TinderboxError('unavailable', 'the packages of the live image cannot be downloaded', {
-        cause,
-        remedy: 'Run once: sudo apt-get update. The live image needs Debian on x86_64.',
-      });
-    }
-    await aptUpdate();
-    await work();
-  }
 }

@@ -3,7 +3,8 @@
 # little as can be observed: network, configuration, host name, a word to whoever asked for it.
 #
 # Kernel arguments, the last of each wins:
-#   cloud-config-url=URL   fetched and shown on the console between two marker lines
+#   cloud-config-url=URL   fetched, shown on the console between two marker lines, and applied: its write_files are
+#                          written, and /opt/tinderbox/start is run if it is one of them
 #   tinderbox.report=URL   told `stage=booted`, or `stage=failed` with what went wrong
 #   tinderbox.poweroff     the machine turns itself off afterwards
 
@@ -12,7 +13,7 @@
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 /bin/busybox --install -s /bin
-export PATH=/bin
+export PATH=/bin:/usr/bin
 exec </dev/console >/dev/console 2>&1
 # The firmware may have left its last line open.
 echo
@@ -95,15 +96,28 @@ grep '^tinderbox:' /run/udhcpc.log
 
 hostname=live
 if [ -n "$config_url" ]; then
+  # It may hold keys.
+  umask 077
   fetch /run/cloud-config "$config_url" || fail "cannot fetch $config_url"
   echo '--- cloud-config ---'
-  cat /run/cloud-config
+  # What a screen shows is in somebody's log.
+  sed '/BEGIN [A-Z ]*PRIVATE KEY/,/END [A-Z ]*PRIVATE KEY/s,^\( *\)[A-Za-z0-9+/=]*$,\1(not shown),' /run/cloud-config
   echo
   echo '--- end ---'
   configured=$(sed -n 's/^hostname:[ \t]*//p' /run/cloud-config | head -n 1 | tr -d "\"' \t\r")
   [ -n "$configured" ] && hostname=$configured
 fi
 hostname "$hostname"
+if [ -n "$config_url" ]; then
+  awk -v root= -f /apply-cloud-config.awk /run/cloud-config >/run/start.log 2>&1 ||
+    fail "cannot apply the configuration: $(cat /run/start.log)"
+  umask 022
+  if [ -x /opt/tinderbox/start ]; then
+    # Shown as it comes: an emulated processor takes its time for a key.
+    { /opt/tinderbox/start 2>&1 || echo "start: ended with $?"; } | tee /run/start.log
+    ended=$(grep '^start: ended with' /run/start.log) && fail "$ended: $(tail -n 5 /run/start.log)"
+  fi
+fi
 
 say "$(hostname) up with $(cat "/sys/class/net/$device/address")"
 report 'stage=booted'

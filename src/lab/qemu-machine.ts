@@ -31,6 +31,8 @@ export interface QemuMachineOptions {
   readonly serial?: string;
   readonly manufacturer?: string;
   readonly product?: string;
+  /** What QEMU reads as a raw disk: an image's path, or `fat:rw:<folder>`. It boots after the network. */
+  readonly disk?: string;
   /** Mebibytes. */
   readonly memory?: number;
   /** KVM instead of emulation. It may exist and still hang in real-mode ROMs, so only where somebody asks for it. */
@@ -69,6 +71,7 @@ export async function startQemuMachine(options: QemuMachineOptions): Promise<Qem
     ['-uuid', options.uuid ?? uuidOf(mac)],
     ['-smbios', smbios(options)],
     ...(await firmwareArguments(options)),
+    ...diskArguments(options),
   ].flat();
   const child = namespace.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   const console = createConsole(`${kind} machine ${mac}`);
@@ -148,6 +151,14 @@ async function firmwareArguments(options: QemuMachineOptions): Promise<readonly 
     default:
       return kind satisfies never;
   }
+}
+
+function diskArguments({ disk }: QemuMachineOptions): readonly Argument[] {
+  if (disk === undefined) return [];
+  return [
+    ['-drive', `if=none,id=disk,format=raw,file=${escapeCommas(disk)}`],
+    ['-device', 'virtio-blk-pci,drive=disk,bootindex=2,addr=5'],
+  ];
 }
 
 function smbios({ mac, serial, manufacturer, product }: QemuMachineOptions): string {

@@ -1,4 +1,5 @@
 import { TinderboxError } from '../errors.ts';
+import { expandSettings, settingName } from './expand-settings.ts';
 
 /**
  * A small iPXE: enough of its script language (https://ipxe.org/scripting, `core/exec.c`, `image/script.c`) to run
@@ -20,8 +21,13 @@ export interface IpxeHost {
 }
 
 export interface ScriptOutcome {
-  /** `booted`: the kernel was started. `exited`: the script ended without. `failed`: a command's failure ended it. */
-  readonly kind: 'booted' | 'exited' | 'failed';
+  /**
+   * `booted`: the kernel was started. `disk`: the first disk was. `exited`: the script ended without. `failed`: a
+   * command's failure ended it.
+   */
+  readonly kind: 'booted' | 'disk' | 'exited' | 'failed';
+  /** Of `exit`, if it was what ended iPXE: the firmware sees whether it is 0. */
+  readonly exitStatus?: number;
   /** The last command that failed, with its line. */
   readonly reason: string;
   /** The kernel's arguments, without its name. */
@@ -36,10 +42,11 @@ interface Run {
   kernel: boolean;
   cmdline: string;
   lastFailure: string;
+  exitStatus: number | undefined;
 }
 
-/** How one command line ended. */
-type Ended = 'ok' | 'failed' | 'booted' | 'exited' | 'gave-up';
+/** How one command line ended; `left`: as its replacement failed, which it does not see. */
+type Ended = 'ok' | 'failed' | 'left' | 'booted' | 'disk' | 'exited' | 'gave-up';
 type Flow = Ended | { readonly goto: string };
 
 /** More commands than any honest script runs: a loop that never sleeps its way to the time-out ends here. */
@@ -47,14 +54,27 @@ const COMMAND_LIMIT = 10_000;
 
 /** Throws TinderboxError `refused` on a command, setting format or label that this interpreter does not know. */
 export async function runIpxeScript(host: IpxeHost, url: string, text: string): Promise<ScriptOutcome> {
-  const run: Run = { host, variables: new Map(), commands: 0, kernel: false, cmdline: '', lastFailure: '' };
+  const run: Run = {
+    host,
+    variables: new Map(),
+    commands: 0,
+    kernel: false,
+    cmdline: '',
+    lastFailure: '',
+    exitStatus: undefined,
+  };
   const flow = await runScript(run, url, text);
-  const kind = flow === 'ok' ? 'exited' : flow === 'gave-up' ? 'failed' : flow;
-  return { kind, reason: run.lastFailure, cmdline: run.cmdline };
+  const kind = flow === 'ok' ? 'exited' : flow === 'gave-up' || flow === 'left' ? 'failed' : flow;
+  return {
+    kind,
+    reason: run.lastFailure,
+    cmdline: run.cmdline,
+    ...(run.exitStatus === undefined ? {} : { exitStatus: run.exitStatus }),
+  };
 }
 
 async function runScript(run: Run, url: string, text: string): Promise<Ended> {
-  if (!/^#!ipxe\s*$/m.test(text.split('\n', 1)[0] ?? '')) {
+  if (!isScript(text)) {
     run.lastFailure = `${url} is no iPXE script: its first line is not #!ipxe`;
     run.host.echo(run.lastFailure);
     return 'failed';
@@ -70,6 +90,10 @@ async function runScript(run: Run, url: string, text: string): Promise<Ended> {
     if (index < 0) throw refuse({ url, number: lines.indexOf(line) + 1 }, `there is no label :${flow.goto}`);
   }
   return 'ok';
+}
+
+function isScript(text: string): boolean {
+  return /^#!ipxe\s*$/.test(text.split('\n', 1)[0] ?? '');
 }
 
 interface Place {
@@ -96,6 +120,8 @@ async function runLine(run: Run, place: Place, line: string): Promise<Flow> {
     }
     if (process && command.length === 0) status = 'ok';
     if (process && command.length > 0) {
+      // Whoever goes on after an `exit` of a script it chained has not left iPXE.
+      run.exitStatus = undefined;
       if (++run.commands > COMMAND_LIMIT)
         throw refuse(place, `more than ${COMMAND_LIMIT} commands: the script loops`);
       status = await runCommand(run, place, command);
@@ -111,7 +137,10 @@ async function runLine(run: Run, place: Place, line: string): Promise<Flow> {
 }
 
 async function runCommand(run: Run, place: Place, words: readonly string[]): Promise<Flow> {
-  const [name = '', ...rest] = words.map((word) => expandSettings(run, place, word));
+  const valueOf = (setting: string): string => run.variables.get(setting) ?? run.host.setting(setting) ?? '';
+  const [name = '', ...rest] = words.map((word) =>
+    expandSettings(valueOf, (what) => refuse(place, what), word),
+  );
   switch (name) {
     case 'set':
     case 'set!': {
@@ -168,8 +197,11 @@ async function runCommand(run: Run, place: Place, words: readonly string[]): Pro
       return boot(run, place, rest);
     case 'chain':
       return chain(run, place, rest);
+    case 'sanboot':
+      return sanboot(place, rest);
     case 'exit':
-      if ((rest[0] ?? '0') === '0') return 'exited';
+      run.exitStatus = Number(rest[0] ?? '0');
+      if (run.exitStatus === 0) return 'exited';
       run.lastFailure = `${place.url}:${place.number}: exit ${rest.join(' ')}`;
       return 'failed';
     case 'shell':
@@ -228,6 +260,15 @@ async function boot(run: Run, place: Place, args: readonly string[]): Promise<Fl
   return run.kernel ? 'booted' : 'failed';
 }
 
+/** The machine has a disk, and it boots. */
+function sanboot(place: Place, args: readonly string[]): Flow {
+  const drive = args.indexOf('--drive');
+  const others = args.filter((_word, index) => index !== drive && index !== drive + 1);
+  const isFirstDisk = drive !== -1 && Number(args[drive + 1]) === 0x80;
+  if (isFirstDisk && others.every((word) => word === '--no-describe')) return 'disk';
+  throw refuse(place, '`sanboot` is known as `sanboot --no-describe --drive 0x80` only');
+}
+
 async function chain(run: Run, place: Place, args: readonly string[]): Promise<Flow> {
   const { options, rest } = splitOptions(args);
   const target = rest[0];
@@ -236,51 +277,9 @@ async function chain(run: Run, place: Place, args: readonly string[]): Promise<F
   const text = await run.host.fetchScript(url);
   if (text === undefined) return 'failed';
   const flow = await runScript(run, url, text);
-  if (flow === 'booted' || flow === 'gave-up') return flow;
-  if (options.includes('--replace') || options.includes('-r')) return flow === 'ok' ? 'exited' : flow;
-  return flow === 'failed' ? 'failed' : 'ok';
-}
-
-/** `net0/mac`, `netX/dhcp/next-server` → the name without its scope; this machine has one interface. */
-function settingName(text: string): string {
-  return text.slice(text.lastIndexOf('/') + 1).replace(/:.*$/, '');
-}
-
-/** Innermost `${…}` first, as iPXE does, so that a name may hold another setting. */
-function expandSettings(run: Run, place: Place, word: string): string {
-  let text = word;
-  for (let depth = 0; depth < 32; depth++) {
-    const expanded = text.replace(/\$\{([^{}$]*)\}/, (_whole, inner: string) => {
-      const [path = '', ...formats] = inner.slice(inner.lastIndexOf('/') + 1).split(':');
-      const value = run.variables.get(path) ?? run.host.setting(path) ?? '';
-      return formats.reduce((formatted, format) => formatSetting(place, formatted, format), value);
-    });
-    if (expanded === text) return text;
-    text = expanded;
-  }
-  throw refuse(place, `\`${word}\` expands without end`);
-}
-
-function formatSetting(place: Place, value: string, format: string): string {
-  switch (format) {
-    case 'string':
-    case 'ipv4':
-    case 'uuid':
-    case 'hex':
-    case 'int32':
-    case 'uint32':
-      return value;
-    case 'hexhyp':
-      return value.replaceAll(':', '-');
-    case 'hexraw':
-      return value.replace(/[:-]/g, '');
-    case 'uristring':
-      // iPXE keeps RFC 3986's unreserved characters, of which encodeURIComponent leaves !'()* unescaped as well.
-      return encodeURIComponent(value).replace(
-        /[!'()*]/g,
-        (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-      );
-    default:
-      throw refuse(place, `setting format \`:${format}\` is not one that the virtual client knows`);
-  }
+  if (flow === 'booted' || flow === 'disk' || flow === 'gave-up') return flow;
+  // iPXE ends the script before it starts its replacement (`image_cmd.c`): no `||` after it is ever run.
+  if (isScript(text) && (options.includes('--replace') || options.includes('-r')))
+    return flow === 'ok' ? 'exited' : flow === 'failed' ? 'left' : flow;
+  return flow === 'failed' || flow === 'left' ? 'failed' : 'ok';
 }

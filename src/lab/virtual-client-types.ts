@@ -31,6 +31,7 @@ export const CLIENT_STEPS = [
   'script',
   'kernel',
   'initrd',
+  'local-disk',
   'os-discover',
   'os-request',
   'config',
@@ -82,6 +83,8 @@ export interface SimulationResult {
   readonly kernel?: FetchedFile;
   readonly initrds: readonly FetchedFile[];
   readonly cmdline?: string;
+  /** It went on with its own disk, and the network has no more to do with it. */
+  readonly localDisk?: boolean;
   readonly config?: string;
   /** As the configuration or, failing that, DHCP names it. */
   readonly hostname?: string;
@@ -179,4 +182,6 @@ export interface VirtualClientOptions {
   readonly signal: AbortSignal;
   /** Keep packets in the result; a load of a thousand machines does not want them. */
   readonly keepPackets: boolean;
+  /** How often it asks for a script before it gives up, although a real machine that waits asks for ever. */
+  readonly questions?: number;
 }

@@ -4,7 +4,7 @@ import { fetchCounted, fetchText } from './virtual-client-http.ts';
 import { loadBootFile } from './virtual-client-loader.ts';
 import { ipxeArchitecture } from './virtual-client-packets.ts';
 import { type ClientRun, failStep, runStep } from './virtual-client-run.ts';
-import { type IpxeHost, runIpxeScript } from './virtual-client-script.ts';
+import { type IpxeHost, runIpxeScript, type ScriptOutcome } from './virtual-client-script.ts';
 import type {
   FetchedFile,
   SimulationResult,
@@ -22,7 +22,8 @@ const OS_AGENT = 'coreos-cloudinit/1.14.0';
 /** A machine that waits to be admitted asks for ever; a virtual one says so instead. */
 const MOST_QUESTIONS = 3;
 const SCREEN_LINES = 4;
-const WAITING = 'the daemon says why: tinderbox machines MAC; admit it or give it a role (tinderbox assign)';
+const WAITING =
+  'the daemon says why: tinderbox machines MAC; let it in (tinderbox approve) or give it a role (tinderbox assign)';
 
 /** What the machine has got hold of so far. */
 type Findings = { -readonly [key in keyof SimulationResult]?: SimulationResult[key] };
@@ -67,7 +68,7 @@ async function boot(run: ClientRun, found: Findings): Promise<void> {
   const ipxe = await configureByDhcp(run, 'ipxe');
   found.addresses = { ...found.addresses, ipxe: ipxe.lease.address };
   const cmdline = await runBootScript(run, ipxe, found);
-  if (run.options.until === 'script') return;
+  if (found.localDisk === true || run.options.until === 'script') return;
 
   const os = await configureByDhcp(run, 'os');
   found.addresses = { ...found.addresses, os: os.lease.address };
@@ -77,7 +78,7 @@ async function boot(run: ClientRun, found: Findings): Promise<void> {
   await sendReport(run, cmdline);
 }
 
-/** Runs what DHCP named, to the kernel's start. Returns the kernel's command line. */
+/** Runs what DHCP named, to the start of the kernel or of the machine's own disk. Returns the kernel's command line. */
 async function runBootScript(run: ClientRun, ipxe: Configured, found: Findings): Promise<string> {
   const url = ipxe.boot?.bootFile ?? '';
   const text = await runStep(run, 'boot-script', `GET ${url}`, async () => {
@@ -107,6 +108,11 @@ async function runBootScript(run: ClientRun, ipxe: Configured, found: Findings):
   const role = /\brole[ =:]+([\w.-]+)/i.exec(console.join('\n'))?.[1];
   if (role !== undefined) found.role = role;
   if (outcome.kind === 'booted') return outcome.cmdline;
+  const disk = diskOf(run, outcome);
+  if (disk !== undefined) {
+    found.localDisk = true;
+    return runStep(run, 'local-disk', disk, async () => ({ value: '', answered: 'it has one', bytes: 0 }));
+  }
   const said = console.slice(-SCREEN_LINES).join(' / ');
   return runStep(run, 'script', 'boot', () =>
     Promise.reject(
@@ -116,6 +122,14 @@ async function runBootScript(run: ClientRun, ipxe: Configured, found: Findings):
       ),
     ),
   );
+}
+
+/** UEFI firmware goes on with its next boot option after an error only: after `exit 0` it may show its menu. */
+function diskOf(run: ClientRun, { kind, exitStatus = 0 }: ScriptOutcome): string | undefined {
+  if (kind === 'disk') return 'boot the first disk';
+  const { firmware } = ipxeArchitecture(run.machine.architecture);
+  if (kind !== 'failed' || exitStatus === 0 || firmware !== 'uefi') return undefined;
+  return "leave iPXE for the firmware's next boot option, the disk";
 }
 
 function createHost(
@@ -128,6 +142,7 @@ function createHost(
   const initrds: FetchedFile[] = [];
   found.initrds = initrds;
   let questions = 0;
+  const limit = run.options.questions ?? MOST_QUESTIONS;
   const settings = settingsOf(run, ipxe);
   /** To the script a failed step is a command's status, until the time for all of it is over. */
   const orElse =
@@ -142,10 +157,10 @@ function createHost(
       return configureByDhcp(run, 'ipxe').then(() => true, orElse(false));
     },
     async fetchScript(url) {
-      if (++questions > MOST_QUESTIONS) {
+      if (++questions > limit) {
         const said = console.slice(-SCREEN_LINES).join(' / ');
         await runStep(run, 'script', `GET ${url}`, () =>
-          Promise.reject(failStep(`asked ${MOST_QUESTIONS} times and was told to wait: ${said}`, WAITING)),
+          Promise.reject(failStep(`asked ${limit} times and was told to wait: ${said}`, WAITING)),
         );
       }
       const fetched = runStep(run, 'script', `GET ${url}`, async () => {

@@ -86,6 +86,8 @@ export interface Rule {
   readonly match: RuleMatch;
   readonly role: string;
   readonly parameters: Parameters;
+  /** So many machines without an entry of their own are admitted by it; absent: none under approve and listed. */
+  readonly max?: number;
   /** Line of the rule in machines.yaml. */
   readonly line: number;
 }
@@ -94,6 +96,8 @@ export interface Rule {
 export interface Catalog {
   readonly roles: ReadonlyMap<string, Role>;
   readonly machines: ReadonlyMap<Mac, MachineEntry>;
+  /** Who was given which hostname by its entry. */
+  readonly hostnames: ReadonlyMap<string, Mac>;
   readonly rules: readonly Rule[];
   /** The role of a machine that nothing else matches; null where the file says `none`. */
   readonly defaultRole: string | null;

@@ -1,4 +1,5 @@
 import type { MachineFacts } from '../machine/facts.ts';
+import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
 import { echoText } from './ipxe-text.ts';
@@ -9,7 +10,8 @@ import { absoluteUrl, renderBootFiles } from './render-boot-files.ts';
  *
  * - a command that fails ends a script, and then firmware boots the next device: every one that may fail has a `||`;
  * - `chain --replace` leaves the old script for good, so that a machine that waits for days does not nest them;
- * - no script ever ends or reboots: it starts a kernel, or says what is wrong, waits and asks again;
+ * - no script ends or reboots: it starts a kernel, or says what is wrong, waits and asks again. The one exception is
+ *   a machine that boots its own disk under UEFI;
  * - URLs are absolute: in proxy mode `${next-server}` may be the router (seen).
  *
  * None of these functions escapes `url`: it is the daemon's own.
@@ -67,12 +69,13 @@ export interface MachineScriptInput {
 const FAILED_SECONDS = 15;
 
 /**
- * For `/ipxe` where the machine is to boot: kernel, initrds, command line. Throws TinderboxError `invalid-template`
- * where the role's boot block does not render, or where a value in it would become a command.
+ * For `/ipxe` where the machine is to boot: kernel, initrds, command line; or its own disk. Throws TinderboxError
+ * `invalid-template` where the role's boot block does not render, or where a value in it would become a command.
  */
 export function machineScript({ role, context, hostname }: MachineScriptInput): string {
+  if (role.boot.kind === 'local') return localScript({ role, context, hostname });
   const files = renderBootFiles(role, context);
-  if (files === undefined) throw new TypeError(`role ${role.name} loads no kernel`);
+  if (files === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);
   const { kernel, initrd, cmdline } = files;
   const names = initrd.map((_path, index) => `initrd${index}`);
   // EFI-stub kernels load the initrds that their command line names (seen); a BIOS kernel gets them all regardless.
@@ -103,6 +106,32 @@ export function machineScript({ role, context, hostname }: MachineScriptInput): 
   ]);
 }
 
+/**
+ * The machine's own disk. BIOS: `sanboot` runs the first disk's boot sector and stays in charge if there is none
+ * (https://ipxe.org/cmd/sanboot). UEFI: what is to be booted stands in the firmware's boot order, which iPXE cannot
+ * see, so it leaves with an error. A boot option that returns EFI_SUCCESS makes the boot manager stop there and show
+ * its menu (UEFI specification 2.10, 3.1.1); after an error it tries the next one. Firmware that has no next one asks
+ * the network again by itself, if at all.
+ */
+function localScript({ role, context, hostname }: MachineScriptInput): string {
+  return script([
+    `echo`,
+    `echo Tinderbox: ${echoText(`${context.machine.mac} is ${hostname}, role ${role.name}`)}`,
+    `imgfree ||`,
+    `iseq \${platform} efi && goto firmware ||`,
+    `echo Tinderbox: booting the first disk of this machine`,
+    `sanboot --no-describe --drive 0x80 || goto failed`,
+    ``,
+    `:failed`,
+    `echo Tinderbox: failed: booting the first disk, error \${errno}`,
+    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS),
+    ``,
+    `:firmware`,
+    `echo Tinderbox: leaving iPXE, so that the firmware goes on with its next boot option: the disk`,
+    `exit 1`,
+  ]);
+}
+
 export interface WaitScriptInput {
   readonly url: string;
   readonly message: string;
@@ -111,15 +140,22 @@ export interface WaitScriptInput {
   readonly seconds: number;
 }
 
-/** For `/ipxe` where the machine is not admitted yet: its screen says so, and it asks again. */
+/** For `/ipxe` where the machine is not admitted yet: its screen says so and who it is, and it asks again. */
 export function waitScript({ url, message, facts, seconds }: WaitScriptInput): string {
-  const who = [facts.mac, facts.manufacturer, facts.product, facts.serial].filter(
-    (text) => text !== undefined && text !== '',
-  );
+  const { mac, manufacturer, product, serial, address } = facts;
+  const who: readonly (readonly [string, string | undefined])[] = [
+    ['MAC', mac],
+    ['manufacturer', manufacturer],
+    ['product', product],
+    ['serial', serial],
+    ['address', address === undefined ? undefined : formatIpv4(address)],
+  ];
   return script([
     `echo`,
     `echo Tinderbox: ${echoText(message)}`,
-    `echo Tinderbox: ${echoText(who.join(' '))}`,
+    ...who.flatMap(([name, value = '']) =>
+      echoText(value) === '' ? [] : [`echo Tinderbox: ${name} ${echoText(value)}`],
+    ),
     ...askAgain(url, facts.arch ?? '', seconds),
   ]);
 }

@@ -54,6 +54,9 @@ export const HELPERS: { readonly [name: string]: HelperRule } = {
   join: value(1, 2, '{{join list ", "}}', ([list, separator = ','], options) =>
     listOf(list, options).join(textOf(separator, options)),
   ),
+  concat: value(2, 9, '(concat "https://" address ":4001")', (parts, options) =>
+    parts.map((part) => textOf(part, options)).join(''),
+  ),
   lines: value(1, 1, '{{lines list}}', ([list], options) => listOf(list, options).join('\n')),
   required: value(2, 2, '{{required value "why it is needed"}}', required, { asksWhether: true }),
   default: value(

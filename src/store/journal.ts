@@ -14,7 +14,7 @@ import { mergeFacts, toEvent } from './shape-event.ts';
 
 export interface JournalOptions {
   readonly store: Pick<Store, 'appendHistory' | 'forgetMachine'>;
-  readonly state: StoredState;
+  readonly state: Omit<StoredState, 'admissions'>;
   /** Milliseconds since the epoch; observations bring their own. */
   readonly clock: () => number;
   /** A boot session that was silent for longer does not go on with the next network boot. In ms. */

@@ -100,6 +100,15 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (session_id, name)
   ) STRICT, WITHOUT ROWID;
   `,
+  // No foreign key: a place outlives a machine that is pruned.
+  `
+  ALTER TABLE sessions ADD COLUMN waiting_since INTEGER;
+  CREATE TABLE admissions (
+    mac  TEXT    PRIMARY KEY,
+    rule TEXT    NOT NULL,
+    at   INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

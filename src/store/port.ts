@@ -1,3 +1,4 @@
+import type { AdmissionPlaces } from '../boot/admit-machine.ts';
 import type { Assignment } from '../boot/boot-session.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
@@ -26,6 +27,15 @@ export interface MachineRecord extends MachineFacts {
   readonly lastSeen: number;
   readonly via?: string;
   readonly hostname?: string;
+}
+
+/** A machine without an entry that a rule with `max` has admitted. */
+export interface AdmissionRecord {
+  readonly mac: Mac;
+  /** `ruleKey` of the rule. */
+  readonly rule: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** One atomic write of history. Machines and sessions are whole and replace what was there. */
@@ -92,6 +102,7 @@ export interface StoredState {
   /** Sessions without an end, and the newest of a machine if it ended `ready`: its Node may take it back. */
   readonly openSessions: readonly BootSession[];
   readonly nextSessionId: number;
+  readonly admissions: readonly AdmissionRecord[];
 }
 
 /**
@@ -109,6 +120,11 @@ export interface Store extends ReleaseBook {
    * if it was not there.
    */
   forgetMachine(mac: Mac): Promise<boolean>;
+  /** Resolves when it is on disk (fsync); replaces what this machine had. */
+  putAdmission(admission: AdmissionRecord): Promise<void>;
+  /** In the order of the calls of this and of putAdmission. Nothing happens if there is none. */
+  dropAdmission(mac: Mac): Promise<void>;
+  listAdmissions(): Promise<readonly AdmissionRecord[]>;
   listMachines(page: Page): Promise<readonly MachineOverview[]>;
   /** Undefined for a machine never seen. */
   findMachine(mac: Mac): Promise<MachineOverview | undefined>;
@@ -126,7 +142,7 @@ export interface Store extends ReleaseBook {
 /** What can be asked of the database without a daemon. */
 export type StoreReader = Pick<
   Store,
-  'listMachines' | 'findMachine' | 'listSessions' | 'listEvents' | 'close'
+  'listMachines' | 'findMachine' | 'listSessions' | 'listEvents' | 'listAdmissions' | 'close'
 >;
 
 /** Who has an address now, and until when (milliseconds since the epoch). A free address has no holder. */
@@ -178,6 +194,17 @@ export interface LeaseBook {
   counts(): { readonly bound: number; readonly offered: number; readonly declined: number };
 }
 
+/** Whom rules with `max` have admitted, in memory over the store. */
+export interface AdmissionBook extends AdmissionPlaces {
+  /**
+   * Gives the machine a place of this rule, if it has none there: at once in memory, so that who asks next sees it.
+   * Resolves when it is on disk. Rejects with the store's error: then it is as before.
+   */
+  take(mac: Mac, rule: string): Promise<void>;
+  /** Gives its place back. False if it had none. Rejects with the store's error: then it is gone from memory only. */
+  giveBack(mac: Mac): Promise<boolean>;
+}
+
 /** What an edge observed of a machine, before it is laid to a session. */
 export interface Observation {
   readonly at: number;
@@ -196,6 +223,8 @@ export interface Observation {
   readonly client?: 'rom' | 'ipxe' | 'script';
   /** Set by `/ipxe` when it has decided. */
   readonly assigned?: Assignment;
+  /** Set by `/ipxe`: it was told to wait for approval. */
+  readonly waits?: boolean;
   /** The kernel's boot ID, of a Node that is ready. */
   readonly bootId?: string;
   /** The machine says that its boot failed. */

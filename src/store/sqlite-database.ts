@@ -4,7 +4,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { TinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
 import { migrate } from './migrations.ts';
-import type { HistoryBatch, Lease, SessionOwner, StoredState } from './port.ts';
+import type { AdmissionRecord, HistoryBatch, Lease, SessionOwner, StoredState } from './port.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import { preparePruning, STORE_LIMITS, type StoreLimits } from './sqlite-prune.ts';
 import { BUSY_TIMEOUT, buildReader, type SqliteReader } from './sqlite-reader.ts';
@@ -41,6 +41,8 @@ export interface SqliteDatabase extends SqliteReader, SqliteReleases {
   commitLeases(leases: readonly Lease[]): void;
   appendHistory(batch: HistoryBatch): void;
   forgetMachine(mac: Mac): boolean;
+  putAdmission(admission: AdmissionRecord): void;
+  dropAdmission(mac: Mac): void;
 }
 
 /** Opens or creates the database: folder 0700 (if it has to make it), files 0600, schema up to date. */
@@ -126,19 +128,25 @@ export function createSqliteDatabase(
   );
   const putSession = database.prepare<SessionRow>(
     `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,
-       signing_until, last_stage, boot_id, former_boot_id, role, hostname, address)
+       waiting_since, signing_until, last_stage, boot_id, former_boot_id, role, hostname, address)
      VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @script_at, @failed_at,
-       @signing_until, @last_stage, @boot_id, @former_boot_id, @role, @hostname, @address)
+       @waiting_since, @signing_until, @last_stage, @boot_id, @former_boot_id, @role, @hostname, @address)
      ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
        updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
        ended_as = excluded.ended_as, ended_at = excluded.ended_at, script_at = excluded.script_at,
-       failed_at = excluded.failed_at, signing_until = excluded.signing_until, last_stage = excluded.last_stage, boot_id = excluded.boot_id,
+       failed_at = excluded.failed_at, waiting_since = excluded.waiting_since,
+       signing_until = excluded.signing_until, last_stage = excluded.last_stage, boot_id = excluded.boot_id,
        former_boot_id = excluded.former_boot_id, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
   );
   const putEvent = database.prepare<EventRow>(
     `INSERT INTO events (at, mac, session_id, kind, stage, outcome, asked, answered, reasons, via)
      VALUES (@at, @mac, @session_id, @kind, @stage, @outcome, @asked, @answered, @reasons, @via)`,
   );
+  const putAdmission = database.prepare<AdmissionRecord>(
+    `INSERT INTO admissions (mac, rule, at) VALUES (@mac, @rule, @at)
+     ON CONFLICT (mac) DO UPDATE SET rule = excluded.rule, at = excluded.at`,
+  );
+  const dropAdmission = database.prepare<[string]>('DELETE FROM admissions WHERE mac = ?');
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
   const prune = preparePruning(database, limits);
@@ -173,8 +181,9 @@ export function createSqliteDatabase(
     synced = wanted;
   }
 
+  const reader = buildReader(database, file, close);
   return {
-    ...buildReader(database, file, close),
+    ...reader,
     load: guarded(file, () => {
       const row = database
         .prepare(
@@ -199,6 +208,7 @@ export function createSqliteDatabase(
             .all() as SessionRow[]
         ).map(sessionFromRow),
         nextSessionId: row.next,
+        admissions: reader.listAdmissions(),
       };
     }),
     commitLeases: guarded(file, (leases: readonly Lease[]) => {
@@ -228,6 +238,14 @@ export function createSqliteDatabase(
     forgetMachine: guarded(file, (mac: Mac) => {
       setSynced(false);
       return removeMachine.immediate(mac);
+    }),
+    putAdmission: guarded(file, (admission: AdmissionRecord) => {
+      setSynced(durability === 'disk');
+      putAdmission.run(admission);
+    }),
+    dropAdmission: guarded(file, (mac: Mac) => {
+      setSynced(durability === 'disk');
+      dropAdmission.run(mac);
     }),
   };
 }

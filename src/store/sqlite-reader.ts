@@ -5,7 +5,7 @@ import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { inspectDatabase, MIGRATIONS } from './migrations.ts';
-import type { MachineOverview, Page } from './port.ts';
+import type { AdmissionRecord, MachineOverview, Page } from './port.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import {
   type EventRow,
@@ -29,6 +29,7 @@ export interface SqliteReader {
     readonly sessionId?: number;
     readonly limit: number;
   }): readonly BootEvent[];
+  listAdmissions(): readonly AdmissionRecord[];
   close(): void;
 }
 
@@ -79,6 +80,8 @@ export function buildReader(database: Database, file: string, close: () => void)
     'SELECT * FROM events WHERE session_id = ? AND mac = ? ORDER BY id LIMIT ?',
   );
 
+  const admissions = database.prepare<[], AdmissionRecord>('SELECT * FROM admissions ORDER BY at, mac');
+
   function overview(row: MachineRow): MachineOverview {
     const session = newestSession.get(row.mac);
     return {
@@ -102,6 +105,7 @@ export function buildReader(database: Database, file: string, close: () => void)
         : sessionEvents.all(query.sessionId, query.mac, query.limit)
       ).map(eventFromRow),
     ),
+    listAdmissions: guarded(file, () => admissions.all()),
     close: guarded(file, close),
   };
 }

@@ -45,6 +45,7 @@ export interface SessionRow {
   readonly ended_at: number | null;
   readonly script_at: number | null;
   readonly failed_at: number | null;
+  readonly waiting_since: number | null;
   readonly signing_until: number | null;
   readonly last_stage: string | null;
   readonly boot_id: string | null;
@@ -165,6 +166,7 @@ export function sessionToRow(session: BootSession): SessionRow {
     ended_at: session.endedAt ?? null,
     script_at: session.scriptAt ?? null,
     failed_at: session.failedAt ?? null,
+    waiting_since: session.waitingSince ?? null,
     signing_until: session.signingUntil ?? null,
     last_stage: session.lastStage ?? null,
     boot_id: session.bootId ?? null,
@@ -188,6 +190,7 @@ export function sessionFromRow(row: SessionRow): BootSession {
       endedAt: row.ended_at,
       scriptAt: row.script_at,
       failedAt: row.failed_at,
+      waitingSince: row.waiting_since,
       signingUntil: row.signing_until,
       lastStage: row.last_stage as LastStage | null,
       bootId: row.boot_id,

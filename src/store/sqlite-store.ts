@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
 import type {
+  AdmissionRecord,
   GivenCertificate,
   Lease,
   MachineOverview,
@@ -130,6 +131,9 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     appendHistory: (batch) => ask<void>({ name: 'appendHistory', args: [batch] }, history),
     // Behind the history that was appended before: it could bring the machine back.
     forgetMachine: (mac) => ask<boolean>({ name: 'forgetMachine', args: [mac] }, history),
+    putAdmission: (admission) => ask<void>({ name: 'putAdmission', args: [admission] }),
+    dropAdmission: (mac) => ask<void>({ name: 'dropAdmission', args: [mac] }),
+    listAdmissions: () => ask<readonly AdmissionRecord[]>({ name: 'listAdmissions', args: [] }),
     releaseOf: (sessionId) => ask<Release | undefined>({ name: 'releaseOf', args: [sessionId] }),
     beginRelease: (owner, release) => ask<boolean>({ name: 'beginRelease', args: [owner, release] }),
     completeRelease: (sessionId, at) => ask<void>({ name: 'completeRelease', args: [sessionId, at] }),
@@ -154,6 +158,7 @@ export async function openStoreReadOnly(file: string): Promise<StoreReader> {
     findMachine: async (mac) => reader.findMachine(mac),
     listSessions: async (mac, page) => reader.listSessions(mac, page),
     listEvents: async (query) => reader.listEvents(query),
+    listAdmissions: async () => reader.listAdmissions(),
     close: async () => reader.close(),
   };
 }

@@ -57,6 +57,15 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     journal,
     status: () => STATUS,
     assign: async (assignment) => ({ ...assignment, file: '/profiles/machines.yaml' }),
+    approve: async ({ mac, role = 'worker', hostname = 'node-1' }) => ({
+      mac,
+      role,
+      hostname,
+      changed: true,
+      seen: true,
+      file: '/profiles/machines.yaml',
+    }),
+    forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
     logger: loggers.admin,
@@ -180,6 +189,16 @@ t.test('assign and reload reach the daemon, and its refusals come back whole', a
   t.same(await client.reload(), await options.reload());
 });
 
+t.test('approve, forget and who was admitted reach the daemon', async (t) => {
+  const { client, options } = await startAdmin(t);
+  await options.store.listAdmissions();
+  t.match(await client.approve({ mac: MAC }), { mac: MAC, role: 'worker', seen: true });
+  const full = { mac: MAC, role: 'etcd', hostname: 'e1', address: '10.77.0.9' };
+  t.match(await client.approve(full), { role: 'etcd', hostname: 'e1' });
+  t.same(await client.forget(MAC), { mac: MAC, entry: true, place: false, history: 'forgotten', nodes: [] });
+  t.same(await client.admissions(), { admissions: [] });
+});
+
 t.test('bad requests are problem documents of RFC 9457', async (t) => {
   const { socket } = await startAdmin(t);
   const bad: readonly [status: number, method: string, path: string, body?: string, type?: string][] = [
@@ -199,6 +218,11 @@ t.test('bad requests are problem documents of RFC 9457', async (t) => {
     [400, 'POST', '/api/v1/assign', `{"mac":"x","role":"worker"}`],
     [400, 'POST', '/api/v1/assign', `{"mac":"${MAC}","role":"worker","hostname":7}`],
     [400, 'POST', '/api/v1/assign', `{"mac":"${MAC}","role":"worker","rolle":"x"}`],
+    [400, 'POST', '/api/v1/approve', '[]'],
+    [400, 'POST', '/api/v1/approve', `{"mac":"${MAC}","address":7}`],
+    [400, 'POST', '/api/v1/approve', `{"mac":"${MAC}","max":"7"}`],
+    [400, 'POST', '/api/v1/forget', '{}'],
+    [400, 'POST', '/api/v1/forget', `{"mac":"${MAC}","role":"worker"}`],
     [400, 'POST', '/api/v1/assign', 'mac=x', 'application/x-www-form-urlencoded'],
     [400, 'POST', '/api/v1/assign', JSON.stringify({ x: 'x'.repeat(70_000) })],
   ];

@@ -401,6 +401,29 @@ t.test('a stage that is proven late was reached before the one that follows it',
   t.end();
 });
 
+t.test('who waits for approval is marked since it first did, until it is answered otherwise', (t) => {
+  const waits = (at: number) => step('http.script', { client: 'script', waits: true, at });
+  const first = advanceSession(openAt('firmware'), waits(2000), context).session;
+  t.match(first, { id: 7, stage: 'firmware', waitingSince: 2000 });
+  const again = advanceSession(first, waits(9000), context).session;
+  t.match(again, { waitingSince: 2000, updatedAt: 9000 });
+  const reset = advanceSession(again, step('dhcp.discover', { ...rom, at: 9500 }), context).session;
+  t.match(reset, { waitingSince: 2000 }, 'packets say nothing of it');
+  const rows: [string, Partial<SessionStep>][] = [
+    ['its script', script],
+    ['a refusal', { client: 'script', waits: false }],
+    ['a script that could not be made', { client: 'script' }],
+  ];
+  for (const [name, answer] of rows) {
+    const { session } = advanceSession(reset, step('http.script', { ...answer, at: 9900 }), context);
+    t.notOk('waitingSince' in (session ?? {}), name);
+    t.equal(session?.id, 7, name);
+  }
+  const opened = advanceSession(undefined, waits(2000), context);
+  t.match(opened, { opened: true, session: { waitingSince: 2000 } }, 'also where it opens the session');
+  t.end();
+});
+
 t.test('a machine that says it failed is marked, and may boot all the same', (t) => {
   const failed = advanceSession(openAt('config'), step('http.report', { failed: true }), context).session;
   t.match(failed, { stage: 'config', failedAt: 2000 });

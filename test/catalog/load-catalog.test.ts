@@ -51,10 +51,17 @@ t.test('a sound folder becomes a catalog', async (t) => {
       ['52:54:00:00:00:01', undefined, undefined, undefined, 8],
     ],
   );
+  t.same(
+    [...(catalog?.hostnames ?? [])],
+    [
+      ['master-1', '52:54:00:12:34:56'],
+      ['node-7', '52:54:00:ab:cd:ef'],
+    ],
+  );
   t.same(catalog?.machines.get('52:54:00:ab:cd:ef' as Mac)?.parameters, { disk: '/dev/vdb' });
   t.match(catalog?.rules, [
     { match: { arch: 'arm64' }, role: 'worker', parameters: { image: 'flatcar-arm64' }, line: 11 },
-    { match: { mac: '52:54:00*', subnet: { prefix: 24 } }, role: 'controller', line: 12 },
+    { match: { mac: '52:54:00*', subnet: { prefix: 24 } }, role: 'controller', max: 3, line: 12 },
   ]);
   const worker = catalog?.roles.get('worker');
   const file = join(FIXTURE, 'worker/role.yaml');
@@ -124,6 +131,16 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'an unknown role of a rule',
       machines('rules: [{ match: { arch: arm64 }, role: x }]\n'),
       ['machines.yaml:1:41: there is no role "x"; roles: worker'],
+    ],
+    [
+      'a rule that admits nobody',
+      machines('rules: [{ match: {}, role: worker, max: 0 }]\n'),
+      ['machines.yaml:1:41: "rules[0].max": expected a whole number from 1 to 100000; got the number 0'],
+    ],
+    [
+      'a rule that admits half a machine',
+      machines('rules: [{ match: {}, role: worker, max: 1.5 }]\n'),
+      ['machines.yaml:1:41: "rules[0].max": expected a whole number from 1 to 100000; got the number 1.5'],
     ],
     [
       'a rule without match',

@@ -68,6 +68,9 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
       })(),
     status: () => Promise.reject(new Error('not asked for')),
     assign: () => Promise.reject(new Error('not asked for')),
+    approve: () => Promise.reject(new Error('not asked for')),
+    forget: () => Promise.reject(new Error('not asked for')),
+    admissions: () => Promise.reject(new Error('not asked for')),
     makeSigningToken: () => Promise.reject(new Error('not asked for')),
     reload: () => Promise.reject(new Error('not asked for')),
   };
@@ -119,6 +122,8 @@ async function tableLineOf(rest: Partial<SessionView>): Promise<string | undefin
 
 t.test('a stage says how its session ended, or that it stalled', async (t) => {
   t.match(await tableLineOf({ failedAt: T0 }), 'config (failed)');
+  t.match(await tableLineOf({ waitingSince: T0, updatedAt: T0 - 300_000 }), ' waits for approval (1m) ');
+  t.notMatch(await tableLineOf({ waitingSince: T0, end: 'superseded' }), 'waits');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
 });

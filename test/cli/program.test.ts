@@ -9,7 +9,18 @@ import { createLoggers } from '../../src/logger.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
 
-const COMMANDS = ['serve', 'check', 'machines', 'assign', 'render', 'simulate', 'kubeconfig', 'iso'] as const;
+const COMMANDS = [
+  'serve',
+  'check',
+  'machines',
+  'assign',
+  'approve',
+  'forget',
+  'render',
+  'simulate',
+  'kubeconfig',
+  'iso',
+] as const;
 const MAC = '52:54:00:12:34:56';
 
 async function run(...argv: readonly string[]) {

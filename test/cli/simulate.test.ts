@@ -96,6 +96,8 @@ void t.test('JSON shows no session token, which is the right to a configuration'
 
 void t.test('only what was reported is called booted', async (test) => {
   test.equal(formatEnd(makeResult('report')), 'booted node-1 as worker in 1.5 s\n');
+  const local = { ...makeResult('local-disk'), role: 'local', localDisk: true };
+  test.equal(formatEnd(local), 'handed over to its own disk as local after 1.5 s\n');
   test.equal(formatEnd(makeResult('config')), 'configured node-1 as worker in 1.5 s\n');
 });
 

@@ -148,9 +148,30 @@ t.test(
       t.equal(answer.text, `#!ipxe\n${kind === 'wait' ? 'wait' : 'refused'} not yet approved\n`);
       t.match(journal.observations.at(-1), { outcome: 'refused', reasons: ['admission is approve'] });
       t.equal(journal.observations.at(-1)?.stage, undefined, 'it has no script to boot');
+      t.equal(journal.sessionById(1)?.waitingSince !== undefined, kind === 'wait', 'its session knows');
     }
   },
 );
+
+t.test('who is refused for its hostname is told of in the log, with the other machine', async (t) => {
+  const holder = '52:54:00:00:00:99' as Mac;
+  const { url, log } = await startTestServer(t, {
+    plan: () => ({ kind: 'refuse', message: `${MAC} and ${holder} claim n1`, reasons: [], holder }),
+  });
+  await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(log(), `"holder":"${holder}"`);
+  t.match(log(), `"msg":"${MAC} and ${holder} claim n1"`);
+});
+
+t.test('a session is handed over with the script that boots the own disk', async (t) => {
+  const { url, journal } = await startTestServer(t, {
+    plan: () => bootPlan({ ...testRole('local', false), boot: { kind: 'local' } }),
+  });
+  await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(journal.sessionById(1), { stage: 'script', end: 'handed-over', role: 'local', hostname: 'node-1' });
+  await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(journal.sessionById(2), { end: 'handed-over' }, 'one that asks again is in another');
+});
 
 t.test('a role whose script cannot be made is a failure that screen, log and timeline tell of', async (t) => {
   const { url, journal, log } = await startTestServer(t, {

@@ -30,6 +30,7 @@ const CLUSTER: NonNullable<Config['cluster']> = {
 const CATALOG: Catalog = {
   roles: new Map(),
   machines: new Map(),
+  hostnames: new Map(),
   rules: [],
   defaultRole: 'worker',
   file: 'machines.yaml',

@@ -125,7 +125,7 @@ await t.test('who may not boot is told so on its screen, and the timeline has th
     [
       'approve',
       'default: worker\n',
-      /waits for approval: tinderbox assign/,
+      /waits for approval: tinderbox approve/,
       /admission: approve, and machines\.yaml does not/,
     ],
     [

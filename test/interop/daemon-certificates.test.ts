@@ -408,6 +408,9 @@ await t.test('a machine that boots from an image gets a signing token', async (t
   const again = JSON.parse((await ask(OTHER, '{"days":1}')).body) as { url: string };
   t.not(again.url, url);
   t.equal((await post(url, 'node', file)).status, 410, 'a new token ends the former');
+  await site.write({ 'profiles/worker/role.yaml': ROLE });
+  const none = await ask(OTHER, '{"days":1}');
+  t.match(none, { status: 403, body: /role worker get no certificates/ });
   const record = JSON.stringify(await eventsOf(site, OTHER)) + daemon.log() + next.log();
   t.match(record, /a signing token was made/);
   t.notMatch(record, url.split('-').slice(1).join('-'));

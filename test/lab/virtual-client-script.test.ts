@@ -117,6 +117,31 @@ t.test('what a chained script ends with decides what its parent does next', asyn
   }
 });
 
+t.test('a script may boot the first disk, or leave iPXE with a status that firmware sees', async (test) => {
+  const boot = 'sanboot --no-describe --drive 0x80 || echo failed';
+  test.match(await play(boot), { kind: 'disk', log: [] });
+  test.equal(
+    (await play('chain /s || echo failed', { scripts: { 'http://10.77.0.1/s': `#!ipxe\n${boot}` } })).kind,
+    'disk',
+  );
+  const cases: [string, string, number | undefined][] = [
+    ['exit 1', 'failed', 1],
+    ['exit', 'exited', 0],
+    ['chain --replace /s || exit 0', 'failed', 1],
+    ['chain --replace /gone || exit 0', 'exited', 0],
+    ['chain --replace /page || exit 0', 'exited', 0],
+    ['chain /s || exit 0', 'exited', 0],
+    ['chain /s ||\nkernel /k\nboot', 'booted', undefined],
+    ['iseq a b', 'failed', undefined],
+  ];
+  for (const [text, kind, exitStatus] of cases) {
+    const scripts = { 'http://10.77.0.1/s': '#!ipxe\nexit 1', 'http://10.77.0.1/page': '<html>' };
+    const played = await play(text, { scripts });
+    test.equal(played.kind, kind, text);
+    test.equal(played.exitStatus, exitStatus, text);
+  }
+});
+
 t.test('what is no script or cannot be fetched fails the chain', async (test) => {
   const { kind, reason } = await play('chain /page', { scripts: { 'http://10.77.0.1/page': '<html>' } });
   test.equal(kind, 'failed');
@@ -126,7 +151,9 @@ t.test('what is no script or cannot be fetched fails the chain', async (test) =>
 
 t.test('what the interpreter does not know is an error with its line, never skipped', async (test) => {
   const cases: [string, RegExp][] = [
-    ['echo a\nsanboot http://x/', /boot\.ipxe:3: iPXE command `sanboot`/],
+    ['echo a\nsanboot http://x/', /boot\.ipxe:3: `sanboot` is known as/],
+    ['sanboot --drive 0x81', /`sanboot` is known as/],
+    ['echo a\nlogin', /boot\.ipxe:3: iPXE command `login`/],
     ['echo ${mac:base64}', /setting format `:base64`/],
     ['goto nowhere', /boot\.ipxe:2: there is no label :nowhere/],
     ['kernel', /`kernel` without a URL/],

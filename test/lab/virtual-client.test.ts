@@ -622,9 +622,39 @@ t.test('a machine that is told to wait says so after a few questions', async (te
     step: 'script',
     ok: false,
     answered: /waits for approval/,
-    remedy: /assign/,
+    remedy: /approve/,
   });
+  const patient = await simulate({
+    pages: { 'GET http://10.77.0.1/boot.ipxe': wait, 'GET http://10.77.0.1/wait': wait },
+    options: { questions: 5 },
+  });
+  test.equal(patient.result.scripts.length, 6, 'as often as it is told to');
 });
+
+t.test(
+  'a machine that boots its own disk is done with its script, by what its firmware makes of it',
+  async (test) => {
+    const rows: [string, string, boolean][] = [
+      ['uefi-x64', 'exit 1', true],
+      ['uefi-x64', 'sanboot --no-describe --drive 0x80', true],
+      ['uefi-x64', 'exit 0', false],
+      ['uefi-x64', 'iseq a b', false],
+      ['bios', 'sanboot --no-describe --drive 0x80', true],
+      ['bios', 'exit 1', false],
+    ];
+    for (const [arch, command, ok] of rows) {
+      const { result } = await simulate({
+        arch,
+        pages: { 'GET http://10.77.0.1/boot.ipxe': `#!ipxe\necho node-1, role local\n${command}` },
+      });
+      const name = `${arch}: ${command}`;
+      test.equal(result.ok, ok, name);
+      test.equal(result.localDisk, ok || undefined, name);
+      test.match(result.steps.at(-1), { step: ok ? 'local-disk' : 'script', ok }, name);
+      test.equal(result.role, 'local', name);
+    }
+  },
+);
 
 t.test('one port serves many machines, each its own replies', async (test) => {
   const server = createSocket('udp4');

@@ -4,6 +4,7 @@ import type { Mac } from '../../src/machine/mac.ts';
 import type { Parameters, Role } from '../../src/machine/role.ts';
 import { absoluteUrl, renderBootFiles } from '../../src/render/render-boot-files.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from '../../src/render/render-script.ts';
+import { ip } from '../support/make-environment.ts';
 import { contextOf, roleOf } from './read-shipped-role.ts';
 
 const url = 'http://10.77.0.1';
@@ -125,11 +126,19 @@ goto again
 
 t.test('waiting and refused machines show the message and ask again with the same question', async (t) => {
   t.equal(
-    waitScript({ url, message: 'waits for approval', facts, seconds: 10 }),
+    waitScript({
+      url,
+      message: 'waits for approval',
+      facts: { ...facts, address: ip('10.77.0.100') },
+      seconds: 10,
+    }),
     `#!ipxe
 echo
 echo Tinderbox: waits for approval
-echo Tinderbox: 52:54:00:12:34:56 Box S1
+echo Tinderbox: MAC 52:54:00:12:34:56
+echo Tinderbox: product Box
+echo Tinderbox: serial S1
+echo Tinderbox: address 10.77.0.100
 isset \${arch} || set arch x86_64
 ${tail(10)}`,
   );
@@ -139,6 +148,33 @@ ${tail(10)}`,
   );
   t.match(waitScript({ url, message: '', facts: { ...facts, arch: 'x86' }, seconds: 1 }), /set arch i386\n/);
 });
+
+t.test(
+  'a machine boots its own disk: by its boot sector under BIOS, by the firmware under UEFI',
+  async (t) => {
+    const role: Role = { ...bootRole({}), boot: { kind: 'local' } };
+    t.equal(
+      script(role),
+      `#!ipxe
+echo
+echo Tinderbox: 52:54:00:12:34:56 is node-123456, role test
+imgfree ||
+iseq \${platform} efi && goto firmware ||
+echo Tinderbox: booting the first disk of this machine
+sanboot --no-describe --drive 0x80 || goto failed
+
+:failed
+echo Tinderbox: failed: booting the first disk, error \${errno}
+isset \${arch} || set arch x86_64
+${tail(15)}
+:firmware
+echo Tinderbox: leaving iPXE, so that the firmware goes on with its next boot option: the disk
+exit 1
+`,
+    );
+    t.throws(() => script({ ...bootRole({}), boot: { kind: 'hold' } }), /it waits/);
+  },
+);
 
 t.test('no script ends, reboots or stops at a command that fails', async (t) => {
   const scripts = [
@@ -182,7 +218,12 @@ t.test('a message cannot become a command', async (t) => {
   }
   const hostile = { ...facts, manufacturer: 'x\nreboot', product: '|| shell', serial: '${next-server}' };
   const shown = waitScript({ url, message: 'm', facts: hostile, seconds: 1 });
-  t.equal(shown.split('\n')[3], 'echo Tinderbox: 52:54:00:12:34:56 x reboot | shell $(next-server}');
+  t.same(shown.split('\n').slice(3, 7), [
+    'echo Tinderbox: MAC 52:54:00:12:34:56',
+    'echo Tinderbox: manufacturer x reboot',
+    'echo Tinderbox: product | shell',
+    'echo Tinderbox: serial $(next-server}',
+  ]);
 });
 
 t.test("a value is not expanded behind the role's own setting either", (t) => {

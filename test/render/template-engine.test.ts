@@ -30,6 +30,8 @@ t.test('helpers make texts', async (t) => {
     ['{{shell parameters.x}}', { x: `it's $(x)` }, `'it'\\''s $(x)'`],
     ['{{join parameters.x}}', { x: ['a', 1] }, 'a,1'],
     ['{{join parameters.x " "}}', { x: ['a', 'b'] }, 'a b'],
+    ['{{concat "https://" parameters.x ":4001"}}', { x: 7 }, 'https://7:4001'],
+    ['{{quote (concat parameters.x parameters.x)}}', { x: '"' }, '"\\"\\""'],
     ['{{lines parameters.x}}', { x: ['a', 'b'] }, 'a\nb'],
     ['{{required parameters.x "why"}}', { x: 0 }, '0'],
     ['{{default parameters.x "d"}}', {}, 'd'],

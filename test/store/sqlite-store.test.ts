@@ -56,7 +56,13 @@ const page = { limit: 100, offset: 0 };
 void t.test('what was written is there after it was closed, whole', async (t) => {
   const file = newFile();
   const first = await openStore({ file, durability: 'disk' });
-  t.same(await first.load(), { leases: [], machines: [], openSessions: [], nextSessionId: 1 });
+  t.same(await first.load(), {
+    leases: [],
+    machines: [],
+    openSessions: [],
+    nextSessionId: 1,
+    admissions: [],
+  });
   const leases = [lease(0xffffff00, alice, { hostname: 'a' }), lease(5, bob, { state: 'declined' })];
   const full = machine(alice, {
     uuid: 'u',
@@ -79,6 +85,7 @@ void t.test('what was written is there after it was closed, whole', async (t) =>
     lastStage: 'ready',
     bootId: 'b2',
     formerBootId: 'b1',
+    waitingSince: 12,
   });
   const over = session(7, alice, { end: 'superseded', endedAt: 19 });
   const events = [
@@ -532,6 +539,21 @@ void t.test(
     await store.close();
   },
 );
+
+void t.test('a database of the second schema is brought up to date with its sessions', (t) => {
+  const file = join(base, 'second.db');
+  change(file, (database) => {
+    migrate(database, file, MIGRATIONS.slice(0, 2));
+    database.exec(`INSERT INTO machines (mac, first_seen, last_seen) VALUES ('${alice}', 1, 2);
+      INSERT INTO sessions (mac, opened_at, updated_at, stage, stage_times) VALUES ('${alice}', 1, 2, 'script', '{}')`);
+  });
+  const database = openSqliteDatabase({ file, durability: 'process' });
+  const state = database.load();
+  t.match(state.openSessions, [{ id: 1, waitingSince: undefined }]);
+  t.same(state.admissions, []);
+  database.close();
+  t.end();
+});
 
 void t.test('a machine that is forgotten leaves nothing but its leases', async (t) => {
   const store = await openStore({ file: newFile(), durability: 'process' });

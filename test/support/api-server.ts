@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { parseArgs } from 'node:util';
+import { createEtcdStore, type KeepObject } from './etcd-store.ts';
 
 /**
  * A stand-in for the API server, of Nodes only. It checks client certificates for real, takes the user from their
@@ -60,6 +61,8 @@ export interface ApiServerOptions {
   readonly rejectInHandshake?: boolean;
   /** Bookmarks by themselves, every so many ms. */
   readonly bookmarkEvery?: number;
+  /** Told of what a request changed before that is answered; without it Nodes are in memory only. */
+  readonly keep?: KeepObject;
 }
 
 interface User {
@@ -76,6 +79,8 @@ interface Change {
 const MAX_BODY = 1024 * 1024;
 const MAX_CHANGES = 20_000;
 const ROOT = '/api/v1/nodes';
+/** Where the real one keeps Nodes in etcd. */
+const REGISTRY = '/registry/minions';
 
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { host = '127.0.0.1', ca, certificate, key, rejectInHandshake = true } = options;
@@ -117,6 +122,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     return commit('ADDED', { ...body, apiVersion: 'v1', kind: 'Node', metadata });
   }
 
+  /** Before anybody sees it, as the real one. */
+  async function keep(name: string, object: NodeObject | undefined): Promise<void> {
+    await options.keep?.(`${REGISTRY}/${name}`, object);
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const user = userOf(request.socket as TLSSocket);
     const url = new URL(request.url ?? '/', 'https://localhost');
@@ -150,12 +160,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         return fail(response, 422, 'Invalid', 'metadata.name is no name of a Node');
       }
       if (nodes.has(wanted)) return fail(response, 409, 'AlreadyExists', `nodes "${wanted}" already exists`);
+      await keep(wanted, body as NodeObject);
       return reply(response, 201, create(body as NodeObject));
     }
     const known = nodes.get(name ?? '');
     if (known === undefined) return fail(response, 404, 'NotFound', `nodes "${name}" not found`);
     if (verb === 'get') return reply(response, 200, known);
     if (verb === 'delete') {
+      await keep(known.metadata.name, undefined);
       commit('DELETED', known);
       return reply(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
     }
@@ -168,6 +180,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const merged = merge(known, stripUndefined(half)) as NodeObject;
     const { uid } = known.metadata;
     const metadata = { ...merged.metadata, name: known.metadata.name, ...(uid === undefined ? {} : { uid }) };
+    await keep(known.metadata.name, { ...merged, metadata });
     return reply(response, 200, commit('MODIFIED', { ...merged, metadata }));
   }
 
@@ -394,12 +407,34 @@ function stripUndefined(object: Record<string, unknown>): Record<string, unknown
 /** A program of its own, for a network namespace: says `ready <url>` when it listens, and ends with SIGTERM. */
 async function main(): Promise<void> {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({ options: { listen: text, ca: text, certificate: text, key: text } });
-  const { listen, ca, certificate, key } = values;
+  const { values } = parseArgs({
+    options: {
+      listen: text,
+      ca: text,
+      certificate: text,
+      key: text,
+      etcd: text,
+      'etcd-ca': text,
+      'etcd-certificate': text,
+      'etcd-key': text,
+    },
+  });
+  const { listen, ca, certificate, key, etcd } = values;
   const [, host, port] = /^(.+):(\d+)$/.exec(listen ?? '') ?? [];
   if (host === undefined || ca === undefined || certificate === undefined || key === undefined) {
-    throw new Error('usage: api-server.ts --listen ADDRESS:PORT --ca FILE --certificate FILE --key FILE');
+    throw new Error(
+      'usage: api-server.ts --listen ADDRESS:PORT --ca FILE --certificate FILE --key FILE [--etcd URL --etcd-ca FILE --etcd-certificate FILE --etcd-key FILE]',
+    );
   }
+  const keep =
+    etcd === undefined
+      ? undefined
+      : createEtcdStore({
+          endpoint: etcd,
+          authority: values['etcd-ca'] ?? '',
+          certificate: values['etcd-certificate'] ?? '',
+          key: values['etcd-key'] ?? '',
+        });
   const server = await startApiServer({
     host,
     port: Number(port),
@@ -407,6 +442,7 @@ async function main(): Promise<void> {
     certificate: readFileSync(certificate, 'utf8'),
     key: readFileSync(key, 'utf8'),
     bookmarkEvery: 10_000,
+    ...(keep === undefined ? {} : { keep }),
   });
   process.once('SIGTERM', () => void server.stop());
   console.log(`ready ${server.url}`);

@@ -32,6 +32,9 @@ export function makeCatalog(
   return {
     roles: new Map(),
     machines: new Map(entries.map((entry) => [entry.mac, entry])),
+    hostnames: new Map(
+      entries.flatMap(({ mac, hostname }) => (hostname === undefined ? [] : [[hostname, mac] as const])),
+    ),
     rules: [],
     defaultRole: null,
     file: 'machines.yaml',

@@ -3,10 +3,17 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { copyJoinProfiles } from '../../src/lab/copy-join-profiles.ts';
+import { ensureJoinInitrd } from '../../src/lab/join-image.ts';
 import { ensureLiveImage } from '../../src/lab/live-image.ts';
 import { stopProcess } from '../../src/lab/namespace.ts';
 import { createProvisioningNetwork, type ProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
-import { type MachineKind, type QemuMachine, startQemuMachine } from '../../src/lab/qemu-machine.ts';
+import {
+  type MachineKind,
+  type QemuMachine,
+  type QemuMachineOptions,
+  startQemuMachine,
+} from '../../src/lab/qemu-machine.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
@@ -19,6 +26,8 @@ export interface LabOptions {
   /** How many machines can be plugged in. */
   readonly machines?: number;
   readonly machinesYaml: string;
+  /** Also the roles of src/lab/join-profiles, with the partials that ship, and what their machines need. */
+  readonly joining?: boolean;
   /** More of tinderbox.yaml. */
   readonly config?: string;
 }
@@ -32,7 +41,7 @@ export interface MachineDetail {
 export interface Lab extends AsyncDisposable {
   readonly network: ProvisioningNetwork;
   readonly folder: string;
-  powerOn(kind: MachineKind, mac: string): Promise<QemuMachine>;
+  powerOn(kind: MachineKind, mac: string, more?: Pick<QemuMachineOptions, 'disk'>): Promise<QemuMachine>;
   /** Runs `tinderbox …` beside the daemon; its stdout. */
   tinderbox(...args: readonly string[]): Promise<string>;
   /** The newest session of a machine with its events, as `tinderbox machines MAC --json` has them. */
@@ -52,6 +61,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   await cp(image.kernel, join(folder, 'assets/live/vmlinuz'));
   await cp(image.initrd, join(folder, 'assets/live/initrd.img'));
   await cp(join(ROOT, 'src/lab/profiles'), join(folder, 'profiles'), { recursive: true });
+  if (options.joining === true) await addJoining(folder);
   await writeFile(join(folder, 'profiles/machines.yaml'), options.machinesYaml);
   const network = stack.use(
     await createProvisioningNetwork({ machines: options.machines ?? 1, plainDhcp: options.mode === 'proxy' }),
@@ -102,7 +112,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     daemonLog,
     startDaemon,
     stopDaemon,
-    async powerOn(kind, mac) {
+    async powerOn(kind, mac, more = {}) {
       const number = plugged++;
       const tap = network.taps[number % network.taps.length] as string;
       const machine = await startQemuMachine({
@@ -111,6 +121,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
         tap,
         mac: parseMac(mac) as Mac,
         folder: join(folder, `machine-${number}`),
+        ...more,
       });
       started.use(machine);
       return machine;
@@ -120,6 +131,12 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+async function addJoining(folder: string): Promise<void> {
+  const initrd = await ensureJoinInitrd({ cache: join(ROOT, '.cache'), log: () => undefined });
+  await cp(initrd, join(folder, 'assets/live/join.img'));
+  await copyJoinProfiles(join(folder, 'profiles'));
 }
 
 /** Everything a test's failure needs to be understood. */

@@ -58,18 +58,29 @@ export interface EtcdCluster extends AsyncDisposable {
   readonly authorities: Authorities;
 }
 
-/** Three machines with the files of the role `etcd`, each in a network namespace, on one bridge. Nothing is started. */
-export async function makeEtcdCluster(parameters: Parameters): Promise<EtcdCluster> {
+export interface EtcdSite {
+  /** 3 unless told, at most 9. */
+  readonly count?: number;
+  /** New ones unless told. */
+  readonly authorities?: Authorities;
+  /** A bridge in 10.77.0.0/24 that they are plugged into; one of their own unless told. */
+  readonly network?: { readonly namespace: NetworkNamespace; readonly bridge: string };
+}
+
+/** Machines with the files of the role `etcd`, each in a network namespace, on one bridge. Nothing is started. */
+export async function makeEtcdCluster(parameters: Parameters, site: EtcdSite = {}): Promise<EtcdCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'tinderbox-etcd-'));
-  const authorities = await open(folder);
-  const peers = [1, 2, 3].map((n) => ({ hostname: `etcd-${n}`, address: ip(`10.77.0.1${n}`) }));
-  const hub = await createNamespace('hub');
-  await addBridge(hub, 'br0');
+  const authorities = site.authorities ?? (await open(folder));
+  const peers = Array.from({ length: site.count ?? 3 }, (_, index) => ({
+    hostname: `etcd-${index + 1}`,
+    address: ip(`10.77.0.1${index + 1}`),
+  }));
+  const { namespace: hub, bridge } = site.network ?? (await makeHub());
   const members: EtcdMember[] = [];
   for (const [index, peer] of peers.entries()) {
     const namespace = await createNamespace(peer.hostname);
     await addVethPair({ namespace: hub, name: `p${index}` }, { namespace, name: 'eth0' });
-    await joinBridge(hub, `p${index}`, 'br0');
+    await joinBridge(hub, `p${index}`, bridge);
     await addAddress(namespace, 'eth0', `${formatIpv4(peer.address)}/24`);
     const root = join(folder, peer.hostname);
     placeFiles(renderMember(peer, peers, parameters), root);
@@ -85,10 +96,16 @@ export async function makeEtcdCluster(parameters: Parameters): Promise<EtcdClust
     async [Symbol.asyncDispose]() {
       await Promise.all(members.map((one) => one.stop()));
       for (const { namespace } of members) await namespace[Symbol.asyncDispose]();
-      await hub[Symbol.asyncDispose]();
+      if (site.network === undefined) await hub[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function makeHub(): Promise<NonNullable<EtcdSite['network']>> {
+  const namespace = await createNamespace('hub');
+  await addBridge(namespace, 'br0');
+  return { namespace, bridge: 'br0' };
 }
 
 interface Peer {

@@ -13,6 +13,8 @@ export interface MachinesOrder {
   readonly pace?: number;
   /** Milliseconds between two power buttons. */
   readonly stagger?: number;
+  /** How often a machine that is told to wait asks for its script. */
+  readonly questions?: number;
   /** Milliseconds. */
   readonly timeout?: number;
 }

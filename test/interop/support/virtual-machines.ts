@@ -52,6 +52,7 @@ async function boot(index: number): Promise<void> {
       timing: scaleTiming(FIRMWARE_TIMING, order.pace ?? 0.25),
       until: order.until,
       keepPackets: false,
+      ...(order.questions === undefined ? {} : { questions: order.questions }),
       signal: AbortSignal.timeout(order.timeout ?? 60_000),
     },
   );

@@ -51,13 +51,30 @@ const MACHINES: readonly [string, RenderOptions][] = [
   ],
 ];
 
+/** Others find a controller by its address, so that it has one and is among those that are known. */
+const SELF = { hostname: 'node-123456', address: FIXED.address };
+const KNOWN = {
+  controllers: [SELF],
+  etcd: [SELF],
+  etcdEndpoints: [`https://${SELF.address}:2379`],
+};
+
+function machinesOf(role: Role): readonly (readonly [string, RenderOptions])[] {
+  if (role.identity !== 'controller') return MACHINES;
+  return MACHINES.map(([what, options]): readonly [string, RenderOptions] => [
+    what,
+    { ...options, cluster: KNOWN, machine: { ...FIXED, ...options.machine } },
+  ]);
+}
+
 /** Machines and parameters that a role must come through, as nobody yet and, if it has an identity, as a member. */
 export function situationsOf(role: Role): readonly (readonly [string, RenderOptions])[] {
   const strangers = MACHINES.map(([what, options]) => [what, options] as const);
   if (role.identity === 'none') return [...strangers, ['no cluster', { cluster: null }]];
   const { layout, nodeName, delivery } = role.credentials;
+  const machines = machinesOf(role);
   const member = (
-    [what, options]: (typeof MACHINES)[number],
+    [what, options]: (typeof machines)[number],
     way: KeyDelivery,
     released: boolean,
   ): readonly [string, RenderOptions] => {
@@ -75,9 +92,9 @@ export function situationsOf(role: Role): readonly (readonly [string, RenderOpti
   return [
     ...strangers,
     ['no cluster', { cluster: null }],
-    ...MACHINES.map((machine) => member(machine, delivery, true)),
+    ...machines.map((machine) => member(machine, delivery, true)),
     ...others.flatMap(({ way, released }) =>
-      MACHINES.slice(0, 2).map((machine) => member(machine, way, released)),
+      machines.slice(0, 2).map((machine) => member(machine, way, released)),
     ),
   ];
 }

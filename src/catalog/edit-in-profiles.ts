@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TinderboxError, toTinderboxError } from '../errors.ts';
+import type { Catalog } from '../machine/role.ts';
+import { brokenCatalog } from './catalog-holder.ts';
+import { type LoadCatalogOptions, loadCatalog, MACHINES_FILE } from './load-catalog.ts';
+import { lockProfiles } from './lock-profiles.ts';
+import { writeFileAtomically } from './write-file-atomically.ts';
+
+/** Edits of people, who take no lock, between our reading and our writing. */
+const MAX_ATTEMPTS = 5;
+
+export interface EditOptions extends Pick<LoadCatalogOptions, 'checkRole' | 'checkCatalog'> {
+  readonly dir: string;
+  /** Throws to keep an edit from being written although it is sound. */
+  readonly accept?: (catalog: Catalog) => void;
+}
+
+/**
+ * Edits machines.yaml. The whole catalog is checked with the new text first: TinderboxError `invalid-catalog` if it
+ * would be broken, and nothing is written. Edits at the same time, by this process or another, are made one after the
+ * other. Returns what `edit` said, and the catalog as it is with it.
+ */
+export async function editInProfiles<Edited extends { readonly text: string; readonly changed: boolean }>(
+  options: EditOptions,
+  edit: (text: string) => Edited,
+): Promise<{ readonly edited: Edited; readonly catalog: Catalog }> {
+  const { dir } = options;
+  const file = join(dir, MACHINES_FILE);
+  try {
+    await using lock = await lockProfiles(dir);
+    void lock;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const text = await readText(file);
+      const edited = edit(text ?? '');
+      const { catalog, problems } = await loadCatalog(dir, {
+        ...options,
+        generation: 0,
+        machinesText: edited.text,
+      });
+      if (catalog === undefined) throw brokenCatalog(dir, problems);
+      options.accept?.(catalog);
+      if (!edited.changed) return { edited, catalog };
+      if ((await readText(file)) !== text) continue;
+      await writeFileAtomically(file, edited.text);
+      return { edited, catalog };
+    }
+  } catch (error) {
+    throw explain(file, error);
+  }
+  throw new TinderboxError('busy', `${file} changed again and again while it was edited`, {
+    remedy: 'Try again.',
+  });
+}
+
+/** Undefined if there is none yet. Refuses what is not UTF-8: writing it back would spoil it. */
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(file));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
+    throw new TinderboxError('invalid-catalog', `${file} is not UTF-8 text`, {
+      remedy: 'Save the file as UTF-8 text.',
+    });
+  }
+}
+
+function explain(file: string, thrown: unknown): TinderboxError {
+  if (thrown instanceof TinderboxError) return thrown;
+  const error = toTinderboxError(thrown);
+  return new TinderboxError(error.code, `${file} cannot be written: ${error.message}`, {
+    cause: thrown,
+    remedy: 'Give the user that Tinderbox runs as the right to write the folder.',
+  });
+}
