@@ -204,8 +204,8 @@ t.test('where flannel delegates to Calico, the CNI file says so in both dialects
     type: 'flannel',
     delegate: {
       type: 'calico',
-      etcd_endpoints: 'https://10.77.0.10:2379',
-      hostname: '10.77.0.21',
+      datastore_type: 'kubernetes',
+      nodename: '10.77.0.21',
       kubernetes: { kubeconfig: '/etc/kubernetes/worker-kubeconfig.yaml' },
     },
   });
