@@ -116,3 +116,15 @@ t.test('ten thousand machines cost no more tries than they differ in', async (t)
   t.equal(rendered.length, 500);
   t.match(problems, [{ severity: 'warning', message: /only the first 500 of 2000/ }]);
 });
+
+t.test('the roles that ship trouble nobody who does not use them, with a cluster or without', async (t) => {
+  const folder = join(import.meta.dirname, '../profiles');
+  const { catalog } = await loadCatalog(folder, { generation: 1, checkRole: checkRoleTemplates });
+  if (catalog === undefined) throw new Error('the profiles are broken');
+  t.strictSame(tryRoles(config, catalog).problems, []);
+
+  // Used without one, a controller cannot do.
+  const given = { role: 'controller', parameters: {}, match: {}, line: 3 };
+  const { problems } = tryRoles(config, { ...catalog, rules: [given] });
+  t.match(problems, [{ severity: 'error', message: /tinderbox\.yaml has no `cluster:` block/ }]);
+});

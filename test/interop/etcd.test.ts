@@ -180,6 +180,28 @@ t.test('after an outage of all, one without data waits for those that have it', 
   t.equal((await list(second)).length, 3);
 });
 
+t.test(
+  'one without data makes no cluster where another member remembers one, though it has no quorum',
+  async (t) => {
+    for (const member of cluster.members) await member.stop();
+    third.loseData();
+    second.start();
+    const pki = join(third.root, 'etc/kubernetes/pki/etcd');
+    const files = ['--cacert', `${pki}/ca.crt`, '--cert', `${pki}/peer.crt`, '--key', `${pki}/peer.key`];
+    const url = `https://${second.address}:2380/members`;
+    await eventually(() => third.namespace.run(['curl', '-fsS', '--http1.1', ...files, url]));
+    const before = third.said().length;
+    third.start();
+    await eventually(async () =>
+      third.said().slice(before).includes('waiting to join the cluster') ? true : undefined,
+    );
+    first.start();
+    await healthy(cluster.members);
+    t.notMatch(third.said().slice(before), /a new cluster|making a cluster/);
+    t.equal(await get(third, 'greeting'), 'hello');
+  },
+);
+
 t.test('a snapshot brings back what it had, on all members', async (t) => {
   const file = join(cluster.folder, 'snapshot.db');
   await first.run('save-etcd', file);
