@@ -15,7 +15,8 @@ const roleName = (description: string) =>
     examples: ['worker'],
   });
 const parameters = Type.Record(Type.String(), Type.Unknown(), {
-  description: "Values for the templates; a machine's override those of a rule, which override the role's.",
+  description:
+    "Values for the templates; a machine's override those of a rule, which override the role's: in maps key by key.",
   examples: [{ image: 'flatcar-arm64' }],
 });
 const pattern = (description: string, example: string) =>
