@@ -180,7 +180,7 @@ function contextOf(
 }
 
 /** The CoreOS kubelets are named by address (`--hostname-override=<IP>`). */
-function nodeNameOf({
+export function nodeNameOf({
   role,
   hostname,
   addresses,

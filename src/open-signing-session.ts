@@ -7,6 +7,7 @@ import { TinderboxError } from './errors.ts';
 import type { Authorities } from './pki/port.ts';
 import { type Preflight, serverUrlOf } from './preflight.ts';
 import type { AdmissionBook, Journal, Store } from './store/port.ts';
+import { nodeRegistrationOf } from './wire-credentials.ts';
 import { planMachine } from './wire-http.ts';
 
 export interface SigningWiring {
@@ -49,6 +50,7 @@ export async function openSigningSession(
       remedy: `Give it another role, or ${plan.role.file} an \`identity:\`.`,
     });
   }
+  const registration = nodeRegistrationOf(wiring, { plan, remote: undefined });
   const at = now();
   const expiresAt = at + days * DAY;
   const session = journal.record({
@@ -66,6 +68,7 @@ export async function openSigningSession(
       role: plan.role.name,
       hostname: plan.hostname,
       lastStage: lastStageOf(plan.role, config.cluster !== undefined),
+      ...(registration === undefined ? {} : { registration }),
     },
     signingUntil: expiresAt,
   });

@@ -7,10 +7,11 @@ import { TinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { BootEvent } from './machine/event.ts';
 import type { MachineFacts } from './machine/facts.ts';
-import type { Ipv4 } from './machine/ipv4.ts';
+import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { BootSession } from './machine/session.ts';
 import { stageReached } from './machine/stage.ts';
+import { createNodeReplacer } from './replace-nodes.ts';
 import type { JoiningMachine, Journal, Observation } from './store/port.ts';
 
 export interface ClusterWiring {
@@ -68,6 +69,7 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     credentials: wiring.credentials,
     logger,
     clock: now,
+    statusChanged: schedule,
     changed(name, node) {
       // At once, since it is the time that counts.
       if (node === undefined) boots.delete(name);
@@ -83,6 +85,7 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
       () => {
         timer = undefined;
         const began = performance.now();
+        replacer.look();
         compare();
         lastCost = performance.now() - began;
       },
@@ -91,9 +94,13 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     timer.unref();
   }
 
-  function hear({ kind, stage, mac }: BootEvent): void {
-    if (mac === undefined || kind.startsWith('node.')) return;
-    if (stage !== undefined && stageReached(stage, 'script')) schedule();
+  function hear(event: BootEvent): void {
+    const { kind, stage, mac, sessionId } = event;
+    if (mac === undefined) return;
+    if (kind === 'node.deleted' && sessionId !== undefined) told.set(mac, { sessionId, what: 'deleted' });
+    if (kind.startsWith('node.')) return;
+    if (replacer.hear(event)) schedule();
+    else if (stage !== undefined && stageReached(stage, 'script')) schedule();
   }
 
   function joining(): Map<Mac, JoiningMachine> {
@@ -152,7 +159,7 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
       claims[0];
     if (claim === undefined) {
       // A Node that may be this machine's, or one that the API server could not tell of yet, is no Node that is gone.
-      if (contested || !watcher.status().synced) return undefined;
+      if (contested || replacer.isReplacing(session) || !watcher.status().synced) return undefined;
       if (session.end !== 'ready' && (last === undefined || last === 'deleted')) return undefined;
       record(session, {
         kind: 'node.deleted',
@@ -194,6 +201,40 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     journal.record({ ...observation, at: now(), mac, outcome: 'noted', answered: '' });
   }
 
+  /** Of each of these machines, the Nodes that are it: also those that bear the former name that is given with it. */
+  function nodesByMachine(
+    wanted: ReadonlyMap<Mac, string | undefined>,
+  ): ReadonlyMap<Mac, readonly NodeState[]> {
+    const machines = joining();
+    const candidates = [...candidatesOf(machines)];
+    for (const [mac, formerName] of wanted) {
+      // Its role may be another one by now, and its Node still be there.
+      const other = machines.has(mac) ? undefined : journal.machine(mac);
+      if (other !== undefined) candidates.push(candidateOf(other, other.hostname));
+      if (formerName === undefined) continue;
+      const address = parseIpv4(formerName);
+      candidates.push(
+        address === undefined ? candidateOf({ mac }, formerName) : candidateOf({ mac, address }),
+      );
+    }
+    const index = indexMachines(candidates, (address) => journal.macAt(address));
+    const found = new Map<Mac, NodeState[]>();
+    for (const node of watcher.nodes().values()) {
+      const { mac } = matchNode(node, index);
+      if (mac !== undefined && wanted.has(mac)) found.set(mac, [...(found.get(mac) ?? []), node]);
+    }
+    return found;
+  }
+
+  const replacer = createNodeReplacer({
+    journal,
+    watcher,
+    nodesByMachine,
+    bootOf: (name) => boots.get(name),
+    now,
+    lookAgain: schedule,
+  });
+  for (const { session } of journal.joiningMachines()) replacer.resume(session);
   const unsubscribe = journal.subscribe(hear);
   watcher.start();
   async function stop(): Promise<void> {
@@ -206,15 +247,7 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     deleteNode: (name) => watcher.deleteNode(name),
     status: () => watcher.status(),
     nodes: () => watcher.nodes(),
-    nodesOf(mac) {
-      const machines = joining();
-      const candidates = [...candidatesOf(machines)];
-      // Its role may be another one by now, and its Node still be there.
-      const other = machines.has(mac) ? undefined : journal.machine(mac);
-      if (other !== undefined) candidates.push(candidateOf(other, other.hostname));
-      const index = indexMachines(candidates, (address) => journal.macAt(address));
-      return [...watcher.nodes().values()].filter((node) => matchNode(node, index).mac === mac);
-    },
+    nodesOf: (mac) => nodesByMachine(new Map([[mac, undefined]])).get(mac) ?? [],
     stop,
     [Symbol.asyncDispose]: stop,
   };

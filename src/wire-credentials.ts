@@ -1,11 +1,14 @@
+import { registrationOf } from './boot/node-registration.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { ClusterCredentials } from './cluster/port.ts';
 import type { Config } from './config/port.ts';
 import type { CredentialRequest, MachineCredentials } from './http/port.ts';
+import type { NodeRegistration } from './machine/session.ts';
 import {
   entitlementsOf,
   type IdentityFacts,
   issueIdentity,
+  nodeNameOf,
   releasesSecrets,
   sampleIdentity,
 } from './machine-identity.ts';
@@ -62,6 +65,18 @@ export function factsOf(
     cluster: config.cluster,
     catalog: catalog.current(),
   };
+}
+
+/** What a machine's Node is to register with; undefined without a cluster, or where its role says nothing of Nodes. */
+export function nodeRegistrationOf(
+  wiring: Pick<CredentialWiring, 'config' | 'catalog'>,
+  request: Pick<CredentialRequest, 'plan' | 'remote'>,
+): NodeRegistration | undefined {
+  if (wiring.config.cluster === undefined) return undefined;
+  const facts = factsOf(wiring, request);
+  const { role, parameters } = request.plan;
+  const isUnknown = facts.addresses.length === 0 && role.credentials.nodeName === 'address';
+  return registrationOf(role, parameters, isUnknown ? undefined : nodeNameOf(facts));
 }
 
 /** With what Tinderbox itself goes to the API server: new keys at each call. Throws as Authorities.issue does. */

@@ -22,7 +22,13 @@ import { renderConfig } from './render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
 import type { AdmissionBook, Journal } from './store/port.ts';
-import { type CredentialWiring, credentialsOf, csrUrlOf, factsOf } from './wire-credentials.ts';
+import {
+  type CredentialWiring,
+  credentialsOf,
+  csrUrlOf,
+  factsOf,
+  nodeRegistrationOf,
+} from './wire-credentials.ts';
 
 /** Sessions whose kernel and initrd are remembered, to know what a download is. */
 const MAX_REMEMBERED = 4096;
@@ -67,6 +73,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     journal,
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
+    registration: (request) => nodeRegistrationOf(wiring, request),
     plan: (facts) => planMachine(wiring, facts),
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {

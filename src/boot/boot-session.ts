@@ -1,7 +1,7 @@
 import type { EventKind } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { BootSession, LastStage, SessionEnd } from '../machine/session.ts';
+import type { BootSession, LastStage, NodeRegistration, SessionEnd } from '../machine/session.ts';
 import { laterStage, STAGES, type Stage, stageReached } from '../machine/stage.ts';
 
 /** What `/ipxe` decided. */
@@ -11,6 +11,7 @@ export interface Assignment {
   readonly address?: Ipv4;
   /** Absent: `booted`. */
   readonly lastStage?: LastStage;
+  readonly registration?: NodeRegistration;
 }
 
 /** What a boot session needs to know of one thing that its machine did. */
@@ -72,6 +73,7 @@ export function advanceSession(
       // One that opens with its script was never heard to ask by DHCP.
       stageTimes: step.kind === 'http.script' ? {} : { discovered: step.at },
       ...formerBoot(current),
+      ...formerNode(current),
     };
     const { session, endReasons } = carryOn(fresh, step);
     const superseded =
@@ -160,7 +162,7 @@ function carryOn(
 ): { readonly session: BootSession; readonly endReasons: readonly string[] } {
   const proven = step.stage ?? 'discovered';
   const session: BootSession = {
-    ...waitingOrNot(current, step),
+    ...withFormerNode(waitingOrNot(current, step), step),
     updatedAt: Math.max(current.updatedAt, step.at),
     stage: laterStage(current.stage, proven),
     stageTimes:
@@ -198,7 +200,7 @@ function isNodeGone(kind: EventKind): boolean {
 
 /** The one way back: a session is as ready as its machine's Node is, and ends again when the Node is ready again. */
 function takeBack(current: BootSession, step: SessionStep): SessionAdvance {
-  const { end: _end, endedAt: _endedAt, ...rest } = current;
+  const { end: _end, endedAt: _endedAt, ...rest } = withFormerNode(current, step);
   const { ready: _ready, ...stageTimes } = current.stageTimes;
   const updatedAt = Math.max(current.updatedAt, step.at);
   return {
@@ -212,6 +214,25 @@ function takeBack(current: BootSession, step: SessionStep): SessionAdvance {
 function formerBoot(current: BootSession | undefined): Pick<BootSession, 'formerBootId'> {
   const formerBootId = current?.bootId ?? current?.formerBootId;
   return formerBootId === undefined ? {} : { formerBootId };
+}
+
+/**
+ * What the machine's Node registered with. Until a boot hands out its configuration, no kubelet of it can have
+ * registered; where the Node of before could not be deleted, that is still the one.
+ */
+function formerNode(current: BootSession | undefined): Pick<BootSession, 'formerRegistration'> {
+  if (current === undefined) return {};
+  const { registration, formerRegistration, stage } = current;
+  const registered = stageReached(stage, 'config') && formerRegistration?.left !== true;
+  const former = registered ? (registration ?? formerRegistration) : formerRegistration;
+  return former === undefined ? {} : { formerRegistration: former };
+}
+
+function withFormerNode(current: BootSession, { kind }: SessionStep): BootSession {
+  const { formerRegistration, ...rest } = current;
+  if (formerRegistration === undefined) return current;
+  if (kind === 'node.left') return { ...current, formerRegistration: { ...formerRegistration, left: true } };
+  return kind === 'node.deleted' ? rest : current;
 }
 
 /**
@@ -230,6 +251,7 @@ function assignedFields(assigned: Assignment): Partial<BootSession> {
     hostname: assigned.hostname,
     lastStage: assigned.lastStage ?? 'booted',
     ...(assigned.address === undefined ? {} : { address: assigned.address }),
+    ...(assigned.registration === undefined ? {} : { registration: assigned.registration }),
   };
 }
 

@@ -37,6 +37,22 @@ export function judgeNode(
   return { counts, ready: counts && node.ready, reasons: [state, why] };
 }
 
+/**
+ * Why a Node is certainly of a boot before the session's, if it is: its machine boots anew, so that the kubelet that
+ * wrote it is gone. Undefined where it may be of this boot.
+ */
+export function whyOfEarlierBoot({ bootId, seenAt }: NodeBoot, session: BootSession): string | undefined {
+  if (bootId !== undefined && bootId === session.bootId) return undefined;
+  if (bootId !== undefined && bootId === session.formerBootId) return LEFT_OVER;
+  return seenAt < session.openedAt ? seenBefore(session) : undefined;
+}
+
+const LEFT_OVER = "its boot ID is the one of this machine's boot before: it is what was left of it";
+
+function seenBefore({ id }: BootSession): string {
+  return `its boot ID was seen before session ${id} opened: it is of an earlier boot`;
+}
+
 function doesCount(
   { bootId, seenAt }: NodeBoot,
   session: BootSession,
@@ -47,12 +63,7 @@ function doesCount(
       : { counts: false, why: 'it has no boot ID, and the machine has not said yet that it booted' };
   }
   if (bootId === session.bootId) return { counts: true, why: 'its boot ID is the one of this boot' };
-  if (bootId === session.formerBootId) {
-    return {
-      counts: false,
-      why: "its boot ID is the one of this machine's boot before: it is what was left of it",
-    };
-  }
+  if (bootId === session.formerBootId) return { counts: false, why: LEFT_OVER };
   if (!stageReached(session.stage, 'config')) {
     return {
       counts: false,
@@ -60,10 +71,8 @@ function doesCount(
     };
   }
   if (seenAt < session.openedAt) {
-    return {
-      counts: false,
-      why: `its boot ID was seen before session ${session.id} opened: it is of an earlier boot. If the clock of this host was set back since, boot the machine again`,
-    };
+    const remedy = 'If the clock of this host was set back since, boot the machine again';
+    return { counts: false, why: `${seenBefore(session)}. ${remedy}` };
   }
   return { counts: true, why: `its boot ID came up during session ${session.id}` };
 }

@@ -152,6 +152,13 @@ function isTelling(uuid: string): boolean {
   return !/^(..)\1*$/.test(digits) && !DEFAULT_UUIDS.has(uuid);
 }
 
+/** Whether a Node says, by its system UUID, that it is another machine; false where one of the UUIDs says nothing. */
+export function isOtherHardware(nodeUuid: string | undefined, machineUuid: string | undefined): boolean {
+  const [node, machine] = [nodeUuid?.toLowerCase(), machineUuid];
+  if (node === undefined || machine === undefined || !isTelling(node) || !isTelling(machine)) return false;
+  return node !== machine && node !== swapUuid(machine);
+}
+
 /** SMBIOS before 2.6 did not say in which byte order the first three fields are, so that firmware differs. */
 function swapUuid(uuid: string): string {
   const [first = '', second = '', third = '', ...rest] = uuid.split('-');

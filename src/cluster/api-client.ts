@@ -12,7 +12,8 @@ export interface ApiClient {
   /** One page; `continue` is what the page before said. */
   listNodes(page: { readonly limit: number; readonly continue?: string }): Promise<ApiResponse>;
   watchNodes(from: { readonly version: string; readonly timeoutSeconds: number }): Promise<ApiResponse>;
-  deleteNode(name: string): Promise<ApiResponse>;
+  /** With a version: 409 if it was written since. */
+  deleteNode(name: string, version?: string): Promise<ApiResponse>;
   /** Closes every connection, also those that are being made; what is under way is rejected. */
   close(): Promise<void>;
 }
@@ -135,7 +136,14 @@ export async function openApiClient(options: ApiClientOptions): Promise<ApiClien
           true,
         ),
       ),
-    deleteNode: (name) => send(requests.deleteNode(name)),
+    deleteNode: (name, version) =>
+      send(
+        version === undefined
+          ? requests.deleteNode(name)
+          : requests.deleteNode(name, none, none, none, none, none, none, {
+              preconditions: { resourceVersion: version },
+            }),
+      ),
     async close() {
       ending.abort(new Error('stopped'));
       for (const socket of sockets) socket.destroy();

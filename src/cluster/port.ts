@@ -9,6 +9,8 @@ export interface NodeState {
   /** The kernel's, new at each boot. */
   readonly bootId?: string;
   readonly addresses: readonly string[];
+  /** Which of its states this is (`metadata.resourceVersion`); another with each write. */
+  readonly version?: string;
 }
 
 /** What Tinderbox shows to the API server, and whom it believes. PEM. The key is a secret. */
@@ -39,9 +41,10 @@ export interface NodeWatcher {
   /** As last heard; they stay known while the API server is away. */
   nodes(): ReadonlyMap<string, NodeState>;
   /**
-   * Deletes the Node object. Throws TinderboxError: `usage` for what is no Node's name, `refused` if the API server
-   * says no, `unavailable` if it is not there.
+   * Deletes the Node object; with a `version` only if it was not written since, else TinderboxError `busy` is thrown.
+   * Throws also: `usage` for what is no Node's name, `refused` if the API server says no, `unavailable` if it is not
+   * there.
    */
-  deleteNode(name: string): Promise<'deleted' | 'absent'>;
+  deleteNode(name: string, version?: string): Promise<'deleted' | 'absent'>;
   status(): WatcherStatus;
 }

@@ -30,6 +30,7 @@ export function readNode(json: unknown): NodeState | undefined {
   const condition = conditions.find((one) => one?.type === 'Ready');
   const systemUuid = wordOf(status?.nodeInfo?.systemUUID);
   const bootId = wordOf(status?.nodeInfo?.bootID);
+  const version = versionOf(json);
   const addresses = listOf(status?.addresses) as readonly ({ readonly address?: unknown } | null)[];
   return {
     name: printable(name, 253),
@@ -38,6 +39,7 @@ export function readNode(json: unknown): NodeState | undefined {
     ...(systemUuid === undefined ? {} : { systemUuid }),
     ...(bootId === undefined ? {} : { bootId }),
     addresses: addresses.slice(0, MAX_ADDRESSES).flatMap((one) => wordOf(one?.address) ?? []),
+    ...(version === undefined ? {} : { version }),
   };
 }
 
@@ -47,7 +49,7 @@ export function versionOf(json: unknown): string | undefined {
   return typeof version === 'string' && version !== '' && version.length <= 64 ? version : undefined;
 }
 
-/** A Node is written every few seconds to minutes by its kubelet; most of the time nothing here is new. */
+/** Whether only its version is another: its kubelet writes it every few minutes, mostly with nothing new here. */
 export function isSameNode(a: NodeState, b: NodeState): boolean {
   return (
     a.ready === b.ready &&

@@ -15,6 +15,8 @@ export interface NodeWatcherOptions {
   readonly credentials: () => Promise<ClusterCredentials>;
   /** Called when something of a Node changed, and with undefined when it is gone. */
   readonly changed: (name: string, node: NodeState | undefined) => void;
+  /** Called when the API server answers, answers again, or does not any more. */
+  readonly statusChanged?: () => void;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -124,9 +126,10 @@ export function createNodeWatcher(options: NodeWatcherOptions): NodeWatcher {
 
   function put(name: string, node: NodeState | undefined): void {
     const known = nodes.get(name);
-    if (node === undefined ? known === undefined : known !== undefined && isSameNode(known, node)) return;
+    if (node === undefined && known === undefined) return;
     if (node === undefined) nodes.delete(name);
     else nodes.set(name, node);
+    if (node !== undefined && known !== undefined && isSameNode(known, node)) return;
     try {
       changed(name, node);
     } catch (error) {
@@ -146,16 +149,19 @@ export function createNodeWatcher(options: NodeWatcherOptions): NodeWatcher {
     status = { state: 'watching', since: clock(), synced: true };
     said.clear();
     logger.info({ apiServer, nodes: nodes.size }, 'watching the Nodes of the cluster');
+    options.statusChanged?.();
   }
 
   async function lose(error: unknown): Promise<void> {
     const { kind, message, remedy } = describeTrouble(error);
+    const before = status;
     status = {
       state: kind,
       since: status.state === kind ? status.since : clock(),
       synced: status.synced,
       problem: { message, ...(remedy === undefined ? {} : { remedy }) },
     };
+    if (status.since !== before.since || status.state !== before.state) options.statusChanged?.();
     // What is not to be understood may have been half of something.
     if (error instanceof BadAnswer) version = undefined;
     // What is forbidden is allowed by somebody else; what is not believed may be another certificate's turn.
@@ -204,14 +210,20 @@ export function createNodeWatcher(options: NodeWatcherOptions): NodeWatcher {
     return Promise.race([work, promise]).finally(() => stopping.signal.removeEventListener('abort', onAbort));
   }
 
-  async function deleteNode(name: string): Promise<'deleted' | 'absent'> {
+  async function deleteNode(name: string, seen?: string): Promise<'deleted' | 'absent'> {
     // An empty one would be a request to delete all of them.
     if (name.length > 253 || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name)) {
       throw new TinderboxError('usage', `'${name.slice(0, 253)}' is no name of a Node`);
     }
     try {
-      return await untilStopped(deleteOnce(name));
+      return await untilStopped(deleteOnce(name, seen));
     } catch (error) {
+      if (seen !== undefined && error instanceof ApiRefusal && error.status === 409) {
+        throw new TinderboxError('busy', `Node ${name} was written meanwhile`, {
+          cause: error,
+          remedy: 'Look at it again.',
+        });
+      }
       const {
         kind,
         message,
@@ -224,9 +236,9 @@ export function createNodeWatcher(options: NodeWatcherOptions): NodeWatcher {
     }
   }
 
-  async function deleteOnce(name: string): Promise<'deleted' | 'absent'> {
+  async function deleteOnce(name: string, seen: string | undefined): Promise<'deleted' | 'absent'> {
     const api = await useClient();
-    const response = await api.deleteNode(name);
+    const response = await api.deleteNode(name, seen);
     if (response.status === 404) {
       await readBody(response.body, MAX_STATUS_BYTES);
       return 'absent';

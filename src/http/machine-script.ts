@@ -115,6 +115,7 @@ function boot(
   } catch (error) {
     return fail(error);
   }
+  const registration = deps.registration?.({ plan, remote: request.remote });
   const session = deps.journal.record({
     ...observed,
     outcome: 'answered',
@@ -127,6 +128,7 @@ function boot(
       hostname: plan.hostname,
       lastStage: deps.joinsCluster(plan.role) ? 'ready' : 'booted',
       ...(request.remote === undefined ? {} : { address: request.remote }),
+      ...(registration === undefined ? {} : { registration }),
     },
   });
   if (session === undefined) {

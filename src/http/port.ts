@@ -4,7 +4,7 @@ import type { Logger } from '../logger.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
-import type { BootSession } from '../machine/session.ts';
+import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { IdentityContext, TemplateContext } from '../render/context.ts';
 import type { Journal, ReleaseBook } from '../store/port.ts';
@@ -121,6 +121,10 @@ export interface HttpServerOptions {
   readonly sessionTokens: SessionTokens;
   /** Whether a machine of this role is to become a Node, and its session ends with that. */
   readonly joinsCluster: (role: Role) => boolean;
+  /** What its Node is to register with. Absent, as what it returns may be: nothing is known of Nodes. */
+  readonly registration?: (
+    request: Pick<CredentialRequest, 'plan' | 'remote'>,
+  ) => NodeRegistration | undefined;
   readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan>;
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */

@@ -23,6 +23,7 @@ export const EVENT_KINDS = [
   'node.ready',
   'node.not-ready',
   'node.deleted',
+  'node.left',
   'session.opened',
   'session.ended',
   'catalog.changed',

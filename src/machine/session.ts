@@ -8,6 +8,18 @@ export type SessionEnd = (typeof SESSION_ENDS)[number];
 /** With what a boot is over: `ready` where the machine is to join a cluster. */
 export type LastStage = 'booted' | 'ready';
 
+/** What a kubelet registers its Node with. It applies none of it to a Node that exists already. */
+export interface NodeRegistration {
+  readonly role: string;
+  /** Absent: machines of the role are no Nodes, or its name was not known yet. */
+  readonly nodeName?: string;
+  /** A fingerprint of its labels and taints. */
+  readonly marks: string;
+}
+
+/** What the Node that boots before left registered with. `left`: it could not be deleted, and is there still. */
+export type FormerRegistration = NodeRegistration & { readonly left?: true };
+
 /** One attempt of one machine to boot. */
 export interface BootSession {
   readonly id: number;
@@ -34,6 +46,9 @@ export interface BootSession {
   readonly bootId?: string;
   /** That of this machine's boot before, which proves nothing of this one. */
   readonly formerBootId?: string;
+  /** What its Node is to register with; absent: its role says nothing of Nodes. */
+  readonly registration?: NodeRegistration;
+  readonly formerRegistration?: FormerRegistration;
   /** What `/ipxe` decided. */
   readonly role?: string;
   readonly hostname?: string;

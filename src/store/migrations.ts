@@ -109,6 +109,10 @@ export const MIGRATIONS: readonly string[] = [
     at   INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN registration TEXT;
+  ALTER TABLE sessions ADD COLUMN former_registration TEXT;
+  `,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

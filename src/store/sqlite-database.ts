@@ -128,15 +128,18 @@ export function createSqliteDatabase(
   );
   const putSession = database.prepare<SessionRow>(
     `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,
-       waiting_since, signing_until, last_stage, boot_id, former_boot_id, role, hostname, address)
+       waiting_since, signing_until, last_stage, boot_id, former_boot_id, registration, former_registration,
+       role, hostname, address)
      VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @script_at, @failed_at,
-       @waiting_since, @signing_until, @last_stage, @boot_id, @former_boot_id, @role, @hostname, @address)
+       @waiting_since, @signing_until, @last_stage, @boot_id, @former_boot_id, @registration, @former_registration,
+       @role, @hostname, @address)
      ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
        updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
        ended_as = excluded.ended_as, ended_at = excluded.ended_at, script_at = excluded.script_at,
        failed_at = excluded.failed_at, waiting_since = excluded.waiting_since,
        signing_until = excluded.signing_until, last_stage = excluded.last_stage, boot_id = excluded.boot_id,
-       former_boot_id = excluded.former_boot_id, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
+       former_boot_id = excluded.former_boot_id, registration = excluded.registration,
+       former_registration = excluded.former_registration, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
   );
   const putEvent = database.prepare<EventRow>(
     `INSERT INTO events (at, mac, session_id, kind, stage, outcome, asked, answered, reasons, via)

@@ -3,7 +3,13 @@ import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { BootSession, LastStage, SessionEnd } from '../machine/session.ts';
+import type {
+  BootSession,
+  FormerRegistration,
+  LastStage,
+  NodeRegistration,
+  SessionEnd,
+} from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
 import type { GivenCertificate, Lease, MachineRecord, Release } from './port.ts';
 
@@ -50,6 +56,8 @@ export interface SessionRow {
   readonly last_stage: string | null;
   readonly boot_id: string | null;
   readonly former_boot_id: string | null;
+  readonly registration: string | null;
+  readonly former_registration: string | null;
   readonly role: string | null;
   readonly hostname: string | null;
   readonly address: number | null;
@@ -90,6 +98,14 @@ type Known<T> = { [K in keyof T]?: Exclude<T[K], null> };
 /** Leaves out what is null: in the program, what is not known is absent. */
 function known<T extends object>(fields: T): Known<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as Known<T>;
+}
+
+function toJson(value: object | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+function fromJson(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text);
 }
 
 export function leaseToRow(lease: Lease): LeaseRow {
@@ -171,6 +187,8 @@ export function sessionToRow(session: BootSession): SessionRow {
     last_stage: session.lastStage ?? null,
     boot_id: session.bootId ?? null,
     former_boot_id: session.formerBootId ?? null,
+    registration: toJson(session.registration),
+    former_registration: toJson(session.formerRegistration),
     role: session.role ?? null,
     hostname: session.hostname ?? null,
     address: session.address ?? null,
@@ -195,6 +213,8 @@ export function sessionFromRow(row: SessionRow): BootSession {
       lastStage: row.last_stage as LastStage | null,
       bootId: row.boot_id,
       formerBootId: row.former_boot_id,
+      registration: fromJson(row.registration) as NodeRegistration | null,
+      formerRegistration: fromJson(row.former_registration) as FormerRegistration | null,
       role: row.role,
       hostname: row.hostname,
       address: row.address as Ipv4 | null,

@@ -25,6 +25,7 @@ t.test('of a Node its name, readiness, machine and boot are read', (t) => {
     systemUuid: '4C4C',
     bootId: 'b1',
     addresses: ['10.77.0.20', 'node-1'],
+    version: '17',
   };
   t.same(readNode(json), node);
   t.equal(versionOf(json), '17');

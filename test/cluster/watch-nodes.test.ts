@@ -58,6 +58,7 @@ t.test('Nodes are listed, then followed as they come, change and go', async (t) 
     systemUuid: 'AA',
     bootId: 'b1',
     addresses: ['10.77.0.20'],
+    version: api.node('node-1')?.metadata.resourceVersion,
   });
   api.putNode('node-2', { ready: false });
   await until(() => names().length === 2);
@@ -351,6 +352,21 @@ t.test('a Node is deleted, and one that is not there is absent', async (t) => {
     code: 'unavailable',
     remedy: /kubectl delete node node-1/,
   });
+});
+
+t.test('a Node is deleted as it was seen, and not once it was written again', async (t) => {
+  const api = await cluster.startApi(t);
+  api.putNode('node-1');
+  const { watcher, state, changes } = watch(t, api);
+  await until(() => state() === 'watching');
+  const version = () => watcher.nodes().get('node-1')?.version;
+  const first = version();
+  api.putNode('node-1');
+  await t.rejects(watcher.deleteNode('node-1', first), { code: 'busy', message: /written meanwhile/ });
+  t.ok(api.node('node-1'));
+  await until(() => version() !== first);
+  t.equal(changes.length, 1, 'what is new is the version alone');
+  t.equal(await watcher.deleteNode('node-1', version()), 'deleted');
 });
 
 t.test('a Node that we may not delete is refused', async (t) => {

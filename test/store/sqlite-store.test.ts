@@ -85,6 +85,8 @@ void t.test('what was written is there after it was closed, whole', async (t) =>
     lastStage: 'ready',
     bootId: 'b2',
     formerBootId: 'b1',
+    registration: { role: 'worker', nodeName: 'h', marks: 'ab' },
+    formerRegistration: { role: 'etcd', marks: '', left: true },
     waitingSince: 12,
   });
   const over = session(7, alice, { end: 'superseded', endedAt: 19 });

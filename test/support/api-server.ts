@@ -59,6 +59,8 @@ export interface ApiServerOptions {
   readonly key: string;
   /** false: as the real one does, whose TLS takes any certificate and whose HTTP then answers 401. */
   readonly rejectInHandshake?: boolean;
+  /** false: nobody may delete a Node, as where the watcher's ClusterRole was not applied whole. */
+  readonly mayDelete?: boolean;
   /** Bookmarks by themselves, every so many ms. */
   readonly bookmarkEvery?: number;
   /** Told of what a request changed before that is answered; without it Nodes are in memory only. */
@@ -68,6 +70,10 @@ export interface ApiServerOptions {
 interface User {
   readonly name: string;
   readonly groups: readonly string[];
+}
+
+interface DeleteOptions {
+  readonly preconditions?: { readonly resourceVersion?: string };
 }
 
 interface Change {
@@ -145,11 +151,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     }
     const watching = ['1', 'true'].includes(url.searchParams.get('watch') ?? '');
     const verb = verbOf(method, name !== undefined, watching);
-    const body = method === 'POST' || method === 'PATCH' ? await readJson(request) : undefined;
+    const hasBody = method === 'DELETE' && Number(request.headers['content-length'] ?? 0) > 0;
+    const body = method === 'POST' || method === 'PATCH' || hasBody ? await readJson(request) : undefined;
     if (body === null) return fail(response, 400, 'BadRequest', 'the body is no JSON object');
     const wanted = name ?? (body as NodeObject | undefined)?.metadata?.name;
     if (verb === undefined) return fail(response, 405, 'MethodNotAllowed', 'the method is not allowed');
-    if (!mayDo(user, verb, wanted)) {
+    if (!mayDo(user, verb, wanted) || (verb === 'delete' && options.mayDelete === false)) {
       const what = `nodes${name === undefined ? '' : ` "${name}"`} is forbidden: User "${user.name}" cannot ${verb} resource "nodes" in API group "" at the cluster scope`;
       return fail(response, 403, 'Forbidden', what);
     }
@@ -167,6 +174,15 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     if (known === undefined) return fail(response, 404, 'NotFound', `nodes "${name}" not found`);
     if (verb === 'get') return reply(response, 200, known);
     if (verb === 'delete') {
+      const { resourceVersion } = (body as DeleteOptions | undefined)?.preconditions ?? {};
+      if (resourceVersion !== undefined && resourceVersion !== known.metadata.resourceVersion) {
+        return fail(
+          response,
+          409,
+          'Conflict',
+          `Operation cannot be fulfilled on nodes "${name}": Precondition failed`,
+        );
+      }
       await keep(known.metadata.name, undefined);
       commit('DELETED', known);
       return reply(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
