@@ -1,4 +1,4 @@
-import type { EventKind } from '../machine/event.ts';
+import type { EventKind, Outcome } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, LastStage, NodeRegistration, SessionEnd } from '../machine/session.ts';
@@ -19,6 +19,8 @@ export interface SessionStep {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly kind: EventKind;
+  /** Absent: as `answered`. */
+  readonly outcome?: Outcome;
   /** Who network-boots; absent: the operating system, or a stranger. */
   readonly client?: 'rom' | 'ipxe' | 'script';
   /** The stage that this proves. */
@@ -163,7 +165,7 @@ function carryOn(
   const proven = step.stage ?? 'discovered';
   const session: BootSession = {
     ...withFormerNode(waitingOrNot(current, step), step),
-    updatedAt: Math.max(current.updatedAt, step.at),
+    updatedAt: isFutile(step) ? current.updatedAt : Math.max(current.updatedAt, step.at),
     stage: laterStage(current.stage, proven),
     stageTimes:
       step.stage === undefined ? current.stageTimes : withStage(current.stageTimes, step.stage, step.at),
@@ -185,6 +187,11 @@ function carryOn(
     };
   }
   return { session, endReasons: [] };
+}
+
+/** A machine that only ever gets a no is as good as silent: its session must not stay young for as long as it asks. */
+function isFutile({ kind, outcome }: SessionStep): boolean {
+  return outcome === 'refused' && (kind === 'http.config' || kind === 'http.csr');
 }
 
 /** Each answer to its question for a script says anew whether it waits; nothing else does. */

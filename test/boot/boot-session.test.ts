@@ -505,3 +505,53 @@ t.test('a session knows the boot ID of the boot before, also across boots withou
   t.equal(fourth?.formerBootId, 'boot-b');
   t.end();
 });
+
+t.test('what is refused keeps no session from growing silent', (t) => {
+  const open = openAt('script');
+  for (const kind of ['http.config', 'http.csr'] as const) {
+    const refused = advanceSession(open, step(kind, { outcome: 'refused', at: 9000 }), context).session;
+    t.equal(refused?.updatedAt, open.updatedAt, kind);
+    for (const outcome of ['answered', 'failed'] as const) {
+      t.equal(advanceSession(open, step(kind, { outcome, at: 9000 }), context).session?.updatedAt, 9000);
+    }
+  }
+  const waits = step('http.script', { ...script, outcome: 'refused', waits: true, at: 9000 });
+  t.equal(advanceSession(open, waits, context).session?.updatedAt, 9000, 'a machine that waits is there');
+  t.end();
+});
+
+t.test('a session knows what the Node that was left registered with', (t) => {
+  const assigned = (role: string) => ({
+    role,
+    hostname: 'node-1',
+    lastStage: 'ready' as const,
+    registration: { role, nodeName: 'node-1', marks: 'm' },
+  });
+  let at = 10_000;
+  let current: BootSession | undefined;
+  const go = (kind: EventKind, more: Partial<SessionStep> = {}) => {
+    current = advanceSession(current, step(kind, { at: ++at, ...more }), { ...context, nextId: at }).session;
+    return current?.formerRegistration;
+  };
+  const boot = (role: string | undefined, config = true) => {
+    go('dhcp.discover', rom);
+    go('http.script', role === undefined ? script : { ...script, assigned: assigned(role) });
+    if (config) go('http.config', { stage: 'config' });
+    return current?.formerRegistration;
+  };
+  t.equal(boot('a'), undefined);
+  t.match(boot('b', false), { role: 'a' });
+  t.match(boot('c', false), { role: 'a' }, 'no kubelet starts without its configuration');
+  t.match(boot(undefined), { role: 'a' }, 'a role that says nothing of Nodes');
+  t.match(boot('b'), { role: 'a' });
+  t.match(boot('b'), { role: 'b' });
+  t.match(boot('c'), { role: 'b' });
+  t.match(go('node.left'), { role: 'b', left: true });
+  t.match(boot('d'), { role: 'b', left: true }, 'it is there still');
+  t.equal(go('node.deleted'), undefined);
+  t.match(boot('e'), { role: 'd' });
+  go('node.ready', { stage: 'ready' });
+  t.equal(current?.end, 'ready');
+  t.equal(go('node.deleted'), undefined, 'also of a session that was ready');
+  t.end();
+});
