@@ -12,7 +12,7 @@ import {
   writeAuthorityFile,
   writeKeyFile,
 } from './authority-files.ts';
-import { checkAuthority, summarize } from './check-authority.ts';
+import { summarize } from './check-authority.ts';
 import { refuseExcess } from './check-request.ts';
 import { describeAuthority } from './describe-authority.ts';
 import { fingerprintKey } from './describe-key.ts';
@@ -57,12 +57,9 @@ export async function openAuthorities(options: AuthoritiesOptions): Promise<Auth
   }
   const content = await readPkiFolder(folder);
   for (const name of AUTHORITY_NAMES) {
-    const material = content.authorities[name];
-    logger.info({ authority: name }, summarize(material));
-    // An expired one is no reason not to start: machines boot without it, and only issuing is refused.
-    for (const { message, remedy } of checkAuthority(material, clock())) {
-      logger.warn({ authority: name, remedy }, message);
-    }
+    // An expired one is no reason not to start: machines boot without it, and only issuing is refused. `checkFolder`
+    // says so, before the start.
+    logger.info({ authority: name }, summarize(content.authorities[name]));
   }
   return useAuthorities(content, { clock, random, keys });
 }
