@@ -6,7 +6,7 @@ import type { MachineFacts } from './machine/facts.ts';
 import type { Identity } from './machine/identity.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
-import type { Catalog, Parameters, Role } from './machine/role.ts';
+import type { Catalog, MachineEntry, Parameters, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
 import { buildContext } from './render/build-context.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
@@ -36,7 +36,8 @@ export const SAMPLE_MACHINE_ADDRESS = parseIpv4('203.0.113.254') as Ipv4;
  */
 const MAX_TRIES = 500;
 
-const NEEDS_CLUSTER: readonly Identity[] = ['controller', 'etcd'];
+/** Others must find them: they are given a hostname and an address before they boot. */
+const MEMBERS: readonly Identity[] = ['controller', 'etcd'];
 
 /** A role that rendered, and what it would have a machine fetch, if it has it fetch anything. */
 export interface TriedRole {
@@ -68,10 +69,11 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
   for (const use of uses.slice(0, MAX_TRIES)) {
     const { role, used, whose } = use;
     // Controllers and members of etcd are of a cluster: where there is none they are not to be used, and none is.
-    if (!used && config.cluster === undefined && NEEDS_CLUSTER.includes(role.identity)) continue;
+    if (!used && config.cluster === undefined && MEMBERS.includes(role.identity)) continue;
     const severity = used ? 'error' : 'warning';
     try {
-      rendered.push({ role, used, files: tryOut(use, config, catalog) });
+      const known = isUnusedMember(use) ? withMember(catalog, use) : catalog;
+      rendered.push({ role, used, files: tryOut(use, config, known) });
     } catch (thrown) {
       const { code, message, remedy, problems: found } = toTinderboxError(thrown);
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
@@ -135,9 +137,29 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
       ...(address === undefined ? {} : { address }),
     });
   }
-  for (const role of catalog.roles.values())
-    if (!given.has(role.name)) use(role.name, {}, undefined, { used: false });
+  for (const { name, identity } of catalog.roles.values()) {
+    if (given.has(name)) continue;
+    const address = MEMBERS.includes(identity) ? { address: SAMPLE_MACHINE_ADDRESS } : {};
+    use(name, {}, undefined, { used: false, ...address });
+  }
   return [...uses.values()];
+}
+
+function isUnusedMember({ role, used }: RoleUse): boolean {
+  return !used && MEMBERS.includes(role.identity);
+}
+
+/** As its first machine would have to stand in machines.yaml: a member that is none cannot be rendered. */
+function withMember(catalog: Catalog, { role, mac, hostname, address }: RoleUse): Catalog {
+  const entry: MachineEntry = {
+    mac,
+    role: role.name,
+    hostname,
+    ...(address === undefined ? {} : { address }),
+    parameters: {},
+    line: 0,
+  };
+  return { ...catalog, machines: new Map([...catalog.machines, [mac, entry]]) };
 }
 
 /** What a configuration can tell of a hostname: how long it is, and whether YAML 1.1 takes it for more than text. */

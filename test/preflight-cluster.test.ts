@@ -20,10 +20,10 @@ const CLUSTER = {
 };
 const MAC = parseMac('52:54:00:00:00:0a') as Mac;
 
-function problemsOf(entry: Partial<MachineEntry>): readonly string[] {
+function problemsOf(entry: Partial<MachineEntry>, more: Partial<Catalog> = {}): readonly string[] {
   const catalog: Catalog = {
     roles: new Map(
-      (['worker', 'controller', 'none'] as const).map((identity) => [
+      (['worker', 'controller', 'etcd', 'none'] as const).map((identity) => [
         identity,
         { ...makeRole(identity), identity },
       ]),
@@ -34,6 +34,7 @@ function problemsOf(entry: Partial<MachineEntry>): readonly string[] {
     defaultRole: 'worker',
     file: 'machines.yaml',
     generation: 1,
+    ...more,
   };
   return checkIdentities({ cluster: CLUSTER }, catalog).map(({ line, message }) => `${line}: ${message}`);
 }
@@ -55,6 +56,38 @@ t.test('no worker has a name or an address of the API server or a controller', (
     if (wanted === undefined) t.same(problems, [], name);
     else t.match(problems, [wanted], name);
   }
+  t.end();
+});
+
+t.test('who is to be a member of the cluster has an entry with a hostname and an address', (t) => {
+  const address = ip('10.77.0.11');
+  const rows: [string, Partial<MachineEntry>, readonly RegExp[]][] = [
+    ['both', { role: 'controller', hostname: 'master-2', address }, []],
+    [
+      'an address alone',
+      { role: 'controller', address },
+      [/^3: 52:54.*role controller .* gives no hostname$/],
+    ],
+    ['a hostname alone', { role: 'etcd', hostname: 'db-1' }, [/^3: .*role etcd .* gives no address$/]],
+    ['neither', { role: 'etcd' }, [/gives no hostname and no address$/]],
+    ['a worker', { role: 'worker' }, []],
+  ];
+  for (const [name, entry, wanted] of rows) t.match(problemsOf(entry), wanted, name);
+  for (const [name, entry, wanted] of rows) t.equal(problemsOf(entry).length, wanted.length, name);
+  t.end();
+});
+
+t.test('no rule and no default makes a member of the cluster', (t) => {
+  const rule = { match: {}, role: 'etcd', parameters: {}, line: 7 };
+  t.match(problemsOf({}, { rules: [rule] }), [
+    /^7: the rule gives the role etcd: .* known before it is seen/,
+  ]);
+  t.match(problemsOf({}, { defaultRole: 'controller' }), [/`default:` gives the role controller/]);
+  t.same(problemsOf({}, { rules: [{ ...rule, role: 'worker' }], defaultRole: null }), []);
+  const own = { ...rule, match: { mac: MAC } };
+  const entry = { role: 'etcd', hostname: 'db-1', address: ip('10.77.0.12') };
+  t.same(problemsOf(entry, { rules: [own] }), [], 'its entry makes it one');
+  t.equal(problemsOf({ role: 'worker' }, { rules: [own] }).length, 1);
   t.end();
 });
 

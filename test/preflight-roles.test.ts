@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadCatalog } from '../src/catalog/load-catalog.ts';
 import type { Config } from '../src/config/port.ts';
+import { type Ipv4, parseIpv4 } from '../src/machine/ipv4.ts';
 import type { Catalog } from '../src/machine/role.ts';
 import { checkRoleAssets } from '../src/preflight-assets.ts';
 import { tryRoles } from '../src/preflight-roles.ts';
@@ -127,4 +128,27 @@ t.test('the roles that ship trouble nobody who does not use them, with a cluster
   const given = { role: 'controller', parameters: {}, match: {}, line: 3 };
   const { problems } = tryRoles(config, { ...catalog, rules: [given] });
   t.match(problems, [{ severity: 'error', message: /tinderbox\.yaml has no `cluster:` block/ }]);
+});
+
+t.test('roles that ship, and that nobody uses yet, are nothing to warn of', async (t) => {
+  const address = parseIpv4('10.77.0.1') as Ipv4;
+  const cluster = {
+    name: 'kubernetes',
+    apiServer: 'https://10.77.0.1:6443',
+    podNetwork: '10.2.0.0/16',
+    serviceNetwork: '10.3.0.0/24',
+    dnsServiceIP: '10.3.0.10',
+    dnsDomain: 'cluster.local',
+    etcd: [],
+  };
+  const shipped = join(import.meta.dirname, '../profiles');
+  const options = { generation: 1, checkRole: checkRoleTemplates, machinesText: 'default: worker\n' };
+  const { catalog } = await loadCatalog(shipped, options);
+  if (catalog === undefined) throw new Error('the shipped profiles are broken');
+  for (const controllers of [[], [{ hostname: 'master-0', address }]]) {
+    const site = { cluster: { ...cluster, controllers } } as unknown as Config;
+    const { problems, rendered } = tryRoles(site, catalog);
+    t.same(problems, []);
+    t.equal(rendered.length, catalog.roles.size);
+  }
 });

@@ -520,13 +520,14 @@ t.test('what is refused keeps no session from growing silent', (t) => {
   t.end();
 });
 
+const assigned = (role: string) => ({
+  role,
+  hostname: 'node-1',
+  lastStage: 'ready' as const,
+  registration: { role, nodeName: 'node-1', marks: 'm' },
+});
+
 t.test('a session knows what the Node that was left registered with', (t) => {
-  const assigned = (role: string) => ({
-    role,
-    hostname: 'node-1',
-    lastStage: 'ready' as const,
-    registration: { role, nodeName: 'node-1', marks: 'm' },
-  });
   let at = 10_000;
   let current: BootSession | undefined;
   const go = (kind: EventKind, more: Partial<SessionStep> = {}) => {
