@@ -1,7 +1,13 @@
 import type { EventKind, Outcome } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { BootSession, LastStage, NodeRegistration, SessionEnd } from '../machine/session.ts';
+import type {
+  BootSession,
+  FormerRegistration,
+  LastStage,
+  NodeRegistration,
+  SessionEnd,
+} from '../machine/session.ts';
 import { laterStage, STAGES, type Stage, stageReached } from '../machine/stage.ts';
 
 /** What `/ipxe` decided. */
@@ -224,14 +230,20 @@ function formerBoot(current: BootSession | undefined): Pick<BootSession, 'former
 }
 
 /**
- * What the machine's Node registered with. Until a boot hands out its configuration, no kubelet of it can have
+ * What the Node that a session leaves behind registered with. Until a boot hands out its configuration, no kubelet of it can have
  * registered; where the Node of before could not be deleted, that is still the one.
  */
-function formerNode(current: BootSession | undefined): Pick<BootSession, 'formerRegistration'> {
-  if (current === undefined) return {};
-  const { registration, formerRegistration, stage } = current;
+export function nodeLeftBy({
+  registration,
+  formerRegistration,
+  stage,
+}: Pick<BootSession, 'registration' | 'formerRegistration' | 'stage'>): FormerRegistration | undefined {
   const registered = stageReached(stage, 'config') && formerRegistration?.left !== true;
-  const former = registered ? (registration ?? formerRegistration) : formerRegistration;
+  return registered ? (registration ?? formerRegistration) : formerRegistration;
+}
+
+function formerNode(current: BootSession | undefined): Pick<BootSession, 'formerRegistration'> {
+  const former = current === undefined ? undefined : nodeLeftBy(current);
   return former === undefined ? {} : { formerRegistration: former };
 }
 

@@ -3,6 +3,7 @@ import { approveMachine } from '../approve-machine.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { presentInterfaces } from '../preflight.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
+import { describeNodeChange } from './describe-node-change.ts';
 import { usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
 import { formatWaiting, waitingOf } from './format-waiting.ts';
@@ -92,5 +93,7 @@ async function approve(
       ? `${mac} is approved: ${what}; if it waits, it boots in a few seconds.\n`
       : `${mac} is approved already: ${what}.\n`,
   );
+  const change = { mac, role: approved.role, hostname, address };
+  if (approved.changed) context.out(await describeNodeChange(config, change));
   if (!seen && unknown === undefined) context.out(`Note: ${mac} was never seen here; is that its MAC?\n`);
 }

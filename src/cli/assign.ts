@@ -3,6 +3,7 @@ import { assignInProfiles } from '../catalog/assign-in-profiles.ts';
 import { catalogCheck, presentInterfaces } from '../preflight.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
+import { describeNodeChange } from './describe-node-change.ts';
 import { requireAddress } from './require-address.ts';
 
 const HELP = `
@@ -48,5 +49,7 @@ export function addAssignCommand(program: Command, context: CliContext): void {
           ? `${mac} is now ${role}${before}; it takes effect at its next boot.\n`
           : `${mac} is ${role} already.\n`,
       );
+      const { hostname, address } = flags;
+      if (assigned.changed) context.out(await describeNodeChange(config, { mac, role, hostname, address }));
     });
 }
