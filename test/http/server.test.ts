@@ -516,6 +516,15 @@ t.test('with a cluster a report of booted is not the end', async (t) => {
   t.equal(journal.sessionById(1)?.lastStage, 'ready');
 });
 
+t.test('a session knows what its Node is to register with', async (t) => {
+  const { url, journal } = await startTestServer(t, {
+    registration: ({ plan }) => ({ role: plan.role.name, nodeName: plan.hostname, marks: 'm' }),
+  });
+  await fetchScript(url);
+  const { role = '', hostname = '', registration } = journal.sessionById(1) ?? {};
+  t.same(registration, { role, nodeName: hostname, marks: 'm' });
+});
+
 t.test('a failed boot marks the session, with the end of its log made printable', async (t) => {
   const { url, journal } = await startTestServer(t);
   const log = `${'first line\n'.repeat(500)}\u001b[2Jkubelet: no disk\n`;
