@@ -116,11 +116,17 @@ interface PodSpec {
   readonly hostNetwork?: boolean;
   readonly nodeSelector?: object;
   readonly tolerations?: object;
-  readonly containers: readonly {
-    readonly ports?: readonly { readonly hostPort?: number }[];
-    readonly livenessProbe?: { readonly httpGet?: { readonly port?: number; readonly path?: string } };
-    readonly env?: readonly { readonly name: string; readonly value?: string }[];
-  }[];
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
+}
+interface Container {
+  readonly image?: string;
+  readonly args?: readonly string[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly ports?: readonly { readonly hostPort?: number }[];
+  readonly livenessProbe?: { readonly httpGet?: { readonly port?: number; readonly path?: string } };
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
 }
 const podsOf = (addons: Parameters, name: string): PodSpec => {
   const found = objectsOf(addons).find(
@@ -147,6 +153,40 @@ t.test('the ingress controller is on edge routers, at the ports of the Node', as
   }
   const [backend] = podsOf({}, 'default-http-backend').containers;
   t.match(backend?.livenessProbe?.httpGet, { port: 8080, path: '/healthz' });
+});
+
+t.test('Traefik serves an Ingress at the ports for it, and not where its health is asked for', async (t) => {
+  const args = podsOf({}, 'traefik').containers[0]?.args ?? [];
+  const entries = args.flatMap((arg) => /^--entryPoints\.(\w+)\.address=/.exec(arg)?.[1] ?? []);
+  t.strictSame(entries, ['web', 'websecure', 'health']);
+  t.strictSame(
+    entries.filter((entry) => args.includes(`--entryPoints.${entry}.asDefault=true`)),
+    ['web', 'websecure'],
+  );
+});
+
+t.test('the default backend runs where its image can, and an image for all anywhere', async (t) => {
+  for (const ingress of ['traefik', 'ingress-nginx'])
+    t.strictSame(podsOf({ ingress }, 'default-http-backend').nodeSelector, { 'kubernetes.io/arch': 'amd64' });
+  const other = podsOf(
+    { defaultBackendImage: 'r:5000/backend:1', defaultBackendArch: '' },
+    'default-http-backend',
+  );
+  t.equal(other.nodeSelector, undefined);
+  t.equal(other.containers[0]?.image, 'r:5000/backend:1');
+});
+
+t.test('Calico gets to the file whose token it has to renew', async (t) => {
+  const { containers, initContainers, volumes } = podsOf({ network: 'calico' }, 'calico-node');
+  const [written, renewed] = [initContainers?.[0], containers[0]].map((container) =>
+    container?.volumeMounts?.find(({ mountPath }) => mountPath === '/host/etc/cni/net.d'),
+  );
+  t.ok(written);
+  t.strictSame(renewed, written);
+  t.match(
+    volumes?.find(({ name }) => name === renewed?.name),
+    { hostPath: { path: '/etc/cni/net.d' } },
+  );
 });
 
 t.test('what makes Services reachable does not need one to reach the API server', async (t) => {
