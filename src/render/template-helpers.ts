@@ -57,6 +57,7 @@ export const HELPERS: { readonly [name: string]: HelperRule } = {
   concat: value(2, 9, '(concat "https://" address ":4001")', (parts, options) =>
     parts.map((part) => textOf(part, options)).join(''),
   ),
+  hostOf: value(1, 1, '{{hostOf address}}', ([text], options) => hostOf(textOf(text, options))),
   lines: value(1, 1, '{{lines list}}', ([list], options) => listOf(list, options).join('\n')),
   required: value(2, 2, '{{required value "why it is needed"}}', required, { asksWhether: true }),
   default: value(
@@ -136,6 +137,13 @@ function shell([text]: readonly unknown[], options: HelperOptions): string {
   const word = textOf(text, options);
   if (/\p{Cc}/u.test(word)) throw refuse(options, 'the text holds a control character');
   return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Of a URL, or of an image's name with its registry (`10.77.0.1:5000/x`): what a list such as NO_PROXY calls it by. */
+function hostOf(address: string): string {
+  const authority = address.replace(/^[A-Za-z][A-Za-z0-9+.-]*:\/\//, '').replace(/[/?#].*$/s, '');
+  const host = authority.replace(/^.*@/s, '');
+  return /^\[(.*)\](:\d*)?$/.exec(host)?.[1] ?? host.replace(/:\d*$/, '');
 }
 
 /** JSON leaves them as they are; YAML takes them for the end of a line. The other control characters JSON escapes. */
