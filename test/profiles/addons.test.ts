@@ -217,6 +217,28 @@ t.test("the cluster's DNS has the address that kubelets tell their pods", async 
   t.match(fileOf(withAddons({}), `${ADDONS}40-coredns.yaml`), 'kubernetes cluster.local in-addr.arpa');
 });
 
+const corefile = (addons: Parameters) => {
+  const found = objectsOf(addons).find(
+    ({ kind, metadata }) => kind === 'ConfigMap' && metadata?.name === 'coredns',
+  );
+  return (found as unknown as { data: { Corefile: string } }).data.Corefile;
+};
+
+t.test('CoreDNS asks whom it is told, and in a rack without name servers nobody', async (t) => {
+  for (const addons of [{}, { upstreamDns: [] }])
+    t.match(corefile(addons), /^ {4}forward \. \/etc\/resolv\.conf \{\n.*\n {4}\}$/m);
+  const named = corefile({ upstreamDns: ['10.77.0.1', '10.77.0.2'] });
+  t.match(named, /^ {4}forward \. 10\.77\.0\.1 10\.77\.0\.2 \{$/m);
+  for (const text of [corefile({}), named]) t.match(text, /^ {4}loop$/m);
+  const alone = corefile({ upstreamDns: 'none' });
+  // Each of them needs somebody to go on to.
+  t.notMatch(alone, /forward|loop|fallthrough|resolv\.conf/);
+  t.match(
+    alone,
+    /^ {4}kubernetes cluster\.local in-addr\.arpa ip6\.arpa \{\n {8}pods insecure\n {8}ttl 30\n {4}\}$/m,
+  );
+});
+
 interface CniFile {
   readonly type?: string;
   readonly plugins?: readonly CniFile[];

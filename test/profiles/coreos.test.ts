@@ -257,6 +257,17 @@ t.test('add-ons are those that are chosen, and the watcher may do what Tinderbox
   );
 });
 
+t.test('CoreDNS asks whom it is told, and in a rack without name servers nobody', async (t) => {
+  const corefile = (parameters: Parameters) =>
+    fileOf(controller({ parameters }), '/etc/kubernetes/addons/30-coredns.yaml');
+  t.match(corefile({}), /^ {6}forward \. \/etc\/resolv\.conf$/m);
+  t.match(
+    corefile({ upstreamDns: ['10.77.0.1', '10.77.0.2'] }),
+    /^ {6}forward \. 10\.77\.0\.1 10\.77\.0\.2$/m,
+  );
+  t.notMatch(corefile({ upstreamDns: 'none' }), /forward|loop\n|fallthrough|resolv\.conf/);
+});
+
 t.test(
   'add-ons are applied in order once the API answers, and again from the first where one failed',
   async (t) => {
