@@ -187,6 +187,12 @@ t.test('controllers register unschedulable, workers do not', async (t) => {
   t.notMatch(kubeletOptions(worker()).join(' '), 'register-schedulable');
 });
 
+t.test('unused images go early: a machine that finds no disk has them in memory', async (t) => {
+  for (const [, render] of BOTH)
+    for (const flag of ['--image-gc-high-threshold=70', '--image-gc-low-threshold=50'])
+      t.ok(kubeletOptions(render()).includes(flag), flag);
+});
+
 t.test("the cluster's networks and ports reach all who need them", async (t) => {
   const cluster = {
     ...CLUSTER,
