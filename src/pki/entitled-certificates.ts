@@ -2,7 +2,7 @@ import { type Problem, TinderboxError } from '../errors.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
 import { apiServerNames, checkClusterNames, isHostname } from './api-server-names.ts';
-import { CERTIFICATE_PROFILES, type CertificateProfile, profileOf } from './certificate-profiles.ts';
+import { CERTIFICATE_PROFILES, type CertificateProfile, daysFor, profileOf } from './certificate-profiles.ts';
 import type { Entitlement, EntitlementFacts, NamedMachine, Names } from './port.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -27,7 +27,7 @@ export function entitledCertificates(facts: EntitlementFacts): readonly Entitlem
   refuseApiServerNames(facts, hostname);
   const words = { node: (facts.nodeName ?? hostname).toLowerCase(), hostname, user: hostname };
   return CERTIFICATE_PROFILES.filter(({ entitled }) => entitled.includes(facts.identity)).map((profile) =>
-    entitlementOf(profile, words, namesOf(profile, facts, hostname)),
+    entitlementOf(profile, words, namesOf(profile, facts, hostname), daysFor(profile, facts.identity)),
   );
 }
 
@@ -61,6 +61,7 @@ function entitlementOf(
   profile: CertificateProfile,
   words: Readonly<Record<string, string>>,
   names: Names,
+  days = profile.days,
 ): Entitlement {
   const name: CertificateName = profile.name;
   const commonName = profile.commonName.replace(/\{(\w+)\}/, (_, word: string) => words[word] ?? '');
@@ -70,7 +71,7 @@ function entitlementOf(
     subject: { commonName, organizations: profile.organizations },
     names,
     usage: profile.usage,
-    lifetime: profile.days * DAY,
+    lifetime: days * DAY,
   };
 }
 

@@ -149,6 +149,14 @@ t.test('subjects, names and uses are those of the specification', async (t) => {
   t.match(watcherEntitlement(), { authority: 'kubernetes', subject: { commonName: 'tinderbox' } });
 });
 
+t.test('a worker lasts 90 days without a reboot, a controller with its Node a year', async (t) => {
+  const days = (facts: typeof CONTROLLER) =>
+    new Set(entitledCertificates(facts).map(({ lifetime }) => lifetime / (24 * 60 * 60 * 1000)));
+  t.same([...days(FACTS)], [90]);
+  t.same([...days(CONTROLLER)], [365]);
+  t.same([...days({ ...CONTROLLER, identity: 'etcd' })], [365]);
+});
+
 t.test('the API server is reached by every controller, by an address too', async (t) => {
   const second = { hostname: 'Master-2', addresses: [ip('10.77.0.11')] };
   const { names } = entitlement('kube-apiserver', {
