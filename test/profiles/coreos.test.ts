@@ -338,9 +338,10 @@ t.test('add-ons are those that are chosen, and the watcher may do what Tinderbox
   );
 });
 
+const corefile = (parameters: Parameters) =>
+  fileOf(controller({ parameters }), '/etc/kubernetes/addons/30-coredns.yaml');
+
 t.test('CoreDNS asks whom it is told, and in a rack without name servers nobody', async (t) => {
-  const corefile = (parameters: Parameters) =>
-    fileOf(controller({ parameters }), '/etc/kubernetes/addons/30-coredns.yaml');
   t.match(corefile({}), /^ {6}forward \. \/etc\/resolv\.conf$/m);
   t.match(
     corefile({ upstreamDns: ['10.77.0.1', '10.77.0.2'] }),
