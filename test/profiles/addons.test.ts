@@ -116,6 +116,7 @@ interface PodSpec {
   readonly hostNetwork?: boolean;
   readonly nodeSelector?: object;
   readonly tolerations?: object;
+  readonly affinity?: object;
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
   readonly volumes?: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
@@ -187,6 +188,16 @@ t.test('Calico gets to the file whose token it has to renew', async (t) => {
     volumes?.find(({ name }) => name === renewed?.name),
     { hostPath: { path: '/etc/cni/net.d' } },
   );
+});
+
+t.test("flannel's pods keep away from Nodes where it is a service", async (t) => {
+  for (const network of ['flannel', 'calico']) {
+    const terms = [{ matchExpressions: [{ key: 'flannel', operator: 'NotIn', values: ['service'] }] }];
+    t.strictSame(podsOf({ network }, 'kube-flannel-ds').affinity, {
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } },
+    });
+  }
+  t.equal(podsOf({ network: 'calico' }, 'calico-node').affinity, undefined, 'it has no service');
 });
 
 t.test('what makes Services reachable does not need one to reach the API server', async (t) => {
