@@ -389,3 +389,45 @@ t.test('every role that ships and has a configuration renders for a host', async
     if (shellcheck.error === undefined) t.equal(shellcheck.stdout, '', name);
   }
 });
+
+t.test(
+  'flannel is a pod or a service of a host, and going back leaves nothing of it in the folder',
+  async (t) => {
+    const { folder, out, state, controller } = await makeSite(t);
+    await open(state);
+    rmSync(join(folder, 'profiles'), { recursive: true });
+    cpSync(join(import.meta.dirname, '../../profiles'), join(folder, 'profiles'), { recursive: true });
+    const mine = () =>
+      Object.keys(snapshot(out))
+        .filter((file) => /flannel/.test(file) && !file.startsWith('/etc/kubernetes/addons/'))
+        .toSorted();
+    const installs = () => readFileSync(join(out, 'install.sh'), 'utf8');
+
+    t.match(await controller(), { code: 0, err: '' });
+    t.same(mine(), []);
+    t.notMatch(installs(), /flannel\.service|flanneld/);
+
+    t.match(await controller('--parameter', 'flannelRuns=service'), { code: 0, err: '' });
+    t.same(mine(), [
+      '/etc/cni/net.d/10-flannel.conflist',
+      '/etc/kube-flannel/net-conf.json',
+      '/etc/systemd/system/flanneld.service',
+      '/etc/systemd/system/tinderbox-flannel.service',
+      '/etc/systemd/system/tinderbox-start-flannel.service',
+      '/opt/tinderbox/fetch-flannel',
+    ]);
+    const unit = readFileSync(join(out, 'etc/systemd/system/flanneld.service'), 'utf8');
+    t.match(unit, /--iface=10\.77\.0\.10 /);
+    t.notMatch(unit, /tinderbox-identity/, 'its keys are in the folder');
+    t.equal(modeOf(join(out, 'etc/kubernetes/admin.conf')), 0o600);
+    t.match(installs(), /^systemctl --no-block start tinderbox-start-flannel\.service$/m);
+    t.match(
+      readFileSync(join(out, 'etc/systemd/system/tinderbox-role.service'), 'utf8'),
+      /start tinderbox-start-flannel\.service\n/,
+    );
+    t.match(await controller('--parameter', 'flannelRuns=service'), { out: /nothing was changed/ });
+
+    t.match(await controller(), { code: 0, err: '' });
+    t.same(mine(), []);
+  },
+);

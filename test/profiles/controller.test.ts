@@ -142,6 +142,7 @@ const withFlannel = (flannelRuns: string, addons: Parameters = {}, more: RenderO
     ...more,
     parameters: mergeParameters(shippedRole('controller').parameters, { flannelRuns, addons }),
   });
+const json = (text = '') => JSON.parse(text) as object;
 const flannelArguments = (config: CloudConfig) =>
   unitOf(config, 'flanneld.service').match(/(?<=^ +)--\S+/gm) ?? [];
 
@@ -198,7 +199,6 @@ t.test('the service and the DaemonSet of flannel make one network', async (t) =>
   const configMap = parseAllDocuments(fileOf(config, '/etc/kubernetes/addons/30-flannel.yaml'))
     .map((document) => document.toJS() as { kind: string; data: { [file: string]: string } })
     .find(({ kind }) => kind === 'ConfigMap');
-  const json = (text = '') => JSON.parse(text) as object;
   t.strictSame(
     json(fileOf(config, '/etc/kube-flannel/net-conf.json')),
     json(configMap?.data['net-conf.json']),
