@@ -109,7 +109,7 @@ t.test('ten thousand machines cost no more tries than they differ in', async (t)
   // One to five digits, MACs with and without letters.
   t.ok(tryRoles(config, alike).rendered.length <= 10);
   const catalog = await makeCatalog(
-    rack(2_000, (index) => `, parameters: { n: ${index} }`),
+    rack(2_000, (index) => `, parameters: { key: k${index} }`),
     NAME,
   );
   const { rendered, problems } = tryRoles(config, catalog);
