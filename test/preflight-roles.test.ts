@@ -38,7 +38,21 @@ t.test('what some machine could not be served is an error that names the machine
       'a parameter of a machine',
       `machines:\n  ${A}: { role: worker, parameters: { key: hostnam } }\ndefault: worker`,
       '{{parameters.key}}: x',
-      new RegExp(`^error: role worker for ${A} \\(line 2\\): .*hostnam`),
+      new RegExp(
+        `^error: role worker for ${A} \\(line 2\\): .*hostnam.*; because of the parameter key \\(.*machines.yaml:2\\)$`,
+      ),
+    ],
+    [
+      'a parameter beside one that is right',
+      `machines:\n  ${A}:\n    role: worker\n    parameters:\n      image: vmlinux\n      key: hostnam\ndefault: worker`,
+      '{{parameters.key}}: x',
+      /; because of the parameter key \(.*machines.yaml:6\)$/,
+    ],
+    [
+      'a template that is wrong whatever the parameter is',
+      `machines:\n  ${A}: { role: worker, parameters: { key: hostname } }`,
+      'hostnam: x',
+      /^error: (?!.*because)/,
     ],
     [
       'a parameter of a rule',

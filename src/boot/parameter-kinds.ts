@@ -40,7 +40,7 @@ export const PARAMETER_KINDS: { readonly [name: string]: ParameterKind } = {
   ),
   device: text(
     'the path of a disk such as /dev/sda or /dev/disk/by-id/…',
-    pattern('^/dev/(?!.*(^|/)\\.\\.?(/|$))[!-~]{1,250}(?<!/)$'),
+    pattern('^(?!.*/\\.\\.?(/|$))/dev/[!-~]{1,250}(?<!/)$'),
   ),
   'disk-label': text('a label of 1 to 16 letters, digits, hyphens', pattern('^[A-Za-z0-9._-]{1,16}$')),
   domain: text('a domain such as edge.example.org', pattern(`^(?=.{1,253}$)${DOMAIN_PATTERN.slice(1)}`)),
@@ -108,6 +108,8 @@ function pattern(source: string): (value: string) => boolean {
 }
 
 function isRange(value: string): boolean {
+  // parseIpv4 takes blanks around an address.
+  if (!/^[0-9./-]{1,40}$/.test(value)) return false;
   if (parseNetwork(value) !== undefined) return true;
   const [first, last, more] = value.split('-').map(parseIpv4);
   return first !== undefined && last !== undefined && more === undefined && first <= last;
