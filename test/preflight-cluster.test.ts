@@ -104,6 +104,21 @@ t.test('authorities that cannot be used are known before the start', async (t) =
   ]);
 });
 
+const machines = (name: string, virtualAddress: string) => ({
+  machines: new Map([
+    [
+      MAC,
+      {
+        mac: MAC,
+        role: name,
+        parameters: { virtualAddress },
+        parameterLines: { virtualAddress: 5 },
+        line: 3,
+      },
+    ],
+  ]),
+});
+
 t.test('a virtual address is the host of cluster.apiServer', (t) => {
   const parameters = { virtualAddress: '' };
   const role = (own: object) => ({
@@ -128,20 +143,6 @@ t.test('a virtual address is the host of cluster.apiServer', (t) => {
       ({ severity, file, line, message }) => `${severity} ${file}:${line} ${message}`,
     );
   };
-  const machines = (name: string, virtualAddress: string) => ({
-    machines: new Map([
-      [
-        MAC,
-        {
-          mac: MAC,
-          role: name,
-          parameters: { virtualAddress },
-          parameterLines: { virtualAddress: 5 },
-          line: 3,
-        },
-      ],
-    ]),
-  });
   const rules = [{ match: {}, role: 'controller', parameters: { virtualAddress: '10.77.0.8' }, line: 7 }];
   const wrong =
     'the parameter virtualAddress of role controller is "10.77.0.8", and the host of cluster.apiServer is';
