@@ -1,7 +1,8 @@
+import { mergeParameters } from './boot/merge-parameters.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
 import type { ClusterSettings } from './machine/cluster.ts';
-import type { Catalog, MachineEntry } from './machine/role.ts';
+import type { Catalog, MachineEntry, Parameters } from './machine/role.ts';
 import { entitlementsOf } from './machine-identity.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { checkClusterNames } from './pki/api-server-names.ts';
@@ -37,6 +38,51 @@ export async function checkAuthorities(
 export function checkIdentities({ cluster }: Pick<Config, 'cluster'>, catalog: Catalog): readonly Problem[] {
   if (cluster === undefined) return [];
   return [...catalog.machines.values()].flatMap((entry) => checkMachine(cluster, catalog, entry));
+}
+
+/**
+ * An address that moves between the controllers is one that everybody asks for: the host of `cluster.apiServer`. Any other
+ * is in no certificate of the API server, and nobody finds it.
+ */
+export function checkVirtualAddresses(
+  { cluster }: Pick<Config, 'cluster'>,
+  catalog: Catalog,
+): readonly Problem[] {
+  if (cluster === undefined) return [];
+  const host = new URL(cluster.apiServer).hostname;
+  const check = (name: string | null, given: Parameters, file: string, line?: number): readonly Problem[] => {
+    const role = catalog.roles.get(name ?? '');
+    if (role?.identity !== 'controller') return [];
+    const { virtualAddress = '' } = mergeParameters(role.parameters, given);
+    if (virtualAddress === '' || virtualAddress === host) return [];
+    const message = `the parameter virtualAddress of role ${role.name} is ${JSON.stringify(virtualAddress)}, and the host of cluster.apiServer is ${host}`;
+    const remedy = 'Write the same address in both; machines find the API server by cluster.apiServer.';
+    const own = given['virtualAddress'] !== undefined;
+    return [
+      {
+        severity: 'error',
+        message,
+        remedy,
+        ...(own ? { file, ...(line === undefined ? {} : { line }) } : { file: role.file }),
+      },
+    ];
+  };
+  const { file } = catalog;
+  const found = [
+    ...check(catalog.defaultRole, {}, file),
+    ...catalog.rules.flatMap((rule) =>
+      check(rule.role, rule.parameters, file, rule.parameterLines?.['virtualAddress'] ?? rule.line),
+    ),
+    ...[...catalog.machines.values()].flatMap((entry) =>
+      check(
+        entry.role ?? catalog.defaultRole,
+        entry.parameters,
+        file,
+        entry.parameterLines?.['virtualAddress'] ?? entry.line,
+      ),
+    ),
+  ];
+  return [...new Map(found.map((problem) => [`${problem.file}:${problem.line}`, problem])).values()];
 }
 
 /** Only what the operator wrote is looked at: made-up hostnames and addresses are nobody else's. */

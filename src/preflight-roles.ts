@@ -77,9 +77,11 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
       if ((code === 'refused' && whose !== undefined) || code === 'invalid-config') continue;
       const what = `role ${role.name}${whose === undefined ? '' : ` for ${whose}`}`;
-      for (const problem of found) add({ ...problem, severity, message: `${what}: ${problem.message}` });
+      const why = blame(use, config, catalog);
+      for (const problem of found)
+        add({ ...problem, severity, message: `${what}: ${problem.message}${why}` });
       if (found.length > 0) continue;
-      add({ severity, message: `${what}: ${message}`, ...(remedy === undefined ? {} : { remedy }) });
+      add({ severity, message: `${what}: ${message}${why}`, ...(remedy === undefined ? {} : { remedy }) });
     }
   }
   if (uses.length > MAX_TRIES) {
@@ -97,6 +99,9 @@ interface RoleUse {
   readonly hostname: string;
   readonly address?: Ipv4;
   readonly used: boolean;
+  /** What of it is the machine's or the rule's own, and the lines where that stands. */
+  readonly own?: Parameters;
+  readonly ownLines?: Readonly<Record<string, number>>;
   /** Who gets it so; absent where nothing of it is their own. */
   readonly whose?: string;
 }
@@ -122,15 +127,19 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
       mac,
       hostname,
       parameters: mergeParameters(role.parameters, parameters),
+      own: parameters,
       ...(own && whose !== undefined ? { whose } : {}),
     });
   };
   if (catalog.defaultRole !== null) use(catalog.defaultRole, {});
-  for (const { role, parameters, line } of catalog.rules) use(role, parameters, `the rule on line ${line}`);
-  for (const { mac, role, hostname, address, parameters, line } of catalog.machines.values()) {
+  for (const { role, parameters, parameterLines: ownLines = {}, line } of catalog.rules)
+    use(role, parameters, `the rule on line ${line}`, { ownLines });
+  for (const entry of catalog.machines.values()) {
+    const { mac, role, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
     if (role === undefined) continue;
     use(role, parameters, `${mac} (line ${line})`, {
       mac,
+      ownLines,
       ...(hostname === undefined ? {} : { hostname }),
       ...(address === undefined ? {} : { address }),
     });
@@ -138,6 +147,25 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
   for (const role of catalog.roles.values())
     if (!given.has(role.name)) use(role.name, {}, undefined, { used: false });
   return [...uses.values()];
+}
+
+/** Tries again, at most so often, without one of the parameters that are not the role's. */
+const MAX_BLAMED = 20;
+
+/** The one parameter without which it renders, and its line, for the end of a message; '' if there is no such one. */
+function blame(use: RoleUse, config: Config, catalog: Catalog): string {
+  const { role, own = {}, ownLines = {} } = use;
+  for (const name of Object.keys(own).slice(0, MAX_BLAMED)) {
+    const rest = Object.fromEntries(Object.entries(own).filter(([other]) => other !== name));
+    try {
+      tryOut({ ...use, parameters: mergeParameters(role.parameters, rest) }, config, catalog);
+    } catch {
+      continue;
+    }
+    const line = ownLines[name];
+    return `; because of the parameter ${name}${line === undefined ? '' : ` (${catalog.file}:${line})`}`;
+  }
+  return '';
 }
 
 /** What a configuration can tell of a hostname: how long it is, and whether YAML 1.1 takes it for more than text. */

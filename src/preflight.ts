@@ -8,7 +8,12 @@ import type { Catalog } from './machine/role.ts';
 import { findInterface } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
-import { checkAuthorities, checkCluster, checkIdentities } from './preflight-cluster.ts';
+import {
+  checkAuthorities,
+  checkCluster,
+  checkIdentities,
+  checkVirtualAddresses,
+} from './preflight-cluster.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
 import { checkVersions } from './preflight-versions.ts';
@@ -66,6 +71,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     const roles = tryRoles(config, catalog);
     problems.push(
       ...checkIdentities(config, catalog),
+      ...checkVirtualAddresses(config, catalog),
       ...roles.problems,
       ...checkVersions(catalog),
       ...(await checkRoleAssets(config, roles.rendered)),
@@ -96,6 +102,7 @@ export function catalogCheck(config: Config, interfaces: readonly NetworkInterfa
   return (catalog: Catalog): readonly Problem[] => [
     ...placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file),
     ...checkIdentities(config, catalog),
+    ...checkVirtualAddresses(config, catalog),
     ...tryRoles(config, catalog).problems,
     ...checkVersions(catalog),
   ];

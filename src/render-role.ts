@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname as hostnameOfHost, arch as processor } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { checkParameters } from './boot/check-parameters.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { mergeParameters } from './boot/merge-parameters.ts';
 import { readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
@@ -192,6 +193,8 @@ function chooseParameters(role: Role, entry: MachineEntry | undefined, given: re
     }
     own[name] = typeof role.parameters[name] === 'string' ? value : parseValue(text, value);
   }
+  const [flaw] = checkParameters(role, own);
+  if (flaw !== undefined) throw new TinderboxError('usage', `--parameter: ${flaw.message}`);
   const parameters = mergeParameters(role.parameters, entry?.parameters, own);
   const disks: Record<string, ParameterValue> = {};
   for (const [name, note] of Object.entries(DISKS)) {

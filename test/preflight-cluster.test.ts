@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { type Mac, parseMac } from '../src/machine/mac.ts';
 import type { Catalog, MachineEntry } from '../src/machine/role.ts';
-import { checkAuthorities, checkCluster, checkIdentities } from '../src/preflight-cluster.ts';
+import {
+  checkAuthorities,
+  checkCluster,
+  checkIdentities,
+  checkVirtualAddresses,
+} from '../src/preflight-cluster.ts';
 import { makeFolder, open } from './pki/support/make-cluster.ts';
 import { ip } from './support/make-environment.ts';
 import { makeRole } from './support/make-role.ts';
@@ -97,4 +102,61 @@ t.test('authorities that cannot be used are known before the start', async (t) =
     { severity: 'error', file: /etcd\.pem$/, remedy: /ca import/ },
     { severity: 'error', file: /front-proxy\.pem$/, message: 'is missing' },
   ]);
+});
+
+const machines = (name: string, virtualAddress: string) => ({
+  machines: new Map([
+    [
+      MAC,
+      {
+        mac: MAC,
+        role: name,
+        parameters: { virtualAddress },
+        parameterLines: { virtualAddress: 5 },
+        line: 3,
+      },
+    ],
+  ]),
+});
+
+t.test('a virtual address is the host of cluster.apiServer', (t) => {
+  const parameters = { virtualAddress: '' };
+  const role = (own: object) => ({
+    ...makeRole('controller', { ...parameters, ...own }),
+    identity: 'controller' as const,
+  });
+  const say = (own: object, more: Partial<Catalog>, apiServer = 'https://10.77.0.9:6443') => {
+    const catalog: Catalog = {
+      roles: new Map([
+        ['controller', role(own)],
+        ['worker', makeRole('worker', parameters)],
+      ]),
+      hostnames: new Map(),
+      machines: new Map(),
+      rules: [],
+      defaultRole: null,
+      file: 'machines.yaml',
+      generation: 1,
+      ...more,
+    };
+    return checkVirtualAddresses({ cluster: { ...CLUSTER, apiServer } }, catalog).map(
+      ({ severity, file, line, message }) => `${severity} ${file}:${line} ${message}`,
+    );
+  };
+  const rules = [{ match: {}, role: 'controller', parameters: { virtualAddress: '10.77.0.8' }, line: 7 }];
+  const wrong =
+    'the parameter virtualAddress of role controller is "10.77.0.8", and the host of cluster.apiServer is';
+  t.same(say({}, machines('controller', '10.77.0.9')), []);
+  t.same(say({}, machines('worker', '10.77.0.8')), [], 'no controller');
+  t.same(say({}, { defaultRole: 'controller' }), [], 'none');
+  t.same(say({}, machines('controller', '10.77.0.8')), [`error machines.yaml:5 ${wrong} 10.77.0.9`]);
+  t.same(say({}, machines('controller', '10.77.0.8'), 'https://k8s.example.org'), [
+    `error machines.yaml:5 ${wrong} k8s.example.org`,
+  ]);
+  t.same(say({}, { rules }), [`error machines.yaml:7 ${wrong} 10.77.0.9`]);
+  t.same(say({ virtualAddress: '10.77.0.8' }, { defaultRole: 'controller' }), [
+    `error profiles/controller/role.yaml:undefined ${wrong} 10.77.0.9`,
+  ]);
+  t.same(checkVirtualAddresses({}, {} as Catalog), [], 'no cluster');
+  t.end();
 });

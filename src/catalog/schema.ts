@@ -206,6 +206,20 @@ export const RoleSchema = Type.Object(
       ),
     ),
     parameters: Type.Optional(parameters),
+    checks: Type.Optional(
+      Type.Record(
+        Type.String(),
+        Type.Union([
+          Type.String(),
+          Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), { minItems: 1 }),
+        ]),
+        {
+          description:
+            'What parameters may be, by name (`addons.network` of one in a map): one of these values; `<kind>` is any of a kind, `<1 to 100>` a whole number. Of a list it is said of each entry.',
+          examples: [{ disk: ['auto', 'none', '<device>'], labels: '<labels>' }],
+        },
+      ),
+    ),
   },
   { ...closed, title: 'role.yaml', description: 'What a machine becomes.' },
 );

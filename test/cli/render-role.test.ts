@@ -346,6 +346,11 @@ t.test('a host that is not who the cluster knows is refused, and so is what make
       2,
       /has no parameter versoin[\s\S]*version/,
     ],
+    [
+      role('controller', '--hostname', 'master-1', '--parameter', 'replicas=many'),
+      2,
+      /the parameter replicas of role controller: expected a number; got "many"/,
+    ],
     [role('controller', '--hostname', 'master-1', '--parameter', 'version'), 2, /is not name=value/],
     [role('controller', '--hostname', 'master-1', '--parameter', 'list=['), 2, /the value is not YAML/],
     [['52:54:00:12:34:56', ...role('worker')], 2, /a MAC and --role exclude each other/],

@@ -241,7 +241,7 @@ t.test('CoreDNS asks whom it is told, and in a rack without name servers nobody'
   const named = corefile({ upstreamDns: ['10.77.0.1', '10.77.0.2'] });
   t.match(named, /^ {4}forward \. 10\.77\.0\.1 10\.77\.0\.2 \{$/m);
   for (const text of [corefile({}), named]) t.match(text, /^ {4}loop$/m);
-  const alone = corefile({ upstreamDns: 'none' });
+  const alone = corefile({ upstreamDns: ['none'] });
   // Each of them needs somebody to go on to.
   t.notMatch(alone, /forward|loop|fallthrough|resolv\.conf/);
   t.match(

@@ -347,7 +347,7 @@ t.test('CoreDNS asks whom it is told, and in a rack without name servers nobody'
     corefile({ upstreamDns: ['10.77.0.1', '10.77.0.2'] }),
     /^ {6}forward \. 10\.77\.0\.1 10\.77\.0\.2$/m,
   );
-  t.notMatch(corefile({ upstreamDns: 'none' }), /forward|loop\n|fallthrough|resolv\.conf/);
+  t.notMatch(corefile({ upstreamDns: ['none'] }), /forward|loop\n|fallthrough|resolv\.conf/);
 });
 
 t.test(
