@@ -68,7 +68,7 @@ function buildProgram(context: CliContext): Command {
     .version(readVersion())
     .addHelpText('after', EXAMPLES);
   for (const addCommand of COMMANDS) addCommand(program, context);
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     // `--config` may stand before or after the command.
     command
       .option(
@@ -81,6 +81,11 @@ function buildProgram(context: CliContext): Command {
       .exitOverride();
   }
   return program;
+}
+
+/** At every depth: `ca show` has its own usage to be wrong about. */
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** Who pipes us into `head` closes the pipe early: that is no failure, and nothing more is to be said. */
