@@ -137,10 +137,20 @@ function refuseMixture({ from, authority, certificate, key, trust, distrust }: I
 }
 
 function sayImport(result: ImportResult, { json }: ImportFlags, context: CliContext): void {
-  const { imported, unchanged, made, warnings } = result;
-  if (json === true) return context.out(`${JSON.stringify(result, null, 2)}\n`);
+  const { imported, unchanged, made, serviceAccounts, warnings } = result;
   for (const warning of warnings) context.err(`warning: ${formatProblem(warning)}\n`);
+  if (json === true) return context.out(`${JSON.stringify(result, null, 2)}\n`);
   for (const { name, subject } of imported) context.out(`${name}: ${subject} is imported\n`);
   for (const name of unchanged) context.out(`${name}: was imported already\n`);
   for (const name of made) context.out(`${name}: made anew\n`);
+  const pair = SERVICE_ACCOUNT_TEXTS[serviceAccounts];
+  if (pair !== undefined) context.out(`service-accounts: ${pair}\n`);
 }
+
+/** `made` is listed with the rest, and that nothing was given or changed is not worth a line. */
+const SERVICE_ACCOUNT_TEXTS: Partial<Readonly<Record<ImportResult['serviceAccounts'], string>>> = {
+  imported: 'the pair is imported',
+  replaced: 'the pair is replaced; tokens that the former one signed are void',
+  unchanged: 'the pair was imported already',
+  missing: 'the pair is missing; without it the daemon does not start',
+};

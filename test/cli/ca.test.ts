@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import t from 'tap';
 import { addCaCommand } from '../../src/cli/ca.ts';
 import { reportFailure } from '../../src/cli/exit.ts';
-import { makeFolder, makeForeignAuthority, open } from '../pki/support/make-cluster.ts';
+import { makeFolder, makeForeignAuthority, open, openssl } from '../pki/support/make-cluster.ts';
 
 interface Said {
   readonly out: string;
@@ -51,26 +51,94 @@ t.test('ca show prints what the daemon made, and nothing secret', async (t) => {
   t.notMatch(out + json.out, /PRIVATE|BEGIN/);
 });
 
-t.test('ca import takes over what kubeadm left', async (t) => {
-  const { folder, run } = makeSite(t);
-  const from = join(folder, 'kubeadm');
+/** What kubeadm leaves, without the pair of service accounts. */
+function makeKubeadmFolder(folder: string, prefix = ''): string {
+  const from = join(folder, `${prefix}kubeadm`);
   mkdirSync(join(from, 'etcd'), { recursive: true });
-  t.match(await run('import', '--from', from), { code: 1, err: /has neither ca.crt/ });
   for (const name of ['ca', 'etcd/ca', 'front-proxy-ca']) {
-    const { certificate, key } = makeForeignAuthority(folder, { name: name.replace('/', '-') });
+    const { certificate, key } = makeForeignAuthority(folder, { name: prefix + name.replace('/', '-') });
     writeFileSync(join(from, `${name}.crt`), readFileSync(certificate));
     writeFileSync(join(from, `${name}.key`), readFileSync(key));
   }
+  return from;
+}
+
+t.test('ca import takes over what kubeadm left', async (t) => {
+  const { folder, run } = makeSite(t);
+  const nowhere = join(folder, 'nowhere');
+  t.match(await run('import', '--from', nowhere), { code: 1, err: `${nowhere} is not there` });
+  t.match(await run('import', '--from', join(folder, 'tinderbox.yaml')), { code: 1, err: /is no folder/ });
+  mkdirSync(join(folder, 'empty'));
+  t.match(await run('import', '--from', join(folder, 'empty')), { code: 1, err: /has neither ca.crt/ });
+  const from = makeKubeadmFolder(folder);
+  openssl('genrsa', '-out', join(from, 'sa.key'), '2048');
   const first = await run('import', '--from', from);
   t.match(first, { code: 0, err: '' });
   t.equal(
     first.out,
-    'kubernetes: CN=ca is imported\netcd: CN=etcd-ca is imported\nfront-proxy: CN=front-proxy-ca is imported\n',
+    'kubernetes: CN=ca is imported\netcd: CN=etcd-ca is imported\nfront-proxy: CN=front-proxy-ca is imported\n' +
+      'service-accounts: the pair is imported\n',
   );
-  t.match(await run('import', '--from', from), { code: 0, out: /etcd: was imported already/ });
+  t.match(await run('import', '--from', from), {
+    code: 0,
+    out: /etcd: was imported already[^]*service-accounts: the pair was imported already/,
+  });
   rmSync(join(from, 'ca.key'));
   const half = await run('import', '--from', from);
   t.match(half, { code: 1, err: /ca\.key: cannot be read: ENOENT/ });
+});
+
+t.test('what becomes of the pair of service accounts is said, and what that makes void', async (t) => {
+  const { folder, run } = makeSite(t);
+  const from = makeKubeadmFolder(folder);
+  const made = await run('import', '--from', from, '--json');
+  t.match(JSON.parse(made.out), { made: ['service-accounts'], serviceAccounts: 'made' });
+  t.match(
+    made.err,
+    /^warning: no key of service accounts \(sa\.key\) was given: a new pair was made, and .* is void\n {4}Bring/,
+  );
+
+  const sa = join(from, 'sa.key');
+  openssl('genrsa', '-out', sa, '2048');
+  t.match(await run('import', '--from', from), { code: 1, err: /has another service-accounts already/ });
+  const replaced = await run('import', '--from', from, '--replace');
+  t.match(replaced, {
+    code: 0,
+    err: '',
+    out: /service-accounts: the pair is replaced; tokens .* are void\n$/,
+  });
+
+  const other = makeKubeadmFolder(folder, 'other-');
+  const kept = await run('import', '--from', other, '--replace');
+  t.match(kept, { code: 0, err: /the pair that is here stays, and every token/ });
+  t.notMatch(kept.out, /service-accounts/);
+  const rotated = await run(
+    'import',
+    '--authority',
+    'etcd',
+    '--certificate',
+    join(from, 'etcd/ca.crt'),
+    '--key',
+    join(from, 'etcd/ca.key'),
+    '--replace',
+  );
+  t.match(rotated, { code: 0, err: '' }, 'a rotation leaves tokens alone');
+
+  rmSync(join(folder, 'var/pki/service-accounts.pem'));
+  const missing = await run('import', '--from', other, '--replace');
+  t.match(missing, { code: 0, out: /service-accounts: the pair is missing/ });
+});
+
+t.test('what is wrong with a key is said of its own file', async (t) => {
+  const { folder, run } = makeSite(t);
+  const from = makeKubeadmFolder(folder);
+  const key = join(from, 'etcd/ca.key');
+  openssl('pkey', '-in', key, '-aes256', '-passout', 'pass:x', '-out', `${key}.encrypted`);
+  writeFileSync(key, readFileSync(`${key}.encrypted`));
+  const { code, err } = await run('import', '--from', from);
+  t.equal(code, 1);
+  t.match(err, `${key}: the key is encrypted; decrypt it first`);
+  t.notMatch(err, 'ca.crt');
 });
 
 t.test('ca import --authority replaces only if told so, and can trust one more', async (t) => {

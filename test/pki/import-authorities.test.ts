@@ -52,6 +52,7 @@ t.test(
     t.match(result, {
       imported: [{ name: 'kubernetes', subject: 'CN=kubernetes', key: 'RSA 2048', selfSigned: true }],
       made: ['etcd', 'front-proxy'],
+      serviceAccounts: 'imported',
       unchanged: [],
       warnings: { length: 0 },
     });
@@ -69,7 +70,12 @@ t.test(
     const again = await run(folder, { kubernetes }, { serviceAccounts: { text: sa, file: 'sa.key' } });
     t.match(
       again,
-      { imported: { length: 0 }, unchanged: ['kubernetes'], made: { length: 0 } },
+      {
+        imported: { length: 0 },
+        unchanged: ['kubernetes'],
+        made: { length: 0 },
+        serviceAccounts: 'unchanged',
+      },
       'twice is once',
     );
   },
