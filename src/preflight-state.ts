@@ -17,7 +17,8 @@ export async function checkState(config: Config): Promise<readonly Problem[]> {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (thrown) {
     const message = `paths.state: ${state} cannot be written: ${toTinderboxError(thrown).message}`;
-    const remedy = 'Make it a folder of the user that runs tinderbox.';
+    const remedy =
+      'Make it a folder of the user that runs tinderbox; if it is, run this as that user, or with sudo.';
     return [{ severity: 'error', file: config.file, message, remedy }];
   }
   return checkDatabase(join(state, DATABASE_FILE));

@@ -276,7 +276,7 @@ t.test(
     const folder = makeFolder(t);
     const kubernetes = foreign(folder, { days: 100 });
     const rows: [number, RegExp][] = [
-      [101, /it expired on .* \(today is/],
+      [101, /it expired on .* \(it is/],
       [-2, /valid from .* on only/],
     ];
     for (const [days, message] of rows) {
