@@ -19,12 +19,15 @@ export function pkiFolder({ paths }: { readonly paths: Pick<Config['paths'], 'st
 
 export type { AuthorityDescription, ImportResult, RotationPlan };
 
-/** Throws `not-found` before the first start. */
+/** Throws `not-found` before the first start, `refused` if this user may not read them. */
 export async function showAuthorities(config: Config): Promise<readonly AuthorityDescription[]> {
   const found = await describeFolder(pkiFolder(config));
   if (found !== undefined) return found;
   throw new TinderboxError('not-found', `there are no authorities in ${pkiFolder(config)} yet`, {
-    remedy: 'The first start makes them; to bring those of a cluster that exists: tinderbox ca import.',
+    remedy:
+      config.cluster === undefined
+        ? `Add \`cluster:\` to ${config.file} (name, apiServer) and start Tinderbox again: without it no authorities are made.`
+        : 'The first start makes them; to bring those of a cluster that exists: sudo tinderbox ca import.',
   });
 }
 

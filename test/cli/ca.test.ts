@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import t from 'tap';
@@ -39,8 +48,15 @@ function makeSite(t: { teardown(then: () => void): void }) {
 }
 
 t.test('ca show prints what the daemon made, and nothing secret', async (t) => {
-  const { state, run } = makeSite(t);
-  t.match(await run('show'), { code: 1, err: /there are no authorities in .*\/var\/pki yet/ });
+  const { folder, state, run } = makeSite(t);
+  const none = /there are no authorities in .*\/var\/pki yet\n {4}/;
+  t.match(await run('show'), { code: 1, err: none });
+  t.match(await run('rotate-plan'), { code: 1, err: /Add `cluster:` to .*tinderbox\.yaml .* without it no/ });
+  writeFileSync(
+    join(folder, 'tinderbox.yaml'),
+    'network: { interface: lo }\ndhcp: { mode: off }\ncluster: { apiServer: "https://10.77.0.1:6443" }\n',
+  );
+  t.match(await run('show'), { code: 1, err: /The first start makes them/ });
   await open(state);
   const { out, code } = await run('show');
   t.equal(code, 0);
@@ -62,6 +78,37 @@ function makeKubeadmFolder(folder: string, prefix = ''): string {
   }
   return from;
 }
+
+t.test('who may not read the authorities is told to use sudo, not to give them away', async (t) => {
+  const { folder, state, run } = makeSite(t);
+  await open(state);
+  chmodSync(folder, 0o755);
+  chmodSync(state, 0o755);
+  process.seteuid?.(65_534);
+  t.teardown(() => process.seteuid?.(0));
+  for (const argv of [['show'], ['rotate-plan'], ['import', '--authority', 'etcd', '--distrust', 'AA']]) {
+    const { code, err } = await run(...argv);
+    process.seteuid?.(0);
+    t.equal(code, 1, argv.join(' '));
+    t.match(err, /pki: may not be read by this user \(EACCES\)\n {4}Run this with sudo/, argv.join(' '));
+    process.seteuid?.(65_534);
+  }
+});
+
+t.test('what root imports belongs to the user whose state folder it is', async (t) => {
+  const { folder, state, run } = makeSite(t);
+  const from = makeKubeadmFolder(folder);
+  mkdirSync(state);
+  chownSync(state, 65_534, 65_534);
+  await run('import', '--from', from);
+  const { certificate, key } = makeForeignAuthority(folder);
+  await run('import', '--authority', 'etcd', '--certificate', certificate, '--key', key, '--replace');
+  const names = readdirSync(join(state, 'pki'));
+  t.equal(names.length, 5, 'four, and a former one');
+  for (const path of ['pki', ...names.map((name) => `pki/${name}`)]) {
+    t.equal(statSync(join(state, path)).uid, 65_534, path);
+  }
+});
 
 t.test('ca import takes over what kubeadm left', async (t) => {
   const { folder, run } = makeSite(t);
