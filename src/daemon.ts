@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createSessionTokens } from './boot/session-token.ts';
 import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
+import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
@@ -52,6 +53,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   refuseIfBroken(preflight.problems, loggers);
   const { interfaces, bootFileIndex } = preflight;
   sayBootFiles(bootFileIndex, loggers);
+  await closeStateFolder(config.paths.state, loggers.daemon);
 
   const catalog = await openCheckedCatalog(config, preflight, loggers);
   stack.defer(() => catalog.close());

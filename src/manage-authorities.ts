@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { refuseSharedFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, TinderboxError } from './errors.ts';
 import type { AuthorityName } from './machine/identity.ts';
@@ -134,6 +135,7 @@ async function importInto(
   options: { readonly replace: boolean; readonly now: number },
 ): Promise<ImportResult> {
   const folder = pkiFolder(config);
+  await refuseSharedFolder(config.paths.state);
   const result = await importAuthorities({ folder, ...sources, ...options, random: randomBytes });
   if (result.serviceAccounts !== 'made') return result;
   return { ...result, warnings: [...result.warnings, warnOfTokens('a new pair was made')] };
