@@ -7,10 +7,11 @@ import { type Problem, TinderboxError } from './errors.ts';
 import type { AuthorityName } from './machine/identity.ts';
 import { changeTrust } from './pki/change-trust.ts';
 import { describeFolder } from './pki/describe-authority.ts';
-import { type ImportResult, importAuthorities } from './pki/import-authorities.ts';
+import { type ImportResult, importAuthorities, isFormerOf } from './pki/import-authorities.ts';
 import { planRotation, type RotationPlan } from './pki/plan-rotation.ts';
 import type { AuthorityDescription } from './pki/port.ts';
 import type { ImportSources, ImportText } from './pki/read-imports.ts';
+import { listFolder } from './pki/secret-files.ts';
 
 /** The folder of the authorities in paths.state. */
 export const PKI_FOLDER = 'pki';
@@ -33,7 +34,7 @@ export async function showAuthorities(config: Config): Promise<readonly Authorit
 }
 
 export async function planAuthorityRotation(config: Config, now: number): Promise<readonly RotationPlan[]> {
-  return planRotation(await showAuthorities(config), now);
+  return planRotation(await showAuthorities(config), now, pkiFolder(config));
 }
 
 /** Where kubeadm keeps what can be imported. */
@@ -107,6 +108,16 @@ export async function importAuthority(
 ): Promise<ImportResult> {
   const text = (await readTogether([source.certificate, source.key], false)) as ImportText;
   return importInto(config, { authorities: { [source.authority]: text } }, options);
+}
+
+/** Files of former authorities of this name, with their private keys. */
+export async function listFormerFiles(config: Config, authority: AuthorityName): Promise<readonly string[]> {
+  const folder = pkiFolder(config);
+  const names = await listFolder(folder);
+  return names
+    .filter((name) => isFormerOf(authority, name))
+    .toSorted()
+    .map((name) => join(folder, name));
 }
 
 export async function changeTrustOf(

@@ -6,6 +6,7 @@ import {
   type ImportResult,
   importAuthority,
   importKubeadmFolder,
+  listFormerFiles,
   planAuthorityRotation,
   showAuthorities,
 } from '../manage-authorities.ts';
@@ -102,6 +103,7 @@ function addImport(ca: Command, context: CliContext): void {
       }
       const remove = flags.distrust === undefined ? [] : [flags.distrust];
       const changed = await changeTrustOf(config, { authority, add: flags.trust, remove, now: options.now });
+      if (remove.length > 0) sayFormer(await listFormerFiles(config, authority), context);
       context.out(
         flags.json === true ? `${JSON.stringify(changed)}\n` : formatAuthority(changed, options.now),
       );
@@ -145,6 +147,15 @@ function sayImport(result: ImportResult, { json }: ImportFlags, context: CliCont
   for (const name of made) context.out(`${name}: made anew\n`);
   const pair = SERVICE_ACCOUNT_TEXTS[serviceAccounts];
   if (pair !== undefined) context.out(`service-accounts: ${pair}\n`);
+}
+
+/** What machines trust no more still signs for whoever has its key, and some of them have not booted since. */
+function sayFormer(files: readonly string[], context: CliContext): void {
+  for (const file of files) {
+    context.err(
+      `warning: ${file} holds the private key of a former authority\n    Once every machine has booted: sudo rm ${file}\n`,
+    );
+  }
 }
 
 /** `made` is listed with the rest, and that nothing was given or changed is not worth a line. */

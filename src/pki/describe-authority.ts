@@ -26,6 +26,7 @@ export function describeAuthority(name: AuthorityName, material: AuthorityMateri
       relation: at < parents.length ? ('issuer' as const) : ('other' as const),
       subject: nameOf(other),
       fingerprint: other.fingerprint256,
+      notBefore: other.validFromDate.getTime(),
       notAfter: other.validToDate.getTime(),
     })),
   };

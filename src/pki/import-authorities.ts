@@ -175,6 +175,10 @@ function formerName(name: string, now: number): string {
   return `${name.replace(/\.pem$/, '')}.until-${at}.old`;
 }
 
+export function isFormerOf(authority: AuthorityName, file: string): boolean {
+  return file.startsWith(`${authority}.until-`) && file.endsWith('.old');
+}
+
 function refuseReplacing(
   { folder, replace, now }: ImportOptions,
   occupied: readonly AuthorityName[],

@@ -205,7 +205,15 @@ t.test('ca import --authority replaces only if told so, and can trust one more',
   const last = await run('import', '--authority', 'etcd', '--distrust', fingerprint);
   t.match(last, { code: 0 });
   t.notMatch(last.out, /also trusted/);
-  t.match(await run('rotate-plan'), { out: /etcd: expires .*nothing to do now/ });
+  t.match(
+    last.err,
+    /^warning: .*\/pki\/etcd\.until-.*\.old holds the private key of a former authority\n {4}.*sudo rm .*\.old\n$/,
+  );
+  const plan = await run('rotate-plan');
+  t.match(plan, { out: /etcd: expires .*nothing to do now/ });
+  const made = plan.out.match(/-out \S+/g) ?? [];
+  t.equal(new Set(made).size, 3, 'no plan takes the files of another');
+  t.notMatch(plan.out, /--distrust FINGERPRINT/);
 });
 
 t.test('options that do not go together are wrong usage', async (t) => {
