@@ -20,18 +20,18 @@ The three authorities of the cluster (Kubernetes, etcd, front proxy) are made at
 paths.state and are never printed.
 
 Examples:
-  $ tinderbox ca show
-  $ tinderbox ca import --from /etc/kubernetes/pki
-  $ tinderbox ca rotate-plan`;
+  $ sudo tinderbox ca show
+  $ sudo tinderbox ca import --from /etc/kubernetes/pki
+  $ sudo tinderbox ca rotate-plan`;
 
 const IMPORT_HELP = `
 Takes over the authorities of a cluster that exists, with their keys. Everything is checked before anything is written;
 what is not given and not there is made. Stop the daemon first: it reads them at its start.
 
 Examples:
-  $ tinderbox ca import --from /etc/kubernetes/pki
-  $ tinderbox ca import --authority etcd --certificate ca.crt --key ca.key
-  $ tinderbox ca import --authority kubernetes --trust new.crt`;
+  $ sudo tinderbox ca import --from /etc/kubernetes/pki
+  $ sudo tinderbox ca import --authority etcd --certificate ca.crt --key ca.key
+  $ sudo tinderbox ca import --authority kubernetes --trust new-kubernetes.crt`;
 
 interface ImportFlags {
   readonly from?: string;
@@ -58,7 +58,7 @@ function addShow(ca: Command, context: CliContext): void {
   ca.command('show')
     .description('which they are, and until when')
     .option('--json', 'print them as JSON')
-    .addHelpText('after', '\nExample:\n  $ tinderbox ca show')
+    .addHelpText('after', '\nExample:\n  $ sudo tinderbox ca show')
     .action(async ({ json }: { json?: boolean }, command: Command) => {
       const found = await showAuthorities(await readConfig(command, context));
       if (json === true) return context.out(`${JSON.stringify(found, null, 2)}\n`);
@@ -114,7 +114,7 @@ function addRotatePlan(ca: Command, context: CliContext): void {
   ca.command('rotate-plan')
     .description('what changing an authority takes, and when to begin; changes nothing')
     .option('--json', 'print it as JSON')
-    .addHelpText('after', '\nExample:\n  $ tinderbox ca rotate-plan')
+    .addHelpText('after', '\nExample:\n  $ sudo tinderbox ca rotate-plan')
     .action(async ({ json }: { json?: boolean }, command: Command) => {
       const plans = await planAuthorityRotation(await readConfig(command, context), Date.now());
       context.out(json === true ? `${JSON.stringify(plans, null, 2)}\n` : plans.map(formatPlan).join('\n'));

@@ -10,7 +10,7 @@ refer to, and the cluster's authorities. Changes nothing; may be run beside a ru
 expired, or a clock that cannot be right, is an error here although the daemon starts: no certificate can be issued.
 
 Example:
-  $ tinderbox check --config /etc/tinderbox/tinderbox.yaml`;
+  $ sudo tinderbox check --config /etc/tinderbox/tinderbox.yaml`;
 
 type BootFileRow = ReturnType<Preflight['bootFileIndex']['rows']>[number];
 

@@ -8,7 +8,7 @@ Runs until SIGTERM or SIGINT; then no new transfers are accepted, running ones g
 SIGHUP reads profiles/ again (edits are noticed without it); tinderbox.yaml is read at the start only. Logs are JSON, one object a line; on a terminal, text.
 
 Example:
-  $ tinderbox serve --config /etc/tinderbox/tinderbox.yaml`;
+  $ sudo tinderbox serve --config /etc/tinderbox/tinderbox.yaml`;
 
 export function addServeCommand(program: Command, context: CliContext): void {
   program
