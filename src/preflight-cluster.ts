@@ -14,23 +14,39 @@ export function checkCluster({ cluster, file }: Pick<Config, 'cluster' | 'file'>
   return checkClusterNames(cluster).map((problem) => ({ ...problem, file }));
 }
 
-/**
- * Whether the authorities on disk can be used. Broken ones are an error, since the daemon does not start with them;
- * that one has expired, or the clock is wrong, keeps no machine from booting and is a warning. `now`: ms since the epoch.
- */
+export interface AuthorityProblems {
+  /** With an error among them the daemon does not start. */
+  readonly problems: readonly Problem[];
+  /**
+   * Errors that keep certificates from being issued: an authority that has expired, a clock that cannot be right. The
+   * daemon starts all the same, since other machines boot, and one that is booting must not find it gone.
+   */
+  readonly issuing: readonly Problem[];
+}
+
+/** Whether the authorities on disk can be used. `now`: ms since the epoch. */
 export async function checkAuthorities(
   config: Pick<Config, 'cluster'> & { readonly paths: Pick<Config['paths'], 'state'> },
   now: number,
-): Promise<readonly Problem[]> {
-  if (config.cluster === undefined) return [];
+): Promise<AuthorityProblems> {
+  if (config.cluster === undefined) return { problems: [], issuing: [] };
   const folder = pkiFolder(config);
   try {
-    const problems = await checkFolder(folder, now);
-    return problems.map((problem) => ({ ...problem, severity: 'warning' }));
+    const found = await checkFolder(folder, now);
+    return {
+      problems: found.filter(({ severity }) => severity !== 'error'),
+      issuing: found.filter(({ severity }) => severity === 'error'),
+    };
   } catch (thrown) {
-    const { message, remedy, problems } = toTinderboxError(thrown);
-    if (problems.length > 0) return problems;
-    return [{ severity: 'error', file: folder, message, ...(remedy === undefined ? {} : { remedy }) }];
+    const { code, message, remedy, problems } = toTinderboxError(thrown);
+    if (problems.length > 0) return { problems, issuing: [] };
+    const more = remedy === undefined ? {} : { remedy };
+    // Who checks is not always who serves; the daemon itself says it again when it opens them.
+    const problem: Problem =
+      code === 'refused'
+        ? { severity: 'warning', message: `the authorities could not be checked: ${message}`, ...more }
+        : { severity: 'error', file: folder, message, ...more };
+    return { problems: [problem], issuing: [] };
   }
 }
 

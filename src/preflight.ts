@@ -24,6 +24,8 @@ import { type BootFiles, createBootFiles, DISTRIBUTION_FOLDERS } from './servers
 /** What `check` reports and `serve` starts from: everything that can be known without opening a socket. */
 export interface Preflight {
   readonly problems: readonly Problem[];
+  /** Errors that keep certificates from being issued, and nothing from being started. */
+  readonly issuing: readonly Problem[];
   /** Undefined where profiles/ is broken. */
   readonly catalog: Catalog | undefined;
   /** Those that were found, in the order of the configuration. */
@@ -62,11 +64,8 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     ...checkBootFiles(config, bootFileIndex),
     ...checkBootFileNames(config, interfaces, bootFileIndex),
   );
-  problems.push(
-    ...(await checkState(config)),
-    ...checkCluster(config),
-    ...(await checkAuthorities(config, Date.now())),
-  );
+  const authorities = await checkAuthorities(config, Date.now());
+  problems.push(...(await checkState(config)), ...checkCluster(config), ...authorities.problems);
   if (catalog !== undefined) {
     const roles = tryRoles(config, catalog);
     problems.push(
@@ -77,7 +76,8 @@ export async function runPreflight(config: Config): Promise<Preflight> {
       ...(await checkRoleAssets(config, roles.rendered)),
     );
   }
-  return { problems, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
+  const { issuing } = authorities;
+  return { problems, issuing, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
 }
 
 /** The networks of the configuration on these interfaces, and the reservations that lie outside of them. */

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Mac, parseMac } from '../src/machine/mac.ts';
@@ -23,6 +23,7 @@ const CLUSTER = {
   controllers: [{ hostname: 'master-1', address: ip('10.77.0.10') }],
   etcd: [],
 };
+const DAY = 86_400_000;
 const MAC = parseMac('52:54:00:00:00:0a') as Mac;
 
 function problemsOf(entry: Partial<MachineEntry>): readonly string[] {
@@ -76,29 +77,41 @@ t.test('a cluster that no certificate can name is said with its file', (t) => {
   t.end();
 });
 
+const NOTHING = { problems: [], issuing: [] };
+
 t.test('authorities that cannot be used are known before the start', async (t) => {
   const folder = makeFolder(t);
   const config = { cluster: CLUSTER, paths: { state: folder } };
   const check = (now = Date.now()) => checkAuthorities(config, now);
-  const year = 365 * 86_400_000;
-  t.same(await checkAuthorities({ paths: { state: folder } }, Number.NaN), [], 'without a cluster');
-  t.same(await check(), [], 'the first start makes them');
-  t.match(await check(0), [
-    { severity: 'error', message: /clock of this host says 1970-/, remedy: /Set the clock/ },
-  ]);
+  const year = 365 * DAY;
+  t.same(await checkAuthorities({ paths: { state: folder } }, Number.NaN), NOTHING, 'without a cluster');
+  t.same(await check(), NOTHING, 'the first start makes them');
+  t.match(
+    await check(0),
+    { problems: [{ severity: 'error', message: /clock of this host says 1970-/, remedy: /Set the clock/ }] },
+    'they cannot be made then',
+  );
   await open(folder);
-  t.same(await check(), []);
+  t.same(await check(), NOTHING);
   const expired = await check(Date.now() + 11 * year);
-  t.match(expired, [
-    { severity: 'warning', file: /pki\/kubernetes\.pem$/, message: /the kubernetes.*expired on/ },
+  t.match(expired.issuing, [
+    { severity: 'error', file: /pki\/kubernetes\.pem$/, message: /the kubernetes.*expired on/ },
   ]);
-  t.equal(expired.length, 3);
-  t.match(await check(Date.now() - year), [
-    { severity: 'warning', message: /is valid from/, remedy: /Set the clock/ },
-  ]);
+  t.equal(expired.issuing.length, 3);
+  t.same(expired.problems, [], 'the daemon starts');
+  const early = await check(Date.now() - 2 * DAY);
+  t.match(early, { problems: { length: 0 }, issuing: { length: 3 } });
+  t.match(early.issuing, [{ severity: 'error', message: /is valid from/, remedy: /Set the clock/ }]);
+  t.match(
+    (await check(Date.UTC(2024, 0, 1))).issuing.map(({ message }) => message),
+    [/the clock of this host says 2024-01-01/],
+    'what issuing refuses',
+  );
+  const soon = await check(Date.now() + 9.5 * year);
+  t.match(soon, { problems: [{ severity: 'warning', message: /expires on/ }], issuing: { length: 0 } });
   writeFileSync(join(folder, 'pki/etcd.pem'), 'junk');
   rmSync(join(folder, 'pki/front-proxy.pem'));
-  t.match(await check(), [
+  t.match((await check()).problems, [
     { severity: 'error', file: /etcd\.pem$/, remedy: /ca import/ },
     { severity: 'error', file: /front-proxy\.pem$/, message: 'is missing' },
   ]);
@@ -160,3 +173,34 @@ t.test('a virtual address is the host of cluster.apiServer', (t) => {
   t.same(checkVirtualAddresses({}, {} as Catalog), [], 'no cluster');
   t.end();
 });
+
+t.test(
+  'who may not read the authorities is told that they were not checked, not that they are broken',
+  async (t) => {
+    const folder = makeFolder(t);
+    await open(folder);
+    const config = { cluster: CLUSTER, paths: { state: folder } };
+    chmodSync(folder, 0o755);
+    const asNobody = async () => {
+      process.seteuid?.(65_534);
+      try {
+        return await checkAuthorities(config, Date.now());
+      } finally {
+        process.seteuid?.(0);
+      }
+    };
+    const wanted = {
+      problems: [
+        {
+          severity: 'warning',
+          message: /^the authorities could not be checked: .*may not be read by this user/,
+          remedy: /^Run this with sudo/,
+        },
+      ],
+      issuing: { length: 0 },
+    };
+    t.match(await asNobody(), wanted, 'the folder');
+    chmodSync(join(folder, 'pki'), 0o755);
+    t.match(await asNobody(), wanted, 'its files');
+  },
+);

@@ -16,9 +16,9 @@ does; without --role the rules and the default go on deciding what it boots. It 
 boots at once.
 
 Examples:
-  $ tinderbox approve                                 who waits
-  $ tinderbox approve 52:54:00:12:34:56
-  $ tinderbox approve 52:54:00:12:34:56 --role worker --hostname node-7`;
+  $ sudo tinderbox approve                                 who waits
+  $ sudo tinderbox approve 52:54:00:12:34:56
+  $ sudo tinderbox approve 52:54:00:12:34:56 --role worker --hostname node-7`;
 
 interface ApproveFlags {
   readonly role?: string;

@@ -10,7 +10,7 @@ Edits profiles/machines.yaml in place: comments and order stay, and an edit that
 A running daemon notices by itself; the machine gets the new role at its next boot.
 
 Example:
-  $ tinderbox assign 52:54:00:12:34:56 worker --hostname node-7 --address 10.77.0.20`;
+  $ sudo tinderbox assign 52:54:00:12:34:56 worker --hostname node-7 --address 10.77.0.20`;
 
 interface AssignFlags {
   readonly hostname?: string;

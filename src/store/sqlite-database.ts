@@ -58,7 +58,7 @@ export function openSqliteDatabase(options: SqliteOptions): SqliteDatabase {
     return createSqliteDatabase(database, options, () => closeAll(opened));
   } catch (error) {
     closeAll(opened);
-    throw sqliteError(error, file);
+    throw sqliteError(error, file, 'opening');
   }
 }
 

@@ -320,7 +320,7 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a loader outside',
       `${HEAD}loaders: { bios: ../x }\n`,
       [
-        'f:2:18: "loaders.bios": expected a file name such as undionly.kpxe, relative and without ..; got "../x"',
+        'f:2:18: "loaders.bios": expected a file name such as undionly.kpxe, relative and without .., of at most 127 characters; got "../x"',
       ],
     ],
     [
@@ -344,6 +344,25 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
     t.same(
       got.map((line) => line.replace(/ allowed: bios.*/, '')),
       expected,
+      name,
+    );
+  }
+  t.end();
+});
+
+const cluster = (name: string): string =>
+  `${HEAD}cluster: { name: ${JSON.stringify(name)}, apiServer: 'https://a' }\n`;
+
+t.test('the name of a cluster is a word that kubeconfig files and commands can hold', (t) => {
+  for (const name of ['kubernetes', 'rack-1', 'Lab.example.org', 'x'.repeat(63)]) {
+    t.same(problemsOf(cluster(name)), [], name);
+  }
+  for (const name of ['my cluster', 'a/b', '-a', 'a.', '', 'ü', 'x'.repeat(64)]) {
+    t.match(
+      problemsOf(cluster(name)),
+      [
+        /^f:2:18: "cluster\.name": expected a name of letters, .* such as rack-1, of at most 63 characters; got/,
+      ],
       name,
     );
   }

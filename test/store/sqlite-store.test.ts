@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -482,6 +482,28 @@ void t.test('an older database is copied, then brought up to date', async (t) =>
     'a new database is not copied',
   );
 });
+
+void t.test(
+  'a disk that is full at the start says to start again, since nothing goes on by itself',
+  async (t) => {
+    const disk = mkdtempSync(join(base, 'disk-'));
+    const script = `
+    import { openStore } from ${JSON.stringify(import.meta.resolve('../../src/store/sqlite-store.ts'))};
+    await openStore({ file: process.argv[1] + '/state/tinderbox.db', durability: 'disk' })
+      .then((store) => store.close(), ({ code, message, remedy }) => console.log(JSON.stringify({ code, message, remedy })));`;
+    const shell = 'mount -t tmpfs -o size=16k none "$0" && exec "$@" "$0"';
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const inside = ['--user', '--map-root-user', '--mount', '--', 'sh', '-c', shell, disk, ...node];
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    t.match(JSON.parse(execFileSync('unshare', inside, { encoding: 'utf8', env })), {
+      code: 'unavailable',
+      message: /the disk is full/,
+      remedy: /^Free space on .*, then start Tinderbox again\.$/,
+    });
+    const running = sqliteError(Object.assign(new Error('x'), { code: 'SQLITE_FULL' }), 'f');
+    t.match(running.remedy, /goes on by itself/, 'while it runs, it does');
+  },
+);
 
 void t.test("SQLite's errors become what the operator can do", async (t) => {
   const rows = [
