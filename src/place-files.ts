@@ -86,7 +86,7 @@ function explain(thrown: unknown, file: string): unknown {
     case 'EROFS':
     case 'ENOTDIR':
     case 'EEXIST':
-      return fail('refused', `${code}`, 'Give a folder that you may write: --out FOLDER.');
+      return fail('refused', code, 'Give a folder that you may write: --out FOLDER.');
     default:
       return thrown;
   }

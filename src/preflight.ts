@@ -8,7 +8,7 @@ import type { Catalog } from './machine/role.ts';
 import { findInterface } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
-import { checkAuthorities, checkCluster, checkIdentities } from './preflight-cluster.ts';
+import { checkAuthorities, checkCluster, checkGivenAway, checkIdentities } from './preflight-cluster.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
 import { checkVersions } from './preflight-versions.ts';
@@ -66,6 +66,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     const roles = tryRoles(config, catalog);
     problems.push(
       ...checkIdentities(config, catalog),
+      ...checkGivenAway(config, resolved.subnets, catalog),
       ...roles.problems,
       ...checkVersions(catalog),
       ...(await checkRoleAssets(config, roles.rendered)),
