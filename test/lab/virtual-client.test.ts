@@ -631,21 +631,24 @@ t.test('a machine that is told to wait says so after a few questions', async (te
   test.equal(patient.result.scripts.length, 6, 'as often as it is told to');
 });
 
+const waitingScript = (...said: readonly string[]) =>
+  `#!ipxe\n${said.map((line) => `echo ${line}\n`).join('')}sleep 10\nchain --replace /wait ||\nshell`;
+
 t.test(
   'what a script says as it waits is told once for each change, and is why time ran out',
   async (test) => {
-    const script = (...said: readonly string[]) =>
-      `#!ipxe\n${said.map((line) => `echo ${line}\n`).join('')}sleep 10\nchain --replace /wait ||\nshell`;
     const screens: (readonly string[])[] = [];
     const over = new AbortController();
     let asked = 0;
     const { result } = await simulate({
       pages: {
-        'GET http://10.77.0.1/boot.ipxe': script('', 'it waits', 'MAC x'),
+        'GET http://10.77.0.1/boot.ipxe': waitingScript('', 'it waits', 'MAC x'),
         'GET http://10.77.0.1/wait': () => {
           asked++;
           if (asked === 4) over.abort();
-          return new Response(asked < 3 ? script('it waits', 'MAC x') : script('it is refused'));
+          return new Response(
+            asked < 3 ? waitingScript('it waits', 'MAC x') : waitingScript('it is refused'),
+          );
         },
       },
       options: { questions: 100, signal: over.signal, onScreen: (lines) => screens.push(lines) },
