@@ -1,7 +1,8 @@
 import { mergeParameters } from './boot/merge-parameters.ts';
-import type { Config } from './config/port.ts';
+import type { Config, ResolvedSubnet } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
 import type { ClusterSettings } from './machine/cluster.ts';
+import { formatIpv4, parseIpv4, rangeContains } from './machine/ipv4.ts';
 import type { Catalog, MachineEntry, Parameters } from './machine/role.ts';
 import { entitlementsOf } from './machine-identity.ts';
 import { pkiFolder } from './manage-authorities.ts';
@@ -50,10 +51,77 @@ export async function checkAuthorities(
   }
 }
 
-/** Machines of machines.yaml that could get no certificate: they would boot and never join. */
-export function checkIdentities({ cluster }: Pick<Config, 'cluster'>, catalog: Catalog): readonly Problem[] {
+/**
+ * Machines of machines.yaml that are not who tinderbox.yaml says they are, or could get no certificate: they would boot
+ * and never join.
+ */
+export function checkIdentities(
+  { cluster, file }: Pick<Config, 'cluster' | 'file'>,
+  catalog: Catalog,
+): readonly Problem[] {
   if (cluster === undefined) return [];
-  return [...catalog.machines.values()].flatMap((entry) => checkMachine(cluster, catalog, entry));
+  return [...catalog.machines.values()].flatMap((entry) => {
+    const other = checkMember(cluster, file, catalog.file, entry);
+    return other === undefined ? checkMachine(cluster, catalog, entry) : [other];
+  });
+}
+
+/** One host has one name and one address, in whichever of the two files it stands. */
+function checkMember(
+  cluster: ClusterSettings,
+  configFile: string,
+  file: string,
+  { mac, hostname, address, line }: MachineEntry,
+): Problem | undefined {
+  if (hostname === undefined || address === undefined) return undefined;
+  for (const key of ['controllers', 'etcd'] as const) {
+    const other = cluster[key].find((peer) => (peer.hostname === hostname) !== (peer.address === address));
+    if (other === undefined) continue;
+    const place = [configFile, other.line].filter((part) => part !== undefined).join(':');
+    return {
+      severity: 'error',
+      file,
+      line,
+      message: `${mac} is ${hostname} (${formatIpv4(address)}) here, and ${other.hostname} (${formatIpv4(other.address)}) in ${place} (cluster.${key})`,
+      remedy: 'One host has one name and one address: correct one of the two files.',
+    };
+  }
+  return undefined;
+}
+
+/** Addresses of the cluster that DHCP may give to any machine. `subnets`: without what nobody may get. */
+export function checkGivenAway(
+  { cluster, dhcp, file }: Pick<Config, 'cluster' | 'dhcp' | 'file'>,
+  subnets: readonly ResolvedSubnet[],
+  catalog: Catalog,
+): readonly Problem[] {
+  if (cluster === undefined || dhcp.mode !== 'server') return [];
+  const apiServer = parseIpv4(new URL(cluster.apiServer).hostname);
+  const hosts = [
+    ...(apiServer === undefined ? [] : [{ what: 'cluster.apiServer', address: apiServer, line: undefined }]),
+    ...(['controllers', 'etcd'] as const).flatMap((key) =>
+      cluster[key].map(({ address, line, hostname }) => ({
+        what: `cluster.${key}: ${hostname}`,
+        address,
+        line,
+      })),
+    ),
+  ];
+  const said = new Set([...catalog.machines.values()].map(({ address }) => address));
+  return hosts.flatMap(({ what, address, line }) => {
+    const range = subnets.flatMap(({ ranges }) => ranges).find((each) => rangeContains(each, address));
+    if (range === undefined || said.has(address)) return [];
+    said.add(address);
+    return [
+      {
+        severity: 'warning' as const,
+        file,
+        ...(line === undefined ? {} : { line }),
+        message: `${what} has the address ${formatIpv4(address)}, which DHCP may give to any machine`,
+        remedy: 'Leave it out of the range, or reserve it: `address:` of an entry in machines.yaml.',
+      },
+    ];
+  });
 }
 
 /**

@@ -11,6 +11,7 @@ import { checkRoleAssets } from './preflight-assets.ts';
 import {
   checkAuthorities,
   checkCluster,
+  checkGivenAway,
   checkIdentities,
   checkVirtualAddresses,
 } from './preflight-cluster.ts';
@@ -71,6 +72,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     problems.push(
       ...checkIdentities(config, catalog),
       ...checkVirtualAddresses(config, catalog),
+      ...checkGivenAway(config, resolved.subnets, catalog),
       ...roles.problems,
       ...checkVersions(catalog),
       ...(await checkRoleAssets(config, roles.rendered)),

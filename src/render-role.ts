@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { hostname as hostnameOfHost, arch as processor } from 'node:os';
+import { hostname as hostnameOfHost, networkInterfaces, arch as processor } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { checkParameters } from './boot/check-parameters.ts';
+import { chooseRole } from './boot/choose-role.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { mergeParameters } from './boot/merge-parameters.ts';
 import { readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
@@ -135,6 +136,7 @@ async function chooseHost(config: Config, catalog: Catalog, role: Role, options:
   const here = hostnameOfHost().split('.')[0]?.toLowerCase() ?? '';
   const hostname = (options.hostname ?? here).toLowerCase();
   const entry = [...catalog.machines.values()].find((each) => each.hostname?.toLowerCase() === hostname);
+  if (entry !== undefined) refuseOther(catalog, entry, hostname);
   const [first] = await presentInterfaces(config);
   const member = memberOf(config, catalog, role.identity, hostname);
   const own = options.address ?? member ?? entry?.address;
@@ -157,6 +159,26 @@ async function chooseHost(config: Config, catalog: Catalog, role: Role, options:
       first === undefined ? (config.http.url ?? `http://${formatIpv4(address)}`) : serverUrlOf(config, first),
   };
   return { hostname, address, entry, server };
+}
+
+/**
+ * Two machines with one name and one certificate would be one Node. A machine that boots its own disk, or is this
+ * host, is the host that is meant.
+ */
+function refuseOther(catalog: Catalog, { mac, line }: MachineEntry, hostname: string): void {
+  const { role } = chooseRole({ mac }, catalog);
+  if (role?.boot.kind !== 'kernel') return;
+  const own = Object.values(networkInterfaces()).flatMap(
+    (addresses) => addresses?.map((one) => one.mac) ?? [],
+  );
+  if (own.includes(mac)) return;
+  throw new TinderboxError(
+    'refused',
+    `the hostname ${hostname} belongs to ${mac} (${catalog.file}:${line}), which Tinderbox boots as ${role.name}`,
+    {
+      remedy: `Give the host another name: --hostname NAME. If ${mac} is the host, let it boot its own disk: tinderbox assign ${mac} local.`,
+    },
+  );
 }
 
 /** The address that the cluster's members are told of this one. Throws `invalid-config` if they are told nothing. */

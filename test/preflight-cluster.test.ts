@@ -1,11 +1,13 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { type Ipv4Network, parseNetwork } from '../src/machine/ipv4.ts';
 import { type Mac, parseMac } from '../src/machine/mac.ts';
 import type { Catalog, MachineEntry } from '../src/machine/role.ts';
 import {
   checkAuthorities,
   checkCluster,
+  checkGivenAway,
   checkIdentities,
   checkVirtualAddresses,
 } from '../src/preflight-cluster.ts';
@@ -20,14 +22,14 @@ const CLUSTER = {
   serviceNetwork: '10.3.0.0/24',
   dnsServiceIP: '10.3.0.10',
   dnsDomain: 'cluster.local',
-  controllers: [{ hostname: 'master-1', address: ip('10.77.0.10') }],
-  etcd: [],
+  controllers: [{ hostname: 'master-1', address: ip('10.77.0.10'), line: 7 }],
+  etcd: [{ hostname: 'etcd-1', address: ip('10.77.0.11'), line: 9 }],
 };
 const DAY = 86_400_000;
 const MAC = parseMac('52:54:00:00:00:0a') as Mac;
 
-function problemsOf(entry: Partial<MachineEntry>): readonly string[] {
-  const catalog: Catalog = {
+function catalogOf(entry: Partial<MachineEntry>): Catalog {
+  return {
     roles: new Map(
       (['worker', 'controller', 'none'] as const).map((identity) => [
         identity,
@@ -41,7 +43,13 @@ function problemsOf(entry: Partial<MachineEntry>): readonly string[] {
     file: 'machines.yaml',
     generation: 1,
   };
-  return checkIdentities({ cluster: CLUSTER }, catalog).map(({ line, message }) => `${line}: ${message}`);
+}
+
+function problemsOf(entry: Partial<MachineEntry>): readonly string[] {
+  const catalog = catalogOf(entry);
+  return checkIdentities({ cluster: CLUSTER, file: 'tinderbox.yaml' }, catalog).map(
+    ({ line, message }) => `${line}: ${message}`,
+  );
 }
 
 t.test('no worker has a name or an address of the API server or a controller', (t) => {
@@ -61,6 +69,71 @@ t.test('no worker has a name or an address of the API server or a controller', (
     if (wanted === undefined) t.same(problems, [], name);
     else t.match(problems, [wanted], name);
   }
+  t.end();
+});
+
+t.test('a machine that the two files disagree about is said once, with both places', (t) => {
+  const rows: [string, Partial<MachineEntry>, string][] = [
+    [
+      'another address',
+      { role: 'controller', hostname: 'master-1', address: ip('10.77.0.12') },
+      'master-1 (10.77.0.12) here, and master-1 (10.77.0.10) in tinderbox.yaml:7 (cluster.controllers)',
+    ],
+    [
+      'another name',
+      { role: 'worker', hostname: 'node-1', address: ip('10.77.0.10') },
+      'node-1 (10.77.0.10) here, and master-1 (10.77.0.10) in tinderbox.yaml:7 (cluster.controllers)',
+    ],
+    [
+      'a member of etcd, without a role',
+      { hostname: 'etcd-1', address: ip('10.77.0.12') },
+      'etcd-1 (10.77.0.12) here, and etcd-1 (10.77.0.11) in tinderbox.yaml:9 (cluster.etcd)',
+    ],
+  ];
+  for (const [name, entry, wanted] of rows) t.same(problemsOf(entry), [`3: ${MAC} is ${wanted}`], name);
+  t.same(problemsOf({ role: 'controller', hostname: 'other', address: ip('10.77.0.13') }), []);
+  t.end();
+});
+
+const said = (what: string, line: number | undefined, address: string) => [
+  'warning',
+  'tinderbox.yaml',
+  line,
+  `${what} has the address ${address}, which DHCP may give to any machine`,
+];
+
+t.test('an address of the cluster that DHCP gives away is a warning', (t) => {
+  const subnet = {
+    network: parseNetwork('10.77.0.0/24') as Ipv4Network,
+    ranges: [{ first: ip('10.77.0.10'), last: ip('10.77.0.30') }],
+    leaseTime: 60,
+    dns: [],
+    ntp: [],
+    via: 'eth0',
+  };
+  const check = (apiServer: string, entry: Partial<MachineEntry> = {}, mode: 'server' | 'proxy' = 'server') =>
+    checkGivenAway(
+      {
+        cluster: { ...CLUSTER, apiServer, etcd: [] },
+        file: 'tinderbox.yaml',
+        dhcp: {
+          mode,
+          subnets: [],
+          knownOnly: false,
+          uefiProxy: 'pxe',
+          declineTime: 1,
+          leaseDurability: 'disk',
+        },
+      },
+      [subnet],
+      catalogOf(entry),
+    ).map(({ severity, file, line, message }) => [severity, file, line, message]);
+  const master = said('cluster.controllers: master-1', 7, '10.77.0.10');
+  t.same(check('https://10.77.0.20:6443'), [said('cluster.apiServer', undefined, '10.77.0.20'), master]);
+  t.same(check('https://10.77.0.10'), [said('cluster.apiServer', undefined, '10.77.0.10')], 'once');
+  t.same(check('https://10.77.0.40'), [master]);
+  t.same(check('https://k8s.example.org', { address: ip('10.77.0.10') }), [], 'reserved');
+  t.same(check('https://10.77.0.20', {}, 'proxy'), [], 'another server gives addresses');
   t.end();
 });
 

@@ -92,7 +92,8 @@ export function advanceSession(
   if (current.end === 'ready' && isNodeGone(step.kind)) return takeBack(current, step);
   if (current.end !== undefined) {
     return {
-      session: current,
+      // What a session was given is asked for again when its machine has booted: that is when alarms count.
+      session: step.kind === 'security.alarm' ? { ...current, ...alarmMark(step) } : current,
       opened: false,
       reasons: [`session ${current.id} has ended (${current.end}): a late packet does not open it again`],
     };
@@ -170,6 +171,7 @@ function carryOn(
     ...(step.bootId === undefined ? {} : { bootId: step.bootId }),
     ...(step.signingUntil === undefined ? {} : { signingUntil: step.signingUntil }),
     ...(step.failed === true ? { failedAt: step.at } : {}),
+    ...alarmMark(step),
   };
   if (step.end !== undefined) {
     return { session: endSession(session, step.end, step.at), endReasons: [`it ended: ${step.end}`] };
@@ -183,6 +185,10 @@ function carryOn(
     };
   }
   return { session, endReasons: [] };
+}
+
+function alarmMark({ kind, at }: SessionStep): Pick<BootSession, 'alarmedAt'> {
+  return kind === 'security.alarm' ? { alarmedAt: at } : {};
 }
 
 /** Each answer to its question for a script says anew whether it waits; nothing else does. */

@@ -9,6 +9,7 @@ import { formatWaiting, waitingOf } from './format-waiting.ts';
 import { readKnownFacts } from './known-facts.ts';
 import { readAllMachines } from './read-all-machines.ts';
 import { requireAddress } from './require-address.ts';
+import { requireHostname } from './require-hostname.ts';
 
 const HELP = `
 Without a MAC: the machines that wait for approval. With one: gives it an entry in profiles/machines.yaml, as assign
@@ -72,6 +73,7 @@ async function approve(
   const mac = requireMac(macText);
   const { json, role, hostname, address } = flags;
   if (address !== undefined) requireAddress(address);
+  if (hostname !== undefined) requireHostname(hostname);
   const config = await readConfig(command, context);
   const { facts, seen, holders, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);

@@ -4,6 +4,7 @@ import { catalogCheck, presentInterfaces } from '../preflight.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 import { requireAddress } from './require-address.ts';
+import { requireHostname } from './require-hostname.ts';
 
 const HELP = `
 Edits profiles/machines.yaml in place: comments and order stay, and an edit that would break it is not written.
@@ -31,6 +32,7 @@ export function addAssignCommand(program: Command, context: CliContext): void {
     .action(async (macText: string, role: string, flags: AssignFlags, command: Command) => {
       const mac = requireMac(macText);
       if (flags.address !== undefined) requireAddress(flags.address);
+      if (flags.hostname !== undefined) requireHostname(flags.hostname);
       const config = await readConfig(command, context);
       const assigned = await assignInProfiles({
         dir: config.paths.profiles,

@@ -43,8 +43,9 @@ export function formatEvent(event: BootEvent, start: number): string {
   return lines.join('\n');
 }
 
-function describeAnswer({ outcome, answered }: BootEvent): string {
+function describeAnswer({ kind, outcome, answered }: BootEvent): string {
   const text = plain(answered);
+  if (kind === 'security.alarm') return `ALARM: ${text}`;
   switch (outcome) {
     case 'answered':
       return text;
@@ -82,7 +83,9 @@ function describeSession({ session, olderSession, events }: Timeline, now: numbe
   const opened = formatTime(session.openedAt);
   const last = session.endedAt ?? session.updatedAt;
   const took = `${((last - session.openedAt) / 1000).toFixed(1)} s`;
-  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}`;
+  const alarm =
+    session.alarmedAt === undefined ? '' : `; ALARM at ${formatOffset(session.alarmedAt - session.openedAt)}`;
+  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}${alarm}`;
 }
 
 function formatTime(at: number): string {

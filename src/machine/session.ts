@@ -26,6 +26,8 @@ export interface BootSession {
   readonly signingUntil?: number;
   /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
   readonly failedAt?: number;
+  /** When an alarm was last raised about it, also after its end. */
+  readonly alarmedAt?: number;
   /** Since when it is told to wait for approval; absent once it got its script or a refusal. */
   readonly waitingSince?: number;
   /** Set with the role; absent: `booted`. */

@@ -109,6 +109,7 @@ export const MIGRATIONS: readonly string[] = [
     at   INTEGER NOT NULL
   ) STRICT;
   `,
+  'ALTER TABLE sessions ADD COLUMN alarmed_at INTEGER',
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

@@ -45,6 +45,7 @@ export interface SessionRow {
   readonly ended_at: number | null;
   readonly script_at: number | null;
   readonly failed_at: number | null;
+  readonly alarmed_at: number | null;
   readonly waiting_since: number | null;
   readonly signing_until: number | null;
   readonly last_stage: string | null;
@@ -166,6 +167,7 @@ export function sessionToRow(session: BootSession): SessionRow {
     ended_at: session.endedAt ?? null,
     script_at: session.scriptAt ?? null,
     failed_at: session.failedAt ?? null,
+    alarmed_at: session.alarmedAt ?? null,
     waiting_since: session.waitingSince ?? null,
     signing_until: session.signingUntil ?? null,
     last_stage: session.lastStage ?? null,
@@ -190,6 +192,7 @@ export function sessionFromRow(row: SessionRow): BootSession {
       endedAt: row.ended_at,
       scriptAt: row.script_at,
       failedAt: row.failed_at,
+      alarmedAt: row.alarmed_at,
       waitingSince: row.waiting_since,
       signingUntil: row.signing_until,
       lastStage: row.last_stage as LastStage | null,

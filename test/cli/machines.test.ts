@@ -125,6 +125,8 @@ t.test('a stage says how its session ended, or that it stalled', async (t) => {
   t.match(await tableLineOf({ waitingSince: T0, updatedAt: T0 - 300_000 }), ' waits for approval (1m) ');
   t.notMatch(await tableLineOf({ waitingSince: T0, end: 'superseded' }), 'waits');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
+  t.match(await tableLineOf({ alarmedAt: T0, end: 'booted', stage: 'booted' }), ' booted, ALARM ');
+  t.notMatch(await tableLineOf({}), 'ALARM');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
 });
 
@@ -175,6 +177,22 @@ Session 7, opened 2026-01-02 03:04:05 UTC: config after 42.0 s
                         why: late
 `,
   );
+});
+
+t.test('an alarm stands out of a timeline, and its session says when it was raised', async (t) => {
+  const alarm = event(3_000, {
+    kind: 'security.alarm',
+    outcome: 'noted',
+    asked: 'GET /boot/7-…',
+    answered: 'its secrets were asked for again',
+    reasons: ['asked from 10.77.0.66'],
+  });
+  const sessions = [{ ...session, alarmedAt: T0 + 3_000 }];
+  const text = await run({ mac: MAC }, { sessions, events: [event(0), alarm] });
+  t.match(text, /^Session 7, .*: config after 42\.0 s; ALARM at \+3\.000s$/m);
+  t.match(text, /^ {24}ALARM: its secrets were asked for again$/m);
+  t.notMatch(text, 'noted');
+  t.equal(JSON.parse(await run({ mac: MAC, json: true }, { sessions })).session.alarmedAt, T0 + 3_000);
 });
 
 t.test('a machine without a session, or without events, has a timeline that says so', async (t) => {

@@ -11,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadCatalog } from '../../src/catalog/load-catalog.ts';
@@ -337,7 +338,8 @@ t.test('a host that is not who the cluster knows is refused, and so is what make
       /belongs to the API server or a controller/,
     ],
     [role('worker', '--hostname', 'node-1'), 2, /the address of node-1 is not known[\s\S]*--address/],
-    [role('worker', '--hostname', 'no_de'), 2, /is no hostname/],
+    [role('worker', '--hostname', 'no_de'), 2, /--hostname 'no_de': .*RFC 1123/],
+    [role('worker', '--hostname', 'a.example'), 2, /no domain/],
     [role('worker', '--hostname', 'a', '--address', '10.77'), 2, /is not an IPv4 address/],
     [role('wroker'), 1, /there is no role wroker[\s\S]*worker/],
     [role('bare', '--hostname', 'a', '--address', '10.77.0.9'), 1, /role `bare` has no configuration/],
@@ -362,6 +364,37 @@ t.test('a host that is not who the cluster knows is refused, and so is what make
   ];
   for (const [argv, code, err] of rows) t.match(await run(...argv), { code, err }, argv.join(' '));
   t.notOk(existsSync(join(out, 'install.sh')));
+});
+
+t.test('a hostname that another machine boots with is refused, naming both', async (t) => {
+  const { folder, out, state, run } = await makeSite(t);
+  await open(state);
+  const mac = '52:54:00:12:34:57';
+  const machines = (rest: string) =>
+    writeFileSync(join(folder, 'profiles/machines.yaml'), `machines:\n  "${rest}\n`);
+  const render = () =>
+    run('--role', 'worker', '--out', out, '--hostname', 'node-7', '--address', '10.77.0.27');
+  for (const role of ['worker', 'controller', 'bare']) {
+    machines(`${mac}": { role: ${role}, hostname: node-7, address: 10.77.0.27 }`);
+    t.match(await render(), {
+      code: 1,
+      err: new RegExp(
+        `the hostname node-7 belongs to ${mac} \\(.*machines.yaml:2\\), which Tinderbox boots as ${role}\\n.*--hostname NAME`,
+      ),
+    });
+  }
+  t.notOk(existsSync(out));
+  mkdirSync(join(folder, 'profiles/local'));
+  writeFileSync(join(folder, 'profiles/local/role.yaml'), 'boot: local\n');
+  machines(`${mac}": { role: local, hostname: node-7, address: 10.77.0.27 }`);
+  t.match(await render(), { code: 0 }, 'it boots its own disk: it is the host');
+  rmSync(out, { recursive: true });
+  const [own] = Object.values(networkInterfaces()).flatMap(
+    (addresses) => addresses?.filter((one) => !one.internal).map((one) => one.mac) ?? [],
+  );
+  if (own === undefined) return;
+  machines(`${own}": { role: worker, hostname: node-7, address: 10.77.0.27 }`);
+  t.match(await render(), { code: 0 }, 'it is this host');
 });
 
 t.test('every role that ships and has a configuration renders for a host', async (t) => {

@@ -48,6 +48,7 @@ t.test('keys are released to one complete response, and then never again in this
     { kind: 'http.config', outcome: 'refused', answered: '410' },
   ]);
   t.equal(server.journal.counters().get('security.alarm.second-release'), 1);
+  t.type(server.journal.sessionById(1)?.alarmedAt, 'number', 'the session is marked');
   t.match(server.log(), /"level":40.*asked for again/);
   const record = JSON.stringify(server.journal.observations) + server.log();
   t.notMatch(record, /BEGIN|PRIVATE/);

@@ -86,6 +86,7 @@ void t.test('what was written is there after it was closed, whole', async (t) =>
     bootId: 'b2',
     formerBootId: 'b1',
     waitingSince: 12,
+    alarmedAt: 13,
   });
   const over = session(7, alice, { end: 'superseded', endedAt: 19 });
   const events = [
