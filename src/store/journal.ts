@@ -1,4 +1,5 @@
-import { advanceSession } from '../boot/boot-session.ts';
+import { advanceSession, type SessionAdvance } from '../boot/boot-session.ts';
+import { openTokenSession } from '../boot/open-token-session.ts';
 import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
@@ -7,10 +8,19 @@ import type { BootSession } from '../machine/session.ts';
 import { stageReached } from '../machine/stage.ts';
 import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
-import { createMachineTable, type MachineEntry, newEntry, rankOf, toRecord } from './machine-table.ts';
+import {
+  createMachineTable,
+  type MachineEntry,
+  NO_EVIDENCE,
+  newEntry,
+  rankOf,
+  type SessionSlot,
+  toRecord,
+} from './machine-table.ts';
 import { createOldestFirst } from './oldest-first.ts';
 import type { JoiningMachine, Journal, Observation, Store, StoredState } from './port.ts';
 import { mergeFacts, toEvent } from './shape-event.ts';
+import { createTokenSlots } from './token-slots.ts';
 
 export interface JournalOptions {
   readonly store: Pick<Store, 'appendHistory' | 'forgetMachine'>;
@@ -34,6 +44,11 @@ function isOfNode({ kind }: Observation): boolean {
   return kind.startsWith('node.');
 }
 
+/** Asked at the URL of a session that is not the machine's newest any more. */
+function isOfFormer(current: BootSession | undefined, sessionId: number | undefined): boolean {
+  return sessionId !== undefined && sessionId !== current?.id;
+}
+
 /** Complaints about listeners in the log: one a second. */
 const SAY_AGAIN = 1_000;
 
@@ -50,9 +65,11 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   const listeners = new Set<(event: BootEvent) => void>();
   const machines = createMachineTable(limits.machines, (entry) => {
     if (entry.session !== undefined) sessions.delete(entry.session.id);
+    tokens.remove(entry.mac);
     forgetName(entry);
     count('machines.forgotten');
   });
+  const tokens = createTokenSlots(limits.signingTokens, ({ id }) => sessions.delete(id));
   const writer = createHistoryWriter({
     store,
     limits,
@@ -84,6 +101,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     for (const session of state.openSessions) {
       const entry = machines.get(session.mac);
       if (entry === undefined) continue;
+      if (session.signingUntil !== undefined) {
+        restoreToken(entry, session, session.signingUntil);
+        continue;
+      }
       if (entry.session !== undefined && entry.session.id > session.id) continue;
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
@@ -91,6 +112,16 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (stageReached(session.stage, 'script')) machines.touch(entry, 2);
     }
     for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
+  }
+
+  function restoreToken(entry: MachineEntry, session: BootSession, until: number): void {
+    const now = clock();
+    const slot = until <= now ? undefined : tokens.make(entry.mac, now);
+    if (slot === undefined) return;
+    if (slot.session !== undefined) sessions.delete(slot.session.id);
+    slot.session = session;
+    sessions.set(session.id, session);
+    machines.touch(entry, 3);
   }
 
   function count(name: string): void {
@@ -135,7 +166,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   }
 
   function* joiningMachines(): Iterable<JoiningMachine> {
-    for (const { facts, session } of machines.entries()) {
+    for (const { mac, facts, session = tokens.of(mac)?.session } of machines.entries()) {
       if (session?.lastStage !== 'ready') continue;
       if (session.end === undefined || session.end === 'ready') yield { facts, session };
     }
@@ -148,6 +179,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       machines.remove(mac);
       if (entry.session !== undefined) sessions.delete(entry.session.id);
     }
+    tokens.remove(mac);
     for (const id of superseded) {
       if (sessions.get(id)?.mac !== mac) continue;
       superseded.delete(id);
@@ -176,9 +208,14 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   function recordMachine(mac: Mac, observation: Observation): BootSession | undefined {
     const { at } = observation;
     let entry = machines.get(mac);
-    const bootsFromNetwork = observation.client !== undefined;
+    const isToken = observation.signingUntil !== undefined;
+    const bootsFromNetwork = observation.client !== undefined && !isToken;
+    if (isToken && tokens.make(mac, at) === undefined) {
+      drop('token', observation);
+      return undefined;
+    }
     if (entry === undefined) {
-      if (!bootsFromNetwork && !mayAddStranger(at)) {
+      if (!bootsFromNetwork && !isToken && !mayAddStranger(at)) {
         drop('stranger', observation);
         return undefined;
       }
@@ -186,14 +223,16 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (!bootsFromNetwork) entry.recorded = true;
     }
 
-    const before = entry.session;
-    const advance = advanceSession(before, observation, { mac, nextId, idleTime });
+    const slot = slotFor(entry, observation);
+    const before = slot.session;
+    const advance = advanceSlot(mac, before, observation);
     const session = advance.session;
     if (advance.opened) {
       nextId++;
-      entry.sessionEvents = 0;
+      slot.sessionEvents = 0;
+      slot.evidence = NO_EVIDENCE;
     }
-    entry.session = session;
+    slot.session = session;
     if (session !== undefined) sessions.set(session.id, session);
     if (before !== undefined && before.id !== session?.id) {
       rememberSuperseded(advance.ended?.id === before.id ? advance.ended : before);
@@ -209,21 +248,45 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (observation.assigned.address !== undefined) learnAddress(observation.assigned.address, mac);
     }
     // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
+    // What the operator does, and who got a secret, is recorded whoever else is new at the moment.
+    const wasRecorded = entry.recorded;
+    if (isToken || observation.evidence !== undefined) entry.recorded = true;
     if (!entry.recorded)
       entry.recorded = gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at);
-    machines.touch(
-      entry,
-      gotScript && entry.recorded ? 2 : entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank,
-    );
+    if (tokens.of(mac) !== undefined) machines.touch(entry, 3);
+    else if (gotScript && entry.recorded) machines.touch(entry, 2);
+    else machines.touch(entry, entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank);
 
     if (entry.recorded) {
       writer.machine(entry);
-      if (session !== undefined && session !== before) writer.session(session);
+      if (session !== undefined && (session !== before || !wasRecorded)) writer.session(session);
       // What it superseded is in the database only if the machine was recorded then; writing it again does no harm.
       if (advance.ended !== undefined && advance.ended !== session) writer.session(advance.ended);
     }
-    recordEvents(entry, observation, before, advance);
+    recordEvents(entry, slot, observation, before, advance);
     return session;
+  }
+
+  /** Whose session it is about: the machine's boot session, unless it was asked at the URL of its token. */
+  function slotFor(entry: MachineEntry, observation: Observation): SessionSlot {
+    const token = tokens.of(entry.mac);
+    if (token === undefined) return entry;
+    if (observation.signingUntil !== undefined) return token;
+    if (observation.sessionId !== undefined)
+      return observation.sessionId === token.session?.id ? token : entry;
+    // A machine that boots from its image has no other.
+    return isOfNode(observation) && entry.session === undefined ? token : entry;
+  }
+
+  function advanceSlot(mac: Mac, before: BootSession | undefined, observation: Observation): SessionAdvance {
+    const { signingUntil, sessionId } = observation;
+    if (signingUntil !== undefined) {
+      return openTokenSession(before, { ...observation, signingUntil }, { mac, nextId });
+    }
+    if (isOfFormer(before, sessionId)) {
+      return { ...(before === undefined ? {} : { session: before }), opened: false, reasons: [] };
+    }
+    return advanceSession(before, observation, { mac, nextId, idleTime });
   }
 
   function rememberSuperseded(session: BootSession): void {
@@ -238,20 +301,27 @@ export function createJournal(options: JournalOptions): ClosableJournal {
 
   function recordEvents(
     entry: MachineEntry,
+    slot: SessionSlot,
     observation: Observation,
     before: BootSession | undefined,
-    advance: ReturnType<typeof advanceSession>,
+    advance: SessionAdvance,
   ): void {
     if (!entry.recorded) {
       drop('newcomer', observation);
       return;
     }
     const { session, ended, opened, reasons } = advance;
-    const own: Observation = { ...observation, mac: entry.mac };
-    const { at } = observation;
+    const { at, sessionId } = observation;
+    const former = isOfFormer(session, sessionId) ? [`asked in session ${sessionId}, which is over`] : [];
+    const own: Observation = {
+      ...observation,
+      mac: entry.mac,
+      reasons: [...former, ...observation.reasons],
+    };
     if (ended !== undefined && ended !== session) publishTurn(entry, at, 'session.ended', ended, reasons);
     if (opened && session !== undefined) publishTurn(entry, at, 'session.opened', session, reasons);
-    if (session !== undefined && belongsTo(session, at)) {
+    const isEvidence = session !== undefined && takeEvidence(slot, observation);
+    if (session !== undefined && (isEvidence || belongsTo(session, at))) {
       const moved = opened || before?.stage !== session.stage;
       const over = ended === session && before !== session;
       const limit = stageReached(session.stage, 'script')
@@ -261,13 +331,13 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       // the session on is always told: there are but nine stages.
       const told = isOfNode(observation)
         ? hasHourlyEvent(entry, at)
-        : entry.sessionEvents < limit || (moved && observation.stage === session.stage) || over;
+        : isEvidence || slot.sessionEvents < limit || (moved && observation.stage === session.stage) || over;
       if (!told) {
         drop('session', observation);
         return;
       }
       if (isOfNode(observation)) entry.hourEvents++;
-      else entry.sessionEvents++;
+      else if (!isEvidence) slot.sessionEvents++;
       const isBack = before?.id === session.id && before.end === 'ready' && session.end === undefined;
       publish(toEvent(isBack ? { ...own, stage: session.stage } : own, limits, session, moved));
       if (over) publishTurn(entry, at, 'session.ended', session, reasons.slice(opened ? 1 : 0));
@@ -279,6 +349,13 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.hourEvents++;
       publish(toEvent(own, limits));
     }
+  }
+
+  /** Whoever can bring about events must not be able to hide by them who got a secret. */
+  function takeEvidence(slot: SessionSlot, { evidence }: Observation): boolean {
+    if (evidence === undefined || slot.evidence[evidence] >= limits.evidencePerSession) return false;
+    slot.evidence = { ...slot.evidence, [evidence]: slot.evidence[evidence] + 1 };
+    return true;
   }
 
   function hasHourlyEvent(entry: MachineEntry, at: number): boolean {

@@ -109,6 +109,11 @@ export const MIGRATIONS: readonly string[] = [
     at   INTEGER NOT NULL
   ) STRICT;
   `,
+  // Who got it first: null for a client without an IPv4 address.
+  `
+  ALTER TABLE certificates ADD COLUMN address INTEGER;
+  CREATE INDEX sessions_of_tokens ON sessions (mac, id) WHERE signing_until IS NOT NULL;
+  `,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

@@ -202,7 +202,9 @@ export function createSqliteDatabase(
           database
             .prepare(
               `SELECT * FROM sessions WHERE ended_as IS NULL OR (ended_as = 'ready'
-                 AND NOT EXISTS (SELECT 1 FROM sessions newer WHERE newer.mac = sessions.mac AND newer.id > sessions.id))
+                 AND NOT EXISTS (SELECT 1 FROM sessions newer WHERE newer.mac = sessions.mac AND newer.id > sessions.id
+                   AND newer.signing_until IS NULL))
+               OR (signing_until IS NOT NULL AND ended_as <> 'superseded')
                ORDER BY id`,
             )
             .all() as SessionRow[]

@@ -33,8 +33,8 @@ export function prepareReleases(database: Database, putOwner: (owner: SessionOwn
     'SELECT * FROM certificates WHERE session_id = ? AND name = ?',
   );
   const putCertificate = database.prepare<CertificateRow>(
-    `INSERT INTO certificates (session_id, name, key_fingerprint, serial, subject, given_at, not_after)
-     VALUES (@session_id, @name, @key_fingerprint, @serial, @subject, @given_at, @not_after)
+    `INSERT INTO certificates (session_id, name, key_fingerprint, serial, subject, given_at, not_after, address)
+     VALUES (@session_id, @name, @key_fingerprint, @serial, @subject, @given_at, @not_after, @address)
      ON CONFLICT (session_id, name) DO UPDATE SET serial = excluded.serial, subject = excluded.subject,
        given_at = excluded.given_at, not_after = excluded.not_after
        WHERE key_fingerprint = excluded.key_fingerprint`,

@@ -83,6 +83,7 @@ export interface CertificateRow {
   readonly subject: string;
   readonly given_at: number;
   readonly not_after: number;
+  readonly address: number | null;
 }
 
 type Known<T> = { [K in keyof T]?: Exclude<T[K], null> };
@@ -248,6 +249,7 @@ export function certificateToRow(sessionId: number, certificate: GivenCertificat
     subject: certificate.subject,
     given_at: certificate.givenAt,
     not_after: certificate.notAfter,
+    address: certificate.address ?? null,
   };
 }
 
@@ -259,5 +261,6 @@ export function certificateFromRow(row: CertificateRow): GivenCertificate {
     subject: row.subject,
     givenAt: row.given_at,
     notAfter: row.not_after,
+    ...known({ address: row.address as Ipv4 | null }),
   };
 }

@@ -28,6 +28,7 @@ const NODE: GivenCertificate = {
   subject: 'CN=system:node:node-1',
   givenAt: 100,
   notAfter: 900,
+  address: HERE,
 };
 
 function newFile(t: Test): string {
@@ -63,13 +64,13 @@ t.test('a certificate of one name is for one key a session', async (t) => {
   t.equal(await first.giveCertificate(owner(7), { ...NODE, keyFingerprint: 'bb', serial: '02' }), false);
   t.same(await first.certificateOf(7, 'node'), NODE);
   const again = { ...NODE, serial: '03', givenAt: 101 };
-  t.equal(await first.giveCertificate(owner(7), again), true);
+  t.equal(await first.giveCertificate(owner(7), { ...again, address: ELSEWHERE }), true);
   t.equal(await first.giveCertificate(owner(7), { ...NODE, name: 'kube-proxy', keyFingerprint: 'cc' }), true);
   t.equal(await first.giveCertificate(owner(8), { ...NODE, keyFingerprint: 'bb' }), true, 'a new boot');
   await first.close();
   const second = await openStore({ file, durability: 'process' });
   t.teardown(() => second.close());
-  t.same(await second.certificateOf(7, 'node'), again);
+  t.same(await second.certificateOf(7, 'node'), again, 'and whose it was first stays known');
 });
 
 t.test('what was given goes with its session', async (t) => {
