@@ -408,6 +408,13 @@ await t.test('a machine that boots from an image gets a signing token', async (t
   const again = JSON.parse((await ask(OTHER, '{"days":1}')).body) as { url: string };
   t.not(again.url, url);
   t.equal((await post(url, 'node', file)).status, 410, 'a new token ends the former');
+  t.match(await site.run('machines', OTHER), {
+    code: 0,
+    stdout: /Signing token \(session \d+\), made .*: good until/,
+  });
+  const issued = `${ROLE}identity: worker\ncredentials: { delivery: issued }\n`;
+  await site.write({ 'profiles/worker/role.yaml': issued });
+  t.match(await ask(OTHER, '{"days":1}'), { status: 403, body: /make no keys of their own/ });
   await site.write({ 'profiles/worker/role.yaml': ROLE });
   const none = await ask(OTHER, '{"days":1}');
   t.match(none, { status: 403, body: /role worker get no certificates/ });
