@@ -865,7 +865,7 @@ void t.test('tokens are known again at a start until they expire, the newest of 
 void t.test(
   'a flood of scripts does not push out a machine with a token, nor keep one from being made',
   async (t) => {
-    const { journal, sessions } = setUp({ limits: { machines: 10, newMachinesAtOnce: 5, signingTokens: 2 } });
+    const { journal, sessions } = setUp({ limits: { machines: 10, newMachinesAtOnce: 50, signingTokens: 2 } });
     journal.record(tokenFor(alice));
     for (let other = 100; other < 200; other++) {
       journal.record(script(macOf(other), { assigned: { role: 'worker', hostname: `node-${other}` } }));
