@@ -112,6 +112,12 @@ interface CloudConfig {
 const contentOf = (text: string, path: string): string =>
   (parse(text) as CloudConfig).write_files.find((file) => file.path === path)?.content ?? '';
 
+/** What the daemon of nobody lists: no machine was seen, no rule has admitted one. */
+const EMPTY_LISTS: Readonly<Record<string, object>> = {
+  '/api/v1/machines': { machines: [] },
+  '/api/v1/admissions': { admissions: [] },
+};
+
 /** Answers on the admin socket as the daemon would, with one token for each machine. */
 async function startTokens(t: { teardown(then: () => unknown): void }, config: string) {
   const { admin } = (await loadConfig(config)).config;
@@ -121,7 +127,9 @@ async function startTokens(t: { teardown(then: () => unknown): void }, config: s
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       response.setHeader('content-type', 'application/json');
-      if (request.method === 'GET') return response.end('{"machines":[]}');
+      if (request.method === 'GET') {
+        return response.end(JSON.stringify(EMPTY_LISTS[request.url?.split('?')[0] ?? ''] ?? {}));
+      }
       asked.push(`${request.url} ${body}`);
       response.end(
         JSON.stringify({
