@@ -1,5 +1,6 @@
 import { judgeNode, type NodeBoot, type NodeVerdict, rememberBoot } from './boot/judge-node.ts';
 import { indexMachines, type MatchCandidate, matchNode } from './boot/match-node.ts';
+import { mayDelete } from './boot/may-delete.ts';
 import type { ClusterCredentials, NodeState, NodeWatcher } from './cluster/port.ts';
 import { createNodeWatcher, type NodeWatcherOptions } from './cluster/watch-nodes.ts';
 import type { Config } from './config/port.ts';
@@ -7,7 +8,7 @@ import { TinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { BootEvent } from './machine/event.ts';
 import type { MachineFacts } from './machine/facts.ts';
-import type { Ipv4 } from './machine/ipv4.ts';
+import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { BootSession } from './machine/session.ts';
 import { stageReached } from './machine/stage.ts';
@@ -26,9 +27,15 @@ export interface ClusterWiring {
   readonly settleTime?: number;
 }
 
+/** A Node that is a machine. */
+export interface OwnNode extends NodeState {
+  /** False: its name is not this machine's alone, so that only the operator can tell whether it may go. */
+  readonly mayDelete: boolean;
+}
+
 export interface ClusterWatch extends AsyncDisposable, Pick<NodeWatcher, 'deleteNode' | 'status' | 'nodes'> {
   /** The Nodes that are this machine, also one that has become something else; to be asked before it is forgotten. */
-  nodesOf(mac: Mac): readonly NodeState[];
+  nodesOf(mac: Mac): readonly OwnNode[];
   stop(): Promise<void>;
 }
 
@@ -213,7 +220,16 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
       const other = machines.has(mac) ? undefined : journal.machine(mac);
       if (other !== undefined) candidates.push(candidateOf(other, other.hostname));
       const index = indexMachines(candidates, (address) => journal.macAt(address));
-      return [...watcher.nodes().values()].filter((node) => matchNode(node, index).mac === mac);
+      const machine = candidates.find((candidate) => candidate.mac === mac);
+      return [...watcher.nodes().values()]
+        .filter((node) => matchNode(node, index).mac === mac)
+        .map((node) => {
+          // Once its role is another one, no session tells its former address any more.
+          const address = parseIpv4(node.name);
+          const had = address !== undefined && journal.macAt(address) === mac ? [address] : [];
+          const own = { mac, ...machine, addresses: [...(machine?.addresses ?? []), ...had] };
+          return { ...node, mayDelete: mayDelete(node, own, candidates) };
+        });
     },
     stop,
     [Symbol.asyncDispose]: stop,

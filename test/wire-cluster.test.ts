@@ -279,11 +279,28 @@ t.test('the Nodes of a machine are found, by its address too, and after its role
   record(alice, 'dhcp.discover', { client: 'rom', stage: 'offered' });
   t.same([...journal.joiningMachines()], []);
   t.same(
-    watch.nodesOf(alice).map(({ name }) => name),
-    ['10.77.0.20'],
+    watch.nodesOf(alice).map(({ name, mayDelete }) => [name, mayDelete]),
+    [['10.77.0.20', true]],
   );
   t.same(watch.nodesOf('52:54:00:00:00:99' as Mac), []);
 });
+
+t.test(
+  'a Node that has only the system UUID of a machine is found, and may not be deleted for it',
+  async (t) => {
+    const { api, boot, watch, watching } = await setUp(t);
+    const deletable = () => watch.nodesOf(alice).map(({ name, mayDelete }) => [name, mayDelete]);
+    await watching();
+    boot();
+    api.putNode('master-1', { systemUuid: uuid });
+    api.putNode('node-1', { systemUuid: uuid });
+    await until(() => watch.nodes().size === 2);
+    t.same(deletable().toSorted(), [
+      ['master-1', false],
+      ['node-1', true],
+    ]);
+  },
+);
 
 t.test('thousands of machines become ready', async (t) => {
   const { api, boot, stage, watching } = await setUp(t);
