@@ -11,6 +11,7 @@ const journal: Journal = {
   sessionOf: () => undefined,
   sessionById: () => undefined,
   machine: () => undefined,
+  keepRecord: () => undefined,
   macAt: () => undefined,
   hostnameHolder: () => undefined,
   joiningMachines: () => [],

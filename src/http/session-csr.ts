@@ -95,6 +95,7 @@ async function signInTurn(
     const sessionUrl = `${request.server.url}/boot/${turn.token}`;
     const whose = { plan: plan.plan, remote: request.remote, sessionUrl };
     const entitlement = credentials.entitlement(whose, name);
+    ownerOf(deps, session.id);
     const before = await storing(() => credentials.book.certificateOf(session.id, entitlement.name));
     const signed = await credentials.signRequest(
       pem,

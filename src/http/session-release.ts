@@ -65,6 +65,7 @@ async function releaseInTurn(
     const before = await storing(() => credentials.book.releaseOf(session.id));
     const no = before === undefined ? undefined : refuseSecond(deps, request, input, before, remote);
     if (no !== undefined) return no;
+    ownerOf(deps, session.id);
     const made = await make(deps, request, input);
     const at = deps.clock();
     const owner = ownerOf(deps, session.id);
@@ -279,6 +280,7 @@ function refused(
   status: number,
   line: string,
   why = line,
+  headers: Readonly<Record<string, string>> = {},
 ): Answer {
   deps.journal.record({
     ...originOf(deps, request),
@@ -288,11 +290,14 @@ function refused(
     answered: String(status),
     reasons: [...reasons, why],
   });
-  return refuse(status, line, { 'cache-control': 'no-store' });
+  return refuse(status, line, { 'cache-control': 'no-store', ...headers });
 }
 
 function fail(deps: RouteDeps, request: BootRequest, input: ReleaseInput, error: TinderboxError): Answer {
   const { session, plan } = input;
+  if (error.code === 'busy') {
+    return refused(deps, request, input, 503, error.message, error.message, { 'retry-after': RETRY_SECONDS });
+  }
   if (error.code === 'expired' && deps.journal.sessionById(session.id)?.end === 'superseded') {
     return refused(deps, request, input, 410, error.message);
   }

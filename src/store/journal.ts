@@ -7,9 +7,17 @@ import type { BootSession } from '../machine/session.ts';
 import { stageReached } from '../machine/stage.ts';
 import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
-import { createMachineTable, type MachineEntry, newEntry, rankOf, toRecord } from './machine-table.ts';
+import {
+  createMachineTable,
+  type MachineEntry,
+  newEntry,
+  type Rank,
+  rankOf,
+  toRecord,
+  toStored,
+} from './machine-table.ts';
 import { createOldestFirst } from './oldest-first.ts';
-import type { JoiningMachine, Journal, Observation, Store, StoredState } from './port.ts';
+import type { JoiningMachine, Journal, Observation, Store, StoredMachine, StoredState } from './port.ts';
 import { mergeFacts, toEvent } from './shape-event.ts';
 
 export interface JournalOptions {
@@ -21,6 +29,8 @@ export interface JournalOptions {
   readonly idleTime: number;
   /** Called with each observation, also with those that bounds forbid to record. */
   readonly observed?: (observation: Observation) => void;
+  /** Has an entry in machines.yaml: the bounds on strangers and newcomers are not for it, and it is forgotten last. */
+  readonly isListed?: (mac: Mac) => boolean;
   readonly limits?: Partial<JournalLimits>;
   readonly logger: Logger;
 }
@@ -30,6 +40,16 @@ export type ClosableJournal = Journal & { close(): Promise<void> };
 
 const HOUR = 3_600_000;
 
+/** Once its entry is gone it is one of those that got their script. */
+function rankAfter(
+  { rank, recorded }: Pick<MachineEntry, 'rank' | 'recorded'>,
+  now: { readonly listed: boolean; readonly gotScript: boolean; readonly bootsFromNetwork: boolean },
+): Rank {
+  if (now.listed) return 3;
+  if (rank === 3 || (now.gotScript && recorded)) return 2;
+  return rank === 0 && now.bootsFromNetwork ? 1 : rank;
+}
+
 function isOfNode({ kind }: Observation): boolean {
   return kind.startsWith('node.');
 }
@@ -38,7 +58,7 @@ function isOfNode({ kind }: Observation): boolean {
 const SAY_AGAIN = 1_000;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
-  const { store, state, clock, idleTime, logger } = options;
+  const { store, state, clock, idleTime, logger, isListed = () => false } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
   const addresses = new Map<Ipv4, Mac>();
@@ -79,7 +99,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.via = via;
       nameMachine(entry, hostname);
       entry.recorded = true;
-      machines.touch(entry, rankOf(record));
+      machines.touch(entry, isListed(entry.mac) ? 3 : rankOf(record));
     }
     for (const session of state.openSessions) {
       const entry = machines.get(session.mac);
@@ -88,7 +108,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
       sessions.set(session.id, session);
-      if (stageReached(session.stage, 'script')) machines.touch(entry, 2);
+      if (stageReached(session.stage, 'script')) machines.touch(entry, isListed(entry.mac) ? 3 : 2);
     }
     for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
   }
@@ -177,8 +197,9 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     const { at } = observation;
     let entry = machines.get(mac);
     const bootsFromNetwork = observation.client !== undefined;
+    const listed = isListed(mac);
     if (entry === undefined) {
-      if (!bootsFromNetwork && !mayAddStranger(at)) {
+      if (!bootsFromNetwork && !listed && !mayAddStranger(at)) {
         drop('stranger', observation);
         return undefined;
       }
@@ -210,11 +231,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
     // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
     if (!entry.recorded)
-      entry.recorded = gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at);
-    machines.touch(
-      entry,
-      gotScript && entry.recorded ? 2 : entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank,
-    );
+      entry.recorded = listed || (gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at));
+    machines.touch(entry, rankAfter(entry, { listed, gotScript, bootsFromNetwork }));
 
     if (entry.recorded) {
       writer.machine(entry);
@@ -224,6 +242,20 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
     recordEvents(entry, observation, before, advance);
     return session;
+  }
+
+  function keepRecord(mac: Mac): StoredMachine | 'full' | undefined {
+    const entry = machines.get(mac);
+    if (entry === undefined) return undefined;
+    const listed = isListed(mac);
+    if (!entry.recorded) {
+      if (!listed && !mayAddScripted(clock())) return 'full';
+      entry.recorded = true;
+      if (entry.session !== undefined) writer.session(entry.session);
+    }
+    machines.touch(entry, listed ? 3 : 2);
+    writer.machine(entry);
+    return toStored(entry);
   }
 
   function rememberSuperseded(session: BootSession): void {
@@ -341,6 +373,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       const entry = machines.get(mac);
       return entry === undefined ? undefined : toRecord(entry);
     },
+    keepRecord,
     hostnameHolder: (hostname) => hostnames.get(hostname),
     joiningMachines,
     forget,

@@ -2,10 +2,13 @@ import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { createOldestFirst } from './oldest-first.ts';
-import type { MachineRecord } from './port.ts';
+import type { MachineRecord, StoredMachine } from './port.ts';
 
-/** 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded. Forgotten in this order. */
-export type Rank = 0 | 1 | 2;
+/**
+ * 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded; 3: it has an entry in
+ * machines.yaml. Forgotten in this order.
+ */
+export type Rank = 0 | 1 | 2 | 3;
 
 /** A machine in memory. Changed in place: this is touched with each packet. */
 export interface MachineEntry {
@@ -53,6 +56,10 @@ export function toRecord(entry: MachineEntry): MachineRecord {
   };
 }
 
+export function toStored(entry: MachineEntry): StoredMachine {
+  return { ...toRecord(entry), ...(entry.rank === 3 ? { listed: true } : {}) };
+}
+
 export interface MachineTable {
   get(mac: Mac): MachineEntry | undefined;
   /** Adds or moves up: the one seen last, among those of its rank. */
@@ -65,11 +72,8 @@ export interface MachineTable {
 /** So many machines at most: the lowest rank, then the one not seen for the longest time, is forgotten first. */
 export function createMachineTable(limit: number, forgotten: (entry: MachineEntry) => void): MachineTable {
   const all = new Map<Mac, MachineEntry>();
-  const byRank: readonly [Map<Mac, MachineEntry>, Map<Mac, MachineEntry>, Map<Mac, MachineEntry>] = [
-    new Map(),
-    new Map(),
-    new Map(),
-  ];
+  type Ranked = Map<Mac, MachineEntry>;
+  const byRank: readonly [Ranked, Ranked, Ranked, Ranked] = [new Map(), new Map(), new Map(), new Map()];
 
   const oldestByRank = byRank.map((ranked) => createOldestFirst(ranked));
 

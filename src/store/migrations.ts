@@ -109,6 +109,8 @@ export const MIGRATIONS: readonly string[] = [
     at   INTEGER NOT NULL
   ) STRICT;
   `,
+  // Machines that have an entry in machines.yaml, or had one when they were last seen: pruned last.
+  'ALTER TABLE machines ADD COLUMN listed INTEGER NOT NULL DEFAULT 0',
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

@@ -1,11 +1,12 @@
 import type { Database } from 'better-sqlite3';
+import type { Mac } from '../machine/mac.ts';
 import type { HistoryBatch } from './port.ts';
 
 /** What the database keeps; the rest is deleted, oldest first. */
 export interface StoreLimits {
   readonly events: number;
   readonly sessionsPerMachine: number;
-  /** Machines that were given a role outlive those that were not. */
+  /** Those with an entry in machines.yaml outlive the others, and of these those that were given a role. */
   readonly machines: number;
 }
 
@@ -14,8 +15,11 @@ export const STORE_LIMITS: StoreLimits = { events: 200_000, sessionsPerMachine: 
 /** Rows deleted with one batch at most: pruning must not hold up the leases behind it. */
 const PRUNE_ROWS = 2_000;
 
-/** Returns what is to run at the end of each batch's transaction. */
-export function preparePruning(database: Database, limits: StoreLimits): (batch: HistoryBatch) => void {
+/** Returns what is to run at the end of each batch's transaction. `spared`: a machine that stays, come what may. */
+export function preparePruning(
+  database: Database,
+  limits: StoreLimits,
+): (batch: HistoryBatch, spared?: Mac) => void {
   const newestEvent = database.prepare('SELECT max(id) AS id FROM events').pluck();
   const oldEvents = database.prepare(
     'DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id <= ? ORDER BY id LIMIT ?)',
@@ -27,12 +31,14 @@ export function preparePruning(database: Database, limits: StoreLimits): (batch:
   const dropSessionEvents = database.prepare('DELETE FROM events WHERE session_id = ?');
   const countMachines = database.prepare('SELECT count(*) FROM machines').pluck();
   const oldMachines = database
-    .prepare('SELECT mac FROM machines ORDER BY hostname IS NOT NULL, last_seen LIMIT ?')
+    .prepare(
+      'SELECT mac FROM machines WHERE mac IS NOT ? ORDER BY listed, hostname IS NOT NULL, last_seen LIMIT ?',
+    )
     .pluck();
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
 
-  return (batch) => {
+  return (batch, spared) => {
     if (batch.events.length > 0) {
       oldEvents.run(
         (newestEvent.get() as number) - limits.events,
@@ -48,7 +54,8 @@ export function preparePruning(database: Database, limits: StoreLimits): (batch:
     if (batch.machines.length === 0) return;
     const surplus = (countMachines.get() as number) - limits.machines;
     if (surplus <= 0) return;
-    for (const mac of oldMachines.all(Math.min(surplus, Math.max(100, 2 * batch.machines.length)))) {
+    const rows = Math.min(surplus, Math.max(100, 2 * batch.machines.length));
+    for (const mac of oldMachines.all(spared ?? null, rows)) {
       dropMachineEvents.run(mac);
       dropMachine.run(mac);
     }

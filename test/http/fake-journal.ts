@@ -54,6 +54,10 @@ export function createFakeJournal(): FakeJournal {
       const facts = machines.get(mac);
       return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
     },
+    keepRecord(mac) {
+      const facts = machines.get(mac);
+      return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
+    },
     hostnameHolder: (hostname) =>
       [...sessions.values()].find((session) => session.hostname === hostname)?.mac,
     *joiningMachines() {
