@@ -12,6 +12,7 @@ const journal: Journal = {
   sessionById: () => undefined,
   machine: () => undefined,
   keepRecord: () => undefined,
+  addressUser: () => undefined,
   macAt: () => undefined,
   hostnameHolder: () => undefined,
   joiningMachines: () => [],

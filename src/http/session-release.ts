@@ -116,7 +116,7 @@ interface Made {
 
 async function make(deps: RouteDeps, request: BootRequest, input: ReleaseInput): Promise<Made> {
   const { credentials, plan, facts, session, sessionUrl } = input;
-  const whose = { plan, remote: request.remote, sessionUrl };
+  const whose = { mac: session.mac, plan, remote: request.remote, sessionUrl };
   const render = (identity: ReturnType<MachineCredentials['sample']>) => {
     const context = deps.buildContext({ ...whose, facts, session, server: request.server, identity });
     const { body, contentType } = deps.renderer.renderConfig(plan.role, context);

@@ -63,6 +63,9 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   const counters = new Map<string, number>();
   const addresses = new Map<Ipv4, Mac>();
   const oldestAddress = createOldestFirst(addresses);
+  /** By the address that a newest session has: the first that asked from it and is not over. */
+  const users = new Map<Ipv4, Mac>();
+  const oldestUser = createOldestFirst(users);
   const hostnames = new Map<string, Mac>();
   const sessions = new Map<number, BootSession>();
   /** Superseded, oldest first. */
@@ -108,6 +111,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
       sessions.set(session.id, session);
+      if (session.address !== undefined) useAddress(session.address, session.mac);
       if (stageReached(session.stage, 'script')) machines.touch(entry, isListed(entry.mac) ? 3 : 2);
     }
     for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
@@ -126,6 +130,24 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     if (addresses.size <= limits.addresses) return;
     const oldest = oldestAddress();
     if (oldest !== undefined) addresses.delete(oldest);
+  }
+
+  function useAddress(address: Ipv4, mac: Mac): void {
+    const user = addressUser(address);
+    if (user !== undefined && user !== mac) return;
+    users.delete(address);
+    users.set(address, mac);
+    if (users.size <= limits.addresses) return;
+    const oldest = oldestUser();
+    if (oldest !== undefined) users.delete(oldest);
+  }
+
+  function addressUser(address: Ipv4): Mac | undefined {
+    const mac = users.get(address);
+    const session = mac === undefined ? undefined : machines.get(mac)?.session;
+    if (session?.address !== address) return undefined;
+    if (session.end === 'ready') return mac;
+    return session.end === undefined && clock() - session.updatedAt < idleTime ? mac : undefined;
   }
 
   function nameMachine(entry: MachineEntry, hostname: string | undefined): void {
@@ -227,7 +249,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.facts = mergeFacts(entry.facts, observation.facts, limits.factLength);
     if (observation.assigned !== undefined) {
       nameMachine(entry, observation.assigned.hostname);
-      if (observation.assigned.address !== undefined) learnAddress(observation.assigned.address, mac);
+      if (observation.assigned.address !== undefined) {
+        learnAddress(observation.assigned.address, mac);
+        useAddress(observation.assigned.address, mac);
+      }
     }
     // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
     if (!entry.recorded)
@@ -374,6 +399,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       return entry === undefined ? undefined : toRecord(entry);
     },
     keepRecord,
+    addressUser,
     hostnameHolder: (hostname) => hostnames.get(hostname),
     joiningMachines,
     forget,

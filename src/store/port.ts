@@ -268,6 +268,11 @@ export interface Journal {
   /** Which machine last used this address: from leases, requests overheard, `/ipxe`. */
   macAt(address: Ipv4): Mac | undefined;
   /**
+   * The machine whose newest boot asked for its script from this address, as long as it is under way or its Node is
+   * Ready. Of several the first: who takes an address later does not take it away.
+   */
+  addressUser(address: Ipv4): Mac | undefined;
+  /**
    * The machine that boots, or last booted, under this hostname (set by an observation's `assigned`): asked at every
    * `/ipxe`, so a lookup and not a search. Several that had it: the newest.
    */

@@ -58,6 +58,7 @@ export function createFakeJournal(): FakeJournal {
       const facts = machines.get(mac);
       return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
     },
+    addressUser: () => undefined,
     hostnameHolder: (hostname) =>
       [...sessions.values()].find((session) => session.hostname === hostname)?.mac,
     *joiningMachines() {

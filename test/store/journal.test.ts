@@ -53,6 +53,7 @@ function setUp(
     state?: Partial<StoredState>;
     observed?: (observation: Observation) => void;
     isListed?: (mac: Mac) => boolean;
+    clock?: () => number;
   } = {},
 ) {
   const batches: HistoryBatch[] = [];
@@ -74,7 +75,7 @@ function setUp(
       },
     },
     state: { leases: [], machines: [], openSessions: [], nextSessionId: 1, ...options.state },
-    clock: () => 5,
+    clock: options.clock ?? (() => 5),
     idleTime: HOUR,
     ...(options.observed === undefined ? {} : { observed: options.observed }),
     ...(options.isListed === undefined ? {} : { isListed: options.isListed }),
@@ -420,6 +421,48 @@ void t.test('a machine of machines.yaml is recorded in any flood, and keeps its 
   t.match(machines().get(alice), { listed: true, hostname: 'node-1' });
   t.match(machines().get(late), { listed: true }, 'though nobody else is recorded any more');
   t.match(machines().get(macOf(10)), { listed: undefined });
+  await journal.close();
+});
+
+void t.test('an address belongs to the machine that booted from it first, until that is over', async (t) => {
+  let now = 1_000_000;
+  const open = { openedAt: 0, updatedAt: now, stage: 'config', stageTimes: {} } as const;
+  const restored = macOf(7);
+  const { journal } = setUp({
+    clock: () => now,
+    state: {
+      machines: [{ mac: restored, firstSeen: 1, lastSeen: 1 }],
+      openSessions: [{ ...open, id: 3, mac: restored, address: 70 as Ipv4 }],
+      nextSessionId: 4,
+    },
+  });
+  const bob = macOf(2);
+  const boot = (mac: Mac, address: number, more: Partial<Observation> = {}) => {
+    journal.record(discover(mac, { at: now }));
+    const assigned = {
+      role: 'worker',
+      hostname: `n-${mac}`,
+      address: address as Ipv4,
+      lastStage: 'ready',
+    } as const;
+    journal.record(script(mac, { at: now, assigned, ...more }));
+  };
+  t.equal(journal.addressUser(70 as Ipv4), restored, 'known from before a restart');
+  boot(alice, 20);
+  boot(bob, 20);
+  t.equal(journal.addressUser(20 as Ipv4), alice, 'who takes it later does not take it away');
+  boot(alice, 21);
+  t.equal(journal.addressUser(20 as Ipv4), undefined, 'its newest boot was from another one');
+  boot(bob, 20);
+  t.equal(journal.addressUser(20 as Ipv4), bob);
+  now += HOUR;
+  t.equal(journal.addressUser(20 as Ipv4), undefined, 'nothing was heard of it for too long');
+  boot(alice, 20, { stage: 'config' });
+  journal.record(seen(alice, { at: now, kind: 'node.ready', stage: 'ready' }));
+  now += 100 * HOUR;
+  t.equal(journal.addressUser(20 as Ipv4), alice, 'its Node is Ready');
+  await journal.forget(alice);
+  t.equal(journal.addressUser(20 as Ipv4), undefined);
   await journal.close();
 });
 
