@@ -69,6 +69,7 @@ export function refuseRelease(
   status: number,
   line: string,
   why = line,
+  headers: Readonly<Record<string, string>> = {},
 ): Answer {
   deps.journal.record({
     ...originIn(deps, request, session),
@@ -77,7 +78,7 @@ export function refuseRelease(
     answered: String(status),
     reasons: [why, ...reasons],
   });
-  return refuse(status, line, { 'cache-control': 'no-store' });
+  return refuse(status, line, { 'cache-control': 'no-store', ...headers });
 }
 
 /** It could not be made or written down. */
@@ -88,6 +89,10 @@ export function failRelease(
   error: TinderboxError,
 ): Answer {
   const { session, plan } = input;
+  if (error.code === 'busy') {
+    const headers = { 'retry-after': RETRY_SECONDS };
+    return refuseRelease(deps, request, input, 503, error.message, error.message, headers);
+  }
   if (error.code === 'expired' && deps.journal.sessionById(session.id)?.end === 'superseded') {
     return refuseRelease(deps, request, input, 410, error.message);
   }

@@ -94,8 +94,9 @@ async function signInTurn(
       throw new TinderboxError('refused', 'the keys of this machine are issued with its configuration');
     }
     const sessionUrl = `${request.server.url}/boot/${turn.token}`;
-    const whose = { plan: plan.plan, remote: request.remote, sessionUrl };
+    const whose = { mac, plan: plan.plan, remote: request.remote, sessionUrl };
     const entitlement = credentials.entitlement(whose, name);
+    ownerOf(deps, session.id);
     before = await storing(() => credentials.book.certificateOf(session.id, entitlement.name));
     const signed = await credentials.signRequest(
       pem,

@@ -58,6 +58,7 @@ async function releaseInTurn(
     const before = await storing(() => credentials.book.releaseOf(session.id));
     const no = before === undefined ? undefined : refuseSecond(deps, request, input, before, remote);
     if (no !== undefined) return no;
+    ownerOf(deps, session.id);
     const made = await make(deps, request, input);
     const at = deps.clock();
     const owner = ownerOf(deps, session.id);
@@ -111,7 +112,7 @@ interface Made {
 
 async function make(deps: RouteDeps, request: BootRequest, input: ReleaseInput): Promise<Made> {
   const { credentials, plan, facts, session, sessionUrl } = input;
-  const whose = { plan, remote: request.remote, sessionUrl };
+  const whose = { mac: session.mac, plan, remote: request.remote, sessionUrl };
   const render = (identity: ReturnType<MachineCredentials['sample']>) => {
     const context = deps.buildContext({ ...whose, facts, session, server: request.server, identity });
     const { body, contentType } = deps.renderer.renderConfig(plan.role, context);

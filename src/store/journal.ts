@@ -13,12 +13,14 @@ import {
   type MachineEntry,
   NO_EVIDENCE,
   newEntry,
+  type Rank,
   rankOf,
   type SessionSlot,
   toRecord,
+  toStored,
 } from './machine-table.ts';
 import { createOldestFirst } from './oldest-first.ts';
-import type { JoiningMachine, Journal, Observation, Store, StoredState } from './port.ts';
+import type { JoiningMachine, Journal, Observation, Store, StoredMachine, StoredState } from './port.ts';
 import { mergeFacts, toEvent } from './shape-event.ts';
 import { createTokenSlots } from './token-slots.ts';
 
@@ -31,6 +33,8 @@ export interface JournalOptions {
   readonly idleTime: number;
   /** Called with each observation, also with those that bounds forbid to record. */
   readonly observed?: (observation: Observation) => void;
+  /** Has an entry in machines.yaml: the bounds on strangers and newcomers are not for it, and it is forgotten last. */
+  readonly isListed?: (mac: Mac) => boolean;
   readonly limits?: Partial<JournalLimits>;
   readonly logger: Logger;
 }
@@ -39,6 +43,16 @@ export interface JournalOptions {
 export type ClosableJournal = Journal & { close(): Promise<void> };
 
 const HOUR = 3_600_000;
+
+/** Once its entry and its token are gone it is one of those that got their script. */
+function rankAfter(
+  { rank, recorded }: Pick<MachineEntry, 'rank' | 'recorded'>,
+  now: { readonly named: boolean; readonly gotScript: boolean; readonly bootsFromNetwork: boolean },
+): Rank {
+  if (now.named) return 3;
+  if (rank === 3 || (now.gotScript && recorded)) return 2;
+  return rank === 0 && now.bootsFromNetwork ? 1 : rank;
+}
 
 function isOfNode({ kind }: Observation): boolean {
   return kind.startsWith('node.');
@@ -53,11 +67,14 @@ function isOfFormer(current: BootSession | undefined, sessionId: number | undefi
 const SAY_AGAIN = 1_000;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
-  const { store, state, clock, idleTime, logger } = options;
+  const { store, state, clock, idleTime, logger, isListed = () => false } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
   const addresses = new Map<Ipv4, Mac>();
   const oldestAddress = createOldestFirst(addresses);
+  /** By the address that a newest session has: the first that asked from it and is not over. */
+  const users = new Map<Ipv4, Mac>();
+  const oldestUser = createOldestFirst(users);
   const hostnames = new Map<string, Mac>();
   const sessions = new Map<number, BootSession>();
   /** Superseded, oldest first. */
@@ -96,7 +113,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.via = via;
       nameMachine(entry, hostname);
       entry.recorded = true;
-      machines.touch(entry, rankOf(record));
+      machines.touch(entry, isListed(entry.mac) ? 3 : rankOf(record));
     }
     for (const session of state.openSessions) {
       const entry = machines.get(session.mac);
@@ -109,7 +126,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
       sessions.set(session.id, session);
-      if (stageReached(session.stage, 'script')) machines.touch(entry, 2);
+      if (session.address !== undefined) useAddress(session.address, session.mac);
+      if (stageReached(session.stage, 'script')) machines.touch(entry, isNamed(entry.mac) ? 3 : 2);
     }
     for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
   }
@@ -137,6 +155,24 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     if (addresses.size <= limits.addresses) return;
     const oldest = oldestAddress();
     if (oldest !== undefined) addresses.delete(oldest);
+  }
+
+  function useAddress(address: Ipv4, mac: Mac): void {
+    const user = addressUser(address);
+    if (user !== undefined && user !== mac) return;
+    users.delete(address);
+    users.set(address, mac);
+    if (users.size <= limits.addresses) return;
+    const oldest = oldestUser();
+    if (oldest !== undefined) users.delete(oldest);
+  }
+
+  function addressUser(address: Ipv4): Mac | undefined {
+    const mac = users.get(address);
+    const session = mac === undefined ? undefined : machines.get(mac)?.session;
+    if (session?.address !== address) return undefined;
+    if (session.end === 'ready') return mac;
+    return session.end === undefined && clock() - session.updatedAt < idleTime ? mac : undefined;
   }
 
   function nameMachine(entry: MachineEntry, hostname: string | undefined): void {
@@ -214,8 +250,9 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       drop('token', observation);
       return undefined;
     }
+    const named = isNamed(mac);
     if (entry === undefined) {
-      if (!bootsFromNetwork && !isToken && !mayAddStranger(at)) {
+      if (!bootsFromNetwork && !named && !mayAddStranger(at)) {
         drop('stranger', observation);
         return undefined;
       }
@@ -245,17 +282,18 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.facts = mergeFacts(entry.facts, observation.facts, limits.factLength);
     if (observation.assigned !== undefined) {
       nameMachine(entry, observation.assigned.hostname);
-      if (observation.assigned.address !== undefined) learnAddress(observation.assigned.address, mac);
+      if (observation.assigned.address !== undefined) {
+        learnAddress(observation.assigned.address, mac);
+        useAddress(observation.assigned.address, mac);
+      }
     }
     // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
-    // What the operator does, and who got a secret, is recorded whoever else is new at the moment.
+    // Who got a secret is recorded whoever else is new at the moment.
     const wasRecorded = entry.recorded;
-    if (isToken || observation.evidence !== undefined) entry.recorded = true;
+    if (observation.evidence !== undefined) entry.recorded = true;
     if (!entry.recorded)
-      entry.recorded = gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at);
-    if (tokens.of(mac) !== undefined) machines.touch(entry, 3);
-    else if (gotScript && entry.recorded) machines.touch(entry, 2);
-    else machines.touch(entry, entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank);
+      entry.recorded = named || (gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at));
+    machines.touch(entry, rankAfter(entry, { named, gotScript, bootsFromNetwork }));
 
     if (entry.recorded) {
       writer.machine(entry);
@@ -287,6 +325,25 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       return { ...(before === undefined ? {} : { session: before }), opened: false, reasons: [] };
     }
     return advanceSession(before, observation, { mac, nextId, idleTime });
+  }
+
+  function keepRecord(mac: Mac): StoredMachine | 'full' | undefined {
+    const entry = machines.get(mac);
+    if (entry === undefined) return undefined;
+    const named = isNamed(mac);
+    if (!entry.recorded) {
+      if (!named && !mayAddScripted(clock())) return 'full';
+      entry.recorded = true;
+      if (entry.session !== undefined) writer.session(entry.session);
+    }
+    machines.touch(entry, named ? 3 : 2);
+    writer.machine(entry);
+    return toStored(entry);
+  }
+
+  /** By the operator: what others bring about does not push it out. */
+  function isNamed(mac: Mac): boolean {
+    return isListed(mac) || tokens.of(mac) !== undefined;
   }
 
   function rememberSuperseded(session: BootSession): void {
@@ -418,6 +475,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       const entry = machines.get(mac);
       return entry === undefined ? undefined : toRecord(entry);
     },
+    keepRecord,
+    addressUser,
     hostnameHolder: (hostname) => hostnames.get(hostname),
     joiningMachines,
     forget,

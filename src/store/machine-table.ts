@@ -2,11 +2,11 @@ import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { createOldestFirst } from './oldest-first.ts';
-import type { MachineRecord, Observation } from './port.ts';
+import type { MachineRecord, Observation, StoredMachine } from './port.ts';
 
 /**
- * 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded; 3: it has a signing token, which
- * must not be lost to whoever asks for scripts in many names. Forgotten in this order.
+ * 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded; 3: the operator named it, with an
+ * entry in machines.yaml or a signing token. Forgotten in this order.
  */
 export type Rank = 0 | 1 | 2 | 3;
 
@@ -64,6 +64,10 @@ export function toRecord(entry: MachineEntry): MachineRecord {
     ...(entry.via === undefined ? {} : { via: entry.via }),
     ...(entry.hostname === undefined ? {} : { hostname: entry.hostname }),
   };
+}
+
+export function toStored(entry: MachineEntry): StoredMachine {
+  return { ...toRecord(entry), ...(entry.rank === 3 ? { listed: true } : {}) };
 }
 
 export interface MachineTable {

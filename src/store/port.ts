@@ -29,6 +29,12 @@ export interface MachineRecord extends MachineFacts {
   readonly hostname?: string;
 }
 
+/** As it is written down. */
+export interface StoredMachine extends MachineRecord {
+  /** It has an entry in machines.yaml, or a signing token, so that it is pruned last. Never read back. */
+  readonly listed?: boolean;
+}
+
 /** A machine without an entry that a rule with `max` has admitted. */
 export interface AdmissionRecord {
   readonly mac: Mac;
@@ -40,7 +46,7 @@ export interface AdmissionRecord {
 
 /** One atomic write of history. Machines and sessions are whole and replace what was there. */
 export interface HistoryBatch {
-  readonly machines: readonly MachineRecord[];
+  readonly machines: readonly StoredMachine[];
   readonly sessions: readonly BootSession[];
   readonly events: readonly BootEvent[];
 }
@@ -79,7 +85,7 @@ export interface GivenCertificate {
 
 /** Whose secret it is. Both are written with it, so that it is never on disk without them. */
 export interface SessionOwner {
-  readonly machine: MachineRecord;
+  readonly machine: StoredMachine;
   readonly session: BootSession;
 }
 
@@ -272,8 +278,18 @@ export interface Journal {
   sessionOf(mac: Mac): BootSession | undefined;
   sessionById(id: number): BootSession | undefined;
   machine(mac: Mac): MachineRecord | undefined;
+  /**
+   * What is written of a machine with the secrets that it is given. One that was not recorded, as one of too many new
+   * ones, is from now on, if there is room for one more that got its script; `full` if there is none now.
+   */
+  keepRecord(mac: Mac): StoredMachine | 'full' | undefined;
   /** Which machine last used this address: from leases, requests overheard, `/ipxe`. */
   macAt(address: Ipv4): Mac | undefined;
+  /**
+   * The machine whose newest boot asked for its script from this address, as long as it is under way or its Node is
+   * Ready. Of several the first: who takes an address later does not take it away.
+   */
+  addressUser(address: Ipv4): Mac | undefined;
   /**
    * The machine that boots, or last booted, under this hostname (set by an observation's `assigned`): asked at every
    * `/ipxe`, so a lookup and not a search. Several that had it: the newest.

@@ -1,11 +1,12 @@
 import type { Database } from 'better-sqlite3';
+import type { Mac } from '../machine/mac.ts';
 import type { HistoryBatch } from './port.ts';
 
 /** What the database keeps; the rest is deleted, oldest first. */
 export interface StoreLimits {
   readonly events: number;
   readonly sessionsPerMachine: number;
-  /** Machines that were given a role outlive those that were not. */
+  /** Those with an entry in machines.yaml outlive the others, and of these those that were given a role. */
   readonly machines: number;
 }
 
@@ -20,8 +21,11 @@ const PRUNE_ROWS = 2_000;
  */
 const HAS_TOKEN = `(signing_until IS NOT NULL AND signing_until > @now AND (ended_as IS NULL OR ended_as <> 'superseded'))`;
 
-/** Returns what is to run at the end of each batch's transaction. */
-export function preparePruning(database: Database, limits: StoreLimits): (batch: HistoryBatch) => void {
+/** Returns what is to run at the end of each batch's transaction. `spared`: a machine that stays, come what may. */
+export function preparePruning(
+  database: Database,
+  limits: StoreLimits,
+): (batch: HistoryBatch, spared?: Mac) => void {
   const newestEvent = database.prepare('SELECT max(id) AS id FROM events').pluck();
   const oldEvents = database.prepare(
     'DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id <= ? ORDER BY id LIMIT ?)',
@@ -36,14 +40,15 @@ export function preparePruning(database: Database, limits: StoreLimits): (batch:
   const countMachines = database.prepare('SELECT count(*) FROM machines').pluck();
   const oldMachines = database
     .prepare(
-      `SELECT mac FROM machines WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.mac = machines.mac AND ${HAS_TOKEN})
-       ORDER BY hostname IS NOT NULL, last_seen LIMIT @count`,
+      `SELECT mac FROM machines WHERE mac IS NOT @spared
+         AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.mac = machines.mac AND ${HAS_TOKEN})
+       ORDER BY listed, hostname IS NOT NULL, last_seen LIMIT @count`,
     )
     .pluck();
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
 
-  return (batch) => {
+  return (batch, spared) => {
     const times = [
       ...batch.machines.map(({ lastSeen }) => lastSeen),
       ...batch.sessions.map(({ updatedAt }) => updatedAt),
@@ -65,7 +70,7 @@ export function preparePruning(database: Database, limits: StoreLimits): (batch:
     const surplus = (countMachines.get() as number) - limits.machines;
     if (surplus <= 0) return;
     const count = Math.min(surplus, Math.max(100, 2 * batch.machines.length));
-    for (const mac of oldMachines.all({ count, now })) {
+    for (const mac of oldMachines.all({ spared: spared ?? null, count, now })) {
       dropMachineEvents.run(mac);
       dropMachine.run(mac);
     }

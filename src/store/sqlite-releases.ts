@@ -18,7 +18,10 @@ export interface SqliteReleases {
   giveCertificate(owner: SessionOwner, certificate: GivenCertificate): boolean;
 }
 
-/** `putOwner` writes the session and its machine: history is written behind, and they may not be there yet. */
+/**
+ * `putOwner` writes the session and its machine, and keeps within the limits: history is written behind, and they may not
+ * be there yet.
+ */
 export function prepareReleases(database: Database, putOwner: (owner: SessionOwner) => void): SqliteReleases {
   const findRelease = database.prepare<[number], ReleaseRow>('SELECT * FROM releases WHERE session_id = ?');
   const putRelease = database.prepare<[number, number, number]>(

@@ -5,7 +5,7 @@ import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, LastStage, SessionEnd } from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
-import type { GivenCertificate, Lease, MachineRecord, Release } from './port.ts';
+import type { GivenCertificate, Lease, MachineRecord, Release, StoredMachine } from './port.ts';
 
 /** The tables' rows: columns as SQLite holds them, null for what is not known. */
 export interface LeaseRow {
@@ -32,6 +32,8 @@ export interface MachineRow {
   readonly last_seen: number;
   readonly via: string | null;
   readonly hostname: string | null;
+  /** 0 or 1. */
+  readonly listed: number;
 }
 
 export interface SessionRow {
@@ -115,7 +117,7 @@ export function leaseFromRow(row: LeaseRow): Lease {
   };
 }
 
-export function machineToRow(machine: MachineRecord): MachineRow {
+export function machineToRow(machine: StoredMachine): MachineRow {
   return {
     mac: machine.mac,
     uuid: machine.uuid ?? null,
@@ -131,6 +133,7 @@ export function machineToRow(machine: MachineRecord): MachineRow {
     last_seen: machine.lastSeen,
     via: machine.via ?? null,
     hostname: machine.hostname ?? null,
+    listed: machine.listed === true ? 1 : 0,
   };
 }
 

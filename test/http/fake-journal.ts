@@ -66,6 +66,11 @@ export function createFakeJournal(): FakeJournal {
       const facts = machines.get(mac);
       return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
     },
+    keepRecord(mac) {
+      const facts = machines.get(mac);
+      return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
+    },
+    addressUser: () => undefined,
     hostnameHolder: (hostname) =>
       [...sessions.values()].find((session) => session.hostname === hostname)?.mac,
     *joiningMachines() {

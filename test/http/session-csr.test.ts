@@ -298,6 +298,22 @@ t.test('what is our own fault is 503, told in log and timeline, and leaves nothi
   }
 });
 
+t.test('one of too many new machines gets no certificate yet, and is told to come again', async (t) => {
+  const journal = { ...createFakeJournal(), keepRecord: () => 'full' as const };
+  let signed = 0;
+  const server = await startClusterServer(t, {
+    journal,
+    change: (one) => ({ ...one, signRequest: (...args) => (signed++, one.signRequest(...args)) }),
+  });
+  const answer = await post(`${await server.session()}/csr?name=node`, makeRequest(folder, NODE).pem);
+  t.equal(answer.status, 503);
+  t.equal(answer.headers.get('retry-after'), '5');
+  t.match(answer.text, /too many new machines/);
+  t.equal(signed, 0, 'nothing is signed in vain');
+  t.equal(await server.store.certificateOf(1, 'node'), undefined);
+  t.same(await server.store.listMachines({ limit: 9, offset: 0 }), []);
+});
+
 t.test('a session with a signing token is answered for as long as the token is valid', async (t) => {
   let now = Date.now();
   const server = await startClusterServer(t, { clock: () => now });

@@ -246,6 +246,17 @@ t.test('what cannot be written down is not released, and can be asked for again'
   t.equal((await get(url)).status, 200);
 });
 
+t.test('one of too many new machines is given no keys yet, and is told to come again', async (t) => {
+  const journal = { ...createFakeJournal(), keepRecord: () => 'full' as const };
+  const server = await startClusterServer(t, { role: clusterRole(ISSUED), journal });
+  const answer = await fetch(`${await server.session()}/cloud-config`);
+  t.equal(answer.status, 503);
+  t.equal(answer.headers.get('retry-after'), '5');
+  t.equal(await server.store.releaseOf(1), undefined);
+  t.same(await server.store.listMachines({ limit: 9, offset: 0 }), []);
+  t.match(journal.observations.at(-1), { kind: 'http.config', outcome: 'refused', answered: '503' });
+});
+
 t.test('a release that ended is ended, even if that cannot be written down', async (t) => {
   const server = await start(t, {
     change: (one) => ({

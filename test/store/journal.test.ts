@@ -8,7 +8,7 @@ import type { Mac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { JOURNAL_LIMITS, type JournalLimits } from '../../src/store/journal-limits.ts';
-import type { HistoryBatch, MachineRecord, Observation, StoredState } from '../../src/store/port.ts';
+import type { HistoryBatch, Observation, StoredMachine, StoredState } from '../../src/store/port.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -52,6 +52,8 @@ function setUp(
     limits?: Partial<JournalLimits>;
     state?: Partial<StoredState>;
     observed?: (observation: Observation) => void;
+    isListed?: (mac: Mac) => boolean;
+    clock?: () => number;
   } = {},
 ) {
   const batches: HistoryBatch[] = [];
@@ -73,9 +75,10 @@ function setUp(
       },
     },
     state: { leases: [], machines: [], openSessions: [], nextSessionId: 1, ...options.state },
-    clock: () => 5,
+    clock: options.clock ?? (() => 5),
     idleTime: HOUR,
     ...(options.observed === undefined ? {} : { observed: options.observed }),
+    ...(options.isListed === undefined ? {} : { isListed: options.isListed }),
     // Only flush() writes, unless a test asks for more.
     limits: { batchTime: 3_600_000, retryTime: 3_600_000, ...options.limits },
     logger: createLoggers({ destination: output }).store,
@@ -97,7 +100,7 @@ function setUp(
       new Map(
         batches
           .flatMap((batch) => batch.machines)
-          .map((machine): [Mac, MachineRecord] => [machine.mac, machine]),
+          .map((machine): [Mac, StoredMachine] => [machine.mac, machine]),
       ),
   };
 }
@@ -367,6 +370,99 @@ void t.test('a flood of scripts stays bounded, in the database and against machi
     { stage: 'config' },
     'and recorded when there is room again',
   );
+  await journal.close();
+});
+
+void t.test(
+  'who is to be given secrets is recorded first, and waits while there are too many new ones',
+  async (t) => {
+    const { journal, machines, sessions } = setUp({
+      limits: { newMachinesAtOnce: 3, newMachinesPerMinute: 0 },
+    });
+    for (let packet = 0; packet < 3; packet++) journal.record(script(macOf(packet)));
+    for (let packet = 3; packet < 9; packet++) {
+      journal.record(script(macOf(packet)));
+      t.equal(journal.keepRecord(macOf(packet)), 'full');
+    }
+    t.match(journal.keepRecord(macOf(0)), { mac: macOf(0), listed: undefined }, 'who is, need not wait');
+    t.equal(journal.keepRecord(macOf(99)), undefined);
+    await journal.flush();
+    t.equal(machines().size, 3);
+    await journal.close();
+
+    const unscripted = setUp({ limits: { newMachinesAtOnce: 1, newMachinesPerMinute: 0 } });
+    unscripted.journal.record(discover(alice));
+    unscripted.journal.record(discover(macOf(2)));
+    t.match(
+      unscripted.journal.keepRecord(macOf(2)),
+      { mac: macOf(2) },
+      'there is room for one with a script',
+    );
+    await unscripted.journal.flush();
+    t.equal(unscripted.sessions().size, 2, 'its session too');
+    t.equal(sessions().size, 3);
+    await unscripted.journal.close();
+  },
+);
+
+void t.test('a machine of machines.yaml is recorded in any flood, and keeps its hostname', async (t) => {
+  const limits = { newMachinesAtOnce: 100, newMachinesPerMinute: 0, machines: 20 };
+  const isListed = (mac: Mac) => mac === alice || mac === macOf(0xffffff00);
+  const { journal, machines } = setUp({ limits, isListed });
+  const assigned = { role: 'worker', hostname: 'node-1' };
+  journal.record(script(alice, { assigned }));
+  for (let packet = 10; packet < 500; packet++)
+    journal.record(script(macOf(packet), { assigned: { ...assigned, hostname: `n-${packet}` } }));
+  t.equal(journal.hostnameHolder('node-1'), alice);
+  const late = macOf(0xffffff00);
+  journal.record(script(late, { assigned: { ...assigned, hostname: 'late' } }));
+  t.match(journal.keepRecord(late), { listed: true });
+  await journal.flush();
+  t.match(machines().get(alice), { listed: true, hostname: 'node-1' });
+  t.match(machines().get(late), { listed: true }, 'though nobody else is recorded any more');
+  t.match(machines().get(macOf(10)), { listed: undefined });
+  await journal.close();
+});
+
+void t.test('an address belongs to the machine that booted from it first, until that is over', async (t) => {
+  let now = 1_000_000;
+  const open = { openedAt: 0, updatedAt: now, stage: 'config', stageTimes: {} } as const;
+  const restored = macOf(7);
+  const { journal } = setUp({
+    clock: () => now,
+    state: {
+      machines: [{ mac: restored, firstSeen: 1, lastSeen: 1 }],
+      openSessions: [{ ...open, id: 3, mac: restored, address: 70 as Ipv4 }],
+      nextSessionId: 4,
+    },
+  });
+  const bob = macOf(2);
+  const boot = (mac: Mac, address: number, more: Partial<Observation> = {}) => {
+    journal.record(discover(mac, { at: now }));
+    const assigned = {
+      role: 'worker',
+      hostname: `n-${mac}`,
+      address: address as Ipv4,
+      lastStage: 'ready',
+    } as const;
+    journal.record(script(mac, { at: now, assigned, ...more }));
+  };
+  t.equal(journal.addressUser(70 as Ipv4), restored, 'known from before a restart');
+  boot(alice, 20);
+  boot(bob, 20);
+  t.equal(journal.addressUser(20 as Ipv4), alice, 'who takes it later does not take it away');
+  boot(alice, 21);
+  t.equal(journal.addressUser(20 as Ipv4), undefined, 'its newest boot was from another one');
+  boot(bob, 20);
+  t.equal(journal.addressUser(20 as Ipv4), bob);
+  now += HOUR;
+  t.equal(journal.addressUser(20 as Ipv4), undefined, 'nothing was heard of it for too long');
+  boot(alice, 20, { stage: 'config' });
+  journal.record(seen(alice, { at: now, kind: 'node.ready', stage: 'ready' }));
+  now += 100 * HOUR;
+  t.equal(journal.addressUser(20 as Ipv4), alice, 'its Node is Ready');
+  await journal.forget(alice);
+  t.equal(journal.addressUser(20 as Ipv4), undefined);
   await journal.close();
 });
 
@@ -865,7 +961,9 @@ void t.test('tokens are known again at a start until they expire, the newest of 
 void t.test(
   'a flood of scripts does not push out a machine with a token, nor keep one from being made',
   async (t) => {
-    const { journal, sessions } = setUp({ limits: { machines: 10, newMachinesAtOnce: 50, signingTokens: 2 } });
+    const { journal, sessions } = setUp({
+      limits: { machines: 10, newMachinesAtOnce: 50, signingTokens: 2 },
+    });
     journal.record(tokenFor(alice));
     for (let other = 100; other < 200; other++) {
       journal.record(script(macOf(other), { assigned: { role: 'worker', hostname: `node-${other}` } }));
