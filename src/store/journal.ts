@@ -109,7 +109,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
       sessions.set(session.id, session);
-      if (stageReached(session.stage, 'script')) machines.touch(entry, 2);
+      if (stageReached(session.stage, 'script'))
+        machines.touch(entry, tokens.of(entry.mac) === undefined ? 2 : 3);
     }
     for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
   }
