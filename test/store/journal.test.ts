@@ -936,6 +936,7 @@ void t.test('tokens are known again at a start until they expire, the newest of 
   });
   const bob = macOf(2);
   const { journal } = setUp({
+    limits: { machines: 10 },
     state: {
       machines: [alice, bob].map((mac) => ({ mac, firstSeen: 1, lastSeen: 9 })),
       openSessions: [
@@ -953,6 +954,9 @@ void t.test('tokens are known again at a start until they expire, the newest of 
   );
   t.equal(journal.sessionOf(alice)?.id, 3);
   t.equal(journal.sessionOf(bob), undefined);
+  for (let other = 100; other < 150; other++) journal.record(script(macOf(other)));
+  t.equal(journal.machine(bob), undefined, 'pushed out');
+  t.ok(journal.sessionById(2), 'a machine with a token is not');
   journal.record(tokenFor(alice));
   t.equal(journal.sessionById(2)?.end, 'superseded');
   await journal.close();
