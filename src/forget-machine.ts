@@ -110,7 +110,7 @@ async function removeNode(name: string, { deleteNode }: NodeRemover): Promise<No
   }
 }
 
-function leaveNode(name: string, mac: Mac): NodeRemoval {
+async function leaveNode(name: string, mac: Mac): Promise<NodeRemoval> {
   const problem = `Node ${name} has the system UUID of ${mac}, but not a name of its own: see that it is that machine first`;
   return { ...leftOver(name), problem };
 }

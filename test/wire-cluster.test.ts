@@ -315,16 +315,19 @@ t.test(
   'a Node that has only the system UUID of a machine is found, and may not be deleted for it',
   async (t) => {
     const { api, boot, watch, watching } = await setUp(t);
-    const deletable = () => watch.nodesOf(alice).map(({ name, mayDelete }) => [name, mayDelete]);
+    const deletable = () => new Map(watch.nodesOf(alice).map(({ name, mayDelete }) => [name, mayDelete]));
     await watching();
     boot();
     api.putNode('master-1', { systemUuid: uuid });
     api.putNode('node-1', { systemUuid: uuid });
     await until(() => watch.nodes().size === 2);
-    t.same(deletable().toSorted(), [
-      ['master-1', false],
-      ['node-1', true],
-    ]);
+    t.same(
+      deletable(),
+      new Map([
+        ['master-1', false],
+        ['node-1', true],
+      ]),
+    );
   },
 );
 
