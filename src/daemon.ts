@@ -72,6 +72,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     clock: now,
     idleTime: config.http.sessionTime * 1000,
     observed: (observation) => loopWatch.notice(observation),
+    isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
   stack.defer(() => journal.close());

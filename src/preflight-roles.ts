@@ -2,6 +2,7 @@ import { parse } from 'yaml';
 import { mergeParameters } from './boot/merge-parameters.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
+import type { ClusterSettings } from './machine/cluster.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import type { Identity } from './machine/identity.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
@@ -197,11 +198,25 @@ function tryOut(
       role,
       hostname,
       addresses: [address ?? SAMPLE_MACHINE_ADDRESS],
-      cluster: config.cluster,
+      cluster:
+        role.identity === 'controller'
+          ? withController(config.cluster, hostname, address ?? SAMPLE_MACHINE_ADDRESS)
+          : config.cluster,
       catalog,
       csrUrl: 'http://192.0.2.1/boot/0-check/csr',
     }),
   });
   if (role.config !== undefined) renderConfig(role, context);
   return renderBootFiles(role, context);
+}
+
+/** Whether the role can be rendered is asked here, not whether the machine is one of the cluster's controllers. */
+function withController(
+  cluster: ClusterSettings | undefined,
+  hostname: string,
+  address: Ipv4,
+): ClusterSettings | undefined {
+  if (cluster === undefined) return undefined;
+  // The first of a name counts.
+  return { ...cluster, controllers: [{ hostname: hostname.toLowerCase(), address }, ...cluster.controllers] };
 }

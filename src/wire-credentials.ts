@@ -1,7 +1,11 @@
+import { ownAddress } from './boot/own-address.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { ClusterCredentials } from './cluster/port.ts';
 import type { Config } from './config/port.ts';
 import type { CredentialRequest, MachineCredentials } from './http/port.ts';
+import type { Ipv4 } from './machine/ipv4.ts';
+import type { Mac } from './machine/mac.ts';
+import type { Catalog } from './machine/role.ts';
 import {
   entitlementsOf,
   type IdentityFacts,
@@ -11,12 +15,14 @@ import {
 } from './machine-identity.ts';
 import { findEntitlement, watcherEntitlement } from './pki/entitled-certificates.ts';
 import type { Authorities, SignedCertificate } from './pki/port.ts';
-import type { ReleaseBook } from './store/port.ts';
+import type { Journal, LeaseBook, ReleaseBook } from './store/port.ts';
 
 export interface CredentialWiring {
   readonly config: Config;
   readonly catalog: Pick<CatalogHolder, 'current'>;
   readonly store: ReleaseBook;
+  readonly journal: Pick<Journal, 'addressUser'>;
+  readonly leases: Pick<LeaseBook, 'holderOf'>;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
 }
@@ -49,12 +55,14 @@ export function csrUrlOf(sessionUrl: string): string {
   return `${sessionUrl}/csr`;
 }
 
-/** The reservation is its address, where it has one; else the one that it asks from. */
+/** The reservation is its address, where it has one; else the one that it asks from. Throws as ownAddress does. */
 export function factsOf(
-  { config, catalog }: Pick<CredentialWiring, 'config' | 'catalog'>,
-  { plan, remote }: Pick<CredentialRequest, 'plan' | 'remote'>,
+  wiring: Pick<CredentialWiring, 'config' | 'catalog' | 'journal' | 'leases'>,
+  { mac, plan, remote }: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
 ): IdentityFacts {
-  const address = plan.address ?? remote;
+  const { config, catalog } = wiring;
+  const getsCertificates = config.cluster !== undefined && plan.role.identity !== 'none';
+  const address = getsCertificates ? addressOf(wiring, { mac, plan, remote }) : plan.address;
   return {
     role: plan.role,
     hostname: plan.hostname,
@@ -62,6 +70,28 @@ export function factsOf(
     cluster: config.cluster,
     catalog: catalog.current(),
   };
+}
+
+function addressOf(
+  { catalog, journal, leases }: Pick<CredentialWiring, 'catalog' | 'journal' | 'leases'>,
+  { mac, plan, remote }: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
+): Ipv4 | undefined {
+  return ownAddress({
+    mac,
+    reserved: plan.address,
+    remote,
+    reservedFor: (address) => reservedFor(catalog.current(), address),
+    leasedTo(address) {
+      const holder = leases.holderOf(address);
+      return holder?.state === 'bound' ? holder.mac : undefined;
+    },
+    usedBy: (address) => journal.addressUser(address),
+  });
+}
+
+function reservedFor({ machines }: Catalog, address: Ipv4): Mac | undefined {
+  for (const entry of machines.values()) if (entry.address === address) return entry.mac;
+  return undefined;
 }
 
 /** With what Tinderbox itself goes to the API server: new keys at each call. Throws as Authorities.issue does. */

@@ -28,8 +28,6 @@ export interface SessionStep {
   /** The boot ID of the Node that is ready. */
   readonly bootId?: string;
   readonly failed?: boolean;
-  /** It opens a session for signing requests until then. */
-  readonly signingUntil?: number;
   readonly end?: SessionEnd;
 }
 
@@ -113,7 +111,6 @@ function whyItOpens(
   { idleTime }: SessionContext,
 ): string | undefined {
   const open = current !== undefined && current.end === undefined ? current : undefined;
-  if (step.signingUntil !== undefined) return 'a signing token was made';
   const discover = step.kind === 'dhcp.discover' || step.kind === 'pxe.discover';
 
   if (discover && (step.client === 'rom' || step.client === 'ipxe')) {
@@ -169,7 +166,6 @@ function carryOn(
     ...(step.kind === 'http.script' && step.stage === 'script' ? { scriptAt: step.at } : {}),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
     ...(step.bootId === undefined ? {} : { bootId: step.bootId }),
-    ...(step.signingUntil === undefined ? {} : { signingUntil: step.signingUntil }),
     ...(step.failed === true ? { failedAt: step.at } : {}),
     ...alarmMark(step),
   };
@@ -230,7 +226,7 @@ function withStage(times: BootSession['stageTimes'], stage: Stage, at: number): 
   return { ...times, [stage]: Math.min(at, ...later) };
 }
 
-function assignedFields(assigned: Assignment): Partial<BootSession> {
+export function assignedFields(assigned: Assignment): Partial<BootSession> {
   return {
     role: assigned.role,
     hostname: assigned.hostname,
@@ -239,6 +235,6 @@ function assignedFields(assigned: Assignment): Partial<BootSession> {
   };
 }
 
-function endSession(session: BootSession, end: SessionEnd, at: number): BootSession {
+export function endSession(session: BootSession, end: SessionEnd, at: number): BootSession {
   return { ...session, end, endedAt: at, updatedAt: Math.max(session.updatedAt, at) };
 }

@@ -1,7 +1,13 @@
 import { type Static, Type } from 'typebox';
 import { address, LABEL_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
-import { FILE_LAYOUTS, IDENTITIES, KEY_DELIVERIES, NODE_NAMES } from '../machine/identity.ts';
+import {
+  CERTIFICATE_NAMES,
+  FILE_LAYOUTS,
+  IDENTITIES,
+  KEY_DELIVERIES,
+  NODE_NAMES,
+} from '../machine/identity.ts';
 import { CONFIG_FORMATS } from '../machine/role.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -199,6 +205,14 @@ export const RoleSchema = Type.Object(
             Type.Enum([...NODE_NAMES], {
               description: 'What the kubelet registers as.',
               default: 'hostname',
+            }),
+          ),
+          certificates: Type.Optional(
+            Type.Array(Type.Enum([...CERTIFICATE_NAMES]), {
+              description:
+                'The certificates that the role uses: no others are signed for its machines. Default: all of its identity.',
+              uniqueItems: true,
+              examples: [['node']],
             }),
           ),
         },

@@ -16,9 +16,11 @@ import { requireDays } from './require-days.ts';
 
 const HELP = `
 For a machine that boots Container Linux or Flatcar from a disk and cannot be booted from the network: its configuration
-as a volume \`config-2\` with openstack/latest/user_data, which coreos-cloudinit finds by itself. The machine makes its
-keys, and the image holds a token, from the running daemon, with which it may have them certified. With --key-days the
-image holds the keys themselves. Runs on the master, as root or as the user that tinderbox runs as.
+as a volume \`config-2\` with openstack/latest/user_data, which coreos-cloudinit finds by itself. The machine makes
+its keys, and the image holds a token, from the running daemon, with which it may have them certified: once each,
+until the token expires or a newer image is made of the machine. What the machine, or anybody in its name, boots from
+the network changes nothing of that. Roles whose keys are issued have no token: with --key-days the image holds the
+keys themselves. Runs on the master, as root or as the user that tinderbox runs as.
 
 Examples:
   $ sudo tinderbox iso 52:54:00:12:34:56 --out node-7.iso

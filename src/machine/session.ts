@@ -22,7 +22,10 @@ export interface BootSession {
   readonly endedAt?: number;
   /** When it last got its script: from then on its configuration is given out for a while. */
   readonly scriptAt?: number;
-  /** Until when signing requests are answered, of a session that was opened for a machine that does not network-boot. */
+  /**
+   * Until when signing requests are answered. It makes this the session of a signing token: beside the machine's boot
+   * session, for a machine that boots from an image.
+   */
   readonly signingUntil?: number;
   /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
   readonly failedAt?: number;

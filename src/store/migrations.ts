@@ -110,6 +110,13 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   `,
   'ALTER TABLE sessions ADD COLUMN alarmed_at INTEGER',
+  // Who got it first: null for a client without an IPv4 address.
+  `
+  ALTER TABLE certificates ADD COLUMN address INTEGER;
+  CREATE INDEX sessions_of_tokens ON sessions (mac, id) WHERE signing_until IS NOT NULL;
+  `,
+  // Machines that have an entry in machines.yaml, or had one when they were last seen: pruned last.
+  'ALTER TABLE machines ADD COLUMN listed INTEGER NOT NULL DEFAULT 0',
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

@@ -117,14 +117,14 @@ export function createSqliteDatabase(
   );
   const putMachine = database.prepare<MachineRow>(
     `INSERT INTO machines (mac, uuid, arch, relay, address, serial, asset, manufacturer, product, platform,
-       first_seen, last_seen, via, hostname)
+       first_seen, last_seen, via, hostname, listed)
      VALUES (@mac, @uuid, @arch, @relay, @address, @serial, @asset, @manufacturer, @product, @platform,
-       @first_seen, @last_seen, @via, @hostname)
+       @first_seen, @last_seen, @via, @hostname, @listed)
      ON CONFLICT (mac) DO UPDATE SET uuid = excluded.uuid, arch = excluded.arch, relay = excluded.relay,
        address = excluded.address, serial = excluded.serial, asset = excluded.asset,
        manufacturer = excluded.manufacturer, product = excluded.product, platform = excluded.platform,
        first_seen = excluded.first_seen, last_seen = excluded.last_seen, via = excluded.via,
-       hostname = excluded.hostname`,
+       hostname = excluded.hostname, listed = excluded.listed`,
   );
   const putSession = database.prepare<SessionRow>(
     `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,
@@ -170,6 +170,7 @@ export function createSqliteDatabase(
   const releases = prepareReleases(database, ({ machine, session }: SessionOwner) => {
     putMachine.run(machineToRow(machine));
     putSession.run(sessionToRow(session));
+    prune({ machines: [machine], sessions: [session], events: [] }, machine.mac);
   });
 
   // NORMAL leaves syncing the WAL to checkpoints; FULL syncs it at each commit, and with it whatever NORMAL commits
@@ -202,7 +203,9 @@ export function createSqliteDatabase(
           database
             .prepare(
               `SELECT * FROM sessions WHERE ended_as IS NULL OR (ended_as = 'ready'
-                 AND NOT EXISTS (SELECT 1 FROM sessions newer WHERE newer.mac = sessions.mac AND newer.id > sessions.id))
+                 AND NOT EXISTS (SELECT 1 FROM sessions newer WHERE newer.mac = sessions.mac AND newer.id > sessions.id
+                   AND newer.signing_until IS NULL))
+               OR (signing_until IS NOT NULL AND ended_as <> 'superseded')
                ORDER BY id`,
             )
             .all() as SessionRow[]

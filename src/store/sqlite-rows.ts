@@ -5,7 +5,7 @@ import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession, LastStage, SessionEnd } from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
-import type { GivenCertificate, Lease, MachineRecord, Release } from './port.ts';
+import type { GivenCertificate, Lease, MachineRecord, Release, StoredMachine } from './port.ts';
 
 /** The tables' rows: columns as SQLite holds them, null for what is not known. */
 export interface LeaseRow {
@@ -32,6 +32,8 @@ export interface MachineRow {
   readonly last_seen: number;
   readonly via: string | null;
   readonly hostname: string | null;
+  /** 0 or 1. */
+  readonly listed: number;
 }
 
 export interface SessionRow {
@@ -84,6 +86,7 @@ export interface CertificateRow {
   readonly subject: string;
   readonly given_at: number;
   readonly not_after: number;
+  readonly address: number | null;
 }
 
 type Known<T> = { [K in keyof T]?: Exclude<T[K], null> };
@@ -115,7 +118,7 @@ export function leaseFromRow(row: LeaseRow): Lease {
   };
 }
 
-export function machineToRow(machine: MachineRecord): MachineRow {
+export function machineToRow(machine: StoredMachine): MachineRow {
   return {
     mac: machine.mac,
     uuid: machine.uuid ?? null,
@@ -131,6 +134,7 @@ export function machineToRow(machine: MachineRecord): MachineRow {
     last_seen: machine.lastSeen,
     via: machine.via ?? null,
     hostname: machine.hostname ?? null,
+    listed: machine.listed === true ? 1 : 0,
   };
 }
 
@@ -251,6 +255,7 @@ export function certificateToRow(sessionId: number, certificate: GivenCertificat
     subject: certificate.subject,
     given_at: certificate.givenAt,
     not_after: certificate.notAfter,
+    address: certificate.address ?? null,
   };
 }
 
@@ -262,5 +267,6 @@ export function certificateFromRow(row: CertificateRow): GivenCertificate {
     subject: row.subject,
     givenAt: row.given_at,
     notAfter: row.not_after,
+    ...known({ address: row.address as Ipv4 | null }),
   };
 }

@@ -219,6 +219,59 @@ t.test('one of several sessions can be chosen, as text or JSON', async (t) => {
   });
 });
 
+t.test(
+  'the signing token of a machine is shown with its newest boot, wherever it stands in the list',
+  async (t) => {
+    const token: SessionView = {
+      ...session,
+      id: 9,
+      openedAt: T0 + 500,
+      signingUntil: T0 + 86_400_000,
+      stage: 'script',
+    };
+    const events = [
+      event(0),
+      event(600, {
+        sessionId: 9,
+        kind: 'http.csr',
+        asked: 'POST /boot/9-…/csr?name=node',
+        answered: 'the certificate node',
+      }),
+      event(700, {
+        sessionId: 9,
+        kind: 'security.alarm',
+        outcome: 'noted',
+        answered: 'a second key',
+        reasons: [],
+      }),
+    ];
+    for (const sessions of [
+      [token, session],
+      [session, token],
+    ]) {
+      const text = await run({ mac: MAC }, { sessions, events });
+      t.match(
+        text,
+        /Session 7, .*\n\n.*GET \/assets\/vmlinuz[^]*\nSigning token \(session 9\), made .*: good until 2026-01-03/,
+      );
+      t.match(text, /\+0.100s {14}POST \/boot\/9-…\/csr\?name=node\n *the certificate node/);
+      t.match(text, /ALARM: a second key/);
+      t.match(JSON.parse(await run({ mac: MAC, json: true }, { sessions, events })), {
+        session: { id: 7 },
+        token: { session: { id: 9 }, events: [{ sessionId: 9 }, { sessionId: 9 }] },
+      });
+    }
+    const alone = await run({ mac: MAC }, { sessions: [token], events });
+    t.match(alone, /\nSigning token \(session 9\)/);
+    t.equal(alone.match(/Signing token/g)?.length, 1);
+    const replaced = { ...token, end: 'superseded' as const };
+    t.match(
+      await run({ mac: MAC, session: 9 }, { sessions: [session, replaced], events }),
+      /void, since a newer one/,
+    );
+  },
+);
+
 t.test('a session that is too old for the list is shown by its events', async (t) => {
   const events = [event(0), event(-60_000, { sessionId: 2, asked: 'DISCOVER' })];
   const text = await run({ mac: MAC, session: 2 }, { events });
