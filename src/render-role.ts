@@ -6,7 +6,9 @@ import { checkParameters } from './boot/check-parameters.ts';
 import { chooseRole } from './boot/choose-role.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { mergeParameters } from './boot/merge-parameters.ts';
+import { checkOwnFolder } from './check-own-folder.ts';
 import { readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
+import { findSudoUid } from './config/invoking-user.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import { keepCertificates } from './keep-certificates.ts';
@@ -53,8 +55,8 @@ export interface RenderedRole extends WrittenFolder {
 /**
  * A role for a host that is installed already: its files, units, keys and certificates in a folder, with a script that
  * puts them in place. Nothing of the host itself is touched. Throws TinderboxError: `not-found` for a role that is not
- * there or has no configuration, `usage` on what does not fit, `refused` where the folder holds what is not ours or the
- * authorities may not be read, `invalid-template` if the role does not render.
+ * there or has no configuration, `usage` on what does not fit, `refused` where the folder holds what is not ours, others
+ * may write to it, or the authorities may not be read, `invalid-template` if the role does not render.
  */
 export async function renderRole(
   config: Config,
@@ -71,6 +73,8 @@ export async function renderRole(
       remedy === undefined ? {} : { remedy },
     );
   }
+  // Before keys are looked for there, and before any is made.
+  await checkOwnFolder(options.out, findSudoUid());
   // The host has no boot session to send a signing request to: its keys are made here.
   const role: Role = { ...found, credentials: { ...found.credentials, delivery: 'issued' } };
   const host = await chooseHost(config, catalog, role, options);

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -311,6 +312,18 @@ t.test('what a role speaks of but does not write is there all the same', async (
   t.same(readdirSync(pki).toSorted(), ['ca.crt', 'kubelet.crt', 'kubelet.key']);
   t.equal(modeOf(join(pki, 'kubelet.key')), 0o600);
   t.match(openssl('x509', '-noout', '-subject', '-in', join(pki, 'kubelet.crt')), /CN = system:node:node-1/);
+});
+
+t.test('no key is made for a folder that others may write to', async (t) => {
+  const { out, state, run } = await makeSite(t);
+  await open(state);
+  mkdirSync(out);
+  chmodSync(out, 0o777);
+  t.match(await run('--role', 'worker', '--out', out, '--hostname', 'node-1', '--address', '10.77.0.20'), {
+    code: 1,
+    err: /may be written to by everybody[\s\S]*replace install\.sh/,
+  });
+  t.same(readdirSync(out), []);
 });
 
 t.test('a host that is not who the cluster knows is refused, and so is what makes no sense', async (t) => {

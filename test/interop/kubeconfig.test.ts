@@ -31,7 +31,7 @@ async function startServer(t: { teardown(then: () => unknown): void }, state: st
       serviceNetwork: '10.3.0.0/24',
       dnsDomain: 'cluster.local',
     },
-    controllers: [],
+    controllers: [{ hostname: 'master-1', addresses: [ip('127.0.0.1')] }],
   });
   if (entitlement?.name !== 'kube-apiserver') throw new Error('the API server comes first');
   const { certificatePem, keyPem } = await authorities.issue(entitlement);
