@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import { createSessionTokens } from './boot/session-token.ts';
 import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
+import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
+import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
@@ -33,7 +35,7 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
-  /** Reads profiles/ again. */
+  /** Reads profiles/ again, and warns of changes of tinderbox.yaml, which take effect at the next start only. */
   reload(): Promise<void>;
   /** Stops accepting, lets transfers finish for a few seconds, writes what is not yet written. */
   stop(): Promise<void>;
@@ -52,6 +54,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   refuseIfBroken(preflight.problems, loggers);
   const { interfaces, bootFileIndex } = preflight;
   sayBootFiles(bootFileIndex, loggers);
+  await closeStateFolder(config.paths.state, loggers.daemon);
 
   const catalog = await openCheckedCatalog(config, preflight, loggers);
   stack.defer(() => catalog.close());
@@ -69,6 +72,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     clock: now,
     idleTime: config.http.sessionTime * 1000,
     observed: (observation) => loopWatch.notice(observation),
+    isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
@@ -115,7 +119,13 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
   const started = stack.move();
   const { mode } = config.dhcp;
   loggers.daemon.info({ interfaces: interfaces.map(({ name }) => name), mode, config: config.file }, 'ready');
-  return { reload: () => catalog.reload(), stop: () => started.disposeAsync() };
+  const configNotice = noticeConfigChanges(config, loggers.daemon);
+  return {
+    async reload() {
+      await Promise.all([catalog.reload(), configNotice.look()]);
+    },
+    stop: () => started.disposeAsync(),
+  };
 }
 
 /** Made at the first start with a `cluster:`; without one nothing is made. */

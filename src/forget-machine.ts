@@ -81,8 +81,9 @@ export function nodeNameOf(
 }
 
 /**
- * Deletes the Nodes that are this machine, by what the kubelet said of its hardware. Where that cannot be known, what
- * its last boot is to have been called is told with the command: another machine may bear the name by now.
+ * Deletes the Nodes that bear this machine's own name. One that has only its system UUID may be another machine's, so
+ * the command is told instead; and so is, where Nodes cannot be seen, that of what its last boot is to have been called:
+ * another machine may bear the name by now.
  */
 async function removeNodes(
   { cluster, journal }: Pick<ForgetDeps, 'cluster' | 'journal'>,
@@ -91,7 +92,9 @@ async function removeNodes(
 ): Promise<readonly NodeRemoval[]> {
   const found = cluster?.nodesOf(mac) ?? [];
   if (cluster !== undefined && found.length > 0) {
-    return Promise.all(found.map(({ name }) => removeNode(name, cluster)));
+    return Promise.all(
+      found.map(({ name, mayDelete }) => (mayDelete ? removeNode(name, cluster) : leaveNode(name, mac))),
+    );
   }
   const holder = expected === undefined ? undefined : journal.hostnameHolder(expected);
   const isOthers = holder !== undefined && holder !== mac;
@@ -105,6 +108,11 @@ async function removeNode(name: string, { deleteNode }: NodeRemover): Promise<No
   } catch (thrown) {
     return { ...leftOver(name), problem: toTinderboxError(thrown).message };
   }
+}
+
+async function leaveNode(name: string, mac: Mac): Promise<NodeRemoval> {
+  const problem = `Node ${name} has the system UUID of ${mac}, but not a name of its own: see that it is that machine first`;
+  return { ...leftOver(name), problem };
 }
 
 export function leftOver(name: string): NodeRemoval {

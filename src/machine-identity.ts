@@ -32,7 +32,7 @@ export interface IdentityInput extends IdentityFacts {
 
 /**
  * Which certificates the machine may have. Throws TinderboxError as entitledCertificates does, and `refused` if its Node
- * is named by an address that nobody knows.
+ * is named by an address that nobody knows, or its role uses a certificate that its identity may not have.
  */
 export function entitlementsOf({
   role,
@@ -42,7 +42,7 @@ export function entitlementsOf({
   catalog,
 }: IdentityFacts): readonly Entitlement[] {
   if (cluster === undefined) return [];
-  return entitledCertificates({
+  const entitled = entitledCertificates({
     identity: role.identity,
     hostname,
     addresses,
@@ -53,6 +53,26 @@ export function entitlementsOf({
       addresses: [peer.address],
     })),
   });
+  return usedBy(role, entitled);
+}
+
+/** What nobody on the machine uses would only serve a thief. */
+function usedBy(
+  { name, identity, credentials: { certificates } }: Pick<Role, 'name' | 'identity' | 'credentials'>,
+  entitled: readonly Entitlement[],
+): readonly Entitlement[] {
+  if (certificates === undefined) return entitled;
+  const strange = certificates.find((wanted) => !entitled.some((one) => one.name === wanted));
+  if (strange !== undefined) {
+    throw new TinderboxError(
+      'refused',
+      `role ${name} uses the certificate ${strange}, which its identity may not have`,
+      {
+        remedy: `A machine of identity ${identity} may have: ${entitled.map((one) => one.name).join(', ') || 'none'}.`,
+      },
+    );
+  }
+  return entitled.filter((one) => certificates.includes(one.name));
 }
 
 /** Whether its configuration holds private keys. Controllers share the service-account pair, so it travels with either delivery. */

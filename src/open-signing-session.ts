@@ -7,14 +7,13 @@ import { TinderboxError } from './errors.ts';
 import type { Authorities } from './pki/port.ts';
 import { type Preflight, serverUrlOf } from './preflight.ts';
 import type { AdmissionBook, Journal, Store } from './store/port.ts';
-import { nodeRegistrationOf } from './wire-credentials.ts';
 import { planMachine } from './wire-http.ts';
 
 export interface SigningWiring {
   readonly config: Config;
   readonly catalog: CatalogHolder;
   readonly preflight: Pick<Preflight, 'interfaces'>;
-  readonly store: Pick<Store, 'findMachine'>;
+  readonly store: Pick<Store, 'listSessions'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
   readonly sessionTokens: SessionTokens;
@@ -24,9 +23,13 @@ export interface SigningWiring {
 
 const DAY = 86_400_000;
 
+/** Of the machine's newest sessions: while this one was written, the machine may have begun to boot. */
+const NEWEST = 10;
+
 /**
- * A boot session for a machine that boots from an image and asks for no script: as if it had, so that its signing
- * requests have a URL. The token is told to the caller only. Throws as AdminServerOptions.makeSigningToken says.
+ * A session for a machine that boots from an image and asks for no script, so that its signing requests have a URL. It
+ * stands beside the machine's boot session. The token is told to the caller only. Throws as
+ * AdminServerOptions.makeSigningToken says.
  */
 export async function openSigningSession(
   wiring: SigningWiring,
@@ -50,17 +53,20 @@ export async function openSigningSession(
       remedy: `Give it another role, or ${plan.role.file} an \`identity:\`.`,
     });
   }
-  const registration = nodeRegistrationOf(wiring, { plan, remote: undefined });
+  if (plan.role.credentials.delivery === 'issued') {
+    throw new TinderboxError('refused', `machines of role ${plan.role.name} make no keys of their own`, {
+      remedy:
+        'Their keys are issued with their configuration: let them be on the image (tinderbox iso MAC --key-days 30).',
+    });
+  }
   const at = now();
   const expiresAt = at + days * DAY;
   const session = journal.record({
     at,
-    kind: 'http.script',
+    kind: 'http.csr',
     mac,
     facts: { mac },
-    client: 'script',
-    stage: 'script',
-    outcome: 'answered',
+    outcome: 'noted',
     asked: `a signing token for ${days} day(s), by the operator`,
     answered: `it is valid until ${new Date(expiresAt).toISOString()}`,
     reasons: plan.reasons,
@@ -68,16 +74,15 @@ export async function openSigningSession(
       role: plan.role.name,
       hostname: plan.hostname,
       lastStage: lastStageOf(plan.role, config.cluster !== undefined),
-      ...(registration === undefined ? {} : { registration }),
     },
     signingUntil: expiresAt,
   });
   // A token of days must not be lost with the next restart.
   await journal.flush();
-  const stored = await store.findMachine(mac);
-  if (session === undefined || stored?.session?.id !== session.id) {
-    throw new TinderboxError('busy', 'there is no room for another machine at the moment', {
-      remedy: 'Try again in a minute.',
+  const stored = await store.listSessions(mac, { limit: NEWEST, offset: 0 });
+  if (session === undefined || !stored.some(({ id }) => id === session.id)) {
+    throw new TinderboxError('busy', 'there is no room for another signing token at the moment', {
+      remedy: 'Wait until others have expired, or let keys be on the image: --key-days 30.',
     });
   }
   return { url: `${serverUrlOf(config, first)}/boot/${sessionTokens.tokenFor(session)}`, expiresAt };

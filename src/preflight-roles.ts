@@ -2,6 +2,7 @@ import { parse } from 'yaml';
 import { mergeParameters } from './boot/merge-parameters.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
+import type { ClusterSettings } from './machine/cluster.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import type { Identity } from './machine/identity.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
@@ -79,9 +80,11 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
       if ((code === 'refused' && whose !== undefined) || code === 'invalid-config') continue;
       const what = `role ${role.name}${whose === undefined ? '' : ` for ${whose}`}`;
-      for (const problem of found) add({ ...problem, severity, message: `${what}: ${problem.message}` });
+      const why = blame(use, config, catalog);
+      for (const problem of found)
+        add({ ...problem, severity, message: `${what}: ${problem.message}${why}` });
       if (found.length > 0) continue;
-      add({ severity, message: `${what}: ${message}`, ...(remedy === undefined ? {} : { remedy }) });
+      add({ severity, message: `${what}: ${message}${why}`, ...(remedy === undefined ? {} : { remedy }) });
     }
   }
   if (uses.length > MAX_TRIES) {
@@ -99,6 +102,9 @@ interface RoleUse {
   readonly hostname: string;
   readonly address?: Ipv4;
   readonly used: boolean;
+  /** What of it is the machine's or the rule's own, and the lines where that stands. */
+  readonly own?: Parameters;
+  readonly ownLines?: Readonly<Record<string, number>>;
   /** Who gets it so; absent where nothing of it is their own. */
   readonly whose?: string;
 }
@@ -124,15 +130,19 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
       mac,
       hostname,
       parameters: mergeParameters(role.parameters, parameters),
+      own: parameters,
       ...(own && whose !== undefined ? { whose } : {}),
     });
   };
   if (catalog.defaultRole !== null) use(catalog.defaultRole, {});
-  for (const { role, parameters, line } of catalog.rules) use(role, parameters, `the rule on line ${line}`);
-  for (const { mac, role, hostname, address, parameters, line } of catalog.machines.values()) {
+  for (const { role, parameters, parameterLines: ownLines = {}, line } of catalog.rules)
+    use(role, parameters, `the rule on line ${line}`, { ownLines });
+  for (const entry of catalog.machines.values()) {
+    const { mac, role, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
     if (role === undefined) continue;
     use(role, parameters, `${mac} (line ${line})`, {
       mac,
+      ownLines,
       ...(hostname === undefined ? {} : { hostname }),
       ...(address === undefined ? {} : { address }),
     });
@@ -160,6 +170,25 @@ function withMember(catalog: Catalog, { role, mac, hostname, address }: RoleUse)
     line: 0,
   };
   return { ...catalog, machines: new Map([...catalog.machines, [mac, entry]]) };
+}
+
+/** Tries again, at most so often, without one of the parameters that are not the role's. */
+const MAX_BLAMED = 20;
+
+/** The one parameter without which it renders, and its line, for the end of a message; '' if there is no such one. */
+function blame(use: RoleUse, config: Config, catalog: Catalog): string {
+  const { role, own = {}, ownLines = {} } = use;
+  for (const name of Object.keys(own).slice(0, MAX_BLAMED)) {
+    const rest = Object.fromEntries(Object.entries(own).filter(([other]) => other !== name));
+    try {
+      tryOut({ ...use, parameters: mergeParameters(role.parameters, rest) }, config, catalog);
+    } catch {
+      continue;
+    }
+    const line = ownLines[name];
+    return `; because of the parameter ${name}${line === undefined ? '' : ` (${catalog.file}:${line})`}`;
+  }
+  return '';
 }
 
 /** What a configuration can tell of a hostname: how long it is, and whether YAML 1.1 takes it for more than text. */
@@ -191,11 +220,25 @@ function tryOut(
       role,
       hostname,
       addresses: [address ?? SAMPLE_MACHINE_ADDRESS],
-      cluster: config.cluster,
+      cluster:
+        role.identity === 'controller'
+          ? withController(config.cluster, hostname, address ?? SAMPLE_MACHINE_ADDRESS)
+          : config.cluster,
       catalog,
       csrUrl: 'http://192.0.2.1/boot/0-check/csr',
     }),
   });
   if (role.config !== undefined) renderConfig(role, context);
   return renderBootFiles(role, context);
+}
+
+/** Whether the role can be rendered is asked here, not whether the machine is one of the cluster's controllers. */
+function withController(
+  cluster: ClusterSettings | undefined,
+  hostname: string,
+  address: Ipv4,
+): ClusterSettings | undefined {
+  if (cluster === undefined) return undefined;
+  // The first of a name counts.
+  return { ...cluster, controllers: [{ hostname: hostname.toLowerCase(), address }, ...cluster.controllers] };
 }

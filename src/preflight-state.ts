@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { refuseSharedFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
 import { openStoreReadOnly } from './store/sqlite-store.ts';
@@ -17,10 +18,22 @@ export async function checkState(config: Config): Promise<readonly Problem[]> {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (thrown) {
     const message = `paths.state: ${state} cannot be written: ${toTinderboxError(thrown).message}`;
-    const remedy = 'Make it a folder of the user that runs tinderbox.';
+    const remedy =
+      'Make it a folder of the user that runs tinderbox; if it is, run this as that user, or with sudo.';
     return [{ severity: 'error', file: config.file, message, remedy }];
   }
-  return checkDatabase(join(state, DATABASE_FILE));
+  return [...(await checkShared(config)), ...(await checkDatabase(join(state, DATABASE_FILE)))];
+}
+
+/** The daemon refuses it, before it makes anything there. */
+async function checkShared({ file, paths: { state } }: Config): Promise<readonly Problem[]> {
+  try {
+    await refuseSharedFolder(state);
+    return [];
+  } catch (thrown) {
+    const { message, remedy } = toTinderboxError(thrown);
+    return [{ severity: 'error', file, message, ...(remedy === undefined ? {} : { remedy }) }];
+  }
 }
 
 /** A database that is not ours to touch is known before anything is started. */

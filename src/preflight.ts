@@ -8,7 +8,13 @@ import type { Catalog } from './machine/role.ts';
 import { findInterface } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
-import { checkAuthorities, checkCluster, checkIdentities } from './preflight-cluster.ts';
+import {
+  checkAuthorities,
+  checkCluster,
+  checkGivenAway,
+  checkIdentities,
+  checkVirtualAddresses,
+} from './preflight-cluster.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { checkState } from './preflight-state.ts';
 import { checkVersions } from './preflight-versions.ts';
@@ -19,6 +25,8 @@ import { type BootFiles, createBootFiles, DISTRIBUTION_FOLDERS } from './servers
 /** What `check` reports and `serve` starts from: everything that can be known without opening a socket. */
 export interface Preflight {
   readonly problems: readonly Problem[];
+  /** Errors that keep certificates from being issued, and nothing from being started. */
+  readonly issuing: readonly Problem[];
   /** Undefined where profiles/ is broken. */
   readonly catalog: Catalog | undefined;
   /** Those that were found, in the order of the configuration. */
@@ -57,21 +65,21 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     ...checkBootFiles(config, bootFileIndex),
     ...checkBootFileNames(config, interfaces, bootFileIndex),
   );
-  problems.push(
-    ...(await checkState(config)),
-    ...checkCluster(config),
-    ...(await checkAuthorities(config, Date.now())),
-  );
+  const authorities = await checkAuthorities(config, Date.now());
+  problems.push(...(await checkState(config)), ...checkCluster(config), ...authorities.problems);
   if (catalog !== undefined) {
     const roles = tryRoles(config, catalog);
     problems.push(
       ...checkIdentities(config, catalog),
+      ...checkVirtualAddresses(config, catalog),
+      ...checkGivenAway(config, resolved.subnets, catalog),
       ...roles.problems,
       ...checkVersions(catalog),
       ...(await checkRoleAssets(config, roles.rendered)),
     );
   }
-  return { problems, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
+  const { issuing } = authorities;
+  return { problems, issuing, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
 }
 
 /** The networks of the configuration on these interfaces, and the reservations that lie outside of them. */
@@ -96,6 +104,7 @@ export function catalogCheck(config: Config, interfaces: readonly NetworkInterfa
   return (catalog: Catalog): readonly Problem[] => [
     ...placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file),
     ...checkIdentities(config, catalog),
+    ...checkVirtualAddresses(config, catalog),
     ...tryRoles(config, catalog).problems,
     ...checkVersions(catalog),
   ];

@@ -1,5 +1,6 @@
 import { type AdmissionPlaces, NO_PLACES } from './boot/admit-machine.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
+import { clusterMembers } from './boot/cluster-members.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
@@ -98,7 +99,7 @@ export async function previewMachine(
     identity: sampleIdentity({
       role: plan.role,
       hostname: plan.hostname,
-      addresses: [plan.address ?? facts.address ?? SAMPLE_MACHINE_ADDRESS],
+      addresses: [plan.address ?? facts.address ?? controllerAddress(config, catalog, plan.hostname)],
       cluster: config.cluster,
       catalog,
       csrUrl: `${url}/boot/preview/csr`,
@@ -111,4 +112,11 @@ export async function previewMachine(
     script: machineScript({ role: plan.role, context, hostname: plan.hostname }),
     config: plan.role.config === undefined ? undefined : renderConfig(plan.role, context).body,
   };
+}
+
+/** A controller that tinderbox.yaml names needs no reservation: it is to be where that says. */
+function controllerAddress({ cluster }: Config, catalog: Catalog, hostname: string): Ipv4 {
+  const controllers = cluster === undefined ? [] : clusterMembers(cluster, catalog).controllers;
+  const known = controllers.find((controller) => controller.hostname === hostname.toLowerCase());
+  return known?.address ?? SAMPLE_MACHINE_ADDRESS;
 }

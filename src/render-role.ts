@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { hostname as hostnameOfHost, arch as processor } from 'node:os';
+import { hostname as hostnameOfHost, networkInterfaces, arch as processor } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { checkParameters } from './boot/check-parameters.ts';
+import { chooseRole } from './boot/choose-role.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { mergeParameters } from './boot/merge-parameters.ts';
+import { checkOwnFolder } from './check-own-folder.ts';
 import { readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
+import { findSudoUid } from './config/invoking-user.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import { keepCertificates } from './keep-certificates.ts';
@@ -51,8 +55,8 @@ export interface RenderedRole extends WrittenFolder {
 /**
  * A role for a host that is installed already: its files, units, keys and certificates in a folder, with a script that
  * puts them in place. Nothing of the host itself is touched. Throws TinderboxError: `not-found` for a role that is not
- * there or has no configuration, `usage` on what does not fit, `refused` where the folder holds what is not ours or the
- * authorities may not be read, `invalid-template` if the role does not render.
+ * there or has no configuration, `usage` on what does not fit, `refused` where the folder holds what is not ours, others
+ * may write to it, or the authorities may not be read, `invalid-template` if the role does not render.
  */
 export async function renderRole(
   config: Config,
@@ -69,6 +73,8 @@ export async function renderRole(
       remedy === undefined ? {} : { remedy },
     );
   }
+  // Before keys are looked for there, and before any is made.
+  await checkOwnFolder(options.out, findSudoUid());
   // The host has no boot session to send a signing request to: its keys are made here.
   const role: Role = { ...found, credentials: { ...found.credentials, delivery: 'issued' } };
   const host = await chooseHost(config, catalog, role, options);
@@ -134,6 +140,7 @@ async function chooseHost(config: Config, catalog: Catalog, role: Role, options:
   const here = hostnameOfHost().split('.')[0]?.toLowerCase() ?? '';
   const hostname = (options.hostname ?? here).toLowerCase();
   const entry = [...catalog.machines.values()].find((each) => each.hostname?.toLowerCase() === hostname);
+  if (entry !== undefined) refuseOther(catalog, entry, hostname);
   const [first] = await presentInterfaces(config);
   const member = memberOf(config, catalog, role.identity, hostname);
   const own = options.address ?? member ?? entry?.address;
@@ -156,6 +163,26 @@ async function chooseHost(config: Config, catalog: Catalog, role: Role, options:
       first === undefined ? (config.http.url ?? `http://${formatIpv4(address)}`) : serverUrlOf(config, first),
   };
   return { hostname, address, entry, server };
+}
+
+/**
+ * Two machines with one name and one certificate would be one Node. A machine that boots its own disk, or is this
+ * host, is the host that is meant.
+ */
+function refuseOther(catalog: Catalog, { mac, line }: MachineEntry, hostname: string): void {
+  const { role } = chooseRole({ mac }, catalog);
+  if (role?.boot.kind !== 'kernel') return;
+  const own = Object.values(networkInterfaces()).flatMap(
+    (addresses) => addresses?.map((one) => one.mac) ?? [],
+  );
+  if (own.includes(mac)) return;
+  throw new TinderboxError(
+    'refused',
+    `the hostname ${hostname} belongs to ${mac} (${catalog.file}:${line}), which Tinderbox boots as ${role.name}`,
+    {
+      remedy: `Give the host another name: --hostname NAME. If ${mac} is the host, let it boot its own disk: tinderbox assign ${mac} local.`,
+    },
+  );
 }
 
 /** The address that the cluster's members are told of this one. Throws `invalid-config` if they are told nothing. */
@@ -192,6 +219,8 @@ function chooseParameters(role: Role, entry: MachineEntry | undefined, given: re
     }
     own[name] = typeof role.parameters[name] === 'string' ? value : parseValue(text, value);
   }
+  const [flaw] = checkParameters(role, own);
+  if (flaw !== undefined) throw new TinderboxError('usage', `--parameter: ${flaw.message}`);
   const parameters = mergeParameters(role.parameters, entry?.parameters, own);
   const disks: Record<string, ParameterValue> = {};
   for (const [name, note] of Object.entries(DISKS)) {

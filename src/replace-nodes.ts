@@ -142,12 +142,18 @@ export function createNodeReplacer(options: NodeReplacerOptions): NodeReplacer {
     if (problem?.code === 'busy' || deleting === MAX_DELETING - 1) lookAgain();
   }
 
-  /** Another machine may bear the name by now, and have no Node of its own yet. */
-  function isItsOwn({ name, systemUuid }: NodeState, { mac, registration }: BootSession): boolean {
+  /**
+   * By a name that it was given: what a Node says of its hardware is only said. Another machine may bear the name by
+   * now, and have no Node of its own yet.
+   */
+  function isItsOwn({ name, systemUuid }: NodeState, session: BootSession): boolean {
+    const { mac, registration } = session;
+    const isNow = name === registration?.nodeName;
+    if (!isNow && name !== nameOf(session)) return false;
     const address = parseIpv4(name);
     const holder = address === undefined ? journal.hostnameHolder(name) : journal.macAt(address);
     if (holder !== undefined && holder !== mac) return false;
-    return name === registration?.nodeName || !isOtherHardware(systemUuid, journal.machine(mac)?.uuid);
+    return isNow || !isOtherHardware(systemUuid, journal.machine(mac)?.uuid);
   }
 
   function tellLeft(

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SESSION_KEY_BYTES } from './boot/session-token.ts';
+import { closeToOthers } from './close-to-others.ts';
 import { TinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
@@ -33,26 +34,6 @@ export async function loadSessionKey(stateFolder: string, logger: Pick<Logger, '
     );
   }
   return existing;
-}
-
-/** Whether it had to be closed. What belongs to somebody else, or to everybody as /tmp does, is not touched. */
-async function closeToOthers(path: string, mode: number, logger: Pick<Logger, 'warn'>): Promise<boolean> {
-  const found = await stat(path);
-  if ((found.mode & 0o077) === 0) return false;
-  const octal = mode.toString(8).padStart(4, '0');
-  const was = (found.mode & 0o7777).toString(8).padStart(4, '0');
-  const shared = (found.mode & 0o1000) !== 0;
-  const self = process.geteuid?.();
-  if (shared || (found.uid !== self && self !== 0)) {
-    throw new TinderboxError('refused', `paths.state: ${path} has the mode ${was}: others may look at it`, {
-      remedy: shared
-        ? 'Give Tinderbox a folder of its own for its state.'
-        : `Run once: chown ${self} ${path}; chmod ${octal} ${path}`,
-    });
-  }
-  await chmod(path, mode);
-  logger.warn(`others could look at ${path}: its mode was ${was} and is ${octal} now`);
-  return true;
 }
 
 async function createKey(file: string): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 import { judgeNode, type NodeBoot, type NodeVerdict, rememberBoot } from './boot/judge-node.ts';
 import { indexMachines, type MatchCandidate, matchNode } from './boot/match-node.ts';
+import { mayDelete } from './boot/may-delete.ts';
 import type { ClusterCredentials, NodeState, NodeWatcher } from './cluster/port.ts';
 import { createNodeWatcher, type NodeWatcherOptions } from './cluster/watch-nodes.ts';
 import type { Config } from './config/port.ts';
@@ -27,9 +28,15 @@ export interface ClusterWiring {
   readonly settleTime?: number;
 }
 
+/** A Node that is a machine. */
+export interface OwnNode extends NodeState {
+  /** False: its name is not this machine's alone, so that only the operator can tell whether it may go. */
+  readonly mayDelete: boolean;
+}
+
 export interface ClusterWatch extends AsyncDisposable, Pick<NodeWatcher, 'deleteNode' | 'status' | 'nodes'> {
   /** The Nodes that are this machine, also one that has become something else; to be asked before it is forgotten. */
-  nodesOf(mac: Mac): readonly NodeState[];
+  nodesOf(mac: Mac): readonly OwnNode[];
   stop(): Promise<void>;
 }
 
@@ -42,6 +49,8 @@ interface Claim {
 }
 
 const SETTLE_TIME = 200;
+/** Lines of Nodes that may be several machines: one in so many ms. */
+const SAY_AGAIN = 1_000;
 /** A comparison of 5,000 Nodes with 20,000 machines takes tens of milliseconds: it has a twentieth of the time at most. */
 const SHARE = 20;
 
@@ -59,6 +68,7 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
   /** What was last told of a machine's Node, in its present session: each thing once. */
   let told = new Map<Mac, { readonly sessionId: number; readonly what: string }>();
   let saidUnclear = new Set<string>();
+  let saidAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   /** In ms. */
   let lastCost = 0;
@@ -126,9 +136,9 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     const index = indexMachines(candidatesOf(machines), (address) => journal.macAt(address));
     const claims = new Map<Mac, Claim[]>();
     const contested = new Set<Mac>();
-    const unclear = new Set<string>();
+    const unclear = new Map<string, readonly string[]>();
     for (const node of watcher.nodes().values()) {
-      const { mac, contenders, reasons } = matchNode(node, index);
+      const { mac, contenders, namesakes, reasons } = matchNode(node, index);
       const session = mac === undefined ? undefined : machines.get(mac)?.session;
       const boot = boots.get(node.name);
       if (mac !== undefined && session !== undefined && boot !== undefined) {
@@ -136,14 +146,30 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
         const claim: Claim = { node, boot, verdict, reasons: [...verdict.reasons, ...reasons] };
         claims.set(mac, [...(claims.get(mac) ?? []), claim]);
       }
-      for (const contender of contenders) contested.add(contender);
-      if (contenders.length > 0) {
-        unclear.add(node.name);
-        if (!saidUnclear.has(node.name)) logger.warn({ node: node.name }, reasons.join('; '));
+      // A UUID is only said. A Node that says a dead machine's must not keep that one ready for good.
+      for (const namesake of namesakes) contested.add(namesake);
+      if (contenders.length > 0) unclear.set(node.name, reasons);
+    }
+    sayUnclear(unclear);
+    return { claims, contested };
+  }
+
+  /** Each once, for as long as it is unclear; but a Node may change what it says all the time. */
+  function sayUnclear(unclear: ReadonlyMap<string, readonly string[]>): void {
+    const unsaid = [...unclear].filter(([name]) => !saidUnclear.has(name));
+    const said = new Set(unclear.keys());
+    const [first] = unsaid;
+    if (first !== undefined) {
+      const at = now();
+      if (Math.abs(at - saidAt) < SAY_AGAIN) {
+        for (const [name] of unsaid) said.delete(name);
+      } else {
+        saidAt = at;
+        const [node, reasons] = first;
+        logger.warn({ node, others: unsaid.length - 1 }, reasons.join('; '));
       }
     }
-    saidUnclear = unclear;
-    return { claims, contested };
+    saidUnclear = said;
   }
 
   /** Brings one session to what its Nodes say. Returns what was told of them, if anything was. */
@@ -247,7 +273,24 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     deleteNode: (name) => watcher.deleteNode(name),
     status: () => watcher.status(),
     nodes: () => watcher.nodes(),
-    nodesOf: (mac) => nodesByMachine(new Map([[mac, undefined]])).get(mac) ?? [],
+    nodesOf(mac) {
+      const machines = joining();
+      const candidates = [...candidatesOf(machines)];
+      // Its role may be another one by now, and its Node still be there.
+      const other = machines.has(mac) ? undefined : journal.machine(mac);
+      if (other !== undefined) candidates.push(candidateOf(other, other.hostname));
+      const index = indexMachines(candidates, (address) => journal.macAt(address));
+      const machine = candidates.find((candidate) => candidate.mac === mac);
+      return [...watcher.nodes().values()]
+        .filter((node) => matchNode(node, index).mac === mac)
+        .map((node) => {
+          // Once its role is another one, no session tells its former address any more.
+          const address = parseIpv4(node.name);
+          const had = address !== undefined && journal.macAt(address) === mac ? [address] : [];
+          const own = { mac, ...machine, addresses: [...(machine?.addresses ?? []), ...had] };
+          return { ...node, mayDelete: mayDelete(node, own, candidates) };
+        });
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };

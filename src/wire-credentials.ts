@@ -1,8 +1,12 @@
 import { registrationOf } from './boot/node-registration.ts';
+import { ownAddress } from './boot/own-address.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { ClusterCredentials } from './cluster/port.ts';
 import type { Config } from './config/port.ts';
 import type { CredentialRequest, MachineCredentials } from './http/port.ts';
+import type { Ipv4 } from './machine/ipv4.ts';
+import type { Mac } from './machine/mac.ts';
+import type { Catalog } from './machine/role.ts';
 import type { NodeRegistration } from './machine/session.ts';
 import {
   entitlementsOf,
@@ -14,12 +18,14 @@ import {
 } from './machine-identity.ts';
 import { findEntitlement, watcherEntitlement } from './pki/entitled-certificates.ts';
 import type { Authorities, SignedCertificate } from './pki/port.ts';
-import type { ReleaseBook } from './store/port.ts';
+import type { Journal, LeaseBook, ReleaseBook } from './store/port.ts';
 
 export interface CredentialWiring {
   readonly config: Config;
   readonly catalog: Pick<CatalogHolder, 'current'>;
   readonly store: ReleaseBook;
+  readonly journal: Pick<Journal, 'addressUser'>;
+  readonly leases: Pick<LeaseBook, 'holderOf'>;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
 }
@@ -52,12 +58,14 @@ export function csrUrlOf(sessionUrl: string): string {
   return `${sessionUrl}/csr`;
 }
 
-/** The reservation is its address, where it has one; else the one that it asks from. */
+/** The reservation is its address, where it has one; else the one that it asks from. Throws as ownAddress does. */
 export function factsOf(
-  { config, catalog }: Pick<CredentialWiring, 'config' | 'catalog'>,
-  { plan, remote }: Pick<CredentialRequest, 'plan' | 'remote'>,
+  wiring: Pick<CredentialWiring, 'config' | 'catalog' | 'journal' | 'leases'>,
+  { mac, plan, remote }: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
 ): IdentityFacts {
-  const address = plan.address ?? remote;
+  const { config, catalog } = wiring;
+  const getsCertificates = config.cluster !== undefined && plan.role.identity !== 'none';
+  const address = getsCertificates ? addressOf(wiring, { mac, plan, remote }) : plan.address;
   return {
     role: plan.role,
     hostname: plan.hostname,
@@ -67,10 +75,32 @@ export function factsOf(
   };
 }
 
+function addressOf(
+  { catalog, journal, leases }: Pick<CredentialWiring, 'catalog' | 'journal' | 'leases'>,
+  { mac, plan, remote }: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
+): Ipv4 | undefined {
+  return ownAddress({
+    mac,
+    reserved: plan.address,
+    remote,
+    reservedFor: (address) => reservedFor(catalog.current(), address),
+    leasedTo(address) {
+      const holder = leases.holderOf(address);
+      return holder?.state === 'bound' ? holder.mac : undefined;
+    },
+    usedBy: (address) => journal.addressUser(address),
+  });
+}
+
+function reservedFor({ machines }: Catalog, address: Ipv4): Mac | undefined {
+  for (const entry of machines.values()) if (entry.address === address) return entry.mac;
+  return undefined;
+}
+
 /** What a machine's Node is to register with; undefined without a cluster, or where its role says nothing of Nodes. */
 export function nodeRegistrationOf(
-  wiring: Pick<CredentialWiring, 'config' | 'catalog'>,
-  request: Pick<CredentialRequest, 'plan' | 'remote'>,
+  wiring: Pick<CredentialWiring, 'config' | 'catalog' | 'journal' | 'leases'>,
+  request: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
 ): NodeRegistration | undefined {
   if (wiring.config.cluster === undefined) return undefined;
   const facts = factsOf(wiring, request);

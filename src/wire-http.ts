@@ -51,11 +51,11 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   const paths = new Map<number, BootPaths>();
   const networks = knownNetworks(wiring);
   const credentials = credentialsOf(wiring);
-  const described = ({ plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
+  const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
     authorities === undefined
       ? undefined
       : describeIdentity({
-          ...factsOf(wiring, { plan, remote }),
+          ...factsOf(wiring, { mac, plan, remote }),
           authorities,
           csrUrl: csrUrlOf(sessionUrl),
         });
@@ -77,7 +77,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     plan: (facts) => planMachine(wiring, facts),
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
-      const identity = released ?? described({ plan, remote, sessionUrl });
+      const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
       const context = buildContext({
         plan,
         facts,

@@ -28,6 +28,9 @@ export type IsoFiles = ReadonlyMap<string, string | Buffer>;
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_FILES = 1000;
 
+const UNPACK =
+  'Give the folder that an image was unpacked to: xorriso -osirrox on -indev node.iso -extract / FOLDER';
+
 /** One time for every file and the volume: the same content is the same image. 2000-01-01. */
 const SOURCE_DATE_EPOCH = '946684800';
 
@@ -80,7 +83,7 @@ export async function readIsoFolder(folder: string): Promise<IsoFiles> {
   const files = new Map<string, Buffer>();
   let bytes = 0;
   const visit = async (place: string): Promise<void> => {
-    for (const entry of await readdir(place, { withFileTypes: true })) {
+    for (const entry of await readdir(place, { withFileTypes: true }).catch(explainFolder(place))) {
       const path = join(place, entry.name);
       if (entry.isDirectory()) await visit(path);
       else if (!entry.isFile()) {
@@ -101,8 +104,7 @@ export async function readIsoFolder(folder: string): Promise<IsoFiles> {
   const file = join(folder, USER_DATA);
   if (userData === undefined) {
     throw new TinderboxError('not-found', `there is no ${file}`, {
-      remedy:
-        'Give the folder that an image was unpacked to: xorriso -osirrox on -indev node.iso -extract / FOLDER',
+      remedy: UNPACK,
     });
   }
   const problems = checkRenderedCloudConfig(userData, file);
@@ -113,6 +115,22 @@ export async function readIsoFolder(folder: string): Promise<IsoFiles> {
   }
   return files;
 }
+
+const explainFolder =
+  (folder: string) =>
+  (thrown: unknown): never => {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT') {
+      throw new TinderboxError('not-found', `there is no folder ${folder}`, {
+        cause: thrown,
+        remedy: UNPACK,
+      });
+    }
+    if (code === 'ENOTDIR') {
+      throw new TinderboxError('refused', `${folder} is no folder`, { cause: thrown, remedy: UNPACK });
+    }
+    throw thrown;
+  };
 
 function explain(thrown: unknown, out: string): unknown {
   if (thrown instanceof TinderboxError) return thrown;

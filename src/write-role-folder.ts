@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, lstat, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Problem, TinderboxError } from './errors.ts';
+import { placeFiles } from './place-files.ts';
 import type { LaidOutFile } from './render/lay-out-config.ts';
 
 /** Says which files of the folder are ours, and what they were. */
@@ -34,12 +35,12 @@ interface Manifest {
 /**
  * Writes files into a folder, and nothing outside of it. Everything is looked at before the first is written: a folder
  * that holds other things, a file that somebody edited, a link. What was ours and is no more is removed. Throws
- * `in-use` or `refused` with each of them.
+ * `in-use` or `refused` with each of them, and as `placeFiles` does, with nothing changed.
  */
 export async function writeRoleFolder({ folder, force, title, files }: FolderInput): Promise<WrittenFolder> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const there = await listFolder(folder);
   const before = new Map((await readManifest(folder)).files.map((file) => [file.path, file.sha256]));
-  if (before.size === 0 && !force && (await readdir(folder)).length > 0) {
+  if (before.size === 0 && !force && there.length > 0) {
     throw new TinderboxError('in-use', `${folder} is not empty`, {
       remedy: 'Give another folder; with --force the files are written beside what is there.',
     });
@@ -49,17 +50,21 @@ export async function writeRoleFolder({ folder, force, title, files }: FolderInp
   for (const path of new Set([...wanted.keys(), ...before.keys()])) found.set(path, await look(folder, path));
   refuseOthers(folder, force, [...found], before);
 
-  const written: string[] = [];
-  for (const file of wanted.values()) {
-    if (found.get(file.path) === digest(file.content)) await setMode(folder, file);
-    else {
-      await place(folder, file);
-      written.push(file.path);
-    }
-  }
+  const manifest = describeFiles(title, files);
+  found.set(manifest.path, await look(folder, manifest.path));
+  const changed = [...wanted.values(), manifest].filter(
+    ({ path, content }) => found.get(path) !== digest(content),
+  );
+  await placeFiles(folder, changed, (path) => found.get(path) === undefined);
+  for (const file of wanted.values()) await setMode(folder, file);
   const removed = [...before.keys()].filter((path) => !wanted.has(path) && found.get(path) !== undefined);
   for (const path of removed) await unlink(join(folder, path));
+  const written = changed.filter((file) => file !== manifest).map(({ path }) => path);
   const notes = await giveAway(folder, files);
+  return { folder, files: [...wanted.keys()], written, removed, notes };
+}
+
+function describeFiles(title: FolderInput['title'], files: readonly LaidOutFile[]): LaidOutFile {
   const manifest = {
     ...title,
     files: files
@@ -71,12 +76,20 @@ export async function writeRoleFolder({ folder, force, title, files }: FolderInp
       }))
       .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
   };
-  const text = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
-  const path = `/${MANIFEST}`;
-  if ((await look(folder, path)) !== digest(text)) {
-    await place(folder, { path, content: text, mode: 0o600, owner: 'root' });
+  const content = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+  return { path: `/${MANIFEST}`, content, mode: 0o600, owner: 'root' };
+}
+
+/** What is in a folder; nothing if there is none. */
+async function listFolder(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [];
+    if (code !== 'ENOTDIR') throw thrown;
+    throw new TinderboxError('refused', `${folder} is no folder`, { remedy: 'Give another: --out FOLDER.' });
   }
-  return { folder, files: [...wanted.keys()], written, removed, notes };
 }
 
 function refuseOthers(
@@ -139,24 +152,6 @@ async function look(folder: string, path: string): Promise<string | undefined> {
   }
   await using handle = await open(here, constants.O_RDONLY | constants.O_NOFOLLOW);
   return digest(await handle.readFile());
-}
-
-async function place(folder: string, { path, content, mode }: LaidOutFile): Promise<void> {
-  const target = join(folder, path);
-  await mkdir(dirname(target), { recursive: true, mode: 0o755 });
-  const temporary = join(dirname(target), `.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    {
-      await using handle = await open(temporary, 'wx', 0o600);
-      await handle.writeFile(content);
-      await handle.chmod(mode);
-      await handle.sync();
-    }
-    await rename(temporary, target);
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined);
-    throw error;
-  }
 }
 
 async function setMode(folder: string, { path, mode }: LaidOutFile): Promise<void> {

@@ -55,6 +55,8 @@ t.test('a Node is named as its kubelet was told to, and not every machine is one
 
 interface World {
   readonly nodes?: readonly string[];
+  /** Those that have its system UUID only. */
+  readonly unproven?: readonly string[];
   readonly synced?: boolean;
   readonly holder?: Mac;
   readonly deleteNode?: NodeRemover['deleteNode'];
@@ -92,7 +94,13 @@ async function forget(world: World) {
         ? undefined
         : {
             nodesOf: () =>
-              (world.nodes ?? []).map((name) => ({ name, ready: true, reason: '', addresses: [] })),
+              (world.nodes ?? []).map((name) => ({
+                name,
+                ready: true,
+                reason: '',
+                addresses: [],
+                mayDelete: world.unproven?.includes(name) !== true,
+              })),
             deleteNode: world.deleteNode ?? (async () => 'deleted'),
             status: () => ({ state: 'watching', since: 1, synced: world.synced ?? true, nodes: 1 }),
           },
@@ -114,6 +122,19 @@ t.test('Nodes that are the machine are deleted; what cannot be is told with the 
       [
         { name: 'n1', state: 'deleted' },
         { name: 'old', state: 'deleted' },
+      ],
+    ],
+    [
+      'one that only says that it has the UUID of this machine',
+      { nodes: ['n1', 'master-1'], unproven: ['master-1'] },
+      [
+        { name: 'n1', state: 'deleted' },
+        {
+          name: 'master-1',
+          state: 'left',
+          command: 'kubectl delete node master-1',
+          problem: `Node master-1 has the system UUID of ${MAC}, but not a name of its own: see that it is that machine first`,
+        },
       ],
     ],
     [

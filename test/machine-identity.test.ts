@@ -11,8 +11,10 @@ import {
   releasesSecrets,
   sampleIdentity,
 } from '../src/machine-identity.ts';
+import { CERTIFICATE_PROFILES } from '../src/pki/certificate-profiles.ts';
 import type { SignedCertificate } from '../src/pki/port.ts';
 import { makeFolder, open, openssl } from './pki/support/make-cluster.ts';
+import { shippedRole } from './profiles/support/render-role.ts';
 import { ip } from './support/make-environment.ts';
 import { makeRole } from './support/make-role.ts';
 
@@ -79,6 +81,32 @@ t.test('a worker that makes its own keys is told where to have each certified', 
   });
   t.equal(identity.authorities.length, 1, 'it is not told to trust etcd');
   t.same(await issueIdentity({ ...facts(role('worker')), authorities, csrUrl: CSR }), identity);
+});
+
+const namesOf = (one: Role) => entitlementsOf(facts(one)).map(({ name }) => name);
+
+t.test('a role that says which certificates it uses gets no others', async (t) => {
+  t.same(namesOf(role('worker')), ['node', 'kube-proxy']);
+  t.same(namesOf(role('worker', { certificates: ['node'] })), ['node']);
+  t.same(namesOf(role('worker', { certificates: [] })), []);
+  t.same(namesOf(role('controller', { certificates: ['node', 'administrator'] })), ['node', 'administrator']);
+  t.throws(() => namesOf(role('worker', { certificates: ['node', 'administrator'] })), {
+    code: 'refused',
+    message: 'role worker uses the certificate administrator, which its identity may not have',
+    remedy: 'A machine of identity worker may have: node, kube-proxy.',
+  });
+});
+
+t.test('shipped roles are entitled to no certificate that nobody there uses', async (t) => {
+  t.same(namesOf(shippedRole('worker')), ['node']);
+  t.same(namesOf(shippedRole('edge-router')), ['node']);
+  t.same(namesOf(shippedRole('etcd')), ['etcd-server', 'etcd-peer']);
+  const unused = ['watcher', 'kube-proxy'];
+  t.same(
+    namesOf(shippedRole('controller')),
+    CERTIFICATE_PROFILES.map((profile) => profile.name).filter((name) => !unused.includes(name)),
+  );
+  t.same(namesOf(shippedRole('coreos-worker')), ['node', 'kube-proxy']);
 });
 
 t.test('by the CoreOS layout files and Node have the names of its guides', async (t) => {

@@ -39,7 +39,21 @@ t.test('what some machine could not be served is an error that names the machine
       'a parameter of a machine',
       `machines:\n  ${A}: { role: worker, parameters: { key: hostnam } }\ndefault: worker`,
       '{{parameters.key}}: x',
-      new RegExp(`^error: role worker for ${A} \\(line 2\\): .*hostnam`),
+      new RegExp(
+        `^error: role worker for ${A} \\(line 2\\): .*hostnam.*; because of the parameter key \\(.*machines.yaml:2\\)$`,
+      ),
+    ],
+    [
+      'a parameter beside one that is right',
+      `machines:\n  ${A}:\n    role: worker\n    parameters:\n      image: vmlinux\n      key: hostnam\ndefault: worker`,
+      '{{parameters.key}}: x',
+      /; because of the parameter key \(.*machines.yaml:6\)$/,
+    ],
+    [
+      'a template that is wrong whatever the parameter is',
+      `machines:\n  ${A}: { role: worker, parameters: { key: hostname } }`,
+      'hostnam: x',
+      /^error: (?!.*because)/,
     ],
     [
       'a parameter of a rule',
@@ -110,7 +124,7 @@ t.test('ten thousand machines cost no more tries than they differ in', async (t)
   // One to five digits, MACs with and without letters.
   t.ok(tryRoles(config, alike).rendered.length <= 10);
   const catalog = await makeCatalog(
-    rack(2_000, (index) => `, parameters: { n: ${index} }`),
+    rack(2_000, (index) => `, parameters: { key: k${index} }`),
     NAME,
   );
   const { rendered, problems } = tryRoles(config, catalog);

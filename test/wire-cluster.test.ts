@@ -189,6 +189,32 @@ t.test(
   },
 );
 
+t.test(
+  'a Node that says the system UUID of a machine whose Node is gone does not keep that one ready',
+  async (t) => {
+    const site = await setUp(t);
+    const { api, boot, stage, told, log, watching } = site;
+    const bob = '52:54:00:00:00:0b' as Mac;
+    const ofBob = '9f2c8b1e-aaaa-4bbb-8ccc-0123456789ab';
+    await watching();
+    boot();
+    boot(bob, { ...worker, hostname: 'node-2' }, { mac: bob, uuid: ofBob });
+    api.putNode('node-1', { bootId: 'b1', systemUuid: uuid });
+    await until(() => stage() === 'ready');
+    api.putNode('node-2', { bootId: 'b2', systemUuid: uuid });
+    await settled(site);
+    api.removeNode('node-1');
+    await until(() => told().at(-1) === 'node.deleted');
+    t.equal(stage(), 'booted');
+    for (let time = 1; time < 9; time++) {
+      api.putNode('node-2', { bootId: 'b2', systemUuid: time % 2 === 0 ? uuid : ofBob });
+      await settled(site, time);
+    }
+    const lines = log.filter((line) => line.includes('has the system UUID of'));
+    t.equal(lines.length, 1, 'and does not fill the log, however often it says something else');
+  },
+);
+
 t.test('machines that are to be no Nodes are left alone, whatever Nodes there are', async (t) => {
   const site = await setUp(t);
   const { api, boot, stage, told, watching } = site;
@@ -213,11 +239,31 @@ t.test('the Nodes of a machine are found, by its address too, and after its role
   record(alice, 'dhcp.discover', { client: 'rom', stage: 'offered' });
   t.same([...journal.joiningMachines()], []);
   t.same(
-    watch.nodesOf(alice).map(({ name }) => name),
-    ['10.77.0.20'],
+    watch.nodesOf(alice).map(({ name, mayDelete }) => [name, mayDelete]),
+    [['10.77.0.20', true]],
   );
   t.same(watch.nodesOf('52:54:00:00:00:99' as Mac), []);
 });
+
+t.test(
+  'a Node that has only the system UUID of a machine is found, and may not be deleted for it',
+  async (t) => {
+    const { api, boot, watch, watching } = await setUp(t);
+    const deletable = () => new Map(watch.nodesOf(alice).map(({ name, mayDelete }) => [name, mayDelete]));
+    await watching();
+    boot();
+    api.putNode('master-1', { systemUuid: uuid });
+    api.putNode('node-1', { systemUuid: uuid });
+    await until(() => watch.nodes().size === 2);
+    t.same(
+      deletable(),
+      new Map([
+        ['master-1', false],
+        ['node-1', true],
+      ]),
+    );
+  },
+);
 
 t.test('thousands of machines become ready', async (t) => {
   const { api, boot, stage, watching } = await setUp(t);

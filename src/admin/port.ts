@@ -28,8 +28,8 @@ export interface AdminServerOptions {
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**
-   * Opens a boot session for a machine that does not network-boot. Throws TinderboxError `refused` if it would not boot
-   * or gets no certificates, `busy` if there is no room for it.
+   * Opens a session for signing requests, beside the boot session of its machine. Throws TinderboxError `refused` if the
+   * machine would not boot, gets no certificates or gets issued ones, `busy` if there is no room for it.
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
   readonly reload: () => Promise<ReloadView>;

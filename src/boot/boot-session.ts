@@ -37,8 +37,6 @@ export interface SessionStep {
   /** The boot ID of the Node that is ready. */
   readonly bootId?: string;
   readonly failed?: boolean;
-  /** It opens a session for signing requests until then. */
-  readonly signingUntil?: number;
   readonly end?: SessionEnd;
 }
 
@@ -102,7 +100,8 @@ export function advanceSession(
   if (current.end === 'ready' && isNodeGone(step.kind)) return takeBack(current, step);
   if (current.end !== undefined) {
     return {
-      session: current,
+      // What a session was given is asked for again when its machine has booted: that is when alarms count.
+      session: step.kind === 'security.alarm' ? { ...current, ...alarmMark(step) } : current,
       opened: false,
       reasons: [`session ${current.id} has ended (${current.end}): a late packet does not open it again`],
     };
@@ -122,7 +121,6 @@ function whyItOpens(
   { idleTime }: SessionContext,
 ): string | undefined {
   const open = current !== undefined && current.end === undefined ? current : undefined;
-  if (step.signingUntil !== undefined) return 'a signing token was made';
   const discover = step.kind === 'dhcp.discover' || step.kind === 'pxe.discover';
 
   if (discover && (step.client === 'rom' || step.client === 'ipxe')) {
@@ -178,8 +176,8 @@ function carryOn(
     ...(step.kind === 'http.script' && step.stage === 'script' ? { scriptAt: step.at } : {}),
     ...(step.assigned === undefined ? {} : assignedFields(step.assigned)),
     ...(step.bootId === undefined ? {} : { bootId: step.bootId }),
-    ...(step.signingUntil === undefined ? {} : { signingUntil: step.signingUntil }),
     ...(step.failed === true ? { failedAt: step.at } : {}),
+    ...alarmMark(step),
   };
   if (step.end !== undefined) {
     return { session: endSession(session, step.end, step.at), endReasons: [`it ended: ${step.end}`] };
@@ -198,6 +196,10 @@ function carryOn(
 /** A machine that only ever gets a no is as good as silent: its session must not stay young for as long as it asks. */
 function isFutile({ kind, outcome }: SessionStep): boolean {
   return outcome === 'refused' && (kind === 'http.config' || kind === 'http.csr');
+}
+
+function alarmMark({ kind, at }: SessionStep): Pick<BootSession, 'alarmedAt'> {
+  return kind === 'security.alarm' ? { alarmedAt: at } : {};
 }
 
 /** Each answer to its question for a script says anew whether it waits; nothing else does. */
@@ -264,7 +266,7 @@ function withStage(times: BootSession['stageTimes'], stage: Stage, at: number): 
   return { ...times, [stage]: Math.min(at, ...later) };
 }
 
-function assignedFields(assigned: Assignment): Partial<BootSession> {
+export function assignedFields(assigned: Assignment): Partial<BootSession> {
   return {
     role: assigned.role,
     hostname: assigned.hostname,
@@ -274,6 +276,6 @@ function assignedFields(assigned: Assignment): Partial<BootSession> {
   };
 }
 
-function endSession(session: BootSession, end: SessionEnd, at: number): BootSession {
+export function endSession(session: BootSession, end: SessionEnd, at: number): BootSession {
   return { ...session, end, endedAt: at, updatedAt: Math.max(session.updatedAt, at) };
 }

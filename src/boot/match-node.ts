@@ -28,6 +28,8 @@ export interface NodeMatch {
   readonly mac?: Mac;
   /** The machines that it might be, where that is not clear; else empty. */
   readonly contenders: readonly Mac[];
+  /** Those of them whose name it has. The others it only claims to be, as any Node may say of itself. */
+  readonly namesakes: readonly Mac[];
   readonly reasons: readonly string[];
 }
 
@@ -92,22 +94,24 @@ export function matchNode(node: NodeIdentity, index: MachineIndex): NodeMatch {
     if (named.macs.length > 0 && !named.macs.includes(only)) {
       return unclear(
         [only, ...named.macs],
+        named.macs,
         `Node ${node.name} has the system UUID of ${only}, but ${named.how} of ${named.macs.join(', ')}`,
       );
     }
     const how = direct.includes(only)
       ? `Node ${node.name} has this machine's system UUID`
       : `Node ${node.name} has this machine's system UUID, its first three fields byte-swapped as some firmware prints them`;
-    return { mac: only, contenders: NOBODY, reasons: [how] };
+    return { mac: only, contenders: NOBODY, namesakes: NOBODY, reasons: [how] };
   }
   if (byUuid.length > 1) {
     const [both, ...more] = named.macs.filter((mac) => byUuid.includes(mac));
     if (both !== undefined && more.length === 0) {
       const how = `Node ${node.name} has ${named.how} of this machine, whose system UUID ${byUuid.length - 1} other(s) have too`;
-      return { mac: both, contenders: NOBODY, reasons: [how] };
+      return { mac: both, contenders: NOBODY, namesakes: NOBODY, reasons: [how] };
     }
     return unclear(
       byUuid,
+      named.macs,
       `Node ${node.name} has a system UUID that several machines have: ${byUuid.join(', ')}`,
     );
   }
@@ -115,11 +119,13 @@ export function matchNode(node: NodeIdentity, index: MachineIndex): NodeMatch {
   if (namesake === undefined) {
     return {
       contenders: NOBODY,
+      namesakes: NOBODY,
       reasons: [`Node ${node.name} is none of the machines that join the cluster`],
     };
   }
   if (named.macs.length > 1) {
     return unclear(
+      named.macs,
       named.macs,
       `Node ${node.name} has ${named.how} of several machines: ${named.macs.join(', ')}`,
     );
@@ -127,6 +133,7 @@ export function matchNode(node: NodeIdentity, index: MachineIndex): NodeMatch {
   return {
     mac: namesake,
     contenders: NOBODY,
+    namesakes: NOBODY,
     reasons: [`Node ${node.name} has ${named.how} of this machine`],
   };
 }
@@ -141,8 +148,8 @@ function findNamed(
   return { macs: address === undefined ? NOBODY : index.ownersOf(address), how: 'the address' };
 }
 
-function unclear(contenders: readonly Mac[], reason: string): NodeMatch {
-  return { contenders: [...new Set(contenders)], reasons: [`${reason}: not laid to any`] };
+function unclear(contenders: readonly Mac[], namesakes: readonly Mac[], reason: string): NodeMatch {
+  return { contenders: [...new Set(contenders)], namesakes, reasons: [`${reason}: not laid to any`] };
 }
 
 /** Not empty, not one byte repeated (zeros, 0xff), not a sample that firmware ships with. */

@@ -34,6 +34,14 @@ export function buildMachines(
     report('error', path, `there is no role "${name}"${meant} ${known}`);
   };
 
+  const linesOf = (path: Path): { parameterLines?: Readonly<Record<string, number>> } => {
+    const given = (path[0] === 'rules' ? raw.rules?.[Number(path[1])] : raw.machines?.[String(path[1])])
+      ?.parameters;
+    if (given === undefined) return {};
+    const lineOf = (name: string): number => reading.locateKey([...path, 'parameters', name]).line;
+    return { parameterLines: Object.fromEntries(Object.keys(given).map((name) => [name, lineOf(name)])) };
+  };
+
   const machines = new Map<Mac, MachineEntry>();
   const spelled = new Map<Mac, string>();
   const hostnames = new Map<string, MachineEntry>();
@@ -56,7 +64,7 @@ export function buildMachines(
       );
       continue;
     }
-    const entry = buildEntry(mac, value ?? {}, reading.locateKey(path).line);
+    const entry = { ...buildEntry(mac, value ?? {}, reading.locateKey(path).line), ...linesOf(path) };
     machines.set(mac, entry);
     spelled.set(mac, key);
     if (entry.role !== undefined) checkRoleName(entry.role, [...path, 'role']);
@@ -87,6 +95,7 @@ export function buildMachines(
       match: buildMatch(rule.match, [...path, 'match'], (where, message) => report('error', where, message)),
       role: rule.role,
       parameters: (rule.parameters ?? {}) as Parameters,
+      ...linesOf(path),
       ...(rule.max === undefined ? {} : { max: rule.max }),
       line: reading.locate(path).line,
     };

@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TinderboxError, toTinderboxError } from '../errors.ts';
+import { type Problem, TinderboxError, toTinderboxError } from '../errors.ts';
 import type { Catalog } from '../machine/role.ts';
 import { brokenCatalog } from './catalog-holder.ts';
-import { type LoadCatalogOptions, loadCatalog, MACHINES_FILE } from './load-catalog.ts';
+import { hasErrors, type LoadCatalogOptions, loadCatalog, MACHINES_FILE } from './load-catalog.ts';
 import { lockProfiles } from './lock-profiles.ts';
 import { writeFileAtomically } from './write-file-atomically.ts';
+
+const NOT_WRITTEN = 'Nothing was written.';
 
 /** Edits of people, who take no lock, between our reading and our writing. */
 const MAX_ATTEMPTS = 5;
@@ -18,7 +20,7 @@ export interface EditOptions extends Pick<LoadCatalogOptions, 'checkRole' | 'che
 
 /**
  * Edits machines.yaml. The whole catalog is checked with the new text first: TinderboxError `invalid-catalog` if it
- * would be broken, and nothing is written. Edits at the same time, by this process or another, are made one after the
+ * would be broken, with what the edit breaks, and nothing is written. Edits at the same time, by this process or another, are made one after the
  * other. Returns what `edit` said, and the catalog as it is with it.
  */
 export async function editInProfiles<Edited extends { readonly text: string; readonly changed: boolean }>(
@@ -38,7 +40,7 @@ export async function editInProfiles<Edited extends { readonly text: string; rea
         generation: 0,
         machinesText: edited.text,
       });
-      if (catalog === undefined) throw brokenCatalog(dir, problems);
+      if (catalog === undefined) throw await refuseEdit(options, text ?? '', problems);
       options.accept?.(catalog);
       if (!edited.changed) return { edited, catalog };
       if ((await readText(file)) !== text) continue;
@@ -50,6 +52,40 @@ export async function editInProfiles<Edited extends { readonly text: string; rea
   }
   throw new TinderboxError('busy', `${file} changed again and again while it was edited`, {
     remedy: 'Try again.',
+  });
+}
+
+/**
+ * What an edit would break is said without a place: its line stands in a text that was never written. Where the files
+ * are broken as they are, that is said instead.
+ */
+async function refuseEdit(
+  options: EditOptions,
+  text: string,
+  problems: readonly Problem[],
+): Promise<TinderboxError> {
+  const { dir } = options;
+  const present = await loadCatalog(dir, { ...options, generation: 0, machinesText: text });
+  if (present.catalog === undefined) return brokenCatalog(dir, present.problems);
+  const lines = text.trimEnd().split('\n').length;
+  const errors = problems
+    .filter((problem) => hasErrors([problem]))
+    .map(({ severity, message, remedy }) => ({
+      severity,
+      message: message.replace(/ \(line (\d+)\)/g, (whole, line) => (Number(line) > lines ? '' : whole)),
+      ...(remedy === undefined ? {} : { remedy }),
+    }));
+  const [first, ...more] = errors;
+  if (first === undefined || more.length > 0) {
+    return new TinderboxError('invalid-catalog', `${MACHINES_FILE} would not be sound`, {
+      problems: errors,
+      remedy: NOT_WRITTEN,
+    });
+  }
+  const { message, severity, remedy } = first;
+  return new TinderboxError('invalid-catalog', message, {
+    problems: [{ severity, message }],
+    remedy: remedy === undefined ? NOT_WRITTEN : `${remedy} ${NOT_WRITTEN}`,
   });
 }
 

@@ -5,6 +5,7 @@ import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import type { Catalog, Role } from '../machine/role.ts';
 import { buildMachines } from './build-machines.ts';
+import { checkOverrides } from './check-overrides.ts';
 import { loadPartials } from './load-partials.ts';
 import { loadRole } from './load-role.ts';
 import { readProfileFile } from './read-profile-file.ts';
@@ -43,7 +44,7 @@ export async function loadCatalog(dir: string, options: LoadCatalogOptions): Pro
   problems.push(...reading.problems);
   if (reading.value === undefined) return { problems };
   const { part, problems: machineProblems } = buildMachines(file, reading, found.names);
-  problems.push(...machineProblems);
+  problems.push(...machineProblems, ...checkOverrides(file, reading, part, found.roles));
 
   const catalog: Catalog = { roles: found.roles, ...part, file, generation: options.generation };
   if (!hasErrors(problems)) problems.push(...(options.checkCatalog?.(catalog) ?? []));

@@ -1,8 +1,16 @@
 import { basename, join } from 'node:path';
+import { checkDeclarations } from '../boot/check-parameters.ts';
 import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import { DEFAULT_CREDENTIALS } from '../machine/identity.ts';
-import type { BootAction, Parameters, Partials, Role, TemplateSource } from '../machine/role.ts';
+import type {
+  BootAction,
+  ParameterChecks,
+  Parameters,
+  Partials,
+  Role,
+  TemplateSource,
+} from '../machine/role.ts';
 import { readTemplate } from './read-template.ts';
 import { type RawRole, RoleSchema } from './schema.ts';
 
@@ -31,7 +39,13 @@ export async function loadRole(folder: string, bytes: Uint8Array, partials: Part
     const problem: Problem = { severity: 'error', message: template.message, file, ...place, ...remedy };
     return { problems: [...reading.problems, problem] };
   }
-  return { role: buildRole({ folder, raw, text, template, partials }), problems: reading.problems };
+  const role = buildRole({ folder, raw, text, template, partials });
+  const flawed = checkDeclarations(role).map(({ path, message, key }): Problem => {
+    const whole = path[0] === 'checks' ? path : ['parameters', ...path];
+    return { severity: 'error', message, file, ...(key ? reading.locateKey(whole) : reading.locate(whole)) };
+  });
+  const problems = [...reading.problems, ...flawed];
+  return flawed.length > 0 ? { problems } : { role, problems };
 }
 
 interface RoleParts {
@@ -55,8 +69,15 @@ function buildRole({ folder, raw, text, template, partials }: RoleParts): Role {
     identity: raw.identity ?? 'none',
     credentials: { ...DEFAULT_CREDENTIALS, ...raw.credentials },
     parameters: (raw.parameters ?? {}) as Parameters,
+    ...(raw.checks === undefined ? {} : { checks: buildChecks(raw.checks) }),
     partials,
   };
+}
+
+function buildChecks(raw: NonNullable<RawRole['checks']>): ParameterChecks {
+  return Object.fromEntries(
+    Object.entries(raw).map(([name, allowed]) => [name, typeof allowed === 'string' ? [allowed] : allowed]),
+  );
 }
 
 function buildBoot(boot: RawRole['boot'], text: RoleParts['text']): BootAction {

@@ -1,7 +1,13 @@
 import { type Static, Type } from 'typebox';
 import { address, LABEL_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
-import { FILE_LAYOUTS, IDENTITIES, KEY_DELIVERIES, NODE_NAMES } from '../machine/identity.ts';
+import {
+  CERTIFICATE_NAMES,
+  FILE_LAYOUTS,
+  IDENTITIES,
+  KEY_DELIVERIES,
+  NODE_NAMES,
+} from '../machine/identity.ts';
 import { CONFIG_FORMATS } from '../machine/role.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -201,11 +207,33 @@ export const RoleSchema = Type.Object(
               default: 'hostname',
             }),
           ),
+          certificates: Type.Optional(
+            Type.Array(Type.Enum([...CERTIFICATE_NAMES]), {
+              description:
+                'The certificates that the role uses: no others are signed for its machines. Default: all of its identity.',
+              uniqueItems: true,
+              examples: [['node']],
+            }),
+          ),
         },
         { ...closed, description: 'How the certificates get to the machine, and where they lie there.' },
       ),
     ),
     parameters: Type.Optional(parameters),
+    checks: Type.Optional(
+      Type.Record(
+        Type.String(),
+        Type.Union([
+          Type.String(),
+          Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), { minItems: 1 }),
+        ]),
+        {
+          description:
+            'What parameters may be, by name (`addons.network` of one in a map): one of these values; `<kind>` is any of a kind, `<1 to 100>` a whole number. Of a list it is said of each entry.',
+          examples: [{ disk: ['auto', 'none', '<device>'], labels: '<labels>' }],
+        },
+      ),
+    ),
   },
   { ...closed, title: 'role.yaml', description: 'What a machine becomes.' },
 );

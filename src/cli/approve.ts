@@ -10,6 +10,7 @@ import { formatWaiting, waitingOf } from './format-waiting.ts';
 import { readKnownFacts } from './known-facts.ts';
 import { readAllMachines } from './read-all-machines.ts';
 import { requireAddress } from './require-address.ts';
+import { requireHostname } from './require-hostname.ts';
 
 const HELP = `
 Without a MAC: the machines that wait for approval. With one: gives it an entry in profiles/machines.yaml, as assign
@@ -17,9 +18,9 @@ does; without --role the rules and the default go on deciding what it boots. It 
 boots at once.
 
 Examples:
-  $ tinderbox approve                                 who waits
-  $ tinderbox approve 52:54:00:12:34:56
-  $ tinderbox approve 52:54:00:12:34:56 --role worker --hostname node-7`;
+  $ sudo tinderbox approve                                 who waits
+  $ sudo tinderbox approve 52:54:00:12:34:56
+  $ sudo tinderbox approve 52:54:00:12:34:56 --role worker --hostname node-7`;
 
 interface ApproveFlags {
   readonly role?: string;
@@ -73,6 +74,7 @@ async function approve(
   const mac = requireMac(macText);
   const { json, role, hostname, address } = flags;
   if (address !== undefined) requireAddress(address);
+  if (hostname !== undefined) requireHostname(hostname);
   const config = await readConfig(command, context);
   const { facts, seen, holders, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);

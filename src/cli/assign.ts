@@ -5,13 +5,14 @@ import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 import { describeNodeChange } from './describe-node-change.ts';
 import { requireAddress } from './require-address.ts';
+import { requireHostname } from './require-hostname.ts';
 
 const HELP = `
 Edits profiles/machines.yaml in place: comments and order stay, and an edit that would break it is not written.
 A running daemon notices by itself; the machine gets the new role at its next boot.
 
 Example:
-  $ tinderbox assign 52:54:00:12:34:56 worker --hostname node-7 --address 10.77.0.20`;
+  $ sudo tinderbox assign 52:54:00:12:34:56 worker --hostname node-7 --address 10.77.0.20`;
 
 interface AssignFlags {
   readonly hostname?: string;
@@ -32,6 +33,7 @@ export function addAssignCommand(program: Command, context: CliContext): void {
     .action(async (macText: string, role: string, flags: AssignFlags, command: Command) => {
       const mac = requireMac(macText);
       if (flags.address !== undefined) requireAddress(flags.address);
+      if (flags.hostname !== undefined) requireHostname(flags.hostname);
       const config = await readConfig(command, context);
       const assigned = await assignInProfiles({
         dir: config.paths.profiles,

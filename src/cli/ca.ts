@@ -6,6 +6,7 @@ import {
   type ImportResult,
   importAuthority,
   importKubeadmFolder,
+  listFormerFiles,
   planAuthorityRotation,
   showAuthorities,
 } from '../manage-authorities.ts';
@@ -19,18 +20,18 @@ The three authorities of the cluster (Kubernetes, etcd, front proxy) are made at
 paths.state and are never printed.
 
 Examples:
-  $ tinderbox ca show
-  $ tinderbox ca import --from /etc/kubernetes/pki
-  $ tinderbox ca rotate-plan`;
+  $ sudo tinderbox ca show
+  $ sudo tinderbox ca import --from /etc/kubernetes/pki
+  $ sudo tinderbox ca rotate-plan`;
 
 const IMPORT_HELP = `
 Takes over the authorities of a cluster that exists, with their keys. Everything is checked before anything is written;
 what is not given and not there is made. Stop the daemon first: it reads them at its start.
 
 Examples:
-  $ tinderbox ca import --from /etc/kubernetes/pki
-  $ tinderbox ca import --authority etcd --certificate ca.crt --key ca.key
-  $ tinderbox ca import --authority kubernetes --trust new.crt`;
+  $ sudo tinderbox ca import --from /etc/kubernetes/pki
+  $ sudo tinderbox ca import --authority etcd --certificate ca.crt --key ca.key
+  $ sudo tinderbox ca import --authority kubernetes --trust new-kubernetes.crt`;
 
 interface ImportFlags {
   readonly from?: string;
@@ -57,7 +58,7 @@ function addShow(ca: Command, context: CliContext): void {
   ca.command('show')
     .description('which they are, and until when')
     .option('--json', 'print them as JSON')
-    .addHelpText('after', '\nExample:\n  $ tinderbox ca show')
+    .addHelpText('after', '\nExample:\n  $ sudo tinderbox ca show')
     .action(async ({ json }: { json?: boolean }, command: Command) => {
       const found = await showAuthorities(await readConfig(command, context));
       if (json === true) return context.out(`${JSON.stringify(found, null, 2)}\n`);
@@ -102,6 +103,7 @@ function addImport(ca: Command, context: CliContext): void {
       }
       const remove = flags.distrust === undefined ? [] : [flags.distrust];
       const changed = await changeTrustOf(config, { authority, add: flags.trust, remove, now: options.now });
+      if (remove.length > 0) sayFormer(await listFormerFiles(config, authority), context);
       context.out(
         flags.json === true ? `${JSON.stringify(changed)}\n` : formatAuthority(changed, options.now),
       );
@@ -112,7 +114,7 @@ function addRotatePlan(ca: Command, context: CliContext): void {
   ca.command('rotate-plan')
     .description('what changing an authority takes, and when to begin; changes nothing')
     .option('--json', 'print it as JSON')
-    .addHelpText('after', '\nExample:\n  $ tinderbox ca rotate-plan')
+    .addHelpText('after', '\nExample:\n  $ sudo tinderbox ca rotate-plan')
     .action(async ({ json }: { json?: boolean }, command: Command) => {
       const plans = await planAuthorityRotation(await readConfig(command, context), Date.now());
       context.out(json === true ? `${JSON.stringify(plans, null, 2)}\n` : plans.map(formatPlan).join('\n'));
@@ -137,10 +139,29 @@ function refuseMixture({ from, authority, certificate, key, trust, distrust }: I
 }
 
 function sayImport(result: ImportResult, { json }: ImportFlags, context: CliContext): void {
-  const { imported, unchanged, made, warnings } = result;
-  if (json === true) return context.out(`${JSON.stringify(result, null, 2)}\n`);
+  const { imported, unchanged, made, serviceAccounts, warnings } = result;
   for (const warning of warnings) context.err(`warning: ${formatProblem(warning)}\n`);
+  if (json === true) return context.out(`${JSON.stringify(result, null, 2)}\n`);
   for (const { name, subject } of imported) context.out(`${name}: ${subject} is imported\n`);
   for (const name of unchanged) context.out(`${name}: was imported already\n`);
   for (const name of made) context.out(`${name}: made anew\n`);
+  const pair = SERVICE_ACCOUNT_TEXTS[serviceAccounts];
+  if (pair !== undefined) context.out(`service-accounts: ${pair}\n`);
 }
+
+/** What machines trust no more still signs for whoever has its key, and some of them have not booted since. */
+function sayFormer(files: readonly string[], context: CliContext): void {
+  for (const file of files) {
+    context.err(
+      `warning: ${file} holds the private key of a former authority\n    Once every machine has booted: sudo rm ${file}\n`,
+    );
+  }
+}
+
+/** `made` is listed with the rest, and that nothing was given or changed is not worth a line. */
+const SERVICE_ACCOUNT_TEXTS: Partial<Readonly<Record<ImportResult['serviceAccounts'], string>>> = {
+  imported: 'the pair is imported',
+  replaced: 'the pair is replaced; tokens that the former one signed are void',
+  unchanged: 'the pair was imported already',
+  missing: 'the pair is missing; without it the daemon does not start',
+};

@@ -6,10 +6,11 @@ import type { CliContext } from './context.ts';
 
 const HELP = `
 Looks at the configuration, profiles/, the interfaces, the boot files of each architecture, and the assets that roles
-refer to. Changes nothing; may be run beside a running daemon.
+refer to, and the cluster's authorities. Changes nothing; may be run beside a running daemon. An authority that has
+expired, or a clock that cannot be right, is an error here although the daemon starts: no certificate can be issued.
 
 Example:
-  $ tinderbox check --config /etc/tinderbox/tinderbox.yaml`;
+  $ sudo tinderbox check --config /etc/tinderbox/tinderbox.yaml`;
 
 type BootFileRow = ReturnType<Preflight['bootFileIndex']['rows']>[number];
 
@@ -39,8 +40,8 @@ async function inspect(
   const file = await findConfigFile({ flag: typeof flag === 'string' ? flag : undefined });
   try {
     const { config, warnings } = await loadConfig(file);
-    const { problems, bootFileIndex } = await runPreflight(config);
-    return { problems: [...warnings, ...problems], bootFiles: bootFileIndex.rows() };
+    const { problems, issuing, bootFileIndex } = await runPreflight(config);
+    return { problems: [...warnings, ...problems, ...issuing], bootFiles: bootFileIndex.rows() };
   } catch (error) {
     // Without a configuration nothing else can be looked at.
     if (error instanceof TinderboxError && error.problems.length > 0)

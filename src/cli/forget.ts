@@ -16,7 +16,7 @@ Removes its entry from profiles/machines.yaml, and has the daemon forget its his
 a rule that admits so many. Its lease ends by itself. If it asks again, it is new. A machine that runs is not stopped.
 
 Example:
-  $ tinderbox forget 52:54:00:12:34:56`;
+  $ sudo tinderbox forget 52:54:00:12:34:56`;
 
 export function addForgetCommand(program: Command, context: CliContext): void {
   program

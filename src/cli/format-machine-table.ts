@@ -14,7 +14,9 @@ export function formatMachineTable(list: MachineListView, now: number): string {
     machine.mac,
     session?.hostname ?? machine.hostname ?? '-',
     session?.role ?? '-',
-    session === undefined ? '-' : formatStage(session, now),
+    session === undefined
+      ? '-'
+      : `${formatStage(session, now)}${session.alarmedAt === undefined ? '' : ', ALARM'}`,
     `${formatAge(now - machine.lastSeen)} ago`,
     session?.address ?? machine.address ?? '-',
   ]);

@@ -10,15 +10,21 @@ export interface Timeline {
   readonly olderSession?: number;
   /** Oldest first. */
   readonly events: readonly BootEvent[];
+  /** The machine's newest signing token, if `session` is not that. */
+  readonly token?: { readonly session: SessionView; readonly events: readonly BootEvent[] };
 }
 
 /** A machine's boot for people: who it is, how far it came, and each step with what was asked, answered, and why. */
 export function formatTimeline(timeline: Timeline, now: number): string {
-  const { machine, session, events } = timeline;
+  const { machine, session, events, token } = timeline;
   const lines = [describeMachine(machine, session), describeSession(timeline, now), ''];
   const start = session?.openedAt ?? events[0]?.at ?? now;
   for (const event of events) lines.push(formatEvent(event, start));
   if (events.length === 0) lines.push('  nothing is recorded of it');
+  if (token !== undefined) {
+    lines.push('', describeToken(token.session));
+    for (const event of token.events) lines.push(formatEvent(event, token.session.openedAt));
+  }
   return `${lines.join('\n')}\n`;
 }
 
@@ -43,8 +49,9 @@ export function formatEvent(event: BootEvent, start: number): string {
   return lines.join('\n');
 }
 
-function describeAnswer({ outcome, answered }: BootEvent): string {
+function describeAnswer({ kind, outcome, answered }: BootEvent): string {
   const text = plain(answered);
+  if (kind === 'security.alarm') return `ALARM: ${text}`;
   switch (outcome) {
     case 'answered':
       return text;
@@ -79,10 +86,19 @@ function describeSession({ session, olderSession, events }: Timeline, now: numbe
     return `Session ${olderSession}, an older one, opened ${formatTime(events[0]?.at ?? now)}`;
   }
   if (session === undefined) return 'It has not booted from the network yet.';
+  if (session.signingUntil !== undefined) return describeToken(session);
   const opened = formatTime(session.openedAt);
   const last = session.endedAt ?? session.updatedAt;
   const took = `${((last - session.openedAt) / 1000).toFixed(1)} s`;
-  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}`;
+  const alarm =
+    session.alarmedAt === undefined ? '' : `; ALARM at ${formatOffset(session.alarmedAt - session.openedAt)}`;
+  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}${alarm}`;
+}
+
+function describeToken({ id, openedAt, signingUntil = openedAt, end }: SessionView): string {
+  const state =
+    end === 'superseded' ? 'void, since a newer one was made' : `good until ${formatTime(signingUntil)}`;
+  return `Signing token (session ${id}), made ${formatTime(openedAt)}: ${state}`;
 }
 
 function formatTime(at: number): string {

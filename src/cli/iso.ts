@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { chooseRole } from '../boot/choose-role.ts';
 import type { Config } from '../config/port.ts';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
@@ -9,15 +10,17 @@ import { readIsoFolder, USER_DATA, writeIso } from '../write-iso.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 import { reportFailure, usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
-import { readKnownFacts } from './known-facts.ts';
+import { type KnownFacts, readKnownFacts } from './known-facts.ts';
 import { readCatalog } from './read-catalog.ts';
 import { requireDays } from './require-days.ts';
 
 const HELP = `
 For a machine that boots Container Linux or Flatcar from a disk and cannot be booted from the network: its configuration
-as a volume \`config-2\` with openstack/latest/user_data, which coreos-cloudinit finds by itself. The machine makes its
-keys, and the image holds a token, from the running daemon, with which it may have them certified. With --key-days the
-image holds the keys themselves. Runs on the master, as root or as the user that tinderbox runs as.
+as a volume \`config-2\` with openstack/latest/user_data, which coreos-cloudinit finds by itself. The machine makes
+its keys, and the image holds a token, from the running daemon, with which it may have them certified: once each,
+until the token expires or a newer image is made of the machine. What the machine, or anybody in its name, boots from
+the network changes nothing of that. Roles whose keys are issued have no token: with --key-days the image holds the
+keys themselves. Runs on the master, as root or as the user that tinderbox runs as.
 
 Examples:
   $ sudo tinderbox iso 52:54:00:12:34:56 --out node-7.iso
@@ -60,7 +63,8 @@ export function addIsoCommand(program: Command, context: CliContext): void {
       const config = await readConfig(command, context);
       const catalog = await readCatalog(config);
       if (mac === undefined) return printAll(config, catalog, flags, days, context);
-      const made = await makeOne(config, catalog, mac, days, context, (hostname) =>
+      const known = await readKnownFacts(config, mac);
+      const made = await makeOne(config, catalog, known, days, context, (hostname) =>
         resolve(flags.out ?? `${hostname}.iso`),
       );
       context.out(flags.json === true ? `${JSON.stringify(made)}\n` : describe(made));
@@ -101,12 +105,11 @@ function readUsage(mac: string | undefined, { out, all, from, keyDays, tokenDays
 async function makeOne(
   config: Config,
   catalog: Catalog,
-  mac: Mac,
+  { facts, holders, places, unknown }: KnownFacts,
   { keyDays, tokenDays }: Days,
   context: CliContext,
   out: (hostname: string) => string,
 ): Promise<MadeIso> {
-  const { facts, holders, places, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
   return await makeIso(config, catalog, {
     facts,
@@ -116,7 +119,7 @@ async function makeOne(
     ...(keyDays === undefined ? {} : { keyDays }),
     signingToken: async () => {
       const daemon = await findDaemon(config);
-      if (daemon !== undefined) return await daemon.makeSigningToken({ mac, days: tokenDays });
+      if (daemon !== undefined) return await daemon.makeSigningToken({ mac: facts.mac, days: tokenDays });
       throw new TinderboxError('unavailable', 'tinderbox is not running, and it makes the token', {
         remedy: 'Start it: tinderbox serve. Without a token keys must be on the image: --key-days 30.',
       });
@@ -133,6 +136,7 @@ async function printAll(
   context: CliContext,
 ): Promise<void> {
   const made: MadeIso[] = [];
+  const skipped: { readonly mac: Mac; readonly role: string }[] = [];
   const failed: { readonly mac: Mac; readonly message: string }[] = [];
   if (catalog.machines.size === 0) {
     throw new TinderboxError('not-found', `${catalog.file} lists no machines`, {
@@ -141,7 +145,15 @@ async function printAll(
   }
   for (const mac of catalog.machines.keys()) {
     try {
-      const one = await makeOne(config, catalog, mac, days, context, (hostname) =>
+      const known = await readKnownFacts(config, mac);
+      const { role } = chooseRole(known.facts, catalog);
+      // One that waits, or boots its own disk, is no mistake among the others.
+      if (role !== undefined && role.config === undefined) {
+        skipped.push({ mac, role: role.name });
+        context.err(`${mac}: skipped, role ${role.name} has no configuration to put on an image\n`);
+        continue;
+      }
+      const one = await makeOne(config, catalog, known, days, context, (hostname) =>
         join(resolve(all), `${hostname}.iso`),
       );
       made.push(one);
@@ -152,7 +164,7 @@ async function printAll(
       context.err(`${mac}: ${reportFailure(thrown, false).text}`);
     }
   }
-  if (json === true) context.out(`${JSON.stringify({ made, failed }, null, 2)}\n`);
+  if (json === true) context.out(`${JSON.stringify({ made, skipped, failed }, null, 2)}\n`);
 }
 
 async function printFrom(from: string, { out = '', json }: IsoFlags, context: CliContext): Promise<void> {

@@ -12,10 +12,10 @@ Without a MAC: every machine that was seen, with its role and how far it came. W
 boot: what it asked, what it was answered, and why. Where no daemon runs, the database is read.
 
 Examples:
-  $ tinderbox machines
-  $ tinderbox machines 52:54:00:12:34:56
-  $ tinderbox machines 52:54:00:12:34:56 --follow     live, also before it is powered on
-  $ tinderbox machines --format ansible > inventory/hosts.yaml     for Kubespray and one's own playbooks`;
+  $ sudo tinderbox machines
+  $ sudo tinderbox machines 52:54:00:12:34:56
+  $ sudo tinderbox machines 52:54:00:12:34:56 --follow     live, also before it is powered on
+  $ sudo tinderbox machines --format ansible > inventory/hosts.yaml     for Kubespray and one's own playbooks`;
 
 /** `ansible-json`: what an inventory script prints. */
 const FORMATS = ['table', 'json', 'ansible', 'ansible-json'] as const;

@@ -53,7 +53,9 @@ export function readMachinesUsage(args: Pick<MachinesArgs, 'mac' | 'session'>): 
 
 async function readTimeline(mac: Mac, sessionId: number | undefined, client: AdminClient): Promise<Timeline> {
   const { machine, sessions } = await client.machine(mac);
-  const session = sessionId === undefined ? sessions[0] : sessions.find(({ id }) => id === sessionId);
+  const token = sessions.find(({ signingUntil }) => signingUntil !== undefined);
+  const newest = sessions.find(({ signingUntil }) => signingUntil === undefined) ?? token;
+  const session = sessionId === undefined ? newest : sessions.find(({ id }) => id === sessionId);
   if (session === undefined && sessionId !== undefined) {
     // The list holds the newest ones only; of an older one the events are still there.
     const { events } = await client.events(mac, sessionId);
@@ -64,7 +66,11 @@ async function readTimeline(mac: Mac, sessionId: number | undefined, client: Adm
     });
   }
   const { events } = await client.events(mac, session?.id);
-  return { machine, ...(session === undefined ? {} : { session }), events };
+  const timeline = { machine, ...(session === undefined ? {} : { session }), events };
+  // It stands beside the boots, and may be used whatever the machine does: who looks at the machine must see it.
+  if (sessionId !== undefined || token === undefined || token === session) return timeline;
+  const signed = await client.events(mac, token.id);
+  return { ...timeline, token: { session: token, events: signed.events } };
 }
 
 function print(timeline: Timeline, { json }: MachinesArgs, { out, now }: MachinesDeps): void {

@@ -16,11 +16,13 @@ import { addSimulateCommand } from './simulate-command.ts';
 
 const EXAMPLES = `
 Examples:
-  $ tinderbox check                               everything that is wrong, at once
-  $ tinderbox serve                               run the service in the foreground
-  $ tinderbox machines                            who was seen, and how far each came
-  $ tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
-  $ tinderbox approve                             who waits for approval; with a MAC: let it in
+  $ sudo tinderbox check                               everything that is wrong, at once
+  $ sudo tinderbox serve                               run the service in the foreground
+  $ sudo tinderbox machines                            who was seen, and how far each came
+  $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
+  $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
+
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -68,7 +70,7 @@ function buildProgram(context: CliContext): Command {
     .version(readVersion())
     .addHelpText('after', EXAMPLES);
   for (const addCommand of COMMANDS) addCommand(program, context);
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     // `--config` may stand before or after the command.
     command
       .option(
@@ -81,6 +83,11 @@ function buildProgram(context: CliContext): Command {
       .exitOverride();
   }
   return program;
+}
+
+/** At every depth: `ca show` has its own usage to be wrong about. */
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** Who pipes us into `head` closes the pipe early: that is no failure, and nothing more is to be said. */

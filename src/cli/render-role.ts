@@ -5,6 +5,7 @@ import { type RenderedRole, type RenderRoleOptions, renderRole } from '../render
 import type { CliContext } from './context.ts';
 import { usageError } from './exit.ts';
 import { requireAddress } from './require-address.ts';
+import { requireHostname } from './require-hostname.ts';
 
 export interface RoleFlags {
   readonly role?: string;
@@ -39,18 +40,10 @@ export function readRoleUsage(mac: string | undefined, flags: RoleFlags): RoleAr
   }
   if (out === undefined) throw usageError('--role wants a folder: --out FOLDER');
   if (only !== undefined) throw usageError('--only goes with a MAC');
-  if (
-    hostname !== undefined &&
-    !/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(
-      hostname,
-    )
-  ) {
-    throw usageError(`'${hostname}' is no hostname (RFC 1123)`);
-  }
   return {
     role,
     out: resolve(out),
-    ...(hostname === undefined ? {} : { hostname }),
+    ...(hostname === undefined ? {} : { hostname: requireHostname(hostname) }),
     ...(address === undefined ? {} : { address: requireAddress(address) }),
     parameters: parameter,
     force,

@@ -16,8 +16,8 @@ one unless --hostname and --address say otherwise, and a script install.sh that 
 Runs on the master, as root or as the user that tinderbox runs as, since it issues certificates.
 
 Examples:
-  $ tinderbox render 52:54:00:12:34:56
-  $ tinderbox render 52:54:00:12:34:56 --only config > cloud-config.yaml
+  $ sudo tinderbox render 52:54:00:12:34:56
+  $ sudo tinderbox render 52:54:00:12:34:56 --only config > cloud-config.yaml
   $ sudo tinderbox render --role controller --out ./master
   $ sudo tinderbox render --role etcd --out ./etcd-2 --hostname etcd-2 --address 10.77.0.12 --parameter etcdDisk=none`;
 

@@ -5,10 +5,10 @@ import { type CliContext, readConfig } from './context.ts';
 
 const HELP = `
 Runs until SIGTERM or SIGINT; then no new transfers are accepted, running ones get a few seconds to finish.
-SIGHUP reads profiles/ again (edits are noticed without it). Logs are JSON, one object a line; on a terminal, text.
+SIGHUP reads profiles/ again (edits are noticed without it); tinderbox.yaml is read at the start only. Logs are JSON, one object a line; on a terminal, text.
 
 Example:
-  $ tinderbox serve --config /etc/tinderbox/tinderbox.yaml`;
+  $ sudo tinderbox serve --config /etc/tinderbox/tinderbox.yaml`;
 
 export function addServeCommand(program: Command, context: CliContext): void {
   program

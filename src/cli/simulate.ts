@@ -16,6 +16,7 @@ import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';
 import type { OpenUdpSocket } from '../net/port.ts';
 import { type ExitCode, usageError } from './exit.ts';
+import { plain } from './format-timeline.ts';
 
 /** As commander gives them; `report` is false for `--no-report`. */
 export interface SimulateArgs {
@@ -60,7 +61,12 @@ export async function runSimulate(args: SimulateArgs, deps: SimulateDeps): Promi
       until: args.report === false ? 'config' : 'report',
       keepPackets: json,
       signal: deps.signal === undefined ? over : AbortSignal.any([over, deps.signal]),
-      ...(json ? {} : { onStep: (step: ClientStep) => deps.write(formatStep(step)) }),
+      ...(json
+        ? {}
+        : {
+            onStep: (step: ClientStep) => deps.write(formatStep(step)),
+            onScreen: (lines) => deps.write(formatScreen(lines)),
+          }),
     });
     deps.write(json ? formatJson(machine, result) : formatEnd(result));
     return result.ok ? 0 : 1;
@@ -120,6 +126,11 @@ function formatStep(step: ClientStep): string {
   const head = `${step.ok ? '✓' : '✗'} ${step.step.padEnd(13)} ${step.asked}`;
   const remedy = step.remedy === undefined ? '' : `\n    ${step.remedy}`;
   return maskSessionTokens(`${head}\n    ${step.answered} (${time})${remedy}\n`);
+}
+
+/** As a person before the machine reads it, while it waits. */
+export function formatScreen(lines: readonly string[]): string {
+  return maskSessionTokens(`  its screen:\n${lines.map((line) => `    | ${plain(line)}\n`).join('')}`);
 }
 
 export function formatEnd(result: SimulationResult): string {

@@ -25,15 +25,21 @@ export interface UserEnvironment {
 /** Throws TinderboxError `not-found` if sudo names somebody that this host does not know. */
 export async function findInvokingUser(env: UserEnvironment = process.env): Promise<InvokingUser> {
   const own = userInfo();
-  const sudoUid = Number(env.SUDO_UID ?? '0');
-  // What the environment says of sudo means something only if we have got root by it.
-  const throughSudo = process.geteuid?.() === 0 && Number.isInteger(sudoUid) && sudoUid > 0;
+  const sudoUid = findSudoUid(env);
+  const throughSudo = sudoUid !== undefined;
   const user = throughSudo
     ? await findAccount(sudoUid)
     : { name: own.username, uid: own.uid, gid: own.gid, home: env.HOME ?? own.homedir };
   // As kubectl does: a list of files, of which empty ones do not count.
   const [first] = (env.KUBECONFIG ?? '').split(':').filter((file) => file !== '');
   return { ...user, throughSudo, kubeconfig: first ?? join(user.home, '.kube/config') };
+}
+
+/** Who ran sudo, if it was not root. */
+export function findSudoUid(env: UserEnvironment = process.env): number | undefined {
+  const uid = Number(env.SUDO_UID ?? '0');
+  // What the environment says of sudo means something only if we have got root by it.
+  return process.geteuid?.() === 0 && Number.isInteger(uid) && uid > 0 ? uid : undefined;
 }
 
 /** By getent and not from /etc/passwd: accounts may come from a directory service. */

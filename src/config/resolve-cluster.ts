@@ -1,3 +1,4 @@
+import { DOMAIN_PATTERN } from '../document/text-schemas.ts';
 import type { ClusterSettings, Peer } from '../machine/cluster.ts';
 import {
   broadcastOf,
@@ -14,10 +15,13 @@ import type { Reporter } from './reporter.ts';
 import { networksOverlap, readNetwork } from './resolve-dhcp.ts';
 import type { RawConfig } from './schema.ts';
 
+const DOMAIN = new RegExp(DOMAIN_PATTERN);
+
 type RawCluster = NonNullable<RawConfig['cluster']>;
 
 /** What the controller manager gives each node of the pod network (`--node-cidr-mask-size`). */
 const NODE_PREFIX = 24;
+const LARGER = 'Give a larger one: 10.2.0.0/16 holds 256 nodes.';
 const OWN_NETWORKS = 'Pods and services need networks of their own.';
 
 /** `cluster:` with its defaults; reports what contradicts itself. */
@@ -33,11 +37,18 @@ export function resolveCluster(raw: RawCluster, report: Reporter): ClusterSettin
       { remedy: OWN_NETWORKS },
     );
   }
-  if (pods !== undefined && pods.prefix >= NODE_PREFIX) {
+  if (pods !== undefined && pods.prefix > NODE_PREFIX) {
+    report.error(
+      ['cluster', 'podNetwork'],
+      `podNetwork ${podNetwork} is smaller than the /${NODE_PREFIX} that each node gets of it`,
+      { remedy: LARGER },
+    );
+  }
+  if (pods !== undefined && pods.prefix === NODE_PREFIX) {
     report.warn(
       ['cluster', 'podNetwork'],
       `podNetwork ${podNetwork} has room for one node: each gets a /${NODE_PREFIX} of it`,
-      { remedy: 'Give a larger one: 10.2.0.0/16 holds 256 nodes.' },
+      { remedy: LARGER },
     );
   }
   const settings: ClusterSettings = {
@@ -50,8 +61,47 @@ export function resolveCluster(raw: RawCluster, report: Reporter): ClusterSettin
     controllers: resolvePeers(raw.controllers ?? [], 'controllers', report),
     etcd: resolvePeers(raw.etcd ?? [], 'etcd', report),
   };
-  checkOutside(settings, report);
+  checkLists(settings, report);
+  const host = checkApiServer(raw.apiServer, report);
+  checkOutside(settings, host, report);
   return settings;
+}
+
+/** What a certificate can name, and machines can reach. Returns the address, where it is one. */
+function checkApiServer(url: string, report: Reporter): Ipv4 | undefined {
+  const path = ['cluster', 'apiServer'];
+  const remedy = 'Write it as https://10.77.0.1:6443 or https://kubernetes.example.org:6443.';
+  // It also reads the other spellings of an address: https://127.1, https://0x7f000001.
+  const { hostname } = URL.canParse(url) ? new URL(url) : { hostname: '' };
+  const address = parseIpv4(hostname);
+  if (hostname === '') report.error(path, `${url} is no URL`, { remedy });
+  else if (hostname.startsWith('['))
+    report.error(path, `${hostname} is an IPv6 address: machines have IPv4`, { remedy });
+  else if (address === undefined && (hostname.length > 253 || !DOMAIN.test(hostname))) {
+    report.error(path, `${hostname} is no host name (RFC 1123): no certificate can name it`, { remedy });
+  } else if (isLoopback(hostname, address)) {
+    const message = `at ${hostname} each machine would look for the API server on itself`;
+    report.error(path, message, { remedy: 'Give the address or the name at which machines reach it.' });
+  }
+  return address;
+}
+
+/** 0.0.0.0 is this host too (RFC 1122, 3.2.1.3), and so is every name below localhost (RFC 6761, 6.3). */
+function isLoopback(hostname: string, address: Ipv4 | undefined): boolean {
+  if (address === undefined) return /(^|\.)localhost$/i.test(hostname);
+  return address >>> 24 === 127 || address === 0;
+}
+
+/** A host may be in both lists, and is the same host then. */
+function checkLists({ controllers, etcd }: ClusterSettings, report: Reporter): void {
+  for (const [index, member] of etcd.entries()) {
+    const other = controllers.find(
+      (peer) => (peer.hostname === member.hostname) !== (peer.address === member.address),
+    );
+    if (other === undefined) continue;
+    const message = `${member.hostname} (${formatIpv4(member.address)}) is ${other.hostname} (${formatIpv4(other.address)}) in cluster.controllers (line ${other.line})`;
+    report.error(['cluster', 'etcd', index], message, { remedy: 'One host has one name and one address.' });
+  }
 }
 
 function resolveDnsService(
@@ -98,7 +148,7 @@ function resolvePeers(
     const address = parseIpv4(peer.address);
     if (address === undefined) continue;
     const other = peers.find((known) => known.hostname === hostname || known.address === address);
-    if (other === undefined) peers.push({ hostname, address });
+    if (other === undefined) peers.push({ hostname, address, line: report.lineOf(['cluster', key, index]) });
     else {
       const message = `${hostname} (${peer.address}) has the name or the address of ${other.hostname}`;
       report.error(['cluster', key, index], message, { remedy: 'Give each its own.' });
@@ -108,10 +158,9 @@ function resolvePeers(
 }
 
 /** Every node routes both networks into the cluster: what has an address in them is out of reach. */
-function checkOutside(settings: ClusterSettings, report: Reporter): void {
-  const { hostname } = new URL(settings.apiServer);
+function checkOutside(settings: ClusterSettings, apiServer: Ipv4 | undefined, report: Reporter): void {
   const hosts = [
-    { what: 'the API server', path: ['cluster', 'apiServer'], address: parseIpv4(hostname) },
+    { what: 'the API server', path: ['cluster', 'apiServer'], address: apiServer },
     ...(['controllers', 'etcd'] as const).flatMap((key) =>
       settings[key].map((peer, index) => ({
         what: peer.hostname,

@@ -156,7 +156,14 @@ const peers = (description: string) =>
 
 const ClusterSchema = Type.Object(
   {
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 63, default: 'kubernetes' })),
+    name: Type.Optional(
+      Type.String({
+        // It is a word of kubeconfig files, of their contexts and of the commands that name those.
+        ...words(DOMAIN_PATTERN, 'a name of letters, digits, inner hyphens and dots such as rack-1'),
+        maxLength: 63,
+        default: 'kubernetes',
+      }),
+    ),
     apiServer: Type.String({
       ...words('^https://[^\\s/?#@]+$', 'a URL such as https://10.77.0.1:6443'),
       description: 'Where kubelets find the API server.',
@@ -273,7 +280,7 @@ export const ConfigSchema = Type.Object(
         {
           profiles: Type.Optional(path('Roles and machines.yaml.', './profiles')),
           assets: Type.Optional(path('What /assets serves.', './assets')),
-          state: Type.Optional(path('The database.', './var')),
+          state: Type.Optional(path("The database and the cluster's authorities.", './var')),
         },
         { ...closed, description: 'Folders.' },
       ),

@@ -25,7 +25,10 @@ export interface SchemaNode {
 
 /** What the schema allows, as the object of "expected". */
 export function describeSchema(schema: SchemaNode): string {
-  if (schema.patternErrorMessage !== undefined) return schema.patternErrorMessage.replace(/^expected /, '');
+  if (schema.patternErrorMessage !== undefined) {
+    const words = schema.patternErrorMessage.replace(/^expected /, '');
+    return schema.maxLength === undefined ? words : `${words}, of at most ${schema.maxLength} characters`;
+  }
   const values = allowedValues(schema);
   if (values !== undefined) return values.length === 1 ? String(values[0]) : `one of ${values.join(', ')}`;
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(describeSchema))].join(', or ');
@@ -41,7 +44,7 @@ export function describeSchema(schema: SchemaNode): string {
     case 'boolean':
       return 'true or false';
     case 'string':
-      return schema.minLength === undefined ? 'text' : 'text that is not empty';
+      return describeText(schema);
     case 'null':
       return 'nothing';
     default:
@@ -60,6 +63,13 @@ export function allowedValues(schema: SchemaNode): readonly (string | number | b
 
 export function keysOf(schema: SchemaNode): string[] {
   return Object.keys(schema.properties ?? {});
+}
+
+function describeText({ minLength = 0, maxLength }: SchemaNode): string {
+  if (maxLength === undefined) return minLength === 0 ? 'text' : 'text that is not empty';
+  return minLength === 0
+    ? `text of at most ${maxLength} characters`
+    : `text of ${minLength} to ${maxLength} characters`;
 }
 
 function describeNumber(noun: string, schema: SchemaNode): string {

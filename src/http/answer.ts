@@ -1,4 +1,5 @@
 import type { Ipv4 } from '../machine/ipv4.ts';
+import type { BootSession } from '../machine/session.ts';
 import type { Complain } from './complain.ts';
 import type { HttpServerOptions, ServerPlace } from './port.ts';
 
@@ -52,4 +53,9 @@ export function originOf(deps: RouteDeps, request: BootRequest) {
     asked: request.asked,
     ...(request.via === undefined ? {} : { via: request.via }),
   };
+}
+
+/** The same of what was asked at a session's URL: by the time of its answer the machine may have another session. */
+export function originIn(deps: RouteDeps, request: BootRequest, { id, mac }: BootSession) {
+  return { ...originOf(deps, request), mac, sessionId: id };
 }

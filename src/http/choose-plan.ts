@@ -53,14 +53,32 @@ export function refuseFormer(reason: string): Extract<ChosenPlan, { kind: 'refus
   };
 }
 
-/** Why a session is too old for what it asks; undefined: it is not. */
+/** Clocks are corrected by some seconds now and then. What is younger than that was made by a clock that was set back. */
+const CLOCK_TOLERANCE = 60_000;
+
+/** Why a session, or its signing token, is too old for what it asks; undefined: it is not. */
 export function findAge(
   deps: Pick<RouteDeps, 'sessionTime'>,
   session: BootSession,
   at: number,
 ): { readonly line: string; readonly reason: string } | undefined {
   // Not from its opening: a machine may have waited for its admission, or iPXE come back in the same session.
-  const age = Math.round((at - (session.scriptAt ?? session.openedAt)) / 1000);
+  const from = session.scriptAt ?? session.openedAt;
+  if (at < from - CLOCK_TOLERANCE) {
+    return {
+      line: 'the clock of the server was set back since this URL was made; power the machine off and on',
+      reason: `the URL of session ${session.id} is of ${new Date(from).toISOString()}, which is yet to come: the clock of this host was set back, and how old it is cannot be known`,
+    };
+  }
+  const { signingUntil } = session;
+  if (signingUntil !== undefined) {
+    if (at < signingUntil) return undefined;
+    return {
+      line: 'this signing token has expired; another one is made with: tinderbox iso',
+      reason: `the signing token of session ${session.id} was valid until ${new Date(signingUntil).toISOString()}`,
+    };
+  }
+  const age = Math.round((at - from) / 1000);
   if (age <= deps.sessionTime) return undefined;
   return {
     line: 'this boot session has expired; power the machine off and on',

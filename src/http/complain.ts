@@ -26,8 +26,10 @@ export type Complain = (
   message: string,
 ) => void;
 
-/** Lines of one cause: one a second. In ms. */
+/** Lines of one cause: one a second; of alarms, one a second for each machine. In ms. */
 const SAY_AGAIN = 1_000;
+/** Causes and machines whose last line is remembered. */
+const MAX_REMEMBERED = 1_000;
 
 /** What is left out of the log is counted; the timeline has it all, within its own bounds. */
 export function createComplain(
@@ -35,14 +37,20 @@ export function createComplain(
   journal: Pick<Journal, 'count'>,
   clock: () => number,
 ): Complain {
-  const saidAt = new Map<Complaint, number>();
+  /** The oldest first. */
+  const saidAt = new Map<string, number>();
   return (cause, level, fields, message) => {
     const now = clock();
-    if (Math.abs(now - (saidAt.get(cause) ?? Number.NEGATIVE_INFINITY)) < SAY_AGAIN) {
+    // Else a thief could raise alarms of another machine, and keep the one that matters out of the log.
+    const what = cause.startsWith('alarm.') ? `${cause} ${String(fields['mac'])}` : cause;
+    if (Math.abs(now - (saidAt.get(what) ?? Number.NEGATIVE_INFINITY)) < SAY_AGAIN) {
       journal.count(`http.unlogged.${cause}`);
       return;
     }
-    saidAt.set(cause, now);
+    saidAt.delete(what);
+    saidAt.set(what, now);
+    const [oldest] = saidAt.keys();
+    if (saidAt.size > MAX_REMEMBERED && oldest !== undefined) saidAt.delete(oldest);
     const { err } = fields;
     logger[level](err instanceof Error ? { ...fields, err: masked(err) } : fields, message);
   };

@@ -42,6 +42,14 @@ export function findSession(
       'no boot session has this URL: it was never given out, or is forgotten',
     );
   }
+  if (session.end === 'superseded' && session.signingUntil !== undefined) {
+    return refused(
+      410,
+      'this signing token is void, since a newer one was made for the machine',
+      'http.superseded-session',
+      `the signing token of session ${session.id} was replaced by a newer one`,
+    );
+  }
   if (session.end === 'superseded') {
     return refused(
       410,

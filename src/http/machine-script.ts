@@ -115,7 +115,7 @@ function boot(
   } catch (error) {
     return fail(error);
   }
-  const registration = deps.registration?.({ plan, remote: request.remote });
+  const registration = deps.registration?.({ mac: facts.mac, plan, remote: request.remote });
   const session = deps.journal.record({
     ...observed,
     outcome: 'answered',

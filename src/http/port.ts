@@ -3,6 +3,7 @@ import type { SessionTokens } from '../boot/session-token.ts';
 import type { Logger } from '../logger.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
+import type { Mac } from '../machine/mac.ts';
 import type { Role } from '../machine/role.ts';
 import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
@@ -49,6 +50,7 @@ export interface Renderer {
 
 /** Whose credentials. */
 export interface CredentialRequest {
+  readonly mac: Mac;
   readonly plan: BootablePlan;
   /** Where it asks from: its address in certificates, unless it has a reservation. */
   readonly remote: Ipv4 | undefined;
@@ -123,7 +125,7 @@ export interface HttpServerOptions {
   readonly joinsCluster: (role: Role) => boolean;
   /** What its Node is to register with. Absent, as what it returns may be: nothing is known of Nodes. */
   readonly registration?: (
-    request: Pick<CredentialRequest, 'plan' | 'remote'>,
+    request: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
   ) => NodeRegistration | undefined;
   readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan>;
   readonly buildContext: (request: ContextRequest) => TemplateContext;

@@ -1,5 +1,5 @@
 import { TinderboxError, toTinderboxError } from '../errors.ts';
-import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { type Answer, type BootRequest, originIn, type RouteDeps, refuse } from './answer.ts';
 import { choosePlan, findAge, refuseFormer } from './choose-plan.ts';
 import { findSession } from './find-session.ts';
 import type { PlanMemory } from './plan-memory.ts';
@@ -20,7 +20,7 @@ export async function answerSessionConfig(
   if (found.kind === 'refused') return found.answer;
   const { session, notes } = found;
   const { mac } = session;
-  const observed = { ...originOf(deps, request), kind: 'http.config', mac } as const;
+  const observed = { ...originIn(deps, request, session), kind: 'http.config' } as const;
   const refused = (status: number, line: string, reason: string): Answer => {
     deps.journal.record({
       ...observed,
@@ -31,6 +31,14 @@ export async function answerSessionConfig(
     return refuse(status, line);
   };
 
+  if (session.signingUntil !== undefined) {
+    // Else whoever finds an image could have what its machine may be given only once.
+    return refused(
+      403,
+      'this URL is for signing requests only; the configuration of its machine is on the image',
+      'it was asked for with a signing token, which gives no configuration',
+    );
+  }
   const old = findAge(deps, session, observed.at);
   if (old !== undefined) {
     deps.journal.count('http.expired-session');

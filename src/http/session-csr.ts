@@ -2,7 +2,8 @@ import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Entitlement, SignedCertificate } from '../pki/port.ts';
-import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import type { GivenCertificate } from '../store/port.ts';
+import { type Answer, type BootRequest, originIn, type RouteDeps, refuse } from './answer.ts';
 import { choosePlan, findAge, refuseFormer } from './choose-plan.ts';
 import { findSession } from './find-session.ts';
 import type { PlanMemory } from './plan-memory.ts';
@@ -72,12 +73,12 @@ async function signInTurn(
   const { credentials, session, notes, name, pem } = turn;
   const { mac } = session;
   const at = deps.clock();
-  const hasToken = session.signingUntil !== undefined && at < session.signingUntil;
-  const old = hasToken ? undefined : findAge(deps, session, at);
+  const old = findAge(deps, session, at);
   if (old !== undefined) {
     deps.journal.count('http.expired-session');
     return record(deps, request, session, notes, { status: 410, line: old.line, reasons: [old.reason] });
   }
+  let before: GivenCertificate | undefined;
   try {
     const chosen = await choosePlan(deps, plans, session, deps.journal.machine(mac) ?? { mac });
     const plan =
@@ -88,14 +89,15 @@ async function signInTurn(
       const { status, line, reason } = plan;
       return record(deps, request, session, notes, { status, line, reasons: [reason] });
     }
-    if (plan.plan.role.credentials.delivery === 'issued' && session.signingUntil === undefined) {
+    if (plan.plan.role.credentials.delivery === 'issued') {
       // Else a thief could have a pair beside the one that is released, and nobody would notice.
       throw new TinderboxError('refused', 'the keys of this machine are issued with its configuration');
     }
     const sessionUrl = `${request.server.url}/boot/${turn.token}`;
-    const whose = { plan: plan.plan, remote: request.remote, sessionUrl };
+    const whose = { mac, plan: plan.plan, remote: request.remote, sessionUrl };
     const entitlement = credentials.entitlement(whose, name);
-    const before = await storing(() => credentials.book.certificateOf(session.id, entitlement.name));
+    ownerOf(deps, session.id);
+    before = await storing(() => credentials.book.certificateOf(session.id, entitlement.name));
     const signed = await credentials.signRequest(
       pem,
       entitlement,
@@ -103,28 +105,31 @@ async function signInTurn(
     );
     const owner = ownerOf(deps, session.id);
     const given = await storing(() =>
-      credentials.book.giveCertificate(owner, entryOf(signed, entitlement, at)),
+      credentials.book.giveCertificate(owner, entryOf(signed, entitlement, at, request)),
     );
-    if (!given)
+    if (!given) {
+      before = await storing(() => credentials.book.certificateOf(session.id, entitlement.name));
       throw new TinderboxError('in-use', `a certificate ${name} was given out already, for another key`);
+    }
     deps.journal.record({
-      ...originOf(deps, request),
+      ...originIn(deps, request, session),
       kind: 'http.csr',
-      mac,
       outcome: 'answered',
       answered: describeCertificate(signed, entitlement),
+      // An event keeps so many reasons: who got it comes first.
       reasons: [
-        ...notes,
-        ...plan.reasons,
-        ...(before === undefined ? [] : ['given again, since the key is the same']),
         ...(request.remote === undefined ? [] : [`asked from ${formatIpv4(request.remote)}`]),
         `its key: SHA-256 ${signed.keyFingerprint}`,
+        ...(before === undefined ? [] : ['given again, since the key is the same']),
+        ...notes,
+        ...plan.reasons,
       ],
+      ...(before === undefined ? { evidence: 'giving' } : {}),
     });
     const headers = { 'content-type': 'application/x-pem-file', 'cache-control': 'no-store' };
     return { status: 200, text: signed.certificatePem, headers };
   } catch (thrown) {
-    return fail(deps, request, turn, toTinderboxError(thrown));
+    return fail(deps, request, turn, toTinderboxError(thrown), before);
   }
 }
 
@@ -133,6 +138,7 @@ function fail(
   request: BootRequest,
   { session, notes, name }: Turn,
   error: TinderboxError,
+  first: GivenCertificate | undefined,
 ): Answer {
   const { message, remedy, problems } = error;
   const reasons = [
@@ -157,10 +163,13 @@ function fail(
       break;
     case 'in-use':
       raiseAlarm(deps, request, {
-        mac: session.mac,
+        session,
         cause: 'second-key',
         what: `a certificate ${name} was asked for with a second key; it was refused`,
-        reasons: ['whoever asked first has one: this machine, or somebody in its name'],
+        reasons: [
+          ...(first === undefined ? [] : [describeFirst(first)]),
+          'whoever asked first has one: this machine, or somebody in its name',
+        ],
       });
       return refused(403);
     case 'busy':
@@ -199,9 +208,8 @@ function record(
   },
 ): Answer {
   deps.journal.record({
-    ...originOf(deps, request),
+    ...originIn(deps, request, session),
     kind: 'http.csr',
-    mac: session.mac,
     outcome: no.failed === true ? 'failed' : 'refused',
     answered: String(no.status),
     reasons: [...notes, ...no.reasons],
@@ -209,9 +217,20 @@ function record(
   return refuse(no.status, no.line, no.headers);
 }
 
-function entryOf(signed: SignedCertificate, entitlement: Entitlement, at: number) {
+function entryOf(
+  signed: SignedCertificate,
+  entitlement: Entitlement,
+  at: number,
+  { remote }: BootRequest,
+): GivenCertificate {
   const { name, keyFingerprint, serial, notAfter } = signed;
-  return { name, keyFingerprint, serial, notAfter, subject: subjectOf(entitlement), givenAt: at };
+  const entry = { name, keyFingerprint, serial, notAfter, subject: subjectOf(entitlement), givenAt: at };
+  return remote === undefined ? entry : { ...entry, address: remote };
+}
+
+function describeFirst({ address, keyFingerprint, serial }: GivenCertificate): string {
+  const who = address === undefined ? '' : ` to ${formatIpv4(address)}`;
+  return `it was given${who} for the key SHA-256 ${keyFingerprint}, serial ${serial}`;
 }
 
 function subjectOf({ subject }: Entitlement): string {

@@ -1,29 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
-import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { SignedCertificate } from '../pki/port.ts';
 import type { Release } from '../store/port.ts';
-import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { type Answer, type BootRequest, originIn, type RouteDeps, refuse } from './answer.ts';
 import { parseByteRange } from './byte-range.ts';
-import type { BootablePlan, MachineCredentials } from './port.ts';
-import { type AlarmCause, raiseAlarm } from './raise-alarm.ts';
+import type { MachineCredentials } from './port.ts';
+import {
+  failRelease,
+  type ReleaseInput,
+  refuseOtherAddress,
+  refuseRelease,
+  refuseReleased,
+} from './refuse-release.ts';
 import { type HeldRelease, RELEASE_TIME, type ReleaseMemory } from './release-memory.ts';
 import { ownerOf, storing } from './storing.ts';
 import type { KeyedTurns } from './take-turns-by-key.ts';
-
-const RETRY_SECONDS = '5';
-
-export interface ReleaseInput {
-  readonly credentials: MachineCredentials;
-  readonly session: BootSession;
-  readonly plan: BootablePlan;
-  readonly facts: MachineFacts;
-  readonly sessionUrl: string;
-  /** What is known so far of why. */
-  readonly reasons: readonly string[];
-}
 
 /** What is being released, and who waits for it. */
 export interface Releases {
@@ -54,22 +47,26 @@ async function releaseInTurn(
   const { session, credentials } = input;
   const { remote } = request;
   if (remote === undefined)
-    return refused(deps, request, input, 403, 'only an IPv4 address is given its keys');
+    return refuseRelease(deps, request, input, 403, 'only an IPv4 address is given its keys');
   const held = memory.find(session.id);
   if (held !== undefined) {
-    if (held.completed) return gone(deps, request, input, 'it was sent whole');
-    if (held.address !== remote) return elsewhere(deps, request, input, held.address);
+    if (held.completed) return refuseReleased(deps, request, input, held.address, 'and sent whole');
+    if (held.address !== remote) return refuseOtherAddress(deps, request, input, held.address);
     return serve(deps, memory, request, input, held, { isFresh: false });
   }
   try {
     const before = await storing(() => credentials.book.releaseOf(session.id));
     const no = before === undefined ? undefined : refuseSecond(deps, request, input, before, remote);
     if (no !== undefined) return no;
+    ownerOf(deps, session.id);
     const made = await make(deps, request, input);
     const at = deps.clock();
     const owner = ownerOf(deps, session.id);
     const begun = await storing(() => credentials.book.beginRelease(owner, { begunAt: at, address: remote }));
-    if (!begun) return gone(deps, request, input, 'it was released meanwhile');
+    if (!begun) {
+      const other = await storing(() => credentials.book.releaseOf(session.id));
+      return refuseReleased(deps, request, input, other?.address, 'meanwhile');
+    }
     const fresh: HeldRelease = {
       sessionId: session.id,
       address: remote,
@@ -83,10 +80,10 @@ async function releaseInTurn(
     };
     memory.hold(fresh);
     const again = before === undefined ? [] : ['begun before a restart and never sent whole: made anew'];
-    const reasons = [...input.reasons, ...again, ...made.certificates.map(describeIssued)];
+    const reasons = [...again, ...describeIssued(made.certificates), ...input.reasons];
     return serve(deps, memory, request, { ...input, reasons }, fresh, { isFresh: true });
   } catch (thrown) {
-    return fail(deps, request, input, toTinderboxError(thrown));
+    return failRelease(deps, request, input, toTinderboxError(thrown));
   }
 }
 
@@ -97,13 +94,13 @@ function refuseSecond(
   { begunAt, address, completedAt }: Release,
   remote: Ipv4,
 ): Answer | undefined {
-  if (completedAt !== undefined) return gone(deps, request, input, 'it was sent whole');
+  if (completedAt !== undefined) return refuseReleased(deps, request, input, address, 'and sent whole');
   const age = deps.clock() - begunAt;
   // A clock that was set back must not lengthen it.
   if (age < 0 || age >= RELEASE_TIME) {
-    return gone(deps, request, input, 'it was begun, and its ten minutes are over');
+    return refuseReleased(deps, request, input, address, 'and its ten minutes are over');
   }
-  return address === remote ? undefined : elsewhere(deps, request, input, address);
+  return address === remote ? undefined : refuseOtherAddress(deps, request, input, address);
 }
 
 interface Made {
@@ -115,7 +112,7 @@ interface Made {
 
 async function make(deps: RouteDeps, request: BootRequest, input: ReleaseInput): Promise<Made> {
   const { credentials, plan, facts, session, sessionUrl } = input;
-  const whose = { plan, remote: request.remote, sessionUrl };
+  const whose = { mac: session.mac, plan, remote: request.remote, sessionUrl };
   const render = (identity: ReturnType<MachineCredentials['sample']>) => {
     const context = deps.buildContext({ ...whose, facts, session, server: request.server, identity });
     const { body, contentType } = deps.renderer.renderConfig(plan.role, context);
@@ -145,7 +142,6 @@ function serve(
   { isFresh }: { readonly isFresh: boolean },
 ): Answer {
   const { session, credentials, reasons } = input;
-  const { mac } = session;
   const size = held.body.length;
   const headers = {
     'content-type': held.contentType,
@@ -164,17 +160,16 @@ function serve(
   }
   const { start, end } = range.kind === 'part' ? range : { start: 0, end: size };
   const isPart = range.kind === 'part';
+  const what = `${isPart ? `bytes ${start}-${end - 1} of ` : ''}${held.label}, ${size} bytes`;
   deps.journal.record({
-    ...originOf(deps, request),
+    ...originIn(deps, request, session),
     kind: 'http.config',
-    mac,
     outcome: 'answered',
-    answered: `${isPart ? `bytes ${start}-${end - 1} of ` : ''}${held.label}, ${size} bytes, released once`,
-    reasons: [
-      ...reasons,
-      `${isFresh ? 'released to' : 'asked again, before it was sent whole, by'} ${formatIpv4(held.address)}`,
-    ],
+    // First of all to whom: it is what an alarm is held against.
+    answered: `released once, to ${formatIpv4(held.address)}: ${what}`,
+    reasons: isFresh ? reasons : ['asked again, before it was sent whole', ...reasons],
     stage: 'config',
+    ...(isFresh ? { evidence: 'giving' } : {}),
   });
   const joins = start <= held.reached;
   if (joins) held.reached = Math.max(held.reached, end);
@@ -187,12 +182,11 @@ function serve(
       if (held.completed) return;
       const until = new Date(held.until).toISOString();
       deps.journal.record({
-        ...originOf(deps, request),
+        ...originIn(deps, request, session),
         kind: 'http.config',
-        mac,
         outcome: 'noted',
         answered: completes
-          ? 'its last byte was sent'
+          ? `its last byte was sent to ${formatIpv4(held.address)}`
           : whole
             ? 'a part was sent'
             : 'the connection was lost',
@@ -201,6 +195,7 @@ function serve(
             ? 'nobody is given it again in this boot session'
             : `the same address may resume it until ${until}`,
         ],
+        ...(completes ? { evidence: 'giving' } : {}),
       });
       if (!completes) return;
       held.completed = true;
@@ -225,104 +220,16 @@ async function complete(
   }
 }
 
-function gone(deps: RouteDeps, request: BootRequest, input: ReleaseInput, why: string): Answer {
-  alarm(
-    deps,
-    request,
-    input,
-    'second-release',
-    'a configuration with keys was asked for again; it was refused',
-    why,
-  );
-  return refused(
-    deps,
-    request,
-    input,
-    410,
-    'the keys of this boot were given out and are not given again; power the machine off and on',
-    why,
-  );
-}
+/** An event keeps few reasons, and of each so many characters: those of a controller are a dozen. */
+const CERTIFICATES_A_REASON = 6;
 
-function elsewhere(deps: RouteDeps, request: BootRequest, input: ReleaseInput, address: Ipv4): Answer {
-  const why = `it is being released to ${formatIpv4(address)}`;
-  alarm(
-    deps,
-    request,
-    input,
-    'other-address',
-    'a configuration with keys was asked for by a second address; it was refused',
-    why,
-  );
-  return refused(deps, request, input, 403, 'the keys of this boot are being given to another address', why);
-}
-
-function alarm(
-  deps: RouteDeps,
-  request: BootRequest,
-  { session }: ReleaseInput,
-  cause: AlarmCause,
-  what: string,
-  why: string,
-): void {
-  const reasons = [
-    `of session ${session.id}: ${why}`,
-    'if this machine did not get it, somebody else has its keys',
-  ];
-  raiseAlarm(deps, request, { mac: session.mac, cause, what, reasons });
-}
-
-function refused(
-  deps: RouteDeps,
-  request: BootRequest,
-  { session, reasons }: ReleaseInput,
-  status: number,
-  line: string,
-  why = line,
-): Answer {
-  deps.journal.record({
-    ...originOf(deps, request),
-    kind: 'http.config',
-    mac: session.mac,
-    outcome: 'refused',
-    answered: String(status),
-    reasons: [...reasons, why],
-  });
-  return refuse(status, line, { 'cache-control': 'no-store' });
-}
-
-function fail(deps: RouteDeps, request: BootRequest, input: ReleaseInput, error: TinderboxError): Answer {
-  const { session, plan } = input;
-  if (error.code === 'expired' && deps.journal.sessionById(session.id)?.end === 'superseded') {
-    return refused(deps, request, input, 410, error.message);
+function describeIssued(certificates: readonly SignedCertificate[]): readonly string[] {
+  const reasons: string[] = [];
+  for (let from = 0; from < certificates.length; from += CERTIFICATES_A_REASON) {
+    const some = certificates.slice(from, from + CERTIFICATES_A_REASON);
+    const until = new Date(Math.min(...some.map(({ notAfter }) => notAfter))).toISOString();
+    const each = some.map(({ name, serial }) => `${name} ${serial}`).join(', ');
+    reasons.push(`holds certificates (valid until ${until} or longer; each with its serial): ${each}`);
   }
-  const { mac } = session;
-  const role = plan.role.name;
-  const status = error.code === 'invalid-template' ? 500 : error.code === 'refused' ? 403 : 503;
-  deps.complain(
-    'config',
-    'error',
-    { mac, role, err: error },
-    'a configuration with keys could not be released',
-  );
-  deps.journal.record({
-    ...originOf(deps, request),
-    kind: 'http.config',
-    mac,
-    outcome: 'failed',
-    answered: String(status),
-    reasons: [
-      ...input.reasons,
-      `the configuration of role ${role} cannot be released: ${error.message}`,
-      ...error.problems.map(({ message }) => message),
-    ],
-  });
-  return refuse(status, `the configuration cannot be given out; see: tinderbox machines ${mac}`, {
-    'cache-control': 'no-store',
-    ...(status === 503 ? { 'retry-after': RETRY_SECONDS } : {}),
-  });
-}
-
-function describeIssued({ name, serial, notAfter }: SignedCertificate): string {
-  return `holds the certificate ${name}, serial ${serial}, until ${new Date(notAfter).toISOString()}`;
+  return reasons;
 }

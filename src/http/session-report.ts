@@ -1,4 +1,4 @@
-import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { type Answer, type BootRequest, originIn, type RouteDeps, refuse } from './answer.ts';
 import { findSession } from './find-session.ts';
 import { parseReport } from './parse-report.ts';
 
@@ -16,7 +16,7 @@ export function answerSessionReport(
 ): Answer {
   const found = findSession(deps, request, 'http.report', token);
   if (found.kind === 'refused') return found.answer;
-  const observed = { ...originOf(deps, request), kind: 'http.report', mac: found.session.mac } as const;
+  const observed = { ...originIn(deps, request, found.session), kind: 'http.report' } as const;
   const report = parseReport(body, query);
   if (report.kind === 'bad') {
     deps.journal.record({

@@ -20,6 +20,8 @@ export interface ClientRun {
   readonly startedAt: number;
   readonly steps: ClientStep[];
   readonly packets: CapturedPacket[];
+  /** What the script last said before it waited; empty once the machine went on. */
+  readonly screen: { waits: string };
 }
 
 export interface StepAnswer<T> {
@@ -53,19 +55,25 @@ export async function runStep<T>(
     run.options.onStep?.(done);
   };
   try {
-    if (run.options.signal.aborted) throw outOfTime();
+    if (run.options.signal.aborted) throw outOfTime(run);
     const { value, answered, bytes } = await body();
     report({ ok: true, answered, bytes });
     return value;
   } catch (thrown) {
-    const error = run.options.signal.aborted ? outOfTime() : toTinderboxError(thrown);
+    const error = run.options.signal.aborted ? outOfTime(run) : toTinderboxError(thrown);
     const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
     report({ ok: false, answered: error.message, bytes: 0, ...remedy });
     throw error;
   }
 }
 
-function outOfTime(): TinderboxError {
+/** For a machine that its script keeps from booting, whoever writes the script: the daemon says why. */
+export const WAITING =
+  'the daemon says why: tinderbox machines MAC; let it in (tinderbox approve) or give it a role (tinderbox assign)';
+
+function outOfTime({ screen }: ClientRun): TinderboxError {
+  if (screen.waits !== '')
+    return failStep(`it was made to wait until the time was over: ${screen.waits}`, WAITING);
   return failStep('the time for the whole boot was over', 'give it more with --timeout');
 }
 

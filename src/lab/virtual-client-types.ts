@@ -179,6 +179,8 @@ export interface VirtualClientOptions {
   readonly until: 'loader' | 'script' | 'config' | 'report';
   /** Called with each step as it ends. */
   readonly onStep?: (step: ClientStep) => void;
+  /** Called with what a script has on the screen as it begins to wait, once for each change. */
+  readonly onScreen?: (lines: readonly string[]) => void;
   readonly signal: AbortSignal;
   /** Keep packets in the result; a load of a thousand machines does not want them. */
   readonly keepPackets: boolean;

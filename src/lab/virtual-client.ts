@@ -3,7 +3,7 @@ import { type Configured, configureByDhcp } from './virtual-client-dhcp.ts';
 import { fetchCounted, fetchText } from './virtual-client-http.ts';
 import { loadBootFile } from './virtual-client-loader.ts';
 import { ipxeArchitecture } from './virtual-client-packets.ts';
-import { type ClientRun, failStep, runStep } from './virtual-client-run.ts';
+import { type ClientRun, failStep, runStep, WAITING } from './virtual-client-run.ts';
 import { type IpxeHost, runIpxeScript, type ScriptOutcome } from './virtual-client-script.ts';
 import type {
   FetchedFile,
@@ -21,9 +21,8 @@ const OS_AGENT = 'coreos-cloudinit/1.14.0';
 
 /** A machine that waits to be admitted asks for ever; a virtual one says so instead. */
 const MOST_QUESTIONS = 3;
-const SCREEN_LINES = 4;
-const WAITING =
-  'the daemon says why: tinderbox machines MAC; let it in (tinderbox approve) or give it a role (tinderbox assign)';
+/** The longest that a script says before it waits has a line for each thing that is known of the machine. */
+const SCREEN_LINES = 8;
 
 /** What the machine has got hold of so far. */
 type Findings = { -readonly [key in keyof SimulationResult]?: SimulationResult[key] };
@@ -37,7 +36,15 @@ export async function runVirtualClient(
   deps: VirtualClientDeps,
   options: VirtualClientOptions,
 ): Promise<SimulationResult> {
-  const run: ClientRun = { machine, deps, options, startedAt: deps.now(), steps: [], packets: [] };
+  const run: ClientRun = {
+    machine,
+    deps,
+    options,
+    startedAt: deps.now(),
+    steps: [],
+    packets: [],
+    screen: { waits: '' },
+  };
   const found: Findings = { scripts: [], console: [], initrds: [], addresses: {} };
   let ok = true;
   try {
@@ -142,6 +149,8 @@ function createHost(
   const initrds: FetchedFile[] = [];
   found.initrds = initrds;
   let questions = 0;
+  /** Where in the console the script that runs began. */
+  let began = 0;
   const limit = run.options.questions ?? MOST_QUESTIONS;
   const settings = settingsOf(run, ipxe);
   /** To the script a failed step is a command's status, until the time for all of it is over. */
@@ -158,11 +167,12 @@ function createHost(
     },
     async fetchScript(url) {
       if (++questions > limit) {
-        const said = console.slice(-SCREEN_LINES).join(' / ');
+        const said = run.screen.waits === '' ? console.slice(-SCREEN_LINES).join(' / ') : run.screen.waits;
         await runStep(run, 'script', `GET ${url}`, () =>
-          Promise.reject(failStep(`asked ${limit} times and was told to wait: ${said}`, WAITING)),
+          Promise.reject(failStep(`asked ${limit} times, and its screen says: ${said}`, WAITING)),
         );
       }
+      began = console.length;
       const fetched = runStep(run, 'script', `GET ${url}`, async () => {
         const text = await fetchText(run, url, IPXE_AGENT, {
           redirect: 'follow',
@@ -183,12 +193,19 @@ function createHost(
       });
       const file = await fetched.catch(orElse(undefined));
       if (file === undefined) return false;
+      run.screen.waits = '';
       if (kind === 'kernel') found.kernel = file;
       else initrds.push(file);
       return true;
     },
     echo: (line) => console.push(line),
-    sleep: (ms) => run.deps.sleep(ms * run.options.timing.sleepScale, run.options.signal),
+    async sleep(ms) {
+      const lines = console.slice(began).filter((line) => line !== '');
+      const said = lines.slice(-SCREEN_LINES).join(' / ');
+      if (said !== run.screen.waits) run.options.onScreen?.(lines.slice(-SCREEN_LINES));
+      run.screen.waits = said;
+      await run.deps.sleep(ms * run.options.timing.sleepScale, run.options.signal);
+    },
   };
 }
 

@@ -5,6 +5,8 @@ export interface Peer {
   /** Lower case, RFC 1123. */
   readonly hostname: string;
   readonly address: Ipv4;
+  /** Of tinderbox.yaml, which names it. */
+  readonly line?: number;
 }
 
 /** `cluster:` of tinderbox.yaml, defaults filled in. Networks are as written: `10.2.0.0/16`. */

@@ -22,6 +22,8 @@ export interface Credentials {
   readonly delivery: KeyDelivery;
   readonly layout: FileLayout;
   readonly nodeName: NodeNaming;
+  /** Those that the role uses: it may have no others. Absent: all of its identity. */
+  readonly certificates?: readonly CertificateName[];
 }
 
 export const DEFAULT_CREDENTIALS: Credentials = { delivery: 'csr', layout: 'current', nodeName: 'hostname' };

@@ -39,6 +39,8 @@ export interface KernelBoot {
 /** `local`: the machine's own disk; `hold`: nothing, it waits on its screen. */
 export type BootAction = KernelBoot | { readonly kind: 'local' } | { readonly kind: 'hold' };
 
+export type ParameterChecks = Readonly<Record<string, readonly (string | number | boolean)[]>>;
+
 /** What a machine becomes: `profiles/<name>/role.yaml`, validated, with its templates read. */
 export interface Role {
   readonly name: string;
@@ -50,6 +52,11 @@ export interface Role {
   readonly identity: Identity;
   readonly credentials: Credentials;
   readonly parameters: Parameters;
+  /**
+   * What parameters may be, by their path (`addons.network`): one of these values. `<kind>` stands for every value of that
+   * kind (boot/parameter-kinds.ts), `<1 to 100>` for whole numbers. Of a list it is said of each entry.
+   */
+  readonly checks?: ParameterChecks;
   /** `profiles/partials/*.hbs` by their names in `{{> name}}`: the same map for every role of a catalog. */
   readonly partials: Partials;
 }
@@ -65,6 +72,8 @@ export interface MachineEntry {
   /** A reservation: the machine gets this address in server mode, and its networkd unit has it in both modes. */
   readonly address?: Ipv4;
   readonly parameters: Parameters;
+  /** Lines of the parameters in machines.yaml, by name; absent where they come from nowhere. */
+  readonly parameterLines?: Readonly<Record<string, number>>;
   /** Line of the entry in machines.yaml. */
   readonly line: number;
 }
@@ -86,6 +95,8 @@ export interface Rule {
   readonly match: RuleMatch;
   readonly role: string;
   readonly parameters: Parameters;
+  /** Lines of the parameters in machines.yaml, by name; absent where they come from nowhere. */
+  readonly parameterLines?: Readonly<Record<string, number>>;
   /** So many machines without an entry of their own are admitted by it; absent: none under approve and listed. */
   readonly max?: number;
   /** Line of the rule in machines.yaml. */

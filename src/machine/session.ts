@@ -34,10 +34,15 @@ export interface BootSession {
   readonly endedAt?: number;
   /** When it last got its script: from then on its configuration is given out for a while. */
   readonly scriptAt?: number;
-  /** Until when signing requests are answered, of a session that was opened for a machine that does not network-boot. */
+  /**
+   * Until when signing requests are answered. It makes this the session of a signing token: beside the machine's boot
+   * session, for a machine that boots from an image.
+   */
   readonly signingUntil?: number;
   /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
   readonly failedAt?: number;
+  /** When an alarm was last raised about it, also after its end. */
+  readonly alarmedAt?: number;
   /** Since when it is told to wait for approval; absent once it got its script or a refusal. */
   readonly waitingSince?: number;
   /** Set with the role; absent: `booted`. */

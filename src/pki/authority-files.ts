@@ -11,6 +11,7 @@ import {
   readAuthorityText,
   readParts,
 } from './read-authority.ts';
+import { isForbidden, RUN_AS_OWNER } from './secret-files.ts';
 
 /**
  * `<state>/pki`: one file an authority, with its key before its certificate, so that a file is there as a whole or not
@@ -27,7 +28,7 @@ export const PKI_FILES: readonly string[] = [...AUTHORITY_NAMES.map(fileOf), SER
 
 /**
  * Reads all of it. Throws `invalid-config` with every problem: a file that is missing is not made anew, since machines
- * that run trust the one that is gone.
+ * that run trust the one that is gone. Throws `refused` if this user may not read it.
  */
 export async function readPkiFolder(folder: string): Promise<PkiContent> {
   const problems: Problem[] = [];
@@ -36,6 +37,7 @@ export async function readPkiFolder(folder: string): Promise<PkiContent> {
     try {
       return read(await readFile(file, 'utf8'));
     } catch (thrown) {
+      if (isForbidden(thrown)) throw forbidden(file, thrown);
       const missing = (thrown as NodeJS.ErrnoException).code === 'ENOENT';
       problems.push({
         severity: 'error',
@@ -57,6 +59,14 @@ export async function readPkiFolder(folder: string): Promise<PkiContent> {
     });
   }
   return { authorities: { kubernetes, etcd, 'front-proxy': frontProxy }, serviceAccounts };
+}
+
+/** Nothing is wrong with the file: to say that a backup should be restored would do harm. */
+function forbidden(file: string, cause: unknown): TinderboxError {
+  return new TinderboxError('refused', `${file}: may not be read by this user`, {
+    cause,
+    remedy: RUN_AS_OWNER,
+  });
 }
 
 export function readAuthorityFile(text: string): AuthorityMaterial {

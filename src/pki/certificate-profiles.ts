@@ -18,6 +18,7 @@ export interface CertificateProfile {
   readonly organizations: readonly string[];
   readonly names: 'none' | 'machine' | 'api-server' | 'etcd-member';
   readonly usage: readonly Usage[];
+  /** See daysFor. */
   readonly days: number;
   /** Which machines may have it; none: for the operator, or Tinderbox itself. */
   readonly entitled: readonly Identity[];
@@ -32,7 +33,7 @@ const files = (current: string, coreos: string): ByLayout<KeyFiles> => ({
   coreos: { certificate: `${COREOS}/${coreos}.pem`, key: `${COREOS}/${coreos}-key.pem` },
 });
 
-/** Workers get new ones at each boot; it has to last for as long as one may run without a reboot. */
+/** Machines get new ones at each boot; it has to last for as long as a worker may run without a reboot. */
 const NODE_DAYS = 90;
 const CONTROL_DAYS = 365;
 const BOTH: readonly Usage[] = ['client', 'server'];
@@ -214,6 +215,14 @@ export const TRUSTED_AUTHORITIES: Readonly<Record<Identity, readonly AuthorityNa
   etcd: ['etcd'],
   none: [],
 };
+
+/**
+ * How long a machine's certificate is valid, in days. On a controller all last as long as the control plane's: were its
+ * kubelet's to end first, a controller that is well otherwise would lose its Node.
+ */
+export function daysFor(profile: CertificateProfile, identity: Identity): number {
+  return identity === 'controller' ? Math.max(profile.days, CONTROL_DAYS) : profile.days;
+}
 
 export function profileOf(name: CertificateName): CertificateProfile {
   // The table is complete: the type of `name` comes from the same list that its test walks.

@@ -9,6 +9,8 @@ const DAY = 24 * 60 * 60 * 1000;
 const SOON = 365 * DAY;
 
 export const isoDay = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+/** `2026-11-27 08:15:00 UTC`: where a clock may be wrong, the day alone says too little. */
+const isoTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 /** Why this cannot be the authority of a cluster (errors), and what should be known (warnings). `now`: ms since the epoch. */
 export function checkAuthority(material: AuthorityMaterial, now: number): readonly Problem[] {
@@ -61,12 +63,15 @@ function checkDates(certificate: X509Certificate, now: number, at: number): read
   const to = certificate.validToDate.getTime();
   if (now >= to) {
     return [
-      error(`${who} expired on ${isoDay(to)} (today is ${isoDay(now)})`, 'If it has not, set the clock.'),
+      error(
+        `${who} expired on ${isoTime(to)} (it is ${isoTime(now)} now)`,
+        'Bring a new one: tinderbox ca rotate-plan says how. If it has not expired, set the clock.',
+      ),
     ];
   }
   if (now < from) {
     const remedy = 'Set the clock of this host.';
-    return [error(`${who} is valid from ${isoDay(from)} on only (today is ${isoDay(now)})`, remedy)];
+    return [error(`${who} is valid from ${isoTime(from)} on only (it is ${isoTime(now)} now)`, remedy)];
   }
   if (to - now > SOON) return [];
   const remedy = 'See: tinderbox ca rotate-plan';

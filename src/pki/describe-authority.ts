@@ -4,7 +4,7 @@ import { AUTHORITY_NAMES, type AuthorityName } from '../machine/identity.ts';
 import { fileOf, readPkiFolder } from './authority-files.ts';
 import { checkAuthority, nameOf } from './check-authority.ts';
 import { describeKey } from './describe-key.ts';
-import { refuseAbsurdClock } from './make-authority.ts';
+import { checkClock, refuseAbsurdClock } from './make-authority.ts';
 import type { AuthorityDescription } from './port.ts';
 import { type AuthorityMaterial, isSelfSigned } from './read-authority.ts';
 import { listFolder } from './secret-files.ts';
@@ -26,6 +26,7 @@ export function describeAuthority(name: AuthorityName, material: AuthorityMateri
       relation: at < parents.length ? ('issuer' as const) : ('other' as const),
       subject: nameOf(other),
       fingerprint: other.fingerprint256,
+      notBefore: other.validFromDate.getTime(),
       notAfter: other.validToDate.getTime(),
     })),
   };
@@ -40,7 +41,7 @@ export async function describeFolder(folder: string): Promise<readonly Authority
 
 /**
  * What should be known of what `<state>/pki` holds, with files: authorities that have expired, and a clock with which
- * nothing can be dated. Changes nothing. Throws as readPkiFolder does. `now`: ms since the epoch.
+ * nothing can be dated, are errors, since nothing can be issued. Changes nothing. Throws as readPkiFolder does. `now`: ms since the epoch.
  */
 export async function checkFolder(folder: string, now: number): Promise<readonly Problem[]> {
   const isEmpty = (await listFolder(folder)).length === 0;
@@ -50,11 +51,14 @@ export async function checkFolder(folder: string, now: number): Promise<readonly
     return [];
   }
   const { authorities } = await readPkiFolder(folder);
-  return AUTHORITY_NAMES.flatMap((name) =>
-    checkAuthority(authorities[name], now).map((problem) => ({
-      ...problem,
-      file: join(folder, fileOf(name)),
-      message: `the ${name} authority: ${problem.message}`,
-    })),
-  );
+  return [
+    ...checkClock(now).map((problem) => ({ ...problem, file: folder })),
+    ...AUTHORITY_NAMES.flatMap((name) =>
+      checkAuthority(authorities[name], now).map((problem) => ({
+        ...problem,
+        file: join(folder, fileOf(name)),
+        message: `the ${name} authority: ${problem.message}`,
+      })),
+    ),
+  ];
 }

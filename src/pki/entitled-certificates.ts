@@ -2,7 +2,7 @@ import { type Problem, TinderboxError } from '../errors.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
 import { apiServerNames, checkClusterNames, isHostname } from './api-server-names.ts';
-import { CERTIFICATE_PROFILES, type CertificateProfile, profileOf } from './certificate-profiles.ts';
+import { CERTIFICATE_PROFILES, type CertificateProfile, daysFor, profileOf } from './certificate-profiles.ts';
 import type { Entitlement, EntitlementFacts, NamedMachine, Names } from './port.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -12,7 +12,8 @@ const NO_NAMES: Names = { dns: [], addresses: [] };
 /**
  * Exactly which certificates a machine may have, with which subject and names. Throws TinderboxError: `invalid-config`
  * with every problem if its names or the cluster's cannot be in a certificate; `refused` if it would get one with a
- * name of the API server and is no controller, since it could then pass for it.
+ * name of the API server and is no controller, since it could then pass for it, or is to be a controller that the
+ * cluster's others do not know.
  */
 export function entitledCertificates(facts: EntitlementFacts): readonly Entitlement[] {
   if (facts.identity === 'none') return [];
@@ -25,9 +26,10 @@ export function entitledCertificates(facts: EntitlementFacts): readonly Entitlem
   }
   const hostname = facts.hostname.toLowerCase();
   refuseApiServerNames(facts, hostname);
+  refuseStrangeController(facts, hostname);
   const words = { node: (facts.nodeName ?? hostname).toLowerCase(), hostname, user: hostname };
   return CERTIFICATE_PROFILES.filter(({ entitled }) => entitled.includes(facts.identity)).map((profile) =>
-    entitlementOf(profile, words, namesOf(profile, facts, hostname)),
+    entitlementOf(profile, words, namesOf(profile, facts, hostname), daysFor(profile, facts.identity)),
   );
 }
 
@@ -61,6 +63,7 @@ function entitlementOf(
   profile: CertificateProfile,
   words: Readonly<Record<string, string>>,
   names: Names,
+  days = profile.days,
 ): Entitlement {
   const name: CertificateName = profile.name;
   const commonName = profile.commonName.replace(/\{(\w+)\}/, (_, word: string) => words[word] ?? '');
@@ -70,7 +73,7 @@ function entitlementOf(
     subject: { commonName, organizations: profile.organizations },
     names,
     usage: profile.usage,
-    lifetime: profile.days * DAY,
+    lifetime: days * DAY,
   };
 }
 
@@ -119,4 +122,29 @@ function refuseApiServerNames(facts: EntitlementFacts, hostname: string): void {
   throw new TinderboxError('refused', `${clash} belongs to the API server or a controller, not to a worker`, {
     remedy: 'Give the machine a hostname and an address of its own, or the role of a controller.',
   });
+}
+
+/**
+ * What a worker must not have in its certificate are the names and addresses of the known controllers; so a controller
+ * that is not known must not have any, or a worker could get its address next.
+ */
+function refuseStrangeController(
+  { identity, controllers, addresses }: EntitlementFacts,
+  hostname: string,
+): void {
+  if (identity !== 'controller') return;
+  const known = controllers.filter((controller) => controller.hostname.toLowerCase() === hostname);
+  const remedy =
+    'Give its entry in machines.yaml the role, a `hostname:` and an `address:`, or name it in `cluster.controllers` of tinderbox.yaml.';
+  if (known.length === 0) {
+    throw new TinderboxError('refused', `${hostname} is none of the cluster's controllers`, { remedy });
+  }
+  const own = known.flatMap((controller) => controller.addresses);
+  const strange = addresses.find((address) => !own.includes(address));
+  if (strange === undefined) return;
+  throw new TinderboxError(
+    'refused',
+    `the controller ${hostname} is to be at ${own.map(formatIpv4).join(', ')}, not at ${formatIpv4(strange)}`,
+    { remedy },
+  );
 }

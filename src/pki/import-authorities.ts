@@ -39,12 +39,18 @@ export interface ImportOptions extends ImportSources {
   readonly keys?: KeyMaker;
 }
 
+/** What became of the pair that signs service-account tokens. `kept`: none was given; `missing`: and none is there. */
+export type ServiceAccountsOutcome = 'imported' | 'replaced' | 'unchanged' | 'made' | 'kept' | 'missing';
+/** As `made` and messages call the pair. */
+export const SERVICE_ACCOUNTS = 'service-accounts';
+
 export interface ImportResult {
   readonly imported: readonly AuthorityDescription[];
   /** What was there already, exactly. */
   readonly unchanged: readonly AuthorityName[];
   /** What had to be made, since nothing was there. */
-  readonly made: readonly AuthorityName[];
+  readonly made: readonly (AuthorityName | typeof SERVICE_ACCOUNTS)[];
+  readonly serviceAccounts: ServiceAccountsOutcome;
   readonly warnings: readonly Problem[];
 }
 
@@ -69,9 +75,16 @@ export async function importAuthorities(options: ImportOptions): Promise<ImportR
       keys,
     });
     await createSecretFolder(folder, pkiFiles(content));
-    const made = AUTHORITY_NAMES.filter((name) => given[name] === undefined);
-    const imported = names.map((name) => describeAuthority(name, content.authorities[name]));
-    return { imported, unchanged: [], made, warnings };
+    return {
+      imported: names.map((name) => describeAuthority(name, content.authorities[name])),
+      unchanged: [],
+      made: [
+        ...AUTHORITY_NAMES.filter((name) => given[name] === undefined),
+        ...(serviceAccounts === undefined ? ([SERVICE_ACCOUNTS] as const) : []),
+      ],
+      serviceAccounts: serviceAccounts === undefined ? 'made' : 'imported',
+      warnings,
+    };
   }
   const present = await readPresent(folder);
   const isSame = (name: AuthorityName): boolean =>
@@ -102,8 +115,19 @@ export async function importAuthorities(options: ImportOptions): Promise<ImportR
     imported: next.map(([name, material]) => describeAuthority(name, material)),
     unchanged: names.filter(isSame),
     made: [],
+    serviceAccounts: outcomeOf(
+      serviceAccounts !== undefined,
+      keyChanges,
+      present.files.has(SERVICE_ACCOUNTS_FILE),
+    ),
     warnings,
   };
+}
+
+function outcomeOf(given: boolean, changes: boolean, wasThere: boolean): ServiceAccountsOutcome {
+  if (!given) return wasThere ? 'kept' : 'missing';
+  if (!changes) return 'unchanged';
+  return wasThere ? 'replaced' : 'imported';
 }
 
 /** What can be read of a folder that may not be whole: what is missing may be just what is imported. */
@@ -151,12 +175,16 @@ function formerName(name: string, now: number): string {
   return `${name.replace(/\.pem$/, '')}.until-${at}.old`;
 }
 
+export function isFormerOf(authority: AuthorityName, file: string): boolean {
+  return file.startsWith(`${authority}.until-`) && file.endsWith('.old');
+}
+
 function refuseReplacing(
   { folder, replace, now }: ImportOptions,
   occupied: readonly AuthorityName[],
   keyIsThere: boolean,
 ): void {
-  const what = [...occupied, ...(keyIsThere ? ['service-accounts'] : [])];
+  const what = [...occupied, ...(keyIsThere ? [SERVICE_ACCOUNTS] : [])];
   if (replace === true || what.length === 0) return;
   throw new TinderboxError('refused', `${folder} has another ${what.join(', ')} already (${isoDay(now)})`, {
     remedy:

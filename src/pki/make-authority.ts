@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { TinderboxError } from '../errors.ts';
+import { type Problem, TinderboxError } from '../errors.ts';
 import type { AuthorityName } from '../machine/identity.ts';
 import { basicConstraints, keyIdentifier, keyUsage, subjectKeyIdentifier } from './encode-extensions.ts';
 import type { KeyMaker } from './make-keys.ts';
@@ -26,15 +26,23 @@ const LATEST = Date.UTC(2100, 0, 1);
 
 /** Throws `unavailable` if the clock cannot be right: what is dated with it would be of no use. */
 export function refuseAbsurdClock(now: number): void {
-  if (now >= EARLIEST && now < LATEST) return;
+  const [found] = checkClock(now);
+  if (found === undefined) return;
+  const { message, remedy } = found;
+  throw new TinderboxError('unavailable', message, remedy === undefined ? {} : { remedy });
+}
+
+/** The same as a list of none or one. `now`: milliseconds since the epoch. */
+export function checkClock(now: number): readonly Problem[] {
+  if (now >= EARLIEST && now < LATEST) return [];
   const said = Number.isFinite(now) && Math.abs(now) < 8.64e15 ? new Date(now).toISOString() : String(now);
-  throw new TinderboxError(
-    'unavailable',
-    `the clock of this host says ${said}: no certificate can be dated`,
+  return [
     {
+      severity: 'error',
+      message: `the clock of this host says ${said}: no certificate can be dated`,
       remedy: 'Set the clock (timedatectl set-ntp true), then start again.',
     },
-  );
+  ];
 }
 
 export interface MakeAuthorityOptions {

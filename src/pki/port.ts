@@ -85,6 +85,7 @@ export interface AuthorityDescription {
     readonly relation: 'issuer' | 'other';
     readonly subject: string;
     readonly fingerprint: string;
+    readonly notBefore: number;
     readonly notAfter: number;
   }[];
 }

@@ -5,6 +5,7 @@ import { readPkiFolder } from './authority-files.ts';
 import { createKeyMaker } from './make-keys.ts';
 import { useAuthorities } from './open-authorities.ts';
 import type { Authorities } from './port.ts';
+import { RUN_AS_OWNER } from './secret-files.ts';
 
 /**
  * The cluster's authorities as they lie in `<state>/pki`, for a command beside the daemon: nothing is made, and nothing
@@ -22,7 +23,7 @@ export async function readAuthorities(folder: string, clock: () => number): Prom
       case 'EPERM':
         throw new TinderboxError('refused', `you may not read the authorities in ${folder}`, {
           cause: thrown,
-          remedy: 'Run this with sudo, or as the user that tinderbox runs as.',
+          remedy: RUN_AS_OWNER,
         });
       default:
         throw thrown;

@@ -4,12 +4,19 @@ import { AUTHORITY_NAMES, type AuthorityName } from '../machine/identity.ts';
 import { readKeyFile } from './authority-files.ts';
 import { checkAuthority } from './check-authority.ts';
 import { findKeyWeakness } from './describe-key.ts';
-import { type AuthorityMaterial, arrangeAuthority, readAuthorityText } from './read-authority.ts';
+import {
+  type AuthorityMaterial,
+  type AuthorityText,
+  arrangeAuthority,
+  readAuthorityText,
+} from './read-authority.ts';
 
 /** PEM texts; certificate and key may come in either order, or in one. `file` is for messages. */
 export interface ImportText {
   readonly text: string;
   readonly file: string;
+  /** What stands in a file of its own: the key, mostly. */
+  readonly rest?: readonly ImportText[];
 }
 
 export interface ImportSources {
@@ -38,8 +45,12 @@ export function readImports({ authorities, serviceAccounts }: ImportSources, now
   };
   for (const name of AUTHORITY_NAMES) {
     const source = authorities[name];
-    const material = source && attempt(source, readImport);
-    if (source === undefined || material === undefined) continue;
+    if (source === undefined) continue;
+    const parts = [source, ...(source.rest ?? [])].map((part) => attempt(part, readAuthorityText));
+    // What is wrong with a part is said of its own file; of the whole nothing can be said then.
+    if (!parts.every((part) => part !== undefined)) continue;
+    const material = attempt(source, () => arrangeImport(parts));
+    if (material === undefined) continue;
     found[name] = material;
     problems.push(...checkAuthority(material, now).map((problem) => ({ ...problem, file: source.file })));
   }
@@ -51,12 +62,15 @@ export function readImports({ authorities, serviceAccounts }: ImportSources, now
   return { authorities: found, serviceAccounts: key, problems };
 }
 
-function readImport(text: string): AuthorityMaterial {
-  const { certificates, keys } = readAuthorityText(text);
+function arrangeImport(parts: readonly AuthorityText[]): AuthorityMaterial {
+  const keys = parts.flatMap((part) => part.keys);
   const [key, ...more] = keys;
   if (key === undefined) throw new Error('there is no private key: an authority without it cannot sign');
   if (more.length > 0) throw new Error(`there are ${keys.length} private keys, not one`);
-  return arrangeAuthority(certificates, key);
+  return arrangeAuthority(
+    parts.flatMap(({ certificates }) => certificates),
+    key,
+  );
 }
 
 /** Throws `invalid-config` with every error, if there is one. */

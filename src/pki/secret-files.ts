@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { TinderboxError } from '../errors.ts';
 
@@ -16,10 +17,10 @@ export async function createSecretFolder(folder: string, files: ReadonlyMap<stri
   const parent = dirname(folder);
   const staging = join(parent, `${stagingPrefix(folder)}${randomBytes(6).toString('hex')}`);
   try {
-    await mkdir(parent, { recursive: true });
+    await mkdir(parent, { recursive: true, mode: OWNER_FOLDER });
     await mkdir(staging, { mode: OWNER_FOLDER });
-    for (const [name, text] of files) await writeNew(join(staging, name), text);
-    await syncFolder(staging);
+    for (const [name, text] of files) await writeNew(join(staging, name), text, parent);
+    await syncFolder(staging, parent);
     await rename(staging, folder);
   } catch (thrown) {
     await rm(staging, { recursive: true, force: true }).catch(() => undefined);
@@ -47,7 +48,7 @@ export async function replaceSecretFiles(folder: string, files: ReadonlyMap<stri
     for (const [name, text] of files) {
       const from = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
       moves.push({ from, to: join(folder, name) });
-      await writeNew(from, text);
+      await writeNew(from, text, folder);
     }
     for (const { from, to } of moves) await rename(from, to);
   } catch (thrown) {
@@ -63,7 +64,7 @@ export async function listFolder(folder: string): Promise<readonly string[]> {
     return await readdir(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw explain(error, folder);
+    throw explain(error, folder, 'read');
   }
 }
 
@@ -91,18 +92,36 @@ export async function closeToOthers(folder: string, names: readonly string[]): P
 
 const stagingPrefix = (folder: string): string => `.${basename(folder)}-making-`;
 
-async function writeNew(file: string, text: string): Promise<void> {
+async function writeNew(file: string, text: string, ownedAs: string): Promise<void> {
   await using handle = await open(file, 'wx', OWNER_FILE);
   await handle.writeFile(text);
+  await giveToOwnerOf(ownedAs, handle);
   await handle.sync();
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r');
+async function syncFolder(folder: string, ownedAs?: string): Promise<void> {
+  await using handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  if (ownedAs !== undefined) await giveToOwnerOf(ownedAs, handle);
   await handle.sync();
 }
 
-function explain(thrown: unknown, folder: string): unknown {
+/** What root writes in the state folder of another user, that user reads: who imports with sudo is not who serves. */
+async function giveToOwnerOf(path: string, handle: FileHandle): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = await stat(path);
+  if (uid !== 0) await handle.chown(uid, gid);
+}
+
+/** What to do about files that this user may not use. They are the daemon's, whoever asks. */
+export const RUN_AS_OWNER =
+  'Run this with sudo, or as the user that tinderbox runs as: it belongs to that user, and to nobody else.';
+
+export function isForbidden(thrown: unknown): boolean {
+  const { code } = thrown as NodeJS.ErrnoException;
+  return code === 'EACCES' || code === 'EPERM';
+}
+
+function explain(thrown: unknown, folder: string, wanted: 'read' | 'written' = 'written'): unknown {
   const { code, message } = thrown as NodeJS.ErrnoException;
   const fail = (kind: 'unavailable' | 'refused' | 'in-use', why: string, remedy: string): TinderboxError =>
     new TinderboxError(kind, `${folder}: ${why}`, { cause: thrown, remedy });
@@ -112,8 +131,9 @@ function explain(thrown: unknown, folder: string): unknown {
       return fail('unavailable', 'the disk is full; nothing was changed', 'Make room, then try again.');
     case 'EACCES':
     case 'EPERM':
+      return fail('refused', `may not be ${wanted} by this user (${code})`, RUN_AS_OWNER);
     case 'EROFS':
-      return fail('refused', `may not be written (${code})`, 'Give it to the user that runs tinderbox.');
+      return fail('refused', 'the file system is mounted read-only', 'Mount it for writing.');
     case 'ENOTEMPTY':
     case 'EEXIST':
       return fail('in-use', 'somebody else has just made it', 'Try again: what is there is read then.');

@@ -51,12 +51,15 @@ export const HELPERS: { readonly [name: string]: HelperRule } = {
   json: value(1, 1, '{{json value space=2}}', json),
   quote: value(1, 1, '{{quote text}}', ([text], options) => quote(textOf(text, options))),
   shell: value(1, 1, '{{shell text}}', shell),
+  unit: value(1, 1, '{{unit text}}', unit),
+  oneLine: value(1, 1, '{{oneLine text}}', oneLine),
   join: value(1, 2, '{{join list ", "}}', ([list, separator = ','], options) =>
     listOf(list, options).join(textOf(separator, options)),
   ),
   concat: value(2, 9, '(concat "https://" address ":4001")', (parts, options) =>
     parts.map((part) => textOf(part, options)).join(''),
   ),
+  hostOf: value(1, 1, '{{hostOf address}}', ([text], options) => hostOf(oneLine([text], options))),
   lines: value(1, 1, '{{lines list}}', ([list], options) => listOf(list, options).join('\n')),
   required: value(2, 2, '{{required value "why it is needed"}}', required, { asksWhether: true }),
   default: value(
@@ -136,6 +139,33 @@ function shell([text]: readonly unknown[], options: HelperOptions): string {
   const word = textOf(text, options);
   if (/\p{Cc}/u.test(word)) throw refuse(options, 'the text holds a control character');
   return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Of a URL, or of an image's name with its registry (`10.77.0.1:5000/x`): what a list such as NO_PROXY calls it by. */
+function hostOf(address: string): string {
+  const authority = address.replace(/^[A-Za-z][A-Za-z0-9+.-]*:\/\//, '').replace(/[/?#].*$/s, '');
+  const host = authority.replace(/^.*@/s, '');
+  return /^\[(.*)\](:\d*)?$/.exec(host)?.[1] ?? host.replace(/:\d*$/, '');
+}
+
+/**
+ * One word of ExecStart= or Environment= in a unit (systemd.syntax(7), systemd.unit(5) "Specifiers"): a whole one, since
+ * quotes count at the edges of words only. A dollar sign means a variable to the first and itself to the second.
+ */
+function unit([text]: readonly unknown[], options: HelperOptions): string {
+  const word = oneLine([text], options).replaceAll('%', '%%');
+  if (word.includes('$'))
+    throw refuse(options, 'the text holds a dollar sign, which systemd may take for a variable');
+  if (/^[\w@:/.,=+%-]+$/.test(word)) return word;
+  return `"${word.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+/** As it is, where it cannot end its line: in files of one setting a line. */
+function oneLine([text]: readonly unknown[], options: HelperOptions): string {
+  const line = textOf(text, options);
+  if (/[\p{Cc}\u2028\u2029]/u.test(line))
+    throw refuse(options, 'the text holds a line break or another control character');
+  return line;
 }
 
 /** JSON leaves them as they are; YAML takes them for the end of a line. The other control characters JSON escapes. */

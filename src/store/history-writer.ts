@@ -4,7 +4,7 @@ import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { JournalLimits } from './journal-limits.ts';
-import { type MachineEntry, toRecord } from './machine-table.ts';
+import { type MachineEntry, toStored } from './machine-table.ts';
 import type { Store } from './port.ts';
 
 export interface HistoryWriter {
@@ -98,7 +98,7 @@ export function createHistoryWriter(options: {
     sessions.clear();
     try {
       await store.appendHistory({
-        machines: Array.from(batchMachines.values(), toRecord),
+        machines: Array.from(batchMachines.values(), toStored),
         sessions: [...batchSessions.values()],
         events: batchEvents,
       });

@@ -10,6 +10,10 @@ export interface JournalLimits {
   readonly eventsPerSession: number;
   /** Of a session that has not got its script yet: anybody can send DISCOVERs. */
   readonly eventsBeforeScript: number;
+  /** Of a session, beyond these: of each kind of evidence. */
+  readonly evidencePerSession: number;
+  /** Machines with a signing token. */
+  readonly signingTokens: number;
   /** Of a machine without a session. */
   readonly eventsPerHour: number;
   /** Events a minute of all that have no session. */
@@ -46,6 +50,8 @@ export const JOURNAL_LIMITS: JournalLimits = {
   counterNames: 1_000,
   eventsPerSession: 500,
   eventsBeforeScript: 100,
+  evidencePerSession: 50,
+  signingTokens: 5_000,
   eventsPerHour: 100,
   strangerEventsPerMinute: 600,
   strangersPerMinute: 60,

@@ -1,4 +1,5 @@
-import { advanceSession } from '../boot/boot-session.ts';
+import { advanceSession, type SessionAdvance } from '../boot/boot-session.ts';
+import { openTokenSession } from '../boot/open-token-session.ts';
 import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
@@ -7,10 +8,21 @@ import type { BootSession } from '../machine/session.ts';
 import { stageReached } from '../machine/stage.ts';
 import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
-import { createMachineTable, type MachineEntry, newEntry, rankOf, toRecord } from './machine-table.ts';
+import {
+  createMachineTable,
+  type MachineEntry,
+  NO_EVIDENCE,
+  newEntry,
+  type Rank,
+  rankOf,
+  type SessionSlot,
+  toRecord,
+  toStored,
+} from './machine-table.ts';
 import { createOldestFirst } from './oldest-first.ts';
-import type { JoiningMachine, Journal, Observation, Store, StoredState } from './port.ts';
+import type { JoiningMachine, Journal, Observation, Store, StoredMachine, StoredState } from './port.ts';
 import { mergeFacts, toEvent } from './shape-event.ts';
+import { createTokenSlots } from './token-slots.ts';
 
 export interface JournalOptions {
   readonly store: Pick<Store, 'appendHistory' | 'forgetMachine'>;
@@ -21,6 +33,8 @@ export interface JournalOptions {
   readonly idleTime: number;
   /** Called with each observation, also with those that bounds forbid to record. */
   readonly observed?: (observation: Observation) => void;
+  /** Has an entry in machines.yaml: the bounds on strangers and newcomers are not for it, and it is forgotten last. */
+  readonly isListed?: (mac: Mac) => boolean;
   readonly limits?: Partial<JournalLimits>;
   readonly logger: Logger;
 }
@@ -30,19 +44,37 @@ export type ClosableJournal = Journal & { close(): Promise<void> };
 
 const HOUR = 3_600_000;
 
+/** Once its entry and its token are gone it is one of those that got their script. */
+function rankAfter(
+  { rank, recorded }: Pick<MachineEntry, 'rank' | 'recorded'>,
+  now: { readonly named: boolean; readonly gotScript: boolean; readonly bootsFromNetwork: boolean },
+): Rank {
+  if (now.named) return 3;
+  if (rank === 3 || (now.gotScript && recorded)) return 2;
+  return rank === 0 && now.bootsFromNetwork ? 1 : rank;
+}
+
 function isOfNode({ kind }: Observation): boolean {
   return kind.startsWith('node.');
+}
+
+/** Asked at the URL of a session that is not the machine's newest any more. */
+function isOfFormer(current: BootSession | undefined, sessionId: number | undefined): boolean {
+  return sessionId !== undefined && sessionId !== current?.id;
 }
 
 /** Complaints about listeners in the log: one a second. */
 const SAY_AGAIN = 1_000;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
-  const { store, state, clock, idleTime, logger } = options;
+  const { store, state, clock, idleTime, logger, isListed = () => false } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
   const addresses = new Map<Ipv4, Mac>();
   const oldestAddress = createOldestFirst(addresses);
+  /** By the address that a newest session has: the first that asked from it and is not over. */
+  const users = new Map<Ipv4, Mac>();
+  const oldestUser = createOldestFirst(users);
   const hostnames = new Map<string, Mac>();
   const sessions = new Map<number, BootSession>();
   /** Superseded, oldest first. */
@@ -50,9 +82,11 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   const listeners = new Set<(event: BootEvent) => void>();
   const machines = createMachineTable(limits.machines, (entry) => {
     if (entry.session !== undefined) sessions.delete(entry.session.id);
+    tokens.remove(entry.mac);
     forgetName(entry);
     count('machines.forgotten');
   });
+  const tokens = createTokenSlots(limits.signingTokens, ({ id }) => sessions.delete(id));
   const writer = createHistoryWriter({
     store,
     limits,
@@ -79,18 +113,33 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.via = via;
       nameMachine(entry, hostname);
       entry.recorded = true;
-      machines.touch(entry, rankOf(record));
+      machines.touch(entry, isListed(entry.mac) ? 3 : rankOf(record));
     }
     for (const session of state.openSessions) {
       const entry = machines.get(session.mac);
       if (entry === undefined) continue;
+      if (session.signingUntil !== undefined) {
+        restoreToken(entry, session, session.signingUntil);
+        continue;
+      }
       if (entry.session !== undefined && entry.session.id > session.id) continue;
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
       sessions.set(session.id, session);
-      if (stageReached(session.stage, 'script')) machines.touch(entry, 2);
+      if (session.address !== undefined) useAddress(session.address, session.mac);
+      if (stageReached(session.stage, 'script')) machines.touch(entry, isNamed(entry.mac) ? 3 : 2);
     }
     for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
+  }
+
+  function restoreToken(entry: MachineEntry, session: BootSession, until: number): void {
+    const now = clock();
+    const slot = until <= now ? undefined : tokens.make(entry.mac, now);
+    if (slot === undefined) return;
+    if (slot.session !== undefined) sessions.delete(slot.session.id);
+    slot.session = session;
+    sessions.set(session.id, session);
+    machines.touch(entry, 3);
   }
 
   function count(name: string): void {
@@ -106,6 +155,24 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     if (addresses.size <= limits.addresses) return;
     const oldest = oldestAddress();
     if (oldest !== undefined) addresses.delete(oldest);
+  }
+
+  function useAddress(address: Ipv4, mac: Mac): void {
+    const user = addressUser(address);
+    if (user !== undefined && user !== mac) return;
+    users.delete(address);
+    users.set(address, mac);
+    if (users.size <= limits.addresses) return;
+    const oldest = oldestUser();
+    if (oldest !== undefined) users.delete(oldest);
+  }
+
+  function addressUser(address: Ipv4): Mac | undefined {
+    const mac = users.get(address);
+    const session = mac === undefined ? undefined : machines.get(mac)?.session;
+    if (session?.address !== address) return undefined;
+    if (session.end === 'ready') return mac;
+    return session.end === undefined && clock() - session.updatedAt < idleTime ? mac : undefined;
   }
 
   function nameMachine(entry: MachineEntry, hostname: string | undefined): void {
@@ -135,7 +202,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   }
 
   function* joiningMachines(): Iterable<JoiningMachine> {
-    for (const { facts, session } of machines.entries()) {
+    for (const { mac, facts, session = tokens.of(mac)?.session } of machines.entries()) {
       if (session?.lastStage !== 'ready') continue;
       if (session.end === undefined || session.end === 'ready') yield { facts, session };
     }
@@ -148,6 +215,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       machines.remove(mac);
       if (entry.session !== undefined) sessions.delete(entry.session.id);
     }
+    tokens.remove(mac);
     for (const id of superseded) {
       if (sessions.get(id)?.mac !== mac) continue;
       superseded.delete(id);
@@ -176,9 +244,15 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   function recordMachine(mac: Mac, observation: Observation): BootSession | undefined {
     const { at } = observation;
     let entry = machines.get(mac);
-    const bootsFromNetwork = observation.client !== undefined;
+    const isToken = observation.signingUntil !== undefined;
+    const bootsFromNetwork = observation.client !== undefined && !isToken;
+    if (isToken && tokens.make(mac, at) === undefined) {
+      drop('token', observation);
+      return undefined;
+    }
+    const named = isNamed(mac);
     if (entry === undefined) {
-      if (!bootsFromNetwork && !mayAddStranger(at)) {
+      if (!bootsFromNetwork && !named && !mayAddStranger(at)) {
         drop('stranger', observation);
         return undefined;
       }
@@ -186,14 +260,16 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (!bootsFromNetwork) entry.recorded = true;
     }
 
-    const before = entry.session;
-    const advance = advanceSession(before, observation, { mac, nextId, idleTime });
+    const slot = slotFor(entry, observation);
+    const before = slot.session;
+    const advance = advanceSlot(mac, before, observation);
     const session = advance.session;
     if (advance.opened) {
       nextId++;
-      entry.sessionEvents = 0;
+      slot.sessionEvents = 0;
+      slot.evidence = NO_EVIDENCE;
     }
-    entry.session = session;
+    slot.session = session;
     if (session !== undefined) sessions.set(session.id, session);
     if (before !== undefined && before.id !== session?.id) {
       rememberSuperseded(advance.ended?.id === before.id ? advance.ended : before);
@@ -206,24 +282,68 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.facts = mergeFacts(entry.facts, observation.facts, limits.factLength);
     if (observation.assigned !== undefined) {
       nameMachine(entry, observation.assigned.hostname);
-      if (observation.assigned.address !== undefined) learnAddress(observation.assigned.address, mac);
+      if (observation.assigned.address !== undefined) {
+        learnAddress(observation.assigned.address, mac);
+        useAddress(observation.assigned.address, mac);
+      }
     }
     // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
+    // Who got a secret is recorded whoever else is new at the moment.
+    const wasRecorded = entry.recorded;
+    if (observation.evidence !== undefined) entry.recorded = true;
     if (!entry.recorded)
-      entry.recorded = gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at);
-    machines.touch(
-      entry,
-      gotScript && entry.recorded ? 2 : entry.rank === 0 && bootsFromNetwork ? 1 : entry.rank,
-    );
+      entry.recorded = named || (gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at));
+    machines.touch(entry, rankAfter(entry, { named, gotScript, bootsFromNetwork }));
 
     if (entry.recorded) {
       writer.machine(entry);
-      if (session !== undefined && session !== before) writer.session(session);
+      if (session !== undefined && (session !== before || !wasRecorded)) writer.session(session);
       // What it superseded is in the database only if the machine was recorded then; writing it again does no harm.
       if (advance.ended !== undefined && advance.ended !== session) writer.session(advance.ended);
     }
-    recordEvents(entry, observation, before, advance);
+    recordEvents(entry, slot, observation, before, advance);
     return session;
+  }
+
+  /** Whose session it is about: the machine's boot session, unless it was asked at the URL of its token. */
+  function slotFor(entry: MachineEntry, observation: Observation): SessionSlot {
+    const token = tokens.of(entry.mac);
+    if (token === undefined) return entry;
+    if (observation.signingUntil !== undefined) return token;
+    if (observation.sessionId !== undefined)
+      return observation.sessionId === token.session?.id ? token : entry;
+    // A machine that boots from its image has no other.
+    return isOfNode(observation) && entry.session === undefined ? token : entry;
+  }
+
+  function advanceSlot(mac: Mac, before: BootSession | undefined, observation: Observation): SessionAdvance {
+    const { signingUntil, sessionId } = observation;
+    if (signingUntil !== undefined) {
+      return openTokenSession(before, { ...observation, signingUntil }, { mac, nextId });
+    }
+    if (isOfFormer(before, sessionId)) {
+      return { ...(before === undefined ? {} : { session: before }), opened: false, reasons: [] };
+    }
+    return advanceSession(before, observation, { mac, nextId, idleTime });
+  }
+
+  function keepRecord(mac: Mac): StoredMachine | 'full' | undefined {
+    const entry = machines.get(mac);
+    if (entry === undefined) return undefined;
+    const named = isNamed(mac);
+    if (!entry.recorded) {
+      if (!named && !mayAddScripted(clock())) return 'full';
+      entry.recorded = true;
+      if (entry.session !== undefined) writer.session(entry.session);
+    }
+    machines.touch(entry, named ? 3 : 2);
+    writer.machine(entry);
+    return toStored(entry);
+  }
+
+  /** By the operator: what others bring about does not push it out. */
+  function isNamed(mac: Mac): boolean {
+    return isListed(mac) || tokens.of(mac) !== undefined;
   }
 
   function rememberSuperseded(session: BootSession): void {
@@ -238,20 +358,27 @@ export function createJournal(options: JournalOptions): ClosableJournal {
 
   function recordEvents(
     entry: MachineEntry,
+    slot: SessionSlot,
     observation: Observation,
     before: BootSession | undefined,
-    advance: ReturnType<typeof advanceSession>,
+    advance: SessionAdvance,
   ): void {
     if (!entry.recorded) {
       drop('newcomer', observation);
       return;
     }
     const { session, ended, opened, reasons } = advance;
-    const own: Observation = { ...observation, mac: entry.mac };
-    const { at } = observation;
+    const { at, sessionId } = observation;
+    const former = isOfFormer(session, sessionId) ? [`asked in session ${sessionId}, which is over`] : [];
+    const own: Observation = {
+      ...observation,
+      mac: entry.mac,
+      reasons: [...former, ...observation.reasons],
+    };
     if (ended !== undefined && ended !== session) publishTurn(entry, at, 'session.ended', ended, reasons);
     if (opened && session !== undefined) publishTurn(entry, at, 'session.opened', session, reasons);
-    if (session !== undefined && belongsTo(session, at)) {
+    const isEvidence = session !== undefined && takeEvidence(slot, observation);
+    if (session !== undefined && (isEvidence || belongsTo(session, at))) {
       const moved = opened || before?.stage !== session.stage;
       const over = ended === session && before !== session;
       const limit = stageReached(session.stage, 'script')
@@ -261,13 +388,13 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       // the session on is always told: there are but nine stages.
       const told = isOfNode(observation)
         ? hasHourlyEvent(entry, at)
-        : entry.sessionEvents < limit || (moved && observation.stage === session.stage) || over;
+        : isEvidence || slot.sessionEvents < limit || (moved && observation.stage === session.stage) || over;
       if (!told) {
         drop('session', observation);
         return;
       }
       if (isOfNode(observation)) entry.hourEvents++;
-      else entry.sessionEvents++;
+      else if (!isEvidence) slot.sessionEvents++;
       const isBack = before?.id === session.id && before.end === 'ready' && session.end === undefined;
       publish(toEvent(isBack ? { ...own, stage: session.stage } : own, limits, session, moved));
       if (over) publishTurn(entry, at, 'session.ended', session, reasons.slice(opened ? 1 : 0));
@@ -279,6 +406,13 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.hourEvents++;
       publish(toEvent(own, limits));
     }
+  }
+
+  /** Whoever can bring about events must not be able to hide by them who got a secret. */
+  function takeEvidence(slot: SessionSlot, { evidence }: Observation): boolean {
+    if (evidence === undefined || slot.evidence[evidence] >= limits.evidencePerSession) return false;
+    slot.evidence = { ...slot.evidence, [evidence]: slot.evidence[evidence] + 1 };
+    return true;
   }
 
   function hasHourlyEvent(entry: MachineEntry, at: number): boolean {
@@ -341,6 +475,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       const entry = machines.get(mac);
       return entry === undefined ? undefined : toRecord(entry);
     },
+    keepRecord,
+    addressUser,
     hostnameHolder: (hostname) => hostnames.get(hostname),
     joiningMachines,
     forget,

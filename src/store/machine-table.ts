@@ -2,13 +2,24 @@ import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { createOldestFirst } from './oldest-first.ts';
-import type { MachineRecord } from './port.ts';
+import type { MachineRecord, Observation, StoredMachine } from './port.ts';
 
-/** 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded. Forgotten in this order. */
-export type Rank = 0 | 1 | 2;
+/**
+ * 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded; 3: the operator named it, with an
+ * entry in machines.yaml or a signing token. Forgotten in this order.
+ */
+export type Rank = 0 | 1 | 2 | 3;
 
-/** A machine in memory. Changed in place: this is touched with each packet. */
-export interface MachineEntry {
+/** A session, and what was recorded of it. */
+export interface SessionSlot {
+  session: BootSession | undefined;
+  sessionEvents: number;
+  /** Beyond these. */
+  evidence: { readonly [Kind in NonNullable<Observation['evidence']>]: number };
+}
+
+/** A machine in memory, with its newest boot session. Changed in place: this is touched with each packet. */
+export interface MachineEntry extends SessionSlot {
   readonly mac: Mac;
   facts: MachineFacts;
   readonly firstSeen: number;
@@ -18,13 +29,16 @@ export interface MachineEntry {
   rank: Rank;
   /** False: in memory only, as one of too many new machines. */
   recorded: boolean;
-  /** The newest session. */
-  session: BootSession | undefined;
-  sessionEvents: number;
   /** Events without a session in the hour that began then. */
   hourBegan: number;
   hourEvents: number;
 }
+
+export function newSlot(): SessionSlot {
+  return { session: undefined, sessionEvents: 0, evidence: NO_EVIDENCE };
+}
+
+export const NO_EVIDENCE: SessionSlot['evidence'] = { alarm: 0, giving: 0 };
 
 export function newEntry(mac: Mac, at: number): MachineEntry {
   return {
@@ -36,8 +50,7 @@ export function newEntry(mac: Mac, at: number): MachineEntry {
     hostname: undefined,
     rank: 0,
     recorded: false,
-    session: undefined,
-    sessionEvents: 0,
+    ...newSlot(),
     hourBegan: at,
     hourEvents: 0,
   };
@@ -53,6 +66,10 @@ export function toRecord(entry: MachineEntry): MachineRecord {
   };
 }
 
+export function toStored(entry: MachineEntry): StoredMachine {
+  return { ...toRecord(entry), ...(entry.rank === 3 ? { listed: true } : {}) };
+}
+
 export interface MachineTable {
   get(mac: Mac): MachineEntry | undefined;
   /** Adds or moves up: the one seen last, among those of its rank. */
@@ -65,11 +82,8 @@ export interface MachineTable {
 /** So many machines at most: the lowest rank, then the one not seen for the longest time, is forgotten first. */
 export function createMachineTable(limit: number, forgotten: (entry: MachineEntry) => void): MachineTable {
   const all = new Map<Mac, MachineEntry>();
-  const byRank: readonly [Map<Mac, MachineEntry>, Map<Mac, MachineEntry>, Map<Mac, MachineEntry>] = [
-    new Map(),
-    new Map(),
-    new Map(),
-  ];
+  type Ranked = Map<Mac, MachineEntry>;
+  const byRank: readonly [Ranked, Ranked, Ranked, Ranked] = [new Map(), new Map(), new Map(), new Map()];
 
   const oldestByRank = byRank.map((ranked) => createOldestFirst(ranked));
 

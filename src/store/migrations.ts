@@ -109,6 +109,14 @@ export const MIGRATIONS: readonly string[] = [
     at   INTEGER NOT NULL
   ) STRICT;
   `,
+  'ALTER TABLE sessions ADD COLUMN alarmed_at INTEGER',
+  // Who got it first: null for a client without an IPv4 address.
+  `
+  ALTER TABLE certificates ADD COLUMN address INTEGER;
+  CREATE INDEX sessions_of_tokens ON sessions (mac, id) WHERE signing_until IS NOT NULL;
+  `,
+  // Machines that have an entry in machines.yaml, or had one when they were last seen: pruned last.
+  'ALTER TABLE machines ADD COLUMN listed INTEGER NOT NULL DEFAULT 0',
   `
   ALTER TABLE sessions ADD COLUMN registration TEXT;
   ALTER TABLE sessions ADD COLUMN former_registration TEXT;

@@ -29,6 +29,12 @@ export interface MachineRecord extends MachineFacts {
   readonly hostname?: string;
 }
 
+/** As it is written down. */
+export interface StoredMachine extends MachineRecord {
+  /** It has an entry in machines.yaml, or a signing token, so that it is pruned last. Never read back. */
+  readonly listed?: boolean;
+}
+
 /** A machine without an entry that a rule with `max` has admitted. */
 export interface AdmissionRecord {
   readonly mac: Mac;
@@ -40,14 +46,14 @@ export interface AdmissionRecord {
 
 /** One atomic write of history. Machines and sessions are whole and replace what was there. */
 export interface HistoryBatch {
-  readonly machines: readonly MachineRecord[];
+  readonly machines: readonly StoredMachine[];
   readonly sessions: readonly BootSession[];
   readonly events: readonly BootEvent[];
 }
 
 export interface MachineOverview {
   readonly machine: MachineRecord;
-  /** The newest session. */
+  /** The newest boot session; of a machine that has none, the newest of its signing tokens. */
   readonly session?: BootSession;
 }
 
@@ -73,11 +79,13 @@ export interface GivenCertificate {
   readonly subject: string;
   readonly givenAt: number;
   readonly notAfter: number;
+  /** Who asked for it first; absent: a client without an IPv4 address. */
+  readonly address?: Ipv4;
 }
 
 /** Whose secret it is. Both are written with it, so that it is never on disk without them. */
 export interface SessionOwner {
-  readonly machine: MachineRecord;
+  readonly machine: StoredMachine;
   readonly session: BootSession;
 }
 
@@ -91,7 +99,7 @@ export interface ReleaseBook {
   beginRelease(owner: SessionOwner, release: Omit<Release, 'completedAt'>): Promise<boolean>;
   completeRelease(sessionId: number, at: number): Promise<void>;
   certificateOf(sessionId: number, name: CertificateName): Promise<GivenCertificate | undefined>;
-  /** Replaces the one of this name if it has the same key; else false, and nothing is changed. */
+  /** Replaces the one of this name if it has the same key, but for its address; else false, and nothing is changed. */
   giveCertificate(owner: SessionOwner, certificate: GivenCertificate): Promise<boolean>;
 }
 
@@ -99,7 +107,10 @@ export interface ReleaseBook {
 export interface StoredState {
   readonly leases: readonly Lease[];
   readonly machines: readonly MachineRecord[];
-  /** Sessions without an end, and the newest of a machine if it ended `ready`: its Node may take it back. */
+  /**
+   * Sessions without an end, and the newest of a machine if it ended `ready`: its Node may take it back. Of signing
+   * tokens those that no newer one replaced.
+   */
   readonly openSessions: readonly BootSession[];
   readonly nextSessionId: number;
   readonly admissions: readonly AdmissionRecord[];
@@ -229,8 +240,21 @@ export interface Observation {
   readonly bootId?: string;
   /** The machine says that its boot failed. */
   readonly failed?: boolean;
-  /** Opens a session whose signing requests are answered until then (milliseconds since the epoch). */
+  /**
+   * Opens a session beside the machine's boot session, whose signing requests are answered until then (milliseconds
+   * since the epoch).
+   */
   readonly signingUntil?: number;
+  /**
+   * The session at whose URL it was asked. If that is not the machine's newest one any more, it is recorded, but takes
+   * no session anywhere.
+   */
+  readonly sessionId?: number;
+  /**
+   * Who got a secret for the first time, or that another one asked for it: recorded although other events have used up
+   * the bounds, within bounds of its own.
+   */
+  readonly evidence?: 'alarm' | 'giving';
   /** Set by what ends a session. */
   readonly end?: SessionEnd;
 }
@@ -250,12 +274,22 @@ export interface JoiningMachine {
 export interface Journal {
   /** Never throws. Returns the machine's session after the observation, if it has one. */
   record(observation: Observation): BootSession | undefined;
-  /** The open session of a machine, or the newest ended one while it is remembered. */
+  /** The open boot session of a machine, or the newest ended one while it is remembered; never that of a token. */
   sessionOf(mac: Mac): BootSession | undefined;
   sessionById(id: number): BootSession | undefined;
   machine(mac: Mac): MachineRecord | undefined;
+  /**
+   * What is written of a machine with the secrets that it is given. One that was not recorded, as one of too many new
+   * ones, is from now on, if there is room for one more that got its script; `full` if there is none now.
+   */
+  keepRecord(mac: Mac): StoredMachine | 'full' | undefined;
   /** Which machine last used this address: from leases, requests overheard, `/ipxe`. */
   macAt(address: Ipv4): Mac | undefined;
+  /**
+   * The machine whose newest boot asked for its script from this address, as long as it is under way or its Node is
+   * Ready. Of several the first: who takes an address later does not take it away.
+   */
+  addressUser(address: Ipv4): Mac | undefined;
   /**
    * The machine that boots, or last booted, under this hostname (set by an observation's `assigned`): asked at every
    * `/ipxe`, so a lookup and not a search. Several that had it: the newest.

@@ -2,19 +2,29 @@ import { TinderboxError, toTinderboxError } from '../errors.ts';
 
 /**
  * What SQLite threw, as what the operator can do about it. Codes: https://www.sqlite.org/rescode.html; better-sqlite3
- * gives the extended name (`SQLITE_IOERR_WRITE`).
+ * gives the extended name (`SQLITE_IOERR_WRITE`). `when`: a daemon that cannot open its database has ended; one that
+ * cannot write goes on.
  */
-export function sqliteError(thrown: unknown, file: string): TinderboxError {
+export function sqliteError(
+  thrown: unknown,
+  file: string,
+  when: 'opening' | 'running' = 'running',
+): TinderboxError {
   if (thrown instanceof TinderboxError) return thrown;
   if (!(thrown instanceof Error)) return toTinderboxError(thrown);
   const code = (thrown as { code?: string }).code ?? '';
   const [, family] = /^SQLITE_([A-Z]+)/.exec(code) ?? [];
   const cause = thrown;
-  switch (family) {
+  // Also Node's own code, from making the file.
+  switch (family ?? code) {
     case 'FULL':
+    case 'ENOSPC':
+    case 'EDQUOT':
       return new TinderboxError('unavailable', `the disk is full: ${file} cannot grow`, {
         cause,
-        remedy: `Free space on the file system that holds ${file}; the daemon goes on by itself then.`,
+        remedy: `Free space on the file system that holds ${file}${
+          when === 'opening' ? ', then start Tinderbox again.' : '; the daemon goes on by itself then.'
+        }`,
       });
     case 'READONLY':
     case 'PERM':

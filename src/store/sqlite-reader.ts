@@ -64,7 +64,10 @@ export function openSqliteReader(file: string): SqliteReader {
 /** `close` ends what the caller opened. */
 export function buildReader(database: Database, file: string, close: () => void): SqliteReader {
   const newestSession = database.prepare<[string], SessionRow>(
-    'SELECT * FROM sessions WHERE mac = ? ORDER BY id DESC LIMIT 1',
+    'SELECT * FROM sessions WHERE mac = ? AND signing_until IS NULL ORDER BY id DESC LIMIT 1',
+  );
+  const newestToken = database.prepare<[string], SessionRow>(
+    'SELECT * FROM sessions WHERE mac = ? AND signing_until IS NOT NULL ORDER BY id DESC LIMIT 1',
   );
   const machines = database.prepare<[number, number], MachineRow>(
     'SELECT * FROM machines ORDER BY last_seen DESC, mac LIMIT ? OFFSET ?',
@@ -83,7 +86,7 @@ export function buildReader(database: Database, file: string, close: () => void)
   const admissions = database.prepare<[], AdmissionRecord>('SELECT * FROM admissions ORDER BY at, mac');
 
   function overview(row: MachineRow): MachineOverview {
-    const session = newestSession.get(row.mac);
+    const session = newestSession.get(row.mac) ?? newestToken.get(row.mac);
     return {
       machine: machineFromRow(row),
       ...(session === undefined ? {} : { session: sessionFromRow(session) }),

@@ -18,7 +18,10 @@ export interface SqliteReleases {
   giveCertificate(owner: SessionOwner, certificate: GivenCertificate): boolean;
 }
 
-/** `putOwner` writes the session and its machine: history is written behind, and they may not be there yet. */
+/**
+ * `putOwner` writes the session and its machine, and keeps within the limits: history is written behind, and they may not
+ * be there yet.
+ */
 export function prepareReleases(database: Database, putOwner: (owner: SessionOwner) => void): SqliteReleases {
   const findRelease = database.prepare<[number], ReleaseRow>('SELECT * FROM releases WHERE session_id = ?');
   const putRelease = database.prepare<[number, number, number]>(
@@ -33,8 +36,8 @@ export function prepareReleases(database: Database, putOwner: (owner: SessionOwn
     'SELECT * FROM certificates WHERE session_id = ? AND name = ?',
   );
   const putCertificate = database.prepare<CertificateRow>(
-    `INSERT INTO certificates (session_id, name, key_fingerprint, serial, subject, given_at, not_after)
-     VALUES (@session_id, @name, @key_fingerprint, @serial, @subject, @given_at, @not_after)
+    `INSERT INTO certificates (session_id, name, key_fingerprint, serial, subject, given_at, not_after, address)
+     VALUES (@session_id, @name, @key_fingerprint, @serial, @subject, @given_at, @not_after, @address)
      ON CONFLICT (session_id, name) DO UPDATE SET serial = excluded.serial, subject = excluded.subject,
        given_at = excluded.given_at, not_after = excluded.not_after
        WHERE key_fingerprint = excluded.key_fingerprint`,

@@ -11,7 +11,7 @@ import type {
   SessionEnd,
 } from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
-import type { GivenCertificate, Lease, MachineRecord, Release } from './port.ts';
+import type { GivenCertificate, Lease, MachineRecord, Release, StoredMachine } from './port.ts';
 
 /** The tables' rows: columns as SQLite holds them, null for what is not known. */
 export interface LeaseRow {
@@ -38,6 +38,8 @@ export interface MachineRow {
   readonly last_seen: number;
   readonly via: string | null;
   readonly hostname: string | null;
+  /** 0 or 1. */
+  readonly listed: number;
 }
 
 export interface SessionRow {
@@ -51,6 +53,7 @@ export interface SessionRow {
   readonly ended_at: number | null;
   readonly script_at: number | null;
   readonly failed_at: number | null;
+  readonly alarmed_at: number | null;
   readonly waiting_since: number | null;
   readonly signing_until: number | null;
   readonly last_stage: string | null;
@@ -91,6 +94,7 @@ export interface CertificateRow {
   readonly subject: string;
   readonly given_at: number;
   readonly not_after: number;
+  readonly address: number | null;
 }
 
 type Known<T> = { [K in keyof T]?: Exclude<T[K], null> };
@@ -130,7 +134,7 @@ export function leaseFromRow(row: LeaseRow): Lease {
   };
 }
 
-export function machineToRow(machine: MachineRecord): MachineRow {
+export function machineToRow(machine: StoredMachine): MachineRow {
   return {
     mac: machine.mac,
     uuid: machine.uuid ?? null,
@@ -146,6 +150,7 @@ export function machineToRow(machine: MachineRecord): MachineRow {
     last_seen: machine.lastSeen,
     via: machine.via ?? null,
     hostname: machine.hostname ?? null,
+    listed: machine.listed === true ? 1 : 0,
   };
 }
 
@@ -182,6 +187,7 @@ export function sessionToRow(session: BootSession): SessionRow {
     ended_at: session.endedAt ?? null,
     script_at: session.scriptAt ?? null,
     failed_at: session.failedAt ?? null,
+    alarmed_at: session.alarmedAt ?? null,
     waiting_since: session.waitingSince ?? null,
     signing_until: session.signingUntil ?? null,
     last_stage: session.lastStage ?? null,
@@ -208,6 +214,7 @@ export function sessionFromRow(row: SessionRow): BootSession {
       endedAt: row.ended_at,
       scriptAt: row.script_at,
       failedAt: row.failed_at,
+      alarmedAt: row.alarmed_at,
       waitingSince: row.waiting_since,
       signingUntil: row.signing_until,
       lastStage: row.last_stage as LastStage | null,
@@ -268,6 +275,7 @@ export function certificateToRow(sessionId: number, certificate: GivenCertificat
     subject: certificate.subject,
     given_at: certificate.givenAt,
     not_after: certificate.notAfter,
+    address: certificate.address ?? null,
   };
 }
 
@@ -279,5 +287,6 @@ export function certificateFromRow(row: CertificateRow): GivenCertificate {
     subject: row.subject,
     givenAt: row.given_at,
     notAfter: row.not_after,
+    ...known({ address: row.address as Ipv4 | null }),
   };
 }

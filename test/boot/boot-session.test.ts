@@ -433,6 +433,20 @@ t.test('a machine that says it failed is marked, and may boot all the same', (t)
   t.end();
 });
 
+t.test('an alarm marks a session, also one that has ended, and carries it no further', (t) => {
+  const alarm = (at: number) => step('security.alarm', { at });
+  const open = advanceSession(openAt('config'), alarm(2000), context).session;
+  t.match(open, { id: 7, stage: 'config', alarmedAt: 2000 });
+  const later = advanceSession(open, step('http.report', { stage: 'booted', at: 3000 }), context).session;
+  t.match(later, { end: 'booted', alarmedAt: 2000 }, 'it stays');
+  const ended = advanceSession(later, alarm(9000), context);
+  t.same(ended.session, { ...later, alarmedAt: 9000 });
+  t.equal(ended.ended, undefined, 'it does not end twice');
+  const next = advanceSession(ended.session, step('dhcp.discover', { ...rom, at: 9500 }), context).session;
+  t.notOk('alarmedAt' in (next ?? {}), 'the next boot begins without');
+  t.end();
+});
+
 const joining: BootSession = { ...openAt('config'), lastStage: 'ready', role: 'worker', hostname: 'node-1' };
 const nodeReady = (at: number, bootId = 'boot-a') => step('node.ready', { at, stage: 'ready', bootId });
 

@@ -27,6 +27,8 @@ interface Row {
   readonly lastUser?: Mac;
   readonly mac?: Mac;
   readonly contenders?: readonly Mac[];
+  /** Absent: all contenders. */
+  readonly namesakes?: readonly Mac[];
   readonly reason: RegExp;
 }
 
@@ -94,6 +96,7 @@ const rows: readonly Row[] = [
     node: { name: 'node-9', systemUuid: uuid },
     machines: [machine(alice, { uuid }), machine(bob, { uuid: swapped })],
     contenders: [alice, bob],
+    namesakes: [],
     reason: /several machines have.*: not laid to any/,
   },
   {
@@ -118,6 +121,7 @@ const rows: readonly Row[] = [
     node: { name: 'node-2', systemUuid: uuid },
     machines: [machine(alice, { uuid, hostname: 'node-1' }), machine(bob, { hostname: 'node-2' })],
     contenders: [alice, bob],
+    namesakes: [bob],
     reason: /has the system UUID of 52:54:00:00:00:0a, but the hostname of 52:54:00:00:00:0b: not laid/,
   },
   {
@@ -128,7 +132,7 @@ const rows: readonly Row[] = [
   },
 ];
 
-for (const { name, node, machines, lastUser, mac, contenders = [], reason } of rows) {
+for (const { name, node, machines, lastUser, mac, contenders = [], namesakes, reason } of rows) {
   t.test(`a Node is a machine ${name}`, (t) => {
     const match = matchNode(
       node,
@@ -136,6 +140,7 @@ for (const { name, node, machines, lastUser, mac, contenders = [], reason } of r
     );
     t.equal(match.mac, mac);
     t.same(match.contenders, contenders);
+    t.same(match.namesakes, namesakes ?? contenders);
     t.match(match.reasons[0], reason);
     t.end();
   });

@@ -19,8 +19,9 @@ import t, { type Test } from 'tap';
 import { assignInProfiles } from '../../src/catalog/assign-in-profiles.ts';
 import { loadCatalog } from '../../src/catalog/load-catalog.ts';
 import { writeFileAtomically } from '../../src/catalog/write-file-atomically.ts';
-import type { TinderboxError } from '../../src/errors.ts';
+import type { Problem, TinderboxError } from '../../src/errors.ts';
 import { type Mac, macFromBytes } from '../../src/machine/mac.ts';
+import type { Catalog } from '../../src/machine/role.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const checkRole = () => [];
@@ -77,11 +78,45 @@ t.test('a result that would be broken is refused and nothing is written', async 
   const { dir, file } = await profiles(t, '# mine\nmachines:\n  00:00:00:00:00:01: { hostname: h }\n');
   const text = await readFile(file, 'utf8');
   const unknown = await rejection(assignInProfiles({ dir, mac: MAC, role: 'wroker', checkRole }));
-  t.match(unknown, { code: 'invalid-catalog', problems: [{ line: 4 }] });
-  t.match(unknown.message, /there is no role "wroker"; did you mean "worker"\? roles: etcd, worker/);
+  t.match(unknown, {
+    code: 'invalid-catalog',
+    message: 'there is no role "wroker"; did you mean "worker"? roles: etcd, worker',
+    remedy: 'Nothing was written.',
+  });
+  t.same(
+    unknown.problems.map(({ line, file }) => [line, file]),
+    [[undefined, undefined]],
+    'no line of a text that was never written',
+  );
   t.match(await rejection(assignInProfiles({ dir, mac: MAC, role: 'worker', hostname: 'h', checkRole })), {
     code: 'invalid-catalog',
+    message: `the host name h is given twice: 00:00:00:00:00:01 (line 3) and ${MAC}`,
   });
+  const judge = (catalog: Catalog): readonly Problem[] => [
+    { severity: 'warning', message: 'an old one' },
+    ...(catalog.machines.has(MAC)
+      ? (['one', 'two'] as const).map((message) => ({
+          severity: 'error' as const,
+          message,
+          line: 4,
+          remedy: 'R.',
+        }))
+      : []),
+  ];
+  const two = await rejection(
+    assignInProfiles({ dir, mac: MAC, role: 'worker', checkRole, checkCatalog: judge }),
+  );
+  t.match(two, { message: 'machines.yaml would not be sound', remedy: 'Nothing was written.' });
+  t.same(
+    two.problems,
+    ['one', 'two'].map((message) => ({ severity: 'error', message, remedy: 'R.' })),
+    'warnings that were there before are not listed',
+  );
+  const one = (catalog: Catalog) => judge(catalog).slice(0, 2);
+  t.match(
+    await rejection(assignInProfiles({ dir, mac: MAC, role: 'worker', checkRole, checkCatalog: one })),
+    { message: 'one', remedy: 'R. Nothing was written.' },
+  );
   const outside = { severity: 'error', message: 'outside' } as const;
   t.match(
     await rejection(

@@ -125,12 +125,14 @@ t.test('a machine that would not boot all the same is not approved, and nothing 
       1,
       new RegExp(`claim the hostname n1: ${MAC}, and ${OTHER}`),
     ],
+    [[MAC, '--role', 'worker', '--hostname', '-n'], 2, /^tinderbox: --hostname '-n': .*\(RFC 1123\)/],
+    [[MAC, '--role', 'worker', '--hostname', 'Node_7'], 2, /^tinderbox: --hostname 'Node_7': /],
+    [[MAC, '--role', 'worker', '--hostname', 'n.example'], 2, /no domain/],
     [
-      [MAC, '--role', 'worker', '--hostname', '-n'],
+      [MAC, '--role', 'worker', '--address', '10.99.0.1'],
       1,
-      /letters, digits and inner hyphens \(RFC 1123\).*"-n"/,
+      /^tinderbox: the address 10\.99\.0\.1 of 52:54:00:12:34:56 is in none of the networks [^\n]*\n[^\n]* Nothing was written\.\n$/,
     ],
-    [[MAC, '--role', 'worker', '--hostname', 'n.example'], 1, /without a domain; got "n\.example"/],
     [[MAC, '--role', 'worker', '--address', '10.77.0'], 2, /is not an IPv4 address/],
     [['machine'], 2, /is not a MAC/],
   ];

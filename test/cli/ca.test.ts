@@ -1,10 +1,19 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import t from 'tap';
 import { addCaCommand } from '../../src/cli/ca.ts';
 import { reportFailure } from '../../src/cli/exit.ts';
-import { makeFolder, makeForeignAuthority, open } from '../pki/support/make-cluster.ts';
+import { makeFolder, makeForeignAuthority, open, openssl } from '../pki/support/make-cluster.ts';
 
 interface Said {
   readonly out: string;
@@ -39,8 +48,15 @@ function makeSite(t: { teardown(then: () => void): void }) {
 }
 
 t.test('ca show prints what the daemon made, and nothing secret', async (t) => {
-  const { state, run } = makeSite(t);
-  t.match(await run('show'), { code: 1, err: /there are no authorities in .*\/var\/pki yet/ });
+  const { folder, state, run } = makeSite(t);
+  const none = /there are no authorities in .*\/var\/pki yet\n {4}/;
+  t.match(await run('show'), { code: 1, err: none });
+  t.match(await run('rotate-plan'), { code: 1, err: /Add `cluster:` to .*tinderbox\.yaml .* without it no/ });
+  writeFileSync(
+    join(folder, 'tinderbox.yaml'),
+    'network: { interface: lo }\ndhcp: { mode: off }\ncluster: { apiServer: "https://10.77.0.1:6443" }\n',
+  );
+  t.match(await run('show'), { code: 1, err: /The first start makes them/ });
   await open(state);
   const { out, code } = await run('show');
   t.equal(code, 0);
@@ -51,26 +67,125 @@ t.test('ca show prints what the daemon made, and nothing secret', async (t) => {
   t.notMatch(out + json.out, /PRIVATE|BEGIN/);
 });
 
-t.test('ca import takes over what kubeadm left', async (t) => {
-  const { folder, run } = makeSite(t);
-  const from = join(folder, 'kubeadm');
+/** What kubeadm leaves, without the pair of service accounts. */
+function makeKubeadmFolder(folder: string, prefix = ''): string {
+  const from = join(folder, `${prefix}kubeadm`);
   mkdirSync(join(from, 'etcd'), { recursive: true });
-  t.match(await run('import', '--from', from), { code: 1, err: /has neither ca.crt/ });
   for (const name of ['ca', 'etcd/ca', 'front-proxy-ca']) {
-    const { certificate, key } = makeForeignAuthority(folder, { name: name.replace('/', '-') });
+    const { certificate, key } = makeForeignAuthority(folder, { name: prefix + name.replace('/', '-') });
     writeFileSync(join(from, `${name}.crt`), readFileSync(certificate));
     writeFileSync(join(from, `${name}.key`), readFileSync(key));
   }
+  return from;
+}
+
+t.test('who may not read the authorities is told to use sudo, not to give them away', async (t) => {
+  const { folder, state, run } = makeSite(t);
+  await open(state);
+  chmodSync(folder, 0o755);
+  chmodSync(state, 0o755);
+  process.seteuid?.(65_534);
+  t.teardown(() => process.seteuid?.(0));
+  for (const argv of [['show'], ['rotate-plan'], ['import', '--authority', 'etcd', '--distrust', 'AA']]) {
+    const { code, err } = await run(...argv);
+    process.seteuid?.(0);
+    t.equal(code, 1, argv.join(' '));
+    t.match(err, /pki: may not be read by this user \(EACCES\)\n {4}Run this with sudo/, argv.join(' '));
+    process.seteuid?.(65_534);
+  }
+});
+
+t.test('what root imports belongs to the user whose state folder it is', async (t) => {
+  const { folder, state, run } = makeSite(t);
+  const from = makeKubeadmFolder(folder);
+  mkdirSync(state);
+  chownSync(state, 65_534, 65_534);
+  await run('import', '--from', from);
+  const { certificate, key } = makeForeignAuthority(folder);
+  await run('import', '--authority', 'etcd', '--certificate', certificate, '--key', key, '--replace');
+  const names = readdirSync(join(state, 'pki'));
+  t.equal(names.length, 5, 'four, and a former one');
+  for (const path of ['pki', ...names.map((name) => `pki/${name}`)]) {
+    t.equal(statSync(join(state, path)).uid, 65_534, path);
+  }
+});
+
+t.test('ca import takes over what kubeadm left', async (t) => {
+  const { folder, run } = makeSite(t);
+  const nowhere = join(folder, 'nowhere');
+  t.match(await run('import', '--from', nowhere), { code: 1, err: `${nowhere} is not there` });
+  t.match(await run('import', '--from', join(folder, 'tinderbox.yaml')), { code: 1, err: /is no folder/ });
+  mkdirSync(join(folder, 'empty'));
+  t.match(await run('import', '--from', join(folder, 'empty')), { code: 1, err: /has neither ca.crt/ });
+  const from = makeKubeadmFolder(folder);
+  openssl('genrsa', '-out', join(from, 'sa.key'), '2048');
   const first = await run('import', '--from', from);
   t.match(first, { code: 0, err: '' });
   t.equal(
     first.out,
-    'kubernetes: CN=ca is imported\netcd: CN=etcd-ca is imported\nfront-proxy: CN=front-proxy-ca is imported\n',
+    'kubernetes: CN=ca is imported\netcd: CN=etcd-ca is imported\nfront-proxy: CN=front-proxy-ca is imported\n' +
+      'service-accounts: the pair is imported\n',
   );
-  t.match(await run('import', '--from', from), { code: 0, out: /etcd: was imported already/ });
+  t.match(await run('import', '--from', from), {
+    code: 0,
+    out: /etcd: was imported already[^]*service-accounts: the pair was imported already/,
+  });
   rmSync(join(from, 'ca.key'));
   const half = await run('import', '--from', from);
   t.match(half, { code: 1, err: /ca\.key: cannot be read: ENOENT/ });
+});
+
+t.test('what becomes of the pair of service accounts is said, and what that makes void', async (t) => {
+  const { folder, run } = makeSite(t);
+  const from = makeKubeadmFolder(folder);
+  const made = await run('import', '--from', from, '--json');
+  t.match(JSON.parse(made.out), { made: ['service-accounts'], serviceAccounts: 'made' });
+  t.match(
+    made.err,
+    /^warning: no key of service accounts \(sa\.key\) was given: a new pair was made, and .* is void\n {4}Bring/,
+  );
+
+  const sa = join(from, 'sa.key');
+  openssl('genrsa', '-out', sa, '2048');
+  t.match(await run('import', '--from', from), { code: 1, err: /has another service-accounts already/ });
+  const replaced = await run('import', '--from', from, '--replace');
+  t.match(replaced, {
+    code: 0,
+    err: '',
+    out: /service-accounts: the pair is replaced; tokens .* are void\n$/,
+  });
+
+  const other = makeKubeadmFolder(folder, 'other-');
+  const kept = await run('import', '--from', other, '--replace');
+  t.match(kept, { code: 0, err: /the pair that is here stays, and every token/ });
+  t.notMatch(kept.out, /service-accounts/);
+  const rotated = await run(
+    'import',
+    '--authority',
+    'etcd',
+    '--certificate',
+    join(from, 'etcd/ca.crt'),
+    '--key',
+    join(from, 'etcd/ca.key'),
+    '--replace',
+  );
+  t.match(rotated, { code: 0, err: '' }, 'a rotation leaves tokens alone');
+
+  rmSync(join(folder, 'var/pki/service-accounts.pem'));
+  const missing = await run('import', '--from', other, '--replace');
+  t.match(missing, { code: 0, out: /service-accounts: the pair is missing/ });
+});
+
+t.test('what is wrong with a key is said of its own file', async (t) => {
+  const { folder, run } = makeSite(t);
+  const from = makeKubeadmFolder(folder);
+  const key = join(from, 'etcd/ca.key');
+  openssl('pkey', '-in', key, '-aes256', '-passout', 'pass:x', '-out', `${key}.encrypted`);
+  writeFileSync(key, readFileSync(`${key}.encrypted`));
+  const { code, err } = await run('import', '--from', from);
+  t.equal(code, 1);
+  t.match(err, `${key}: the key is encrypted; decrypt it first`);
+  t.notMatch(err, 'ca.crt');
 });
 
 t.test('ca import --authority replaces only if told so, and can trust one more', async (t) => {
@@ -90,7 +205,15 @@ t.test('ca import --authority replaces only if told so, and can trust one more',
   const last = await run('import', '--authority', 'etcd', '--distrust', fingerprint);
   t.match(last, { code: 0 });
   t.notMatch(last.out, /also trusted/);
-  t.match(await run('rotate-plan'), { out: /etcd: expires .*nothing to do now/ });
+  t.match(
+    last.err,
+    /^warning: .*\/pki\/etcd\.until-.*\.old holds the private key of a former authority\n {4}.*sudo rm .*\.old\n$/,
+  );
+  const plan = await run('rotate-plan');
+  t.match(plan, { out: /etcd: expires .*nothing to do now/ });
+  const made = plan.out.match(/-out \S+/g) ?? [];
+  t.equal(new Set(made).size, 3, 'no plan takes the files of another');
+  t.notMatch(plan.out, /--distrust FINGERPRINT/);
 });
 
 t.test('options that do not go together are wrong usage', async (t) => {

@@ -125,6 +125,8 @@ t.test('a stage says how its session ended, or that it stalled', async (t) => {
   t.match(await tableLineOf({ waitingSince: T0, updatedAt: T0 - 300_000 }), ' waits for approval (1m) ');
   t.notMatch(await tableLineOf({ waitingSince: T0, end: 'superseded' }), 'waits');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
+  t.match(await tableLineOf({ alarmedAt: T0, end: 'booted', stage: 'booted' }), ' booted, ALARM ');
+  t.notMatch(await tableLineOf({}), 'ALARM');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
 });
 
@@ -177,6 +179,22 @@ Session 7, opened 2026-01-02 03:04:05 UTC: config after 42.0 s
   );
 });
 
+t.test('an alarm stands out of a timeline, and its session says when it was raised', async (t) => {
+  const alarm = event(3_000, {
+    kind: 'security.alarm',
+    outcome: 'noted',
+    asked: 'GET /boot/7-…',
+    answered: 'its secrets were asked for again',
+    reasons: ['asked from 10.77.0.66'],
+  });
+  const sessions = [{ ...session, alarmedAt: T0 + 3_000 }];
+  const text = await run({ mac: MAC }, { sessions, events: [event(0), alarm] });
+  t.match(text, /^Session 7, .*: config after 42\.0 s; ALARM at \+3\.000s$/m);
+  t.match(text, /^ {24}ALARM: its secrets were asked for again$/m);
+  t.notMatch(text, 'noted');
+  t.equal(JSON.parse(await run({ mac: MAC, json: true }, { sessions })).session.alarmedAt, T0 + 3_000);
+});
+
 t.test('a machine without a session, or without events, has a timeline that says so', async (t) => {
   const text = await run({ mac: MAC }, { sessions: [] });
   t.match(text, 'It has not booted from the network yet.');
@@ -200,6 +218,59 @@ t.test('one of several sessions can be chosen, as text or JSON', async (t) => {
     remedy: 'the newest are 7, 3',
   });
 });
+
+t.test(
+  'the signing token of a machine is shown with its newest boot, wherever it stands in the list',
+  async (t) => {
+    const token: SessionView = {
+      ...session,
+      id: 9,
+      openedAt: T0 + 500,
+      signingUntil: T0 + 86_400_000,
+      stage: 'script',
+    };
+    const events = [
+      event(0),
+      event(600, {
+        sessionId: 9,
+        kind: 'http.csr',
+        asked: 'POST /boot/9-…/csr?name=node',
+        answered: 'the certificate node',
+      }),
+      event(700, {
+        sessionId: 9,
+        kind: 'security.alarm',
+        outcome: 'noted',
+        answered: 'a second key',
+        reasons: [],
+      }),
+    ];
+    for (const sessions of [
+      [token, session],
+      [session, token],
+    ]) {
+      const text = await run({ mac: MAC }, { sessions, events });
+      t.match(
+        text,
+        /Session 7, .*\n\n.*GET \/assets\/vmlinuz[^]*\nSigning token \(session 9\), made .*: good until 2026-01-03/,
+      );
+      t.match(text, /\+0.100s {14}POST \/boot\/9-…\/csr\?name=node\n *the certificate node/);
+      t.match(text, /ALARM: a second key/);
+      t.match(JSON.parse(await run({ mac: MAC, json: true }, { sessions, events })), {
+        session: { id: 7 },
+        token: { session: { id: 9 }, events: [{ sessionId: 9 }, { sessionId: 9 }] },
+      });
+    }
+    const alone = await run({ mac: MAC }, { sessions: [token], events });
+    t.match(alone, /\nSigning token \(session 9\)/);
+    t.equal(alone.match(/Signing token/g)?.length, 1);
+    const replaced = { ...token, end: 'superseded' as const };
+    t.match(
+      await run({ mac: MAC, session: 9 }, { sessions: [session, replaced], events }),
+      /void, since a newer one/,
+    );
+  },
+);
 
 t.test('a session that is too old for the list is shown by its events', async (t) => {
   const events = [event(0), event(-60_000, { sessionId: 2, asked: 'DISCOVER' })];

@@ -17,6 +17,10 @@ const COMMANDS = [
   'approve',
   'forget',
   'render',
+  'ca',
+  'ca show',
+  'ca import',
+  'ca rotate-plan',
   'simulate',
   'kubeconfig',
   'iso',
@@ -60,11 +64,13 @@ t.test('every command explains itself with an example, and that is no failure', 
   t.match(overview, { code: 0, stderr: '' });
   t.match(overview.stdout, /Examples:[\s\S]*Exit codes: 0 ok, 1 failed, 2 wrong usage/);
   for (const command of COMMANDS) {
-    t.match(overview.stdout, new RegExp(`^  ${command}\\b`, 'm'));
-    const help = await run(command, '--help');
+    const words = command.split(' ');
+    t.match(overview.stdout, new RegExp(`^  ${words[0]}\\b`, 'm'));
+    const help = await run(...words, '--help');
     t.match(help, { code: 0, stderr: '' }, command);
     t.match(help.stdout, new RegExp(`Examples?:\\n  \\$ (sudo )?tinderbox ${command}\\b`), command);
     t.match(help.stdout, '--config <file>', command);
+    t.match(help.stdout, '--verbose', command);
   }
   t.match(await run('--version'), { code: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
 });
@@ -92,6 +98,10 @@ t.test('wrong usage ends with 2, says what is wrong and prints nothing else', as
     [['render'], /give the MAC of a machine, or a role/],
     [['render', MAC, '--only', 'kernel'], /Allowed choices are script, config/],
     [['render', 'machine'], /is not a MAC address/],
+    [['ca', 'shw'], /unknown command 'shw'[\s\S]*Did you mean show/],
+    [['ca', 'show', '--bogus'], /unknown option '--bogus'/],
+    [['ca', 'import', '--authority', 'foo'], /Allowed choices are kubernetes, etcd, front-proxy/],
+    [['ca', 'rotate-plan', 'x'], /too many arguments/],
     [['simulate'], /required option '--interface <name>'/],
     [['simulate', '--interface', 'lo', '--arch', 'pdp11'], /no architecture is named pdp11/],
     [['simulate', '--interface', 'lo', '--timeout', 'soon'], /is no time-out/],

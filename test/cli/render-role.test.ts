@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadCatalog } from '../../src/catalog/load-catalog.ts';
@@ -193,12 +195,12 @@ t.test('run twice it changes nothing, not even a key; what is no more wanted goe
       force: false,
       clock: () => Date.now() + days * DAY,
     });
-  await at(30);
+  await at(240);
   t.equal(certificate(), first);
-  const { written } = await at(65);
-  t.not(certificate(), first, 'less than a third of 90 days is left');
+  const { written } = await at(245);
+  t.not(certificate(), first, 'less than a third of 365 days is left');
   t.ok(written.includes('/etc/kubernetes/pki/kubelet.key'));
-  t.notOk(written.includes('/etc/kubernetes/pki/apiserver.key'), 'that one has a year');
+  t.notOk(written.includes('/etc/kubernetes/pki/ca.crt'), 'that one has years');
 
   rmSync(join(state, 'pki'), { recursive: true });
   await open(state);
@@ -312,6 +314,18 @@ t.test('what a role speaks of but does not write is there all the same', async (
   t.match(openssl('x509', '-noout', '-subject', '-in', join(pki, 'kubelet.crt')), /CN = system:node:node-1/);
 });
 
+t.test('no key is made for a folder that others may write to', async (t) => {
+  const { out, state, run } = await makeSite(t);
+  await open(state);
+  mkdirSync(out);
+  chmodSync(out, 0o777);
+  t.match(await run('--role', 'worker', '--out', out, '--hostname', 'node-1', '--address', '10.77.0.20'), {
+    code: 1,
+    err: /may be written to by everybody[\s\S]*replace install\.sh/,
+  });
+  t.same(readdirSync(out), []);
+});
+
 t.test('a host that is not who the cluster knows is refused, and so is what makes no sense', async (t) => {
   const { out, state, run } = await makeSite(t);
   t.match(await run('--role', 'controller', '--out', out, '--hostname', 'master-1'), {
@@ -337,7 +351,8 @@ t.test('a host that is not who the cluster knows is refused, and so is what make
       /belongs to the API server or a controller/,
     ],
     [role('worker', '--hostname', 'node-1'), 2, /the address of node-1 is not known[\s\S]*--address/],
-    [role('worker', '--hostname', 'no_de'), 2, /is no hostname/],
+    [role('worker', '--hostname', 'no_de'), 2, /--hostname 'no_de': .*RFC 1123/],
+    [role('worker', '--hostname', 'a.example'), 2, /no domain/],
     [role('worker', '--hostname', 'a', '--address', '10.77'), 2, /is not an IPv4 address/],
     [role('wroker'), 1, /there is no role wroker[\s\S]*worker/],
     [role('bare', '--hostname', 'a', '--address', '10.77.0.9'), 1, /role `bare` has no configuration/],
@@ -345,6 +360,11 @@ t.test('a host that is not who the cluster knows is refused, and so is what make
       role('controller', '--hostname', 'master-1', '--parameter', 'versoin=1'),
       2,
       /has no parameter versoin[\s\S]*version/,
+    ],
+    [
+      role('controller', '--hostname', 'master-1', '--parameter', 'replicas=many'),
+      2,
+      /the parameter replicas of role controller: expected a number; got "many"/,
     ],
     [role('controller', '--hostname', 'master-1', '--parameter', 'version'), 2, /is not name=value/],
     [role('controller', '--hostname', 'master-1', '--parameter', 'list=['), 2, /the value is not YAML/],
@@ -357,6 +377,37 @@ t.test('a host that is not who the cluster knows is refused, and so is what make
   ];
   for (const [argv, code, err] of rows) t.match(await run(...argv), { code, err }, argv.join(' '));
   t.notOk(existsSync(join(out, 'install.sh')));
+});
+
+t.test('a hostname that another machine boots with is refused, naming both', async (t) => {
+  const { folder, out, state, run } = await makeSite(t);
+  await open(state);
+  const mac = '52:54:00:12:34:57';
+  const machines = (rest: string) =>
+    writeFileSync(join(folder, 'profiles/machines.yaml'), `machines:\n  "${rest}\n`);
+  const render = () =>
+    run('--role', 'worker', '--out', out, '--hostname', 'node-7', '--address', '10.77.0.27');
+  for (const role of ['worker', 'controller', 'bare']) {
+    machines(`${mac}": { role: ${role}, hostname: node-7, address: 10.77.0.27 }`);
+    t.match(await render(), {
+      code: 1,
+      err: new RegExp(
+        `the hostname node-7 belongs to ${mac} \\(.*machines.yaml:2\\), which Tinderbox boots as ${role}\\n.*--hostname NAME`,
+      ),
+    });
+  }
+  t.notOk(existsSync(out));
+  mkdirSync(join(folder, 'profiles/local'));
+  writeFileSync(join(folder, 'profiles/local/role.yaml'), 'boot: local\n');
+  machines(`${mac}": { role: local, hostname: node-7, address: 10.77.0.27 }`);
+  t.match(await render(), { code: 0 }, 'it boots its own disk: it is the host');
+  rmSync(out, { recursive: true });
+  const [own] = Object.values(networkInterfaces()).flatMap(
+    (addresses) => addresses?.filter((one) => !one.internal).map((one) => one.mac) ?? [],
+  );
+  if (own === undefined) return;
+  machines(`${own}": { role: worker, hostname: node-7, address: 10.77.0.27 }`);
+  t.match(await render(), { code: 0 }, 'it is this host');
 });
 
 t.test('every role that ships and has a configuration renders for a host', async (t) => {
@@ -389,3 +440,45 @@ t.test('every role that ships and has a configuration renders for a host', async
     if (shellcheck.error === undefined) t.equal(shellcheck.stdout, '', name);
   }
 });
+
+t.test(
+  'flannel is a pod or a service of a host, and going back leaves nothing of it in the folder',
+  async (t) => {
+    const { folder, out, state, controller } = await makeSite(t);
+    await open(state);
+    rmSync(join(folder, 'profiles'), { recursive: true });
+    cpSync(join(import.meta.dirname, '../../profiles'), join(folder, 'profiles'), { recursive: true });
+    const mine = () =>
+      Object.keys(snapshot(out))
+        .filter((file) => /flannel/.test(file) && !file.startsWith('/etc/kubernetes/addons/'))
+        .toSorted();
+    const installs = () => readFileSync(join(out, 'install.sh'), 'utf8');
+
+    t.match(await controller(), { code: 0, err: '' });
+    t.same(mine(), []);
+    t.notMatch(installs(), /flannel\.service|flanneld/);
+
+    t.match(await controller('--parameter', 'flannelRuns=service'), { code: 0, err: '' });
+    t.same(mine(), [
+      '/etc/cni/net.d/10-flannel.conflist',
+      '/etc/kube-flannel/net-conf.json',
+      '/etc/systemd/system/flanneld.service',
+      '/etc/systemd/system/tinderbox-flannel.service',
+      '/etc/systemd/system/tinderbox-start-flannel.service',
+      '/opt/tinderbox/fetch-flannel',
+    ]);
+    const unit = readFileSync(join(out, 'etc/systemd/system/flanneld.service'), 'utf8');
+    t.match(unit, /--iface=10\.77\.0\.10 /);
+    t.notMatch(unit, /tinderbox-identity/, 'its keys are in the folder');
+    t.equal(modeOf(join(out, 'etc/kubernetes/admin.conf')), 0o600);
+    t.match(installs(), /^systemctl --no-block start tinderbox-start-flannel\.service$/m);
+    t.match(
+      readFileSync(join(out, 'etc/systemd/system/tinderbox-role.service'), 'utf8'),
+      /start tinderbox-start-flannel\.service\n/,
+    );
+    t.match(await controller('--parameter', 'flannelRuns=service'), { out: /nothing was changed/ });
+
+    t.match(await controller(), { code: 0, err: '' });
+    t.same(mine(), []);
+  },
+);

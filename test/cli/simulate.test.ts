@@ -1,7 +1,13 @@
 import type { Socket } from 'node:dgram';
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { formatEnd, formatJson, runSimulate, type SimulateArgs } from '../../src/cli/simulate.ts';
+import {
+  formatEnd,
+  formatJson,
+  formatScreen,
+  runSimulate,
+  type SimulateArgs,
+} from '../../src/cli/simulate.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import type { ClientStep, SimulationResult, VirtualMachine } from '../../src/lab/virtual-client.ts';
 import { architectureByName } from '../../src/machine/architecture.ts';
@@ -92,6 +98,14 @@ void t.test('JSON shows no session token, which is the right to a configuration'
   const text = formatJson(machine, makeResult('config'));
   test.notMatch(text, 'AAAA');
   test.match(JSON.parse(text), { config: /\/boot\/7-…\/report/, machine: { mac: machine.mac } });
+});
+
+void t.test('a screen is printed line by line, without tokens and what would act on the terminal', (test) => {
+  test.equal(
+    formatScreen(['Tinderbox: it waits', `\u001b[2Jfailed: ${URL_WITH_TOKEN}/x`]),
+    '  its screen:\n    | Tinderbox: it waits\n    | [2Jfailed: http://10.77.0.1/boot/7-…/x\n',
+  );
+  test.end();
 });
 
 void t.test('only what was reported is called booted', async (test) => {

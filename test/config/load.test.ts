@@ -316,11 +316,52 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
         'f:2:48: podNetwork 10.2.0.0/24 has room for one node: each gets a /24 of it | Give a larger one: 10.2.0.0/16 holds 256 nodes.',
       ],
     ],
+    ...(['25', '26', '30'] as const).map((prefix): [string, string, string[]] => [
+      `pods of less than a node: /${prefix}`,
+      `${HEAD}cluster: { apiServer: 'https://a', podNetwork: 10.2.0.0/${prefix} }\n`,
+      [
+        `f:2:48: podNetwork 10.2.0.0/${prefix} is smaller than the /24 that each node gets of it | Give a larger one: 10.2.0.0/16 holds 256 nodes.`,
+      ],
+    ]),
+    ...(
+      [
+        ['https://127.0.0.1:6443', 'at 127.0.0.1 each machine would look for the API server on itself'],
+        ['https://127.1', 'at 127.0.0.1 each machine would look for the API server on itself'],
+        ['https://localhost:6443', 'at localhost each machine would look for the API server on itself'],
+        ['https://api.localhost', 'at api.localhost each machine would look for the API server on itself'],
+        ['https://0.0.0.0:6443', 'at 0.0.0.0 each machine would look for the API server on itself'],
+        [
+          'https://api_x.example.org',
+          'api_x.example.org is no host name (RFC 1123): no certificate can name it',
+        ],
+        ['https://[::1]:6443', '[::1] is an IPv6 address: machines have IPv4'],
+        ['https://[::1', 'https://[::1 is no URL'],
+        ['https://a:99999', 'https://a:99999 is no URL'],
+        ['https://10.77.0.300', 'https://10.77.0.300 is no URL'],
+      ] as const
+    ).map(([url, message]): [string, string, string[]] => [
+      `an API server nobody reaches: ${url}`,
+      `${HEAD}cluster: { apiServer: '${url}' }\n`,
+      [
+        `f:2:23: ${message} | ${
+          message.endsWith('itself')
+            ? 'Give the address or the name at which machines reach it.'
+            : 'Write it as https://10.77.0.1:6443 or https://kubernetes.example.org:6443.'
+        }`,
+      ],
+    ]),
+    [
+      'a member of etcd that is another host as a controller',
+      `${HEAD}cluster:\n  apiServer: https://a\n  controllers: [{ hostname: m-1, address: 10.77.0.7 }]\n  etcd: [{ hostname: m-1, address: 10.77.0.8 }]\n`,
+      [
+        'f:5:10: m-1 (10.77.0.8) is m-1 (10.77.0.7) in cluster.controllers (line 4) | One host has one name and one address.',
+      ],
+    ],
     [
       'a loader outside',
       `${HEAD}loaders: { bios: ../x }\n`,
       [
-        'f:2:18: "loaders.bios": expected a file name such as undionly.kpxe, relative and without ..; got "../x"',
+        'f:2:18: "loaders.bios": expected a file name such as undionly.kpxe, relative and without .., of at most 127 characters; got "../x"',
       ],
     ],
     [
@@ -344,6 +385,25 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
     t.same(
       got.map((line) => line.replace(/ allowed: bios.*/, '')),
       expected,
+      name,
+    );
+  }
+  t.end();
+});
+
+const cluster = (name: string): string =>
+  `${HEAD}cluster: { name: ${JSON.stringify(name)}, apiServer: 'https://a' }\n`;
+
+t.test('the name of a cluster is a word that kubeconfig files and commands can hold', (t) => {
+  for (const name of ['kubernetes', 'rack-1', 'Lab.example.org', 'x'.repeat(63)]) {
+    t.same(problemsOf(cluster(name)), [], name);
+  }
+  for (const name of ['my cluster', 'a/b', '-a', 'a.', '', 'ü', 'x'.repeat(64)]) {
+    t.match(
+      problemsOf(cluster(name)),
+      [
+        /^f:2:18: "cluster\.name": expected a name of letters, .* such as rack-1, of at most 63 characters; got/,
+      ],
       name,
     );
   }

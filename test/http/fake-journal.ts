@@ -1,4 +1,5 @@
 import { advanceSession } from '../../src/boot/boot-session.ts';
+import { openTokenSession } from '../../src/boot/open-token-session.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import type { MachineFacts } from '../../src/machine/facts.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
@@ -17,6 +18,7 @@ export function createFakeJournal(): FakeJournal {
   const observations: Observation[] = [];
   const sessions = new Map<number, BootSession>();
   const newest = new Map<Mac, number>();
+  const tokens = new Map<Mac, number>();
   const machines = new Map<Mac, MachineFacts>();
   const addresses = new Map<Ipv4, Mac>();
   const counts = new Map<string, number>();
@@ -33,12 +35,22 @@ export function createFakeJournal(): FakeJournal {
       if (mac !== undefined) {
         machines.set(mac, { ...machines.get(mac), ...observation.facts, mac });
         const nextId = sessions.size + 1;
-        const advance = advanceSession(sessionOf(mac), observation, { mac, nextId, idleTime });
+        const { signingUntil, sessionId } = observation;
+        const isToken =
+          signingUntil !== undefined || (sessionId !== undefined && sessionId === tokens.get(mac));
+        const ids = isToken ? tokens : newest;
+        const before = sessions.get(ids.get(mac) ?? 0);
+        const isLate = sessionId !== undefined && before !== undefined && sessionId !== before.id;
+        const advance = isLate
+          ? { session: before, ended: undefined }
+          : signingUntil === undefined
+            ? advanceSession(before, observation, { mac, nextId, idleTime })
+            : openTokenSession(before, { ...observation, signingUntil }, { mac, nextId });
         if (advance.ended !== undefined) sessions.set(advance.ended.id, advance.ended);
         session = advance.session;
         if (session !== undefined) {
           sessions.set(session.id, session);
-          newest.set(mac, session.id);
+          ids.set(mac, session.id);
         }
       }
       const event: BootEvent = {
@@ -54,6 +66,11 @@ export function createFakeJournal(): FakeJournal {
       const facts = machines.get(mac);
       return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
     },
+    keepRecord(mac) {
+      const facts = machines.get(mac);
+      return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
+    },
+    addressUser: () => undefined,
     hostnameHolder: (hostname) =>
       [...sessions.values()].find((session) => session.hostname === hostname)?.mac,
     *joiningMachines() {

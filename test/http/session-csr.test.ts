@@ -55,12 +55,15 @@ t.test('the same key gets one again, another key nothing but an alarm', async (t
   const { pem } = makeRequest(folder, NODE);
   t.equal((await post(url, pem)).status, 200);
   t.equal((await post(url, pem)).status, 200, 'an answer may be lost');
-  t.match(server.journal.observations.at(-1)?.reasons, [
-    /default/,
-    /given again/,
-    /asked from 127.0.0.1/,
-    /its key/,
-  ]);
+  const [first, again] = server.journal.observations.slice(-2);
+  t.match(first, {
+    evidence: 'giving',
+    sessionId: 1,
+    reasons: [/asked from 127.0.0.1/, /its key/, /default/],
+  });
+  t.match(again?.reasons, [/asked from 127.0.0.1/, /its key/, /given again/, /default/]);
+  t.equal(again?.evidence, undefined, 'only the first time, which cannot be repeated at will');
+  const key = /SHA-256 ([0-9a-f]{64})/.exec(first?.reasons.join() ?? '')?.[1] ?? 'no key';
   const second = await post(url, makeRequest(folder, NODE).pem);
   t.equal(second.status, 403);
   t.match(second.text, /already, for another key/);
@@ -70,7 +73,9 @@ t.test('the same key gets one again, another key nothing but an alarm', async (t
       outcome: 'noted',
       mac: MAC,
       answered: /second key/,
-      reasons: [/^asked from 127/],
+      evidence: 'alarm',
+      sessionId: 1,
+      reasons: [/^asked from 127/, `it was given to 127.0.0.1 for the key SHA-256 ${key}, serial `],
     },
     { kind: 'http.csr', outcome: 'refused', answered: '403' },
   ]);
@@ -295,6 +300,22 @@ t.test('what is our own fault is 503, told in log and timeline, and leaves nothi
   }
 });
 
+t.test('one of too many new machines gets no certificate yet, and is told to come again', async (t) => {
+  const journal = { ...createFakeJournal(), keepRecord: () => 'full' as const };
+  let signed = 0;
+  const server = await startClusterServer(t, {
+    journal,
+    change: (one) => ({ ...one, signRequest: (...args) => (signed++, one.signRequest(...args)) }),
+  });
+  const answer = await post(`${await server.session()}/csr?name=node`, makeRequest(folder, NODE).pem);
+  t.equal(answer.status, 503);
+  t.equal(answer.headers.get('retry-after'), '5');
+  t.match(answer.text, /too many new machines/);
+  t.equal(signed, 0, 'nothing is signed in vain');
+  t.equal(await server.store.certificateOf(1, 'node'), undefined);
+  t.same(await server.store.listMachines({ limit: 9, offset: 0 }), []);
+});
+
 t.test('a session with a signing token is answered for as long as the token is valid', async (t) => {
   let now = Date.now();
   const server = await startClusterServer(t, { clock: () => now });
@@ -317,6 +338,91 @@ t.test('a session with a signing token is answered for as long as the token is v
   const url = `${server.url}/boot/${server.tokens.tokenFor(session)}/csr`;
   now += 6 * day;
   t.equal((await post(`${url}?name=node`, makeRequest(folder, NODE).pem)).status, 200);
+  t.equal((await post(`${url}?name=node`, makeRequest(folder, NODE).pem)).status, 403, 'once');
   now += 2 * day;
-  t.equal((await post(`${url}?name=kube-proxy`, makeRequest(folder).pem)).status, 410);
+  const late = await post(`${url}?name=kube-proxy`, makeRequest(folder).pem);
+  t.match(late, { status: 410, text: /token has expired.*tinderbox iso/ });
+  now -= 9 * day;
+  const early = await post(`${url}?name=kube-proxy`, makeRequest(folder).pem);
+  t.match(early, { status: 410, text: /clock of the server was set back/ });
+});
+
+/** Its URL, as it stands on an image. */
+function makeToken({ journal, url, tokens }: Awaited<ReturnType<typeof startClusterServer>>): string {
+  const at = Date.now();
+  const session = journal.record({
+    at,
+    kind: 'http.csr',
+    mac: MAC as never,
+    facts: { mac: MAC as never },
+    outcome: 'noted',
+    asked: 'a signing token',
+    answered: '',
+    reasons: [],
+    assigned: { role: 'worker', hostname: 'node-1' },
+    signingUntil: at + 86_400_000,
+  });
+  if (session === undefined) throw new Error('no session');
+  return `${url}/boot/${tokens.tokenFor(session)}`;
+}
+
+t.test('who boots in the name of a machine neither learns its signing token nor voids it', async (t) => {
+  const server = await startClusterServer(t);
+  const token = makeToken(server);
+  const script = await (await fetch(`${server.url}/ipxe?mac=${MAC}`)).text();
+  t.notMatch(script, token);
+  const boot = await server.session();
+  t.equal((await post(`${boot}/csr?name=node`, makeRequest(folder, NODE).pem)).status, 200);
+  server.journal.record({
+    at: Date.now(),
+    kind: 'dhcp.discover',
+    mac: MAC as never,
+    client: 'rom',
+    stage: 'offered',
+    outcome: 'answered',
+    asked: '',
+    answered: '',
+    reasons: [],
+  });
+  t.equal((await post(`${boot}/csr?name=kube-proxy`, makeRequest(folder).pem)).status, 410, 'a reset');
+  const { pem } = makeRequest(folder, NODE);
+  t.equal((await post(`${token}/csr?name=node`, pem)).status, 200);
+  t.match(server.journal.observations.at(-1), { kind: 'http.csr', sessionId: 1, evidence: 'giving' });
+  const newer = makeToken(server);
+  const replaced = await post(`${token}/csr?name=node`, pem);
+  t.match(replaced, { status: 410, text: /a newer one was made/ });
+  t.equal((await post(`${newer}/csr?name=node`, pem)).status, 200);
+});
+
+t.test('a signing token gives no configuration, and nothing for keys that are issued', async (t) => {
+  const issued = await startClusterServer(t, { role: clusterRole(ISSUED) });
+  const own = await startClusterServer(t);
+  for (const server of [issued, own]) {
+    const token = makeToken(server);
+    const config = await fetch(`${token}/cloud-config`);
+    t.equal(config.status, 403);
+    t.match(await config.text(), /for signing requests only/);
+    t.match(server.journal.observations.at(-1), { kind: 'http.config', outcome: 'refused', sessionId: 1 });
+  }
+  t.equal(await issued.store.releaseOf(1), undefined);
+  const answer = await post(`${makeToken(issued)}/csr?name=node`, makeRequest(folder, NODE).pem);
+  t.match(answer, { status: 403, text: /are issued with its config/ }, 'its role changed since');
+});
+
+t.test('a clock that is set back makes no session young again', async (t) => {
+  let now = Date.now();
+  const server = await startClusterServer(t, { clock: () => now });
+  const session = await server.session();
+  const { pem } = makeRequest(folder, NODE);
+  now -= 59_000;
+  t.equal((await post(`${session}/csr?name=node`, pem)).status, 200, 'corrected by a little');
+  now -= 2_000;
+  t.match(await post(`${session}/csr?name=node`, pem), {
+    status: 410,
+    text: /clock of the server was set back/,
+  });
+  t.equal((await fetch(`${session}/cloud-config`)).status, 410);
+  t.match(server.journal.observations.at(-1)?.reasons, [
+    /is yet to come: the clock of this host was set back/,
+  ]);
 });

@@ -3,6 +3,8 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { TinderboxError } from '../../src/errors.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import { JOURNAL_LIMITS } from '../../src/store/journal-limits.ts';
 import { makeFolder } from '../pki/support/make-cluster.ts';
 import { createFakeJournal } from './fake-journal.ts';
 import {
@@ -44,15 +46,31 @@ t.test('keys are released to one complete response, and then never again in this
   t.equal(second.status, 410);
   t.match(second.text, /are not given again; power the machine off and on/);
   t.match(server.journal.observations.slice(-2), [
-    { kind: 'security.alarm', mac: MAC, outcome: 'noted', answered: /asked for again/ },
+    {
+      kind: 'security.alarm',
+      mac: MAC,
+      outcome: 'noted',
+      answered: /asked for again/,
+      evidence: 'alarm',
+      reasons: [/^asked from/, /^of session 1: it was released to 127\.0\.0\.1 and sent whole/],
+    },
     { kind: 'http.config', outcome: 'refused', answered: '410' },
   ]);
   t.equal(server.journal.counters().get('security.alarm.second-release'), 1);
+  t.type(server.journal.sessionById(1)?.alarmedAt, 'number', 'the session is marked');
   t.match(server.log(), /"level":40.*asked for again/);
   const record = JSON.stringify(server.journal.observations) + server.log();
   t.notMatch(record, /BEGIN|PRIVATE/);
-  t.match(record, /holds the certificate node, serial [0-9a-f]+, until 20/);
-  t.match(record, /its last byte was sent/);
+  const given = server.journal.observations.filter(({ evidence }) => evidence === 'giving');
+  t.match(given, [
+    {
+      kind: 'http.config',
+      outcome: 'answered',
+      answered: /^released once, to 127\.0\.0\.1: the cloud-config/,
+      reasons: [/^holds certificates.* until 20.*: node [0-9a-f]+, kube-proxy [0-9a-f]+$/],
+    },
+    { kind: 'http.config', outcome: 'noted', answered: 'its last byte was sent to 127.0.0.1' },
+  ]);
   const next = await server.session();
   t.not(`${next}/cloud-config`, url, 'the machine boots again');
   const third = await get(`${next}/cloud-config`);
@@ -158,7 +176,9 @@ t.test('who does not finish within ten minutes gets no more', async (t) => {
   t.equal((await get(url, { range: 'bytes=0-9' })).status, 206);
   now += 61_000;
   t.match(await get(url), { status: 410 });
-  t.match(server.journal.observations.at(-1)?.reasons, [/./, /ten minutes are over/]);
+  t.match(server.journal.observations.at(-1)?.reasons, [
+    /released to 127.0.0.1 and its ten minutes are over/,
+  ]);
   now -= 3_600_000;
   t.match(await get(url), { status: 410 }, 'a clock that is set back gives no more time');
 });
@@ -227,6 +247,17 @@ t.test('what cannot be written down is not released, and can be asked for again'
   t.equal((await get(url)).status, 200);
 });
 
+t.test('one of too many new machines is given no keys yet, and is told to come again', async (t) => {
+  const journal = { ...createFakeJournal(), keepRecord: () => 'full' as const };
+  const server = await startClusterServer(t, { role: clusterRole(ISSUED), journal });
+  const answer = await fetch(`${await server.session()}/cloud-config`);
+  t.equal(answer.status, 503);
+  t.equal(answer.headers.get('retry-after'), '5');
+  t.equal(await server.store.releaseOf(1), undefined);
+  t.same(await server.store.listMachines({ limit: 9, offset: 0 }), []);
+  t.match(journal.observations.at(-1), { kind: 'http.config', outcome: 'refused', answered: '503' });
+});
+
 t.test('a release that ended is ended, even if that cannot be written down', async (t) => {
   const server = await start(t, {
     change: (one) => ({
@@ -292,4 +323,51 @@ t.test('a controller that makes its own keys gets the shared pair once', async (
   t.match(await get(url), { status: 200, text: /BEGIN PRIVATE KEY/ });
   await untilCompleted(server);
   t.equal((await get(url)).status, 410);
+});
+
+t.test('an event has room for all certificates of a controller, and says first who got them', async (t) => {
+  const server = await start(t, { role: clusterRole({ ...ISSUED, identity: 'controller' }) });
+  const url = `${await server.session()}/cloud-config`;
+  t.equal((await get(url)).status, 200);
+  const event = server.journal.observations.find(
+    ({ kind, outcome }) => kind === 'http.config' && outcome === 'answered',
+  );
+  t.match(event?.answered, /^released once, to 127\.0\.0\.1: /);
+  const { reasons, textLength } = JOURNAL_LIMITS;
+  t.ok((event?.reasons.length ?? 99) <= reasons);
+  t.ok(event?.reasons.every(({ length }) => length <= textLength));
+  const text = event?.reasons.join() ?? '';
+  t.equal(text.match(/[0-9a-f]{32}/g)?.length, 11, text);
+});
+
+t.test('who is still given it after the machine began another boot takes that one nowhere', async (t) => {
+  const server = await start(t, {
+    change: (one) => ({
+      ...one,
+      book: {
+        ...one.book,
+        async beginRelease(...args) {
+          const begun = await one.book.beginRelease(...args);
+          server.journal.record({
+            at: Date.now(),
+            kind: 'dhcp.discover',
+            mac: MAC as Mac,
+            client: 'rom',
+            stage: 'offered',
+            outcome: 'answered',
+            asked: '',
+            answered: '',
+            reasons: [],
+          });
+          return begun;
+        },
+      },
+    }),
+  });
+  const url = `${await server.session()}/cloud-config`;
+  await get(url);
+  t.match(server.journal.sessionOf(MAC as Mac), { id: 2, stage: 'offered' });
+  const events = server.journal.observations.filter(({ kind }) => kind === 'http.config');
+  t.ok(events.length > 0);
+  t.ok(events.every(({ sessionId }) => sessionId === 1));
 });

@@ -91,11 +91,19 @@ export async function startClusterServer(
   const authorities = await open(folder, options.clock);
   const store = await openStore({ file: join(folder, 'tinderbox.db'), durability: 'process' });
   t.teardown(() => store.close());
-  const config = { cluster: CLUSTER } as Config;
-  const wiring = { config, catalog: { current: () => CATALOG }, store, authorities };
+  const address = ip('10.77.0.20');
+  const controllers = role.identity === 'controller' ? [{ hostname: 'node-1', address }] : [];
+  const config = { cluster: { ...CLUSTER, controllers } } as unknown as Config;
+  const wiring = {
+    config,
+    catalog: { current: () => CATALOG },
+    store,
+    authorities,
+    journal: { addressUser: () => undefined },
+    leases: { holderOf: () => undefined },
+  };
   const credentials = credentialsOf(wiring);
   if (credentials === undefined) throw new Error('there is a cluster');
-  const address = ip('10.77.0.20');
   const server = await startTestServer(t, {
     ...(options.journal === undefined ? {} : { journal: options.journal }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
@@ -115,7 +123,7 @@ export async function startClusterServer(
         identity:
           identity ??
           describeIdentity({
-            ...factsOf(wiring, { plan, remote }),
+            ...factsOf(wiring, { mac: facts.mac, plan, remote }),
             authorities,
             csrUrl: csrUrlOf(sessionUrl),
           }),

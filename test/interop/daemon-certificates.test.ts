@@ -88,15 +88,8 @@ function writeRequest(options: Parameters<typeof makeRequest>[1] = {}): { file: 
   return { file, key };
 }
 
-function post(session: string, name: string, file: string) {
-  return curl(
-    machine,
-    `${session}/csr?name=${name}`,
-    '--interface',
-    '10.77.0.50',
-    '--data-binary',
-    `@${file}`,
-  );
+function post(session: string, name: string, file: string, from = '10.77.0.50') {
+  return curl(machine, `${session}/csr?name=${name}`, '--interface', from, '--data-binary', `@${file}`);
 }
 
 /** Authorities that were made before, with keys that are made in no time. */
@@ -402,12 +395,24 @@ await t.test('a machine that boots from an image gets a signing token', async (t
   await daemon.ended;
   const next = await site.serve();
   const { file } = writeRequest();
-  const given = await post(url, 'node', file);
+  const taken = await post(url, 'node', file);
+  t.match(taken, {
+    status: 403,
+    body: /:57 asks from 10\.77\.0\.50, which machines\.yaml reserves to .*:56/,
+  });
+  const given = await post(url, 'node', file, '10.77.0.51');
   t.equal(given.status, 200, given.body);
-  t.equal((await post(url, 'node', writeRequest().file)).status, 403);
+  t.equal((await post(url, 'node', writeRequest().file, '10.77.0.51')).status, 403);
   const again = JSON.parse((await ask(OTHER, '{"days":1}')).body) as { url: string };
   t.not(again.url, url);
-  t.equal((await post(url, 'node', file)).status, 410, 'a new token ends the former');
+  t.equal((await post(url, 'node', file, '10.77.0.51')).status, 410, 'a new token ends the former');
+  t.match(await site.run('machines', OTHER), {
+    code: 0,
+    stdout: /Signing token \(session \d+\), made .*: good until/,
+  });
+  const issued = `${ROLE}identity: worker\ncredentials: { delivery: issued }\n`;
+  await site.write({ 'profiles/worker/role.yaml': issued });
+  t.match(await ask(OTHER, '{"days":1}'), { status: 403, body: /make no keys of their own/ });
   await site.write({ 'profiles/worker/role.yaml': ROLE });
   const none = await ask(OTHER, '{"days":1}');
   t.match(none, { status: 403, body: /role worker get no certificates/ });

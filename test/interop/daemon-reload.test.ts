@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import t from 'tap';
 import { addBridge, createNamespace } from '../../src/lab/namespace.ts';
 import { askScript, curl } from './support/curl.ts';
-import { createSite, type Daemon, ROLE, type Site, TEMPLATE, waitUntil } from './support/daemon-site.ts';
+import {
+  CONFIG,
+  createSite,
+  type Daemon,
+  ROLE,
+  type Site,
+  TEMPLATE,
+  waitUntil,
+} from './support/daemon-site.ts';
 
 const namespace = await createNamespace('reload');
 t.teardown(() => namespace[Symbol.asyncDispose]());
@@ -132,6 +140,16 @@ await t.test('SIGHUP reads everything again, and what is broken then stops nothi
     daemon.lines().some(({ msg }) => msg === 'the catalog was read again and is in force');
   await waitUntil('the reload is in force', inForce);
   t.equal(await servedRole(), `controller ${MAC}`);
+});
+
+await t.test('SIGHUP after an edit of tinderbox.yaml says that it takes a restart', async (t) => {
+  await using site = await createSite(namespace);
+  const daemon = await site.serve();
+  await site.write({ 'tinderbox.yaml': `${CONFIG}admission: approve\n` });
+  const said = () => daemon.lines().filter(({ msg }) => msg.includes('systemctl restart tinderbox'));
+  daemon.signal('SIGHUP');
+  await waitUntil('the change is noticed', () => said().length > 0);
+  t.match(said(), [{ level: 40, msg: /changes of admission take effect at the next start/ }]);
 });
 
 await t.test(

@@ -293,6 +293,17 @@ await t.test('a database of a newer version, or of another program, is not touch
   for (const args of [['serve'], ['check']]) assertRefused(t, await site.run(...args), [foreign]);
 });
 
+await t.test('a state folder that everybody shares is refused before anything is made in it', async (t) => {
+  const config = `${proxy('')}cluster: { apiServer: "https://10.77.0.1:6443" }\n`;
+  await using site = await createSite(namespace, { 'tinderbox.yaml': config });
+  const state = join(site.folder, 'var');
+  await mkdir(state);
+  await chmod(state, 0o1777);
+  const problem = /paths\.state: .*\/var has the mode 1777: others may look at it\n {4}Give Tinderbox/;
+  for (const args of [['serve'], ['check']]) assertRefused(t, await site.run(...args), [problem]);
+  t.same(await readdir(state), []);
+});
+
 await t.test('two daemons do not share one state', async (t) => {
   await using site = await createSite(namespace);
   const first = await site.serve();

@@ -5,7 +5,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { addAddress, addBridge, addVethPair, createNamespace, joinBridge } from '../../src/lab/namespace.ts';
 import { makeRequest, openssl } from '../pki/support/make-cluster.ts';
-import { curl } from './support/curl.ts';
+import { askScript, curl } from './support/curl.ts';
 import { CONFIG, createSite, ROLE } from './support/daemon-site.ts';
 
 const MAC = '52:54:00:12:34:56';
@@ -55,6 +55,10 @@ t.test(
     const url = contentOf('/node');
     t.match(url, /^http:\/\/10\.77\.0\.1\/boot\/.*\/csr\?name=node$/);
 
+    const stranger = await askScript(machine, MAC);
+    t.not(stranger.session, url.replace(/\/csr.*/, ''), 'who asks in its name is not told');
+    t.equal((await curl(machine, `${stranger.session}/cloud-config`)).status, 200);
+    t.not((await askScript(machine, MAC)).session, stranger.session, 'a boot that is over');
     const ask = (pem: string) =>
       curl(machine, url, '--data-binary', pem, '--header', 'content-type: application/pkcs10');
     const { pem } = makeRequest(site.folder, { subject: '/O=system:nodes/CN=system:node:node-1' });
@@ -69,6 +73,17 @@ t.test(
     );
     const other = makeRequest(site.folder, { subject: '/O=system:nodes/CN=system:node:node-1' });
     t.not((await ask(other.pem)).status, 200, 'another key');
+    const config = await curl(machine, url.replace(/csr.*/, 'cloud-config'));
+    t.match(config, { status: 403, body: /signing requests only/ });
+    const timeline = await site.run('machines', MAC);
+    t.match(
+      timeline.stdout,
+      /Session 3, [^]*Signing token \(session 1\)[^]*the certificate node: O=system:nodes/,
+    );
+    t.match(
+      timeline.stdout,
+      /ALARM: a certificate node was asked for with a second key[^]*it was given to 10\.77\.0\.20/,
+    );
     t.notMatch(daemon.log(), url.split('/')[4] ?? 'no token', 'the token is in no log');
   },
 );

@@ -75,7 +75,11 @@ machines:
   "52:54:00:12:34:57": { role: controller, hostname: master-1, address: 10.77.0.10 }
   "52:54:00:12:34:58": { role: old, hostname: old-1, address: 10.77.0.21 }
   "52:54:00:12:34:59": { role: plain, hostname: plain-1 }
+  "52:54:00:12:34:60": { role: local, hostname: disk-1 }
+  "52:54:00:12:34:61": { role: hold }
 `,
+    'profiles/local/role.yaml': 'boot: local\n',
+    'profiles/hold/role.yaml': 'boot: hold\n',
   };
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(join(folder, name, '..'), { recursive: true });
@@ -293,7 +297,17 @@ t.test('an image that was unpacked and edited becomes an image again', { skip },
       /#cloud-config/,
     ],
     ['a link', () => symlinkSync('/etc/passwd', join(from, 'link')), /link is no regular file/],
-    ['no user_data', () => rmSync(from, { recursive: true }), /ENOENT|no such file|there is no/],
+    [
+      'no user_data',
+      () => rmSync(userData),
+      /there is no .*user_data\n +Give the folder that an image was unpacked to/,
+    ],
+    [
+      'no folder',
+      () => rmSync(from, { recursive: true }),
+      /^tinderbox: there is no folder \S+\n +Give the folder that an image was unpacked to/,
+    ],
+    ['a file', () => writeFileSync(from, ''), /is no folder\n +Give the folder/],
   ];
   for (const [what, edit, error] of rows) {
     edit();
@@ -316,7 +330,15 @@ t.test('one for every machine, and who cannot have one does not stop the others'
   t.same(readdirSync(all).toSorted(), ['master-1.iso', 'node-1.iso', 'plain-1.iso']);
   const json = await run('--all', all, '--key-days', '5', '--json');
   t.equal(json.code, 0);
-  t.match(JSON.parse(json.out), { made: { length: 4 }, failed: [] });
+  t.match(JSON.parse(json.out), {
+    made: { length: 4 },
+    skipped: [
+      { mac: '52:54:00:12:34:60', role: 'local' },
+      { mac: '52:54:00:12:34:61', role: 'hold' },
+    ],
+    failed: [],
+  });
+  t.match(json.err, /52:54:00:12:34:61: skipped, role hold has no configuration to put on an image/);
   t.notMatch(json.out, /BEGIN|TOKEN/);
 });
 

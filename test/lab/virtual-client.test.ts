@@ -631,6 +631,55 @@ t.test('a machine that is told to wait says so after a few questions', async (te
   test.equal(patient.result.scripts.length, 6, 'as often as it is told to');
 });
 
+const waitingScript = (...said: readonly string[]) =>
+  `#!ipxe\n${said.map((line) => `echo ${line}\n`).join('')}sleep 10\nchain --replace /wait ||\nshell`;
+
+t.test(
+  'what a script says as it waits is told once for each change, and is why time ran out',
+  async (test) => {
+    const screens: (readonly string[])[] = [];
+    const over = new AbortController();
+    let asked = 0;
+    const { result } = await simulate({
+      pages: {
+        'GET http://10.77.0.1/boot.ipxe': waitingScript('', 'it waits', 'MAC x'),
+        'GET http://10.77.0.1/wait': () => {
+          asked++;
+          if (asked === 4) over.abort();
+          return new Response(
+            asked < 3 ? waitingScript('it waits', 'MAC x') : waitingScript('it is refused'),
+          );
+        },
+      },
+      options: { questions: 100, signal: over.signal, onScreen: (lines) => screens.push(lines) },
+    });
+    test.same(screens, [['it waits', 'MAC x'], ['it is refused']]);
+    test.equal(result.ok, false);
+    test.match(result.steps.at(-1), {
+      step: 'script',
+      ok: false,
+      answered: /made to wait until the time was over: it is refused/,
+      remedy: /tinderbox machines MAC/,
+    });
+  },
+);
+
+t.test('a machine that went on after it waited is not said to wait', async (test) => {
+  const over = new AbortController();
+  const { result } = await simulate({
+    pages: {
+      'GET http://10.77.0.1/boot.ipxe':
+        '#!ipxe\necho it waits\nsleep 1\nkernel http://10.77.0.1/assets/vmlinuz || shell\nboot',
+      'GET http://10.77.0.1/assets/vmlinuz': () => {
+        setImmediate(() => over.abort());
+        return new Response('kernel', { headers: { 'content-length': '6' } });
+      },
+    },
+    options: { signal: over.signal },
+  });
+  test.match(result.steps.at(-1), { ok: false, answered: /time for the whole boot was over/ });
+});
+
 t.test(
   'a machine that boots its own disk is done with its script, by what its firmware makes of it',
   async (test) => {

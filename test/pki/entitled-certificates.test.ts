@@ -149,6 +149,15 @@ t.test('subjects, names and uses are those of the specification', async (t) => {
   t.match(watcherEntitlement(), { authority: 'kubernetes', subject: { commonName: 'tinderbox' } });
 });
 
+const days = (facts: typeof CONTROLLER) =>
+  new Set(entitledCertificates(facts).map(({ lifetime }) => lifetime / (24 * 60 * 60 * 1000)));
+
+t.test('a worker lasts 90 days without a reboot, a controller with its Node a year', async (t) => {
+  t.same([...days(FACTS)], [90]);
+  t.same([...days(CONTROLLER)], [365]);
+  t.same([...days({ ...CONTROLLER, identity: 'etcd' })], [365]);
+});
+
 t.test('the API server is reached by every controller, by an address too', async (t) => {
   const second = { hostname: 'Master-2', addresses: [ip('10.77.0.11')] };
   const { names } = entitlement('kube-apiserver', {
@@ -256,3 +265,56 @@ t.test("an administrator's name is not one of Kubernetes' own", async (t) => {
     t.throws(() => administratorEntitlement(user), { code: 'usage' }, JSON.stringify(user));
   }
 });
+
+t.test('a controller gets certificates only as the others know it', async (t) => {
+  const known = { hostname: 'Master-1', addresses: [ip('10.77.0.10'), ip('10.78.0.10')] };
+  const as =
+    (hostname: string, ...addresses: string[]) =>
+    () =>
+      entitledCertificates({
+        ...FACTS,
+        identity: 'controller',
+        nodeName: hostname,
+        hostname,
+        addresses: addresses.map(ip),
+        controllers: [known],
+      });
+  t.ok(as('master-1', '10.77.0.10')().length > 0);
+  t.ok(as('MASTER-1', '10.78.0.10')().length > 0, 'by any of its addresses');
+  t.ok(as('master-1')().length > 0, 'where its address is not known, its certificates hold the known one');
+  const rows: [string, () => unknown, RegExp][] = [
+    ['unknown', as('node-7', '10.77.0.27'), /node-7 is none of the cluster's controllers/],
+    ['unknown, at the address of a known one', as('node-7', '10.77.0.10'), /none of/],
+    [
+      'elsewhere',
+      as('master-1', '10.77.0.20'),
+      /master-1 is to be at 10.77.0.10, 10.78.0.10, not at 10.77.0.20/,
+    ],
+    ['elsewhere too', as('master-1', '10.77.0.10', '10.77.0.20'), /not at 10.77.0.20/],
+  ];
+  for (const [name, call, message] of rows) t.throws(call, { code: 'refused', message }, name);
+});
+
+t.test(
+  'no certificate of a worker has a name or an address of the API server or of any controller',
+  async (t) => {
+    const controllers = [CONTROLLER, { hostname: 'master-2', addresses: [ip('10.77.0.11')] }];
+    const servers = controllers.flatMap(({ hostname, addresses }) => {
+      const facts = { ...CONTROLLER, hostname, nodeName: hostname, addresses, controllers };
+      return entitledCertificates(facts).filter(({ name }) => name === 'kube-apiserver');
+    });
+    const reserved = new Set(
+      servers.flatMap(({ names }) => [...names.dns, ...names.addresses.map(formatIpv4)]),
+    );
+    t.ok(reserved.has('master-2') && reserved.has('10.77.0.11') && reserved.has('10.3.0.1'));
+    for (const name of reserved) {
+      const address = /^[\d.]+$/.test(name) ? ip(name) : undefined;
+      const mine = address === undefined ? { hostname: name, nodeName: name } : { addresses: [address] };
+      t.throws(
+        () => entitledCertificates({ ...FACTS, ...mine, identity: 'worker', controllers }),
+        { code: 'refused', message: `${name} belongs to the API server or a controller, not to a worker` },
+        name,
+      );
+    }
+  },
+);

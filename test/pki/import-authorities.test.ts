@@ -52,6 +52,7 @@ t.test(
     t.match(result, {
       imported: [{ name: 'kubernetes', subject: 'CN=kubernetes', key: 'RSA 2048', selfSigned: true }],
       made: ['etcd', 'front-proxy'],
+      serviceAccounts: 'imported',
       unchanged: [],
       warnings: { length: 0 },
     });
@@ -69,7 +70,12 @@ t.test(
     const again = await run(folder, { kubernetes }, { serviceAccounts: { text: sa, file: 'sa.key' } });
     t.match(
       again,
-      { imported: { length: 0 }, unchanged: ['kubernetes'], made: { length: 0 } },
+      {
+        imported: { length: 0 },
+        unchanged: ['kubernetes'],
+        made: { length: 0 },
+        serviceAccounts: 'unchanged',
+      },
       'twice is once',
     );
   },
@@ -270,7 +276,7 @@ t.test(
     const folder = makeFolder(t);
     const kubernetes = foreign(folder, { days: 100 });
     const rows: [number, RegExp][] = [
-      [101, /it expired on .* \(today is/],
+      [101, /it expired on .* \(it is/],
       [-2, /valid from .* on only/],
     ];
     for (const [days, message] of rows) {
@@ -340,7 +346,7 @@ t.test('a rotation: trust both, replace, trust the old one no more', async (t) =
   const pki = join(folder, 'pki');
   // The new authority is made after this line, and is not valid before.
   const now = Date.now() + 60_000;
-  const plan = async () => planRotation((await describeFolder(pki)) ?? [], now)[0];
+  const plan = async () => planRotation((await describeFolder(pki)) ?? [], now, pki)[0];
   const before = await open(folder);
   const oldNode = await before.issue(entitlement('node'));
   const { certificate, key } = makeForeignAuthority(folder, { name: 'new', key: P256 });
@@ -359,10 +365,15 @@ t.test('a rotation: trust both, replace, trust the old one no more', async (t) =
   };
 
   t.match(await plan(), { state: 'fine', authority: 'kubernetes' });
+  const first = before.describe()[0]?.fingerprint ?? '';
+  const distrusted = async () => (await plan())?.steps.at(-2)?.command;
+  t.match(await distrusted(), `--distrust ${first}`);
   await changeTrust({ folder: pki, authority: 'kubernetes', add: certificateText, now });
   await changeTrust({ folder: pki, authority: 'kubernetes', add: certificateText, now });
   t.match((await describeFolder(pki))?.[0], { alsoTrusted: { length: 1 } }, 'twice is once');
   t.match(await plan(), { state: 'under-way' });
+  t.match(await distrusted(), `--distrust ${first}`, 'not the new one, which is only trusted yet');
+  t.match((await plan())?.steps[0], { what: /boot every machine again/ }, 'what is done is not said again');
   await expectTrust(oldNode.certificatePem, /OK/, 'the old one still signs');
 
   const text = certificateText.text + readFileSync(key, 'utf8');
@@ -372,8 +383,17 @@ t.test('a rotation: trust both, replace, trust the old one no more', async (t) =
   await expectTrust(oldNode.certificatePem, /OK/, 'machines that did not boot yet are known');
 
   const old = (await describeFolder(pki))?.[0]?.alsoTrusted[0]?.fingerprint ?? '';
-  const last = (await plan())?.steps.at(-1);
-  t.match(last?.command, old, 'the plan names the fingerprint');
+  t.equal(old, first, 'what signed before is what the first plan would distrust');
+  t.match(
+    (await plan())?.steps.map(({ command }) => command),
+    [
+      undefined,
+      'sudo tinderbox kubeconfig',
+      `--distrust ${old}`,
+      `find ${pki} -name 'kubernetes.until-*.old'`,
+    ],
+    'what is left once it is replaced',
+  );
   await changeTrust({ folder: pki, authority: 'kubernetes', remove: [old.toLowerCase()], now });
   await expectTrust(newNode.certificatePem, /OK/, 'the new one signs');
   await expectTrust(oldNode.certificatePem, /unable to get local issuer/, 'the old one is gone');
@@ -412,7 +432,7 @@ t.test('the plan says when to begin, and what is left to do when it is too late'
     alsoTrusted: [],
   } as const;
   const at = (days: number, more: object = {}) =>
-    planRotation([{ ...description, ...more }], end - days * DAY)[0];
+    planRotation([{ ...description, ...more }], end - days * DAY, '/state/pki')[0];
   t.match(at(181), { state: 'fine', expires: end, startBy: end - 180 * DAY });
   t.match(at(180), { state: 'due' });
   t.match(at(0), { state: 'expired' });
@@ -420,22 +440,31 @@ t.test('the plan says when to begin, and what is left to do when it is too late'
     at(0)?.steps.some(({ command }) => command?.includes('--trust')),
     'nothing to keep alive',
   );
-  const issuer = { relation: 'issuer', subject: 'CN=root', fingerprint: 'BB', notAfter: end - 50 * DAY };
+  const issuer = {
+    relation: 'issuer',
+    subject: 'CN=root',
+    fingerprint: 'BB',
+    notBefore: 0,
+    notAfter: end - 50 * DAY,
+  };
   t.match(
     at(100, { selfSigned: false, alsoTrusted: [issuer] }),
     { state: 'due', expires: end - 50 * DAY },
     'its issuer expires first',
   );
-  for (const step of at(300)?.steps ?? []) t.match(step.command ?? 'tinderbox', /^(openssl req|tinderbox)/);
+  for (const step of at(300)?.steps ?? [])
+    t.match(step.command ?? 'tinderbox', /^(openssl req|sudo (tinderbox|find)|tinderbox)/);
 });
 
 t.test("the plan's own command makes an authority that can be imported", async (t) => {
   const folder = makeFolder(t);
   await open(folder);
-  const [plan] = planRotation((await describeFolder(join(folder, 'pki'))) ?? [], Date.now());
+  const [plan] = planRotation((await describeFolder(join(folder, 'pki'))) ?? [], Date.now(), '/state/pki');
   const command = plan?.steps[0]?.command ?? '';
   execSync(command.replace('rsa:4096', 'rsa:2048'), { cwd: folder, stdio: 'pipe' });
-  const text = readFileSync(join(folder, 'new.crt'), 'utf8') + readFileSync(join(folder, 'new.key'), 'utf8');
+  const text =
+    readFileSync(join(folder, 'new-kubernetes.crt'), 'utf8') +
+    readFileSync(join(folder, 'new-kubernetes.key'), 'utf8');
   const result = await run(folder, { kubernetes: { text, file: 'new.crt' } }, { replace: true });
   t.match(result, { imported: [{ subject: 'CN=kubernetes-ca' }], warnings: { length: 0 } });
 });

@@ -116,11 +116,18 @@ interface PodSpec {
   readonly hostNetwork?: boolean;
   readonly nodeSelector?: object;
   readonly tolerations?: object;
-  readonly containers: readonly {
-    readonly ports?: readonly { readonly hostPort?: number }[];
-    readonly livenessProbe?: { readonly httpGet?: { readonly port?: number; readonly path?: string } };
-    readonly env?: readonly { readonly name: string; readonly value?: string }[];
-  }[];
+  readonly affinity?: object;
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
+}
+interface Container {
+  readonly image?: string;
+  readonly args?: readonly string[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly ports?: readonly { readonly hostPort?: number }[];
+  readonly livenessProbe?: { readonly httpGet?: { readonly port?: number; readonly path?: string } };
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
 }
 const podsOf = (addons: Parameters, name: string): PodSpec => {
   const found = objectsOf(addons).find(
@@ -149,6 +156,50 @@ t.test('the ingress controller is on edge routers, at the ports of the Node', as
   t.match(backend?.livenessProbe?.httpGet, { port: 8080, path: '/healthz' });
 });
 
+t.test('Traefik serves an Ingress at the ports for it, and not where its health is asked for', async (t) => {
+  const args = podsOf({}, 'traefik').containers[0]?.args ?? [];
+  const entries = args.flatMap((arg) => /^--entryPoints\.(\w+)\.address=/.exec(arg)?.[1] ?? []);
+  t.strictSame(entries, ['web', 'websecure', 'health']);
+  t.strictSame(
+    entries.filter((entry) => args.includes(`--entryPoints.${entry}.asDefault=true`)),
+    ['web', 'websecure'],
+  );
+});
+
+t.test('the default backend runs where its image can, and an image for all anywhere', async (t) => {
+  for (const ingress of ['traefik', 'ingress-nginx'])
+    t.strictSame(podsOf({ ingress }, 'default-http-backend').nodeSelector, { 'kubernetes.io/arch': 'amd64' });
+  const other = podsOf(
+    { defaultBackendImage: 'r:5000/backend:1', defaultBackendArch: '' },
+    'default-http-backend',
+  );
+  t.equal(other.nodeSelector, undefined);
+  t.equal(other.containers[0]?.image, 'r:5000/backend:1');
+});
+
+t.test('Calico gets to the file whose token it has to renew', async (t) => {
+  const { containers, initContainers, volumes } = podsOf({ network: 'calico' }, 'calico-node');
+  const [written, renewed] = [initContainers?.[0], containers[0]].map((container) =>
+    container?.volumeMounts?.find(({ mountPath }) => mountPath === '/host/etc/cni/net.d'),
+  );
+  t.ok(written);
+  t.strictSame(renewed, written);
+  t.match(
+    volumes?.find(({ name }) => name === renewed?.name),
+    { hostPath: { path: '/etc/cni/net.d' } },
+  );
+});
+
+t.test("flannel's pods keep away from Nodes where it is a service", async (t) => {
+  for (const network of ['flannel', 'calico']) {
+    const terms = [{ matchExpressions: [{ key: 'flannel', operator: 'NotIn', values: ['service'] }] }];
+    t.strictSame(podsOf({ network }, 'kube-flannel-ds').affinity, {
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } },
+    });
+  }
+  t.equal(podsOf({ network: 'calico' }, 'calico-node').affinity, undefined, 'it has no service');
+});
+
 t.test('what makes Services reachable does not need one to reach the API server', async (t) => {
   const proxy = objectsOf({}).find(
     ({ kind, metadata }) => kind === 'ConfigMap' && metadata?.name === 'kube-proxy',
@@ -175,6 +226,28 @@ t.test("the cluster's DNS has the address that kubelets tell their pods", async 
   );
   t.match(service, { spec: { clusterIP: '10.3.0.10' } });
   t.match(fileOf(withAddons({}), `${ADDONS}40-coredns.yaml`), 'kubernetes cluster.local in-addr.arpa');
+});
+
+const corefile = (addons: Parameters) => {
+  const found = objectsOf(addons).find(
+    ({ kind, metadata }) => kind === 'ConfigMap' && metadata?.name === 'coredns',
+  );
+  return (found as unknown as { data: { Corefile: string } }).data.Corefile;
+};
+
+t.test('CoreDNS asks whom it is told, and in a rack without name servers nobody', async (t) => {
+  for (const addons of [{}, { upstreamDns: [] }])
+    t.match(corefile(addons), /^ {4}forward \. \/etc\/resolv\.conf \{\n.*\n {4}\}$/m);
+  const named = corefile({ upstreamDns: ['10.77.0.1', '10.77.0.2'] });
+  t.match(named, /^ {4}forward \. 10\.77\.0\.1 10\.77\.0\.2 \{$/m);
+  for (const text of [corefile({}), named]) t.match(text, /^ {4}loop$/m);
+  const alone = corefile({ upstreamDns: ['none'] });
+  // Each of them needs somebody to go on to.
+  t.notMatch(alone, /forward|loop|fallthrough|resolv\.conf/);
+  t.match(
+    alone,
+    /^ {4}kubernetes cluster\.local in-addr\.arpa ip6\.arpa \{\n {8}pods insecure\n {8}ttl 30\n {4}\}$/m,
+  );
 });
 
 interface CniFile {

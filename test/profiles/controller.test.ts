@@ -3,9 +3,14 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { parse } from 'yaml';
-import { fileOf, filesOf, unitOf, unitsOf } from './support/cloud-config.ts';
-import { type RenderOptions, renderRole } from './support/render-role.ts';
+import { parse, parseAllDocuments } from 'yaml';
+import { mergeParameters } from '../../src/boot/merge-parameters.ts';
+import type { Parameters } from '../../src/machine/role.ts';
+import { checkFiles } from './support/check-files.ts';
+import { checkShells, scriptsOf } from './support/check-shell.ts';
+import { type CloudConfig, fileOf, filesOf, unitOf, unitsOf } from './support/cloud-config.ts';
+import { CUSTOM_KINDS } from './support/custom-kinds.ts';
+import { type RenderOptions, renderRole, shippedRole } from './support/render-role.ts';
 import { sampleIdentity } from './support/sample-identity.ts';
 import { verifyUnits } from './support/verify-units.ts';
 
@@ -132,6 +137,93 @@ t.test("flannel's configuration goes into etcd where it is asked for", async (t)
   t.notOk(filesOf(renderRole('controller', OPTIONS)).has('/opt/tinderbox/put-flannel-config'));
 });
 
+const withFlannel = (flannelRuns: string, addons: Parameters = {}, more: RenderOptions = OPTIONS) =>
+  renderRole('controller', {
+    ...more,
+    parameters: mergeParameters(shippedRole('controller').parameters, { flannelRuns, addons }),
+  });
+const json = (text = '') => JSON.parse(text) as object;
+const flannelArguments = (config: CloudConfig) =>
+  unitOf(config, 'flanneld.service').match(/(?<=^ +)--\S+/gm) ?? [];
+
+t.test('flannel is a pod of the DaemonSet, and nothing of it is on the machine', async (t) => {
+  for (const config of [renderRole('controller', OPTIONS), withFlannel('service', { network: 'none' })]) {
+    t.notOk(unitsOf(config).some(({ name }) => /flannel/.test(name)));
+    t.notOk([...filesOf(config).keys()].some((path) => /fetch-flannel|kube-flannel|cni\/net\.d/.test(path)));
+    t.notMatch(unitOf(config, 'kubelet.service'), /node-labels/);
+    t.match(fileOf(config, '/opt/tinderbox/apply-addons'), / flannel-\n/);
+  }
+});
+
+t.test('flannel is a service, where no DaemonSet comes', async (t) => {
+  const config = withFlannel('service');
+  t.match(
+    fileOf(config, '/opt/tinderbox/fetch-flannel'),
+    /\/'flannel'\/'v0\.27\.4'\n[\s\S]*files=\(flannel\.tar\.gz cni-plugin-flannel\.tgz\)/,
+  );
+  t.strictSame(flannelArguments(config), [
+    '--kube-subnet-mgr',
+    '--kubeconfig-file=/etc/kubernetes/admin.conf',
+    '--net-config-path=/etc/kube-flannel/net-conf.json',
+    '--iface=10.77.0.10',
+    '--ip-masq',
+  ]);
+  t.match(unitOf(config, 'flanneld.service'), /^Environment=NODE_NAME=master-1$/m);
+  t.ok(filesOf(config).has('/etc/kubernetes/admin.conf'));
+  t.match(unitOf(config, 'tinderbox-start-flannel.service'), 'start flanneld.service\n');
+  t.match(unitOf(config, 'kubelet.service'), '--node-labels=flannel=service ');
+  t.match(
+    fileOf(config, '/opt/tinderbox/apply-addons'),
+    / flannel=service\n/,
+    'a Node that was there before',
+  );
+  t.strictSame(verifyUnits(config), []);
+  t.strictSame(checkShells(scriptsOf(config).values()), []);
+  t.strictSame(await checkFiles(config, CUSTOM_KINDS), []);
+
+  const named = withFlannel('service', { flannelInterface: 'enp1s0' });
+  t.strictSame(
+    flannelArguments(named).filter((argument) => argument.startsWith('--iface')),
+    ['--iface=enp1s0', '--iface=10.77.0.10'],
+    'it takes the first that there is',
+  );
+  const issued = {
+    ...OPTIONS,
+    identity: sampleIdentity({ kind: 'controller', ...MASTER, delivery: 'issued' }),
+  };
+  t.strictSame(verifyUnits(withFlannel('service', {}, issued)), []);
+});
+
+t.test('the service and the DaemonSet of flannel make one network', async (t) => {
+  const config = withFlannel('service');
+  const configMap = parseAllDocuments(fileOf(config, '/etc/kubernetes/addons/30-flannel.yaml'))
+    .map((document) => document.toJS() as { kind: string; data: { [file: string]: string } })
+    .find(({ kind }) => kind === 'ConfigMap');
+  t.strictSame(
+    json(fileOf(config, '/etc/kube-flannel/net-conf.json')),
+    json(configMap?.data['net-conf.json']),
+  );
+  t.strictSame(
+    json(fileOf(config, '/etc/cni/net.d/10-flannel.conflist')),
+    json(configMap?.data['cni-conf.json']),
+  );
+
+  // With Calico's policies flannel is the network all the same, and Calico writes the CNI file.
+  const calico = withFlannel('service', { network: 'calico' });
+  t.ok(filesOf(calico).has('/etc/kube-flannel/net-conf.json'));
+  t.notOk([...filesOf(calico).keys()].some((path) => path.startsWith('/etc/cni/net.d/')));
+  t.match(unitOf(calico, 'kubelet.service'), '--node-labels=flannel=service ');
+  t.strictSame(verifyUnits(calico), []);
+
+  // All controllers apply the same, however flannel runs on each.
+  for (const network of ['flannel', 'calico']) {
+    const [pods, service] = ['pod', 'service'].map((runs) =>
+      fileOf(withFlannel(runs, { network }), `/etc/kubernetes/addons/30-${network}.yaml`),
+    );
+    t.equal(service, pods);
+  }
+});
+
 t.test('a virtual address is brought up by a pod that needs none', async (t) => {
   const options = { ...OPTIONS, parameters: { virtualAddress: '10.77.0.9' } };
   const hosts = fileOf(renderRole('controller', options), '/etc/kubernetes/kube-vip-hosts');
@@ -145,8 +237,10 @@ t.test('a virtual address is brought up by a pod that needs none', async (t) => 
   t.notOk(filesOf(renderRole('controller', OPTIONS)).has(`${MANIFESTS}/kube-vip.yaml`));
 });
 
-/** Runs apply-addons with a kubectl that fails as often as it is told, and notes what it is asked. */
-function applyAddons(failures: number): {
+const LABEL = 'label --overwrite node master-1 node-role.kubernetes.io/control-plane= flannel-';
+
+/** Runs apply-addons with a kubectl that fails as often as it is told (a shell's condition), and notes what it is asked. */
+function applyAddons(failures: number | string): {
   readonly status: number | null;
   readonly asked: readonly string[];
 } {
@@ -161,7 +255,7 @@ function applyAddons(failures: number): {
     writeFileSync(join(folder, 'asked'), '');
     writeFileSync(
       join(folder, 'kubectl'),
-      `#!/bin/bash\necho "$*" >>${folder}/asked\n(( $(wc -l <${folder}/asked) > ${failures} ))\n`,
+      `#!/bin/bash\necho "$*" >>${folder}/asked\n${typeof failures === 'string' ? `! { ${failures.replaceAll('ASKED', join(folder, 'asked'))}; }` : `(( $(wc -l <${folder}/asked) > ${failures} ))`}\n`,
     );
     chmodSync(join(folder, 'kubectl'), 0o755);
     const script = fileOf(config, '/opt/tinderbox/apply-addons')
@@ -186,7 +280,7 @@ t.test('add-ons are applied in order, once the API answers, until all of them ar
   const { status, asked } = applyAddons(0);
   t.equal(status, 0);
   t.equal(asked[0], 'get --raw=/readyz');
-  const files = asked.slice(1, -1).map((line) => /--filename=.*\/(\S+)$/.exec(line)?.[1]);
+  const files = asked.slice(2).map((line) => /--filename=.*\/(\S+)$/.exec(line)?.[1]);
   t.strictSame(files, [
     '10-tinderbox.yaml',
     '20-kube-proxy.yaml',
@@ -194,9 +288,9 @@ t.test('add-ons are applied in order, once the API answers, until all of them ar
     '40-coredns.yaml',
     '50-ingress.yaml',
   ]);
-  for (const line of asked.slice(1, -1))
+  for (const line of asked.slice(2))
     t.match(line, 'apply --server-side --force-conflicts --field-manager=tinderbox');
-  t.equal(asked.at(-1), 'label --overwrite node master-1 node-role.kubernetes.io/control-plane=');
+  t.equal(asked[1], LABEL);
 
   // Two answers that it is not ready; then two files fail, which are tried again with all others.
   const late = applyAddons(5);
@@ -204,3 +298,24 @@ t.test('add-ons are applied in order, once the API answers, until all of them ar
   t.equal(late.asked.filter((line) => line === 'get --raw=/readyz').length, 6);
   t.ok(execFileSync('bash', ['--version']));
 });
+
+t.test(
+  'a Node has its label while an add-on is refused, and add-ons are there before the Node',
+  async (t) => {
+    // CoreDNS is refused for the first three rounds.
+    const refused = applyAddons('[[ $* == *40-coredns.yaml ]] && (($(grep -c 40-coredns ASKED) < 4))');
+    t.equal(refused.status, 0);
+    t.equal(refused.asked.filter((line) => line === LABEL).length, 1, 'once is enough');
+    t.ok(
+      refused.asked.indexOf(LABEL) < refused.asked.findIndex((line) => line.endsWith('10-tinderbox.yaml')),
+    );
+    t.equal(refused.asked.filter((line) => line.endsWith('40-coredns.yaml')).length, 4);
+
+    const noNode = applyAddons(
+      '[[ $* == *"label --overwrite"* ]] && (($(grep -c "label --overwrite" ASKED) < 3))',
+    );
+    t.equal(noNode.status, 0);
+    t.equal(noNode.asked.filter((line) => line.endsWith('10-tinderbox.yaml')).length, 1, 'applied once');
+    t.equal(noNode.asked.at(-1), LABEL);
+  },
+);

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Parameters } from '../../src/machine/role.ts';
 import { type CloudConfig, fileOf, filesOf, unitOf, unitsOf } from './support/cloud-config.ts';
 import {
   BOTH,
@@ -161,5 +162,27 @@ t.test('a proxy is for downloads: flannel and etcd do not ask it for their neigh
     t.notMatch(dropIn(config, 'flanneld.service', '10-tinderbox.conf'), 'proxy');
     for (const name of ['etcd2.service', 'flannel-etcd.service', 'kubelet.service'])
       t.notMatch(unitOf(config, name), 'proxy.env', name);
+  }
+});
+
+t.test('registries of your own, and this server, are not asked of the proxy', async (t) => {
+  for (const [, render] of BOTH) {
+    const noProxy = (parameters: Parameters) =>
+      environmentOf(
+        render({ parameters: { proxy: 'http://p:1', ...parameters } }),
+        '/etc/tinderbox/proxy.env',
+      )
+        .get('NO_PROXY')
+        ?.split(',')
+        .slice(0, -5);
+    const here = ['localhost', '127.0.0.1', '10.77.0.1'];
+    t.strictSame(noProxy({}), here);
+    t.strictSame(noProxy({ imagePrefix: 'r.rack:5000/mirror/' }), [...here, 'r.rack']);
+    t.strictSame(noProxy({ imagePrefix: '10.9.0.1:5000/', insecureRegistries: ['10.9.0.1:5000', 's:80'] }), [
+      ...here,
+      '10.9.0.1',
+      '10.9.0.1',
+      's',
+    ]);
   }
 });

@@ -187,6 +187,85 @@ t.test('controllers register unschedulable, workers do not', async (t) => {
   t.notMatch(kubeletOptions(worker()).join(' '), 'register-schedulable');
 });
 
+t.test('unused images go early: a machine that finds no disk has them in memory', async (t) => {
+  for (const [, render] of BOTH)
+    for (const flag of ['--image-gc-high-threshold=70', '--image-gc-low-threshold=50'])
+      t.ok(kubeletOptions(render()).includes(flag), flag);
+});
+
+t.test(
+  'taints are what the kubelet registers with, in one flag: a second one would replace the first',
+  async (t) => {
+    const taints = [
+      { key: 'role', value: 'edge-router', effect: 'NoSchedule' },
+      { key: 'example.org/slow', effect: 'PreferNoSchedule' },
+    ];
+    for (const [, render] of BOTH) {
+      const flags = kubeletOptions(render({ parameters: { taints } })).filter((flag) =>
+        flag.includes('taints'),
+      );
+      t.strictSame(flags, [
+        '--register-with-taints=role=edge-router:NoSchedule,example.org/slow=:PreferNoSchedule',
+      ]);
+      t.notMatch(kubeletOptions(render()).join(' '), 'taints');
+    }
+  },
+);
+
+t.test(
+  'the ingress controller is on edge routers, at the ports of the Node, with its default backend',
+  async (t) => {
+    const text = fileOf(
+      controller({ parameters: { imagePrefix: 'r:5000/' } }),
+      '/etc/kubernetes/addons/50-ingress.yaml',
+    );
+    const objects = parseAllDocuments(text)
+      .map(
+        (one) =>
+          one.toJS() as { kind: string; apiVersion: string; metadata: { name: string }; spec: object } | null,
+      )
+      .filter((one) => one !== null);
+    // What v1.15 does not know: Ingress and IngressClass of v1, EndpointSlices, leases for electing a leader.
+    t.notMatch(text, /networking\.k8s\.io\/v1\n|IngressClass|endpointslices|leases/);
+    t.equal(objects[0]?.kind, 'Namespace');
+    t.match(objects.find(({ kind }) => kind === 'DaemonSet')?.spec, {
+      template: {
+        spec: {
+          hostNetwork: true,
+          nodeSelector: { role: 'edge-router' },
+          tolerations: [{ key: 'role', operator: 'Exists' }],
+          containers: [
+            {
+              image: 'r:5000/quay.io/kubernetes-ingress-controller/nginx-ingress-controller:0.30.0',
+              ports: [{ hostPort: 80 }, { hostPort: 443 }, { hostPort: 10254 }],
+              livenessProbe: { httpGet: { port: 10254 } },
+            },
+          ],
+        },
+      },
+    });
+    t.match(objects.find(({ kind }) => kind === 'Deployment')?.spec, {
+      template: {
+        spec: {
+          nodeSelector: { 'kubernetes.io/arch': 'amd64' },
+          containers: [
+            {
+              image: 'r:5000/k8s.gcr.io/defaultbackend-amd64:1.5',
+              livenessProbe: { httpGet: { port: 8080, path: '/healthz' } },
+            },
+          ],
+        },
+      },
+    });
+    t.match(objects.find(({ kind }) => kind === 'Service')?.spec, {
+      ports: [{ port: 80, targetPort: 8080 }],
+    });
+    // The leader is elected by a ConfigMap that its Role names.
+    const election = /--election-id=(.*)\n.*--ingress-class=(.*)\n/.exec(text);
+    t.match(text, `resourceNames: [${election?.[1]}-${election?.[2]}]`);
+  },
+);
+
 t.test("the cluster's networks and ports reach all who need them", async (t) => {
   const cluster = {
     ...CLUSTER,
@@ -237,12 +316,14 @@ const addons = (parameters: Parameters) =>
     .map((path) => path.slice('/etc/kubernetes/addons/'.length));
 
 t.test('add-ons are those that are chosen, and the watcher may do what Tinderbox does', async (t) => {
-  t.strictSame(addons({}), ['10-tinderbox.yaml', '30-coredns.yaml']);
+  t.strictSame(addons({}), ['10-tinderbox.yaml', '30-coredns.yaml', '50-ingress.yaml']);
+  t.strictSame(addons({ ingress: 'none' }), ['10-tinderbox.yaml', '30-coredns.yaml']);
   t.strictSame(addons({ dashboard: true, networkPolicy: 'calico' }), [
     '10-tinderbox.yaml',
     '20-calico.yaml',
     '30-coredns.yaml',
     '40-dashboard.yaml',
+    '50-ingress.yaml',
   ]);
   const text = fileOf(controller(), '/etc/kubernetes/addons/10-tinderbox.yaml');
   const [role, binding] = parseAllDocuments(text).map((one) => one.toJS() as object);
@@ -255,6 +336,18 @@ t.test('add-ons are those that are chosen, and the watcher may do what Tinderbox
     fileOf(controller({ parameters: { dashboard: true } }), '/etc/kubernetes/addons/40-dashboard.yaml'),
     '9090',
   );
+});
+
+const corefile = (parameters: Parameters) =>
+  fileOf(controller({ parameters }), '/etc/kubernetes/addons/30-coredns.yaml');
+
+t.test('CoreDNS asks whom it is told, and in a rack without name servers nobody', async (t) => {
+  t.match(corefile({}), /^ {6}forward \. \/etc\/resolv\.conf$/m);
+  t.match(
+    corefile({ upstreamDns: ['10.77.0.1', '10.77.0.2'] }),
+    /^ {6}forward \. 10\.77\.0\.1 10\.77\.0\.2$/m,
+  );
+  t.notMatch(corefile({ upstreamDns: ['none'] }), /forward|loop\n|fallthrough|resolv\.conf/);
 });
 
 t.test(

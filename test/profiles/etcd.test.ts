@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Parameters } from '../../src/machine/role.ts';
 import { fileOf, filesOf, unitOf, unitsOf } from './support/cloud-config.ts';
 import { type RenderOptions, renderRole } from './support/render-role.ts';
 import { sampleIdentity } from './support/sample-identity.ts';
@@ -234,3 +235,31 @@ t.test(
     t.match(prepareDisk(folder, 'auto'), { status: 1, output: /There is no disk\./ });
   },
 );
+
+t.test("nothing is wiped on a machine whose disk of etcd's data could not be found or mounted", async (t) => {
+  const path = '/etc/systemd/system/tinderbox-disk.service.d/10-etcd.conf';
+  const wanted = 'tinderbox-etcd-disk.service var-lib-etcd.mount';
+  const self = { hostname: 'master-1', address: '10.77.0.10' };
+  const other = { hostname: 'etcd-1', address: '10.77.0.31' };
+  const configOf = (role: string, parameters: Parameters = {}, etcd = self) =>
+    renderRole(role, {
+      identity: sampleIdentity({
+        kind: 'controller',
+        ...self,
+        ...(role === 'controller' ? {} : { layout: 'coreos', nodeName: self.address }),
+      }),
+      machine: { ...self, prefix: 24 },
+      cluster: { controllers: [self], etcd: [etcd], etcdEndpoints: [`https://${etcd.address}:2379`] },
+      parameters,
+    });
+  for (const role of ['controller', 'coreos-controller']) {
+    const config = configOf(role);
+    t.equal(fileOf(config, path), `[Unit]\nRequires=${wanted}\nAfter=${wanted}\n`, role);
+    for (const name of wanted.split(' ')) t.not(unitOf(config, name), '', `${role}: ${name}`);
+    t.strictSame(verifyUnits(config), [], role);
+    t.notOk(filesOf(configOf(role, { etcdDisk: 'none' })).has(path), role);
+  }
+  // Who has none of it goes on as before.
+  t.notOk(filesOf(configOf('controller', {}, other)).has(path));
+  t.notOk(filesOf(renderRole('worker')).has(path));
+});

@@ -46,6 +46,8 @@ const ASSETS: Readonly<Record<string, Buffer>> = {
     'etcd-v3/etcdutl',
     'etcd-v3/README.md',
   ),
+  'flannel.tar.gz': archive('flannel.tar.gz', 'flanneld', 'mk-docker-opts.sh', 'README.md'),
+  'cni-plugin-flannel.tgz': archive('cni-plugin-flannel.tgz', 'flannel-amd64'),
 };
 const sums = (assets: Readonly<Record<string, Buffer>>) =>
   Object.entries(assets)
@@ -104,12 +106,16 @@ t.test('programs are where the system looks for them, whatever they are packed i
     'bin/crictl',
     'bin/etcd',
     'bin/etcdctl',
+    'bin/flanneld',
     'cni/bin/bridge',
+    'cni/bin/flannel',
     'cni/bin/loopback',
   ]) {
     t.ok(isProgram(join(root, 'opt', program)), program);
   }
   t.notOk(existsSync(join(root, 'opt/bin/README.md')));
+  t.notOk(existsSync(join(root, 'opt/bin/mk-docker-opts.sh')));
+  t.notOk(existsSync(join(root, 'opt/cni/bin/flannel-amd64')));
   t.notOk(existsSync(join(root, 'opt/tinderbox/download-programs')));
   t.strictSame(asked, [...Object.keys(ASSETS), 'SHA256SUMS']);
 });

@@ -88,10 +88,16 @@ const proxyOf = (options: RenderOptions) =>
   );
 
 t.test('the proxy is never asked for what is inside the cluster', async (t) => {
-  const inside = 'localhost,127.0.0.1,10.77.0.10,10.2.0.0/16,10.3.0.0/24,.svc,.cluster.local';
+  const here = 'localhost,127.0.0.1,10.77.0.1';
+  const cluster = '10.77.0.10,10.2.0.0/16,10.3.0.0/24,.svc,.cluster.local';
+  const inside = `${here},${cluster}`;
   t.equal(proxyOf({})['NO_PROXY'], inside);
   t.equal(proxyOf({ parameters: { noProxy: 'a,.b' } })['NO_PROXY'], `a,.b,${inside}`);
-  t.equal(proxyOf({ cluster: null })['NO_PROXY'], 'localhost,127.0.0.1');
+  t.equal(proxyOf({ cluster: null })['NO_PROXY'], here);
+  t.equal(
+    proxyOf({ parameters: { registryMirror: 'http://mirror.rack:5000' } })['NO_PROXY'],
+    `${here},mirror.rack,${cluster}`,
+  );
   const proxy = "http://u:it's%40@p:1";
   t.match(proxyOf({ parameters: { proxy } }), { HTTP_PROXY: proxy, HTTPS_PROXY: proxy });
   const unit = unitsOf(renderRole('worker', { parameters: { proxy: 'http://p:1' } })).find(
@@ -212,7 +218,7 @@ t.test('an edge router is a worker with its label, and knows its public address'
   t.strictSame(parameters, WORKER.parameters);
 });
 
-t.test('without a disk container images have a bound in memory, and unused ones go early', async (t) => {
+t.test('without a disk container images have a bound in memory', async (t) => {
   const options = { parameters: { disk: 'none', imageMemory: 40 } };
   const config = renderRole('worker', options);
   const names = unitsOf(config).map(({ name }) => name);
@@ -222,6 +228,16 @@ t.test('without a disk container images have a bound in memory, and unused ones 
     unitOf(config, 'var-lib-containerd.mount'),
     /\[Mount\]\nWhat=tmpfs\nWhere=\/var\/lib\/containerd\nType=tmpfs\n#.*\nOptions=size=40%%,/,
   );
-  t.match(kubeletConfig(options), { imageGCHighThresholdPercent: 70, imageGCLowThresholdPercent: 50 });
-  t.notOk('imageGCHighThresholdPercent' in kubeletConfig({}));
 });
+
+t.test(
+  'unused images go early whatever `disk` is: a machine that finds none has them in memory',
+  async (t) => {
+    for (const disk of ['none', 'auto', '/dev/sda'])
+      t.match(
+        kubeletConfig({ parameters: { disk } }),
+        { imageGCHighThresholdPercent: 70, imageGCLowThresholdPercent: 50 },
+        disk,
+      );
+  },
+);

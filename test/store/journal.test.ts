@@ -8,7 +8,7 @@ import type { Mac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { JOURNAL_LIMITS, type JournalLimits } from '../../src/store/journal-limits.ts';
-import type { HistoryBatch, MachineRecord, Observation, StoredState } from '../../src/store/port.ts';
+import type { HistoryBatch, Observation, StoredMachine, StoredState } from '../../src/store/port.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -52,6 +52,8 @@ function setUp(
     limits?: Partial<JournalLimits>;
     state?: Partial<StoredState>;
     observed?: (observation: Observation) => void;
+    isListed?: (mac: Mac) => boolean;
+    clock?: () => number;
   } = {},
 ) {
   const batches: HistoryBatch[] = [];
@@ -73,9 +75,10 @@ function setUp(
       },
     },
     state: { leases: [], machines: [], openSessions: [], nextSessionId: 1, ...options.state },
-    clock: () => 5,
+    clock: options.clock ?? (() => 5),
     idleTime: HOUR,
     ...(options.observed === undefined ? {} : { observed: options.observed }),
+    ...(options.isListed === undefined ? {} : { isListed: options.isListed }),
     // Only flush() writes, unless a test asks for more.
     limits: { batchTime: 3_600_000, retryTime: 3_600_000, ...options.limits },
     logger: createLoggers({ destination: output }).store,
@@ -97,7 +100,7 @@ function setUp(
       new Map(
         batches
           .flatMap((batch) => batch.machines)
-          .map((machine): [Mac, MachineRecord] => [machine.mac, machine]),
+          .map((machine): [Mac, StoredMachine] => [machine.mac, machine]),
       ),
   };
 }
@@ -367,6 +370,99 @@ void t.test('a flood of scripts stays bounded, in the database and against machi
     { stage: 'config' },
     'and recorded when there is room again',
   );
+  await journal.close();
+});
+
+void t.test(
+  'who is to be given secrets is recorded first, and waits while there are too many new ones',
+  async (t) => {
+    const { journal, machines, sessions } = setUp({
+      limits: { newMachinesAtOnce: 3, newMachinesPerMinute: 0 },
+    });
+    for (let packet = 0; packet < 3; packet++) journal.record(script(macOf(packet)));
+    for (let packet = 3; packet < 9; packet++) {
+      journal.record(script(macOf(packet)));
+      t.equal(journal.keepRecord(macOf(packet)), 'full');
+    }
+    t.match(journal.keepRecord(macOf(0)), { mac: macOf(0), listed: undefined }, 'who is, need not wait');
+    t.equal(journal.keepRecord(macOf(99)), undefined);
+    await journal.flush();
+    t.equal(machines().size, 3);
+    await journal.close();
+
+    const unscripted = setUp({ limits: { newMachinesAtOnce: 1, newMachinesPerMinute: 0 } });
+    unscripted.journal.record(discover(alice));
+    unscripted.journal.record(discover(macOf(2)));
+    t.match(
+      unscripted.journal.keepRecord(macOf(2)),
+      { mac: macOf(2) },
+      'there is room for one with a script',
+    );
+    await unscripted.journal.flush();
+    t.equal(unscripted.sessions().size, 2, 'its session too');
+    t.equal(sessions().size, 3);
+    await unscripted.journal.close();
+  },
+);
+
+void t.test('a machine of machines.yaml is recorded in any flood, and keeps its hostname', async (t) => {
+  const limits = { newMachinesAtOnce: 100, newMachinesPerMinute: 0, machines: 20 };
+  const isListed = (mac: Mac) => mac === alice || mac === macOf(0xffffff00);
+  const { journal, machines } = setUp({ limits, isListed });
+  const assigned = { role: 'worker', hostname: 'node-1' };
+  journal.record(script(alice, { assigned }));
+  for (let packet = 10; packet < 500; packet++)
+    journal.record(script(macOf(packet), { assigned: { ...assigned, hostname: `n-${packet}` } }));
+  t.equal(journal.hostnameHolder('node-1'), alice);
+  const late = macOf(0xffffff00);
+  journal.record(script(late, { assigned: { ...assigned, hostname: 'late' } }));
+  t.match(journal.keepRecord(late), { listed: true });
+  await journal.flush();
+  t.match(machines().get(alice), { listed: true, hostname: 'node-1' });
+  t.match(machines().get(late), { listed: true }, 'though nobody else is recorded any more');
+  t.match(machines().get(macOf(10)), { listed: undefined });
+  await journal.close();
+});
+
+void t.test('an address belongs to the machine that booted from it first, until that is over', async (t) => {
+  let now = 1_000_000;
+  const open = { openedAt: 0, updatedAt: now, stage: 'config', stageTimes: {} } as const;
+  const restored = macOf(7);
+  const { journal } = setUp({
+    clock: () => now,
+    state: {
+      machines: [{ mac: restored, firstSeen: 1, lastSeen: 1 }],
+      openSessions: [{ ...open, id: 3, mac: restored, address: 70 as Ipv4 }],
+      nextSessionId: 4,
+    },
+  });
+  const bob = macOf(2);
+  const boot = (mac: Mac, address: number, more: Partial<Observation> = {}) => {
+    journal.record(discover(mac, { at: now }));
+    const assigned = {
+      role: 'worker',
+      hostname: `n-${mac}`,
+      address: address as Ipv4,
+      lastStage: 'ready',
+    } as const;
+    journal.record(script(mac, { at: now, assigned, ...more }));
+  };
+  t.equal(journal.addressUser(70 as Ipv4), restored, 'known from before a restart');
+  boot(alice, 20);
+  boot(bob, 20);
+  t.equal(journal.addressUser(20 as Ipv4), alice, 'who takes it later does not take it away');
+  boot(alice, 21);
+  t.equal(journal.addressUser(20 as Ipv4), undefined, 'its newest boot was from another one');
+  boot(bob, 20);
+  t.equal(journal.addressUser(20 as Ipv4), bob);
+  now += HOUR;
+  t.equal(journal.addressUser(20 as Ipv4), undefined, 'nothing was heard of it for too long');
+  boot(alice, 20, { stage: 'config' });
+  journal.record(seen(alice, { at: now, kind: 'node.ready', stage: 'ready' }));
+  now += 100 * HOUR;
+  t.equal(journal.addressUser(20 as Ipv4), alice, 'its Node is Ready');
+  await journal.forget(alice);
+  t.equal(journal.addressUser(20 as Ipv4), undefined);
   await journal.close();
 });
 
@@ -761,5 +857,186 @@ void t.test('a batch that fails while its machine is forgotten does not bring it
   journal.record(discover(alice, { at: 2_000_000 }));
   await journal.flush();
   t.equal(written.at(-1)?.machines[0]?.mac, alice, 'nothing stands in the way of its return');
+  await journal.close();
+});
+
+function tokenFor(mac: Mac, more: Partial<Observation> = {}): Observation {
+  return seen(mac, {
+    kind: 'http.csr',
+    outcome: 'noted',
+    asked: 'a signing token',
+    assigned: { role: 'worker', hostname: 'node-1', lastStage: 'ready' },
+    signingUntil: 1_000_000 + 24 * HOUR,
+    ...more,
+  });
+}
+
+void t.test(
+  'a signing token stands beside the boots of its machine: none ends it or goes on with it',
+  async (t) => {
+    const { journal, sessions, events } = setUp();
+    const token = journal.record(tokenFor(alice));
+    t.match(token, { id: 1, role: 'worker', signingUntil: 1_000_000 + 24 * HOUR });
+    t.equal(journal.sessionOf(alice), undefined, 'it is no boot');
+    const boot = journal.record(script(alice, { assigned: { role: 'worker', hostname: 'node-1' } }));
+    t.match(boot, { id: 2, signingUntil: undefined });
+    t.equal(journal.record(discover(alice))?.id, 3, 'a reset');
+    t.equal(journal.sessionById(1)?.end, undefined);
+    t.equal(journal.sessionById(2)?.end, 'superseded');
+    const asked = journal.record(seen(alice, { kind: 'http.csr', outcome: 'answered', sessionId: 1 }));
+    t.equal(asked?.id, 1);
+    t.equal(journal.sessionOf(alice)?.id, 3);
+    journal.record(seen(alice, { kind: 'http.report', stage: 'booted', sessionId: 1 }));
+    t.equal(journal.sessionById(1)?.stage, 'booted');
+    t.equal(journal.sessionOf(alice)?.stage, 'offered');
+    t.equal(journal.record(tokenFor(alice))?.id, 4);
+    t.equal(journal.sessionById(1)?.end, 'superseded', 'a newer token replaces it');
+    t.equal(journal.sessionOf(alice)?.id, 3, 'and no boot');
+    await journal.flush();
+    t.same(
+      events()
+        .filter(({ kind }) => kind === 'http.csr')
+        .map(({ sessionId }) => sessionId),
+      [1, 1, 4],
+    );
+    t.equal(sessions().get(1)?.end, 'superseded');
+    t.equal(sessions().get(4)?.end, undefined);
+    await journal.forget(alice);
+    t.equal(journal.sessionById(4), undefined);
+    await journal.close();
+  },
+);
+
+void t.test('a machine that boots from its image becomes ready in the session of its token', async (t) => {
+  const { journal } = setUp();
+  journal.record(tokenFor(alice));
+  t.same(
+    Array.from(journal.joiningMachines(), ({ session }) => session.id),
+    [1],
+  );
+  t.equal(journal.record(seen(alice, { kind: 'node.ready', stage: 'ready' }))?.end, 'ready');
+  journal.record(discover(alice));
+  t.equal(
+    journal.record(seen(alice, { kind: 'node.ready', stage: 'ready' }))?.id,
+    2,
+    'it boots from the network',
+  );
+  await journal.close();
+});
+
+void t.test('tokens are known again at a start until they expire, the newest of each machine', async (t) => {
+  const session = (id: number, more: Partial<BootSession> = {}): BootSession => ({
+    id,
+    mac: alice,
+    openedAt: 1,
+    updatedAt: 2,
+    stage: 'script',
+    stageTimes: {},
+    ...more,
+  });
+  const bob = macOf(2);
+  const { journal } = setUp({
+    limits: { machines: 10 },
+    state: {
+      machines: [alice, bob].map((mac) => ({ mac, firstSeen: 1, lastSeen: 9 })),
+      openSessions: [
+        session(1, { signingUntil: 100 }),
+        session(2, { signingUntil: 100, end: 'ready' }),
+        session(3),
+        session(4, { mac: bob, signingUntil: 4 }),
+      ],
+      nextSessionId: 5,
+    },
+  });
+  t.same(
+    [1, 2, 3, 4].map((id) => journal.sessionById(id)?.id),
+    [undefined, 2, 3, undefined],
+  );
+  t.equal(journal.sessionOf(alice)?.id, 3);
+  t.equal(journal.sessionOf(bob), undefined);
+  for (let other = 100; other < 150; other++) journal.record(script(macOf(other)));
+  t.equal(journal.machine(bob), undefined, 'pushed out');
+  t.ok(journal.sessionById(2), 'a machine with a token is not');
+  journal.record(tokenFor(alice));
+  t.equal(journal.sessionById(2)?.end, 'superseded');
+  await journal.close();
+});
+
+void t.test(
+  'a flood of scripts does not push out a machine with a token, nor keep one from being made',
+  async (t) => {
+    const { journal, sessions } = setUp({
+      limits: { machines: 10, newMachinesAtOnce: 50, signingTokens: 2 },
+    });
+    journal.record(tokenFor(alice));
+    for (let other = 100; other < 200; other++) {
+      journal.record(script(macOf(other), { assigned: { role: 'worker', hostname: `node-${other}` } }));
+    }
+    t.equal(journal.sessionById(1)?.mac, alice);
+    t.equal(journal.machine(alice)?.hostname, 'node-1');
+    const second = journal.record(
+      tokenFor(macOf(2), { at: 1_000_000 + HOUR, assigned: { role: 'r', hostname: 'b' } }),
+    );
+    t.ok(second);
+    t.equal(journal.record(tokenFor(macOf(3))), undefined, 'so many at most');
+    t.equal(journal.counters().get('events.dropped.token'), 1);
+    t.ok(journal.record(tokenFor(alice)), 'a newer one of the same machine takes no room');
+    t.ok(journal.record(tokenFor(macOf(3), { at: 1_000_000 + 24 * HOUR })), 'what has expired makes room');
+    await journal.flush();
+    t.equal(sessions().get(second?.id ?? 0)?.mac, macOf(2));
+    await journal.close();
+  },
+);
+
+void t.test(
+  'who got a secret, and alarms, are told although other events have used up the bounds',
+  async (t) => {
+    const { journal, events, machines } = setUp({
+      limits: { eventsPerSession: 10, evidencePerSession: 3, newMachinesAtOnce: 0, newMachinesPerMinute: 0 },
+    });
+    const given = seen(alice, { kind: 'http.csr', outcome: 'answered', evidence: 'giving' });
+    const alarm = seen(alice, { kind: 'security.alarm', outcome: 'noted', evidence: 'alarm' });
+    journal.record(script(alice));
+    await journal.flush();
+    t.equal(machines().size, 0, 'one of too many newcomers');
+    journal.record(given);
+    for (let packet = 0; packet < 50; packet++) journal.record(seen(alice, { kind: 'http.asset' }));
+    for (let more = 0; more < 3; more++) journal.record(alarm);
+    journal.record(given);
+    journal.record(alarm);
+    await journal.flush();
+    t.equal(machines().size, 1, 'it is no newcomer any more');
+    t.same(
+      events()
+        .filter(({ kind }) => kind !== 'http.asset')
+        .map(({ kind, sessionId }) => [kind, sessionId]),
+      [
+        ['http.csr', 1],
+        ['security.alarm', 1],
+        ['security.alarm', 1],
+        ['security.alarm', 1],
+        ['http.csr', 1],
+      ],
+      'and that has bounds of its own',
+    );
+    t.equal(journal.counters().get('events.unrecorded.security.alarm.noted'), 1);
+    journal.record(seen(alice, { kind: 'http.report', stage: 'booted' }));
+    journal.record({ ...given, at: 1_000_000 + HOUR });
+    await journal.flush();
+    t.match(events().at(-1), { kind: 'http.csr', sessionId: 1 }, 'also long after the end of its session');
+    await journal.close();
+  },
+);
+
+void t.test('an answer in a session that is over takes the new one nowhere', async (t) => {
+  const { journal, events } = setUp();
+  journal.record(script(alice));
+  journal.record(discover(alice, { at: 1_000_001 }));
+  const late = { kind: 'http.config', outcome: 'answered', stage: 'config', sessionId: 1 } as const;
+  const session = journal.record(seen(alice, { ...late, at: 2_000_000 }));
+  t.match(session, { id: 2, stage: 'offered', updatedAt: 1_000_001 });
+  await journal.flush();
+  t.match(events().at(-1), { kind: 'http.config', stage: undefined, reasons: [/session 1, which is over/] });
+  t.equal(journal.record(seen(alice, { ...late, sessionId: 2 }))?.stage, 'config');
   await journal.close();
 });

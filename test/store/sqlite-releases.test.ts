@@ -28,6 +28,7 @@ const NODE: GivenCertificate = {
   subject: 'CN=system:node:node-1',
   givenAt: 100,
   notAfter: 900,
+  address: HERE,
 };
 
 function newFile(t: Test): string {
@@ -63,13 +64,13 @@ t.test('a certificate of one name is for one key a session', async (t) => {
   t.equal(await first.giveCertificate(owner(7), { ...NODE, keyFingerprint: 'bb', serial: '02' }), false);
   t.same(await first.certificateOf(7, 'node'), NODE);
   const again = { ...NODE, serial: '03', givenAt: 101 };
-  t.equal(await first.giveCertificate(owner(7), again), true);
+  t.equal(await first.giveCertificate(owner(7), { ...again, address: ELSEWHERE }), true);
   t.equal(await first.giveCertificate(owner(7), { ...NODE, name: 'kube-proxy', keyFingerprint: 'cc' }), true);
   t.equal(await first.giveCertificate(owner(8), { ...NODE, keyFingerprint: 'bb' }), true, 'a new boot');
   await first.close();
   const second = await openStore({ file, durability: 'process' });
   t.teardown(() => second.close());
-  t.same(await second.certificateOf(7, 'node'), again);
+  t.same(await second.certificateOf(7, 'node'), again, 'and whose it was first stays known');
 });
 
 t.test('what was given goes with its session', async (t) => {
@@ -88,6 +89,50 @@ t.test('what was given goes with its session', async (t) => {
   t.equal(await store.releaseOf(2), undefined);
   t.equal(await store.certificateOf(2, 'node'), undefined);
 });
+
+t.test(
+  'made-up machines that are given something stay within the limits, and push out none that is listed',
+  async (t) => {
+    const store = await openStore({ file: newFile(t), durability: 'process', limits: { machines: 5 } });
+    t.teardown(() => store.close());
+    const ownerOf = (number: number): SessionOwner => {
+      const mac = `52:54:01:00:00:${number.toString(16).padStart(2, '0')}` as Mac;
+      const { machine, session } = owner(number);
+      return {
+        machine: { ...machine, mac, hostname: `n-${number}`, lastSeen: number },
+        session: { ...session, mac },
+      };
+    };
+    const listed: SessionOwner = {
+      ...owner(1),
+      machine: { ...owner(1).machine, hostname: 'node-1', listed: true, lastSeen: 1 },
+    };
+    t.equal(await store.giveCertificate(listed, NODE), true);
+    for (let number = 2; number < 40; number++) {
+      const given =
+        number % 2 === 0
+          ? store.giveCertificate(ownerOf(number), NODE)
+          : store.beginRelease(ownerOf(number), { begunAt: 1, address: HERE });
+      t.equal(await given, true);
+      t.ok((await store.listMachines({ limit: 99, offset: 0 })).length <= 5);
+    }
+    t.match(await store.certificateOf(1, 'node'), NODE);
+    t.match(await store.certificateOf(38, 'node'), NODE);
+    t.match(await store.releaseOf(39), { begunAt: 1 });
+    const full = Array.from({ length: 5 }, (_, index) => ownerOf(40 + index));
+    await store.appendHistory({
+      machines: full.map(({ machine }) => ({ ...machine, listed: true })),
+      sessions: full.map(({ session }) => session),
+      events: [],
+    });
+    t.equal(await store.giveCertificate(ownerOf(50), NODE), true);
+    t.match(
+      await store.certificateOf(50, 'node'),
+      NODE,
+      'what was given is remembered, whoever must go for it',
+    );
+  },
+);
 
 t.test('on a full disk nothing is given, and nothing is half written', (t) => {
   const file = newFile(t);

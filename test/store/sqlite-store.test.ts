@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
 import { APPLICATION_ID, inspectDatabase, MIGRATIONS, migrate } from '../../src/store/migrations.ts';
-import type { Lease, MachineRecord } from '../../src/store/port.ts';
+import type { GivenCertificate, Lease, MachineRecord } from '../../src/store/port.ts';
 import { createSqliteDatabase, openSqliteDatabase } from '../../src/store/sqlite-database.ts';
 import { sqliteError } from '../../src/store/sqlite-errors.ts';
 import { openStore, openStoreReadOnly } from '../../src/store/sqlite-store.ts';
@@ -48,6 +48,19 @@ function event(mac: Mac, asked: string, more: Partial<BootEvent> = {}): BootEven
     reasons: [],
     ...more,
   };
+}
+
+const NODE: GivenCertificate = {
+  name: 'node',
+  keyFingerprint: 'aa',
+  serial: '01',
+  subject: 'CN=system:node:node-1',
+  givenAt: 100,
+  notAfter: 900,
+};
+
+function macNumbered(number: number): Mac {
+  return `52:54:01:00:00:${number.toString(16).padStart(2, '0')}` as Mac;
 }
 
 const nothing = { machines: [], sessions: [], events: [] };
@@ -88,6 +101,7 @@ void t.test('what was written is there after it was closed, whole', async (t) =>
     registration: { role: 'worker', nodeName: 'h', marks: 'ab' },
     formerRegistration: { role: 'etcd', marks: '', left: true },
     waitingSince: 12,
+    alarmedAt: 13,
   });
   const over = session(7, alice, { end: 'superseded', endedAt: 19 });
   const events = [
@@ -485,6 +499,28 @@ void t.test('an older database is copied, then brought up to date', async (t) =>
   );
 });
 
+void t.test(
+  'a disk that is full at the start says to start again, since nothing goes on by itself',
+  async (t) => {
+    const disk = mkdtempSync(join(base, 'disk-'));
+    const script = `
+    import { openStore } from ${JSON.stringify(import.meta.resolve('../../src/store/sqlite-store.ts'))};
+    await openStore({ file: process.argv[1] + '/state/tinderbox.db', durability: 'disk' })
+      .then((store) => store.close(), ({ code, message, remedy }) => console.log(JSON.stringify({ code, message, remedy })));`;
+    const shell = 'mount -t tmpfs -o size=16k none "$0" && exec "$@" "$0"';
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const inside = ['--user', '--map-root-user', '--mount', '--', 'sh', '-c', shell, disk, ...node];
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    t.match(JSON.parse(execFileSync('unshare', inside, { encoding: 'utf8', env })), {
+      code: 'unavailable',
+      message: /the disk is full/,
+      remedy: /^Free space on .*, then start Tinderbox again\.$/,
+    });
+    const running = sqliteError(Object.assign(new Error('x'), { code: 'SQLITE_FULL' }), 'f');
+    t.match(running.remedy, /goes on by itself/, 'while it runs, it does');
+  },
+);
+
 void t.test("SQLite's errors become what the operator can do", async (t) => {
   const rows = [
     ['SQLITE_FULL', 'unavailable', /full/],
@@ -539,6 +575,47 @@ void t.test(
     await store.appendHistory({ ...nothing, machines: [machine(alice), machine(bob)], sessions });
     t.same((await store.load()).openSessions, [session(3, alice, ready)]);
     await store.close();
+  },
+);
+
+void t.test(
+  'a signing token is neither the newest boot of its machine nor pruned while it is valid',
+  async (t) => {
+    const store = await openStore({
+      file: newFile(),
+      durability: 'process',
+      limits: { sessionsPerMachine: 2, machines: 1 },
+    });
+    t.teardown(() => store.close());
+    const ready = { stage: 'ready', lastStage: 'ready', end: 'ready', endedAt: 19 } as const;
+    const token = session(2, alice, { signingUntil: 500, ...ready });
+    const replaced = session(1, alice, { signingUntil: 500, end: 'superseded', endedAt: 12 });
+    const sessions = [replaced, token, session(3, alice, ready), session(4, bob, { signingUntil: 15 })];
+    await store.appendHistory({ ...nothing, machines: [machine(alice), machine(bob)], sessions });
+    t.same(
+      (await store.load()).openSessions.map(({ id }) => id),
+      [2, 3],
+      'that of bob has expired, and he goes with it',
+    );
+    t.equal((await store.findMachine(alice))?.session?.id, 3);
+    await store.appendHistory({ ...nothing, sessions: [session(5, alice, { signingUntil: 500 })] });
+    t.equal((await store.findMachine(alice))?.session?.id, 3, 'a boot, not the newer token');
+    t.same(
+      (await store.load()).openSessions.map(({ id }) => id),
+      [2, 3, 5],
+      'a token does not hide how the boot before it ended',
+    );
+    for (let id = 6; id < 10; id++) await store.appendHistory({ ...nothing, sessions: [session(id, alice)] });
+    const { length } = await store.listSessions(alice, page);
+    t.equal(length, 4, 'two boots, two tokens');
+    t.equal(await store.giveCertificate({ machine: machine(alice), session: token }, NODE), true);
+    const later = Array.from({ length: 3 }, (_, index) =>
+      machine(macNumbered(index), { lastSeen: 30, hostname: 'x' }),
+    );
+    await store.appendHistory({ ...nothing, machines: later });
+    t.match(await store.certificateOf(2, 'node'), { serial: '01' }, 'however many come after it');
+    await store.appendHistory({ ...nothing, machines: [machine(bob, { lastSeen: 501, hostname: 'b' })] });
+    t.equal(await store.findMachine(alice), undefined, 'until it expires');
   },
 );
 

@@ -41,7 +41,7 @@ export async function runApiServer(options: RunApiServerOptions): Promise<Runnin
     hostname: 'stand-in',
     addresses: [parseIpv4(address) as Ipv4],
     cluster,
-    controllers: [],
+    controllers: [{ hostname: 'stand-in', addresses: [parseIpv4(address) as Ipv4] }],
   });
   const server = await authorities.issue(findEntitlement(entitled, 'kube-apiserver'));
   const client = await authorities.issue(findEntitlement(entitled, 'kube-apiserver-etcd-client'));

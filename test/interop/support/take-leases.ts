@@ -42,6 +42,7 @@ async function takeLease(index: number): Promise<void> {
     startedAt: 0,
     steps: [],
     packets: [],
+    screen: { waits: '' },
   };
   while (!signal.aborted) {
     const configured = await configureByDhcp(run, 'os').catch(() => undefined);

@@ -9,6 +9,25 @@ const pod = (spec: object, more: object = {}) => ({
   ...more,
 });
 const container = { name: 'c', image: 'i' };
+const kind = (group: string, annotations?: { readonly [key: string]: string }) => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `things.${group}`, ...(annotations === undefined ? {} : { annotations }) },
+  spec: {
+    group,
+    scope: 'Cluster',
+    names: { plural: 'things', kind: 'Thing' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object' } } } },
+      },
+    ],
+  },
+});
+const approved = (by: string) => ({ 'api-approved.kubernetes.io': by });
 
 t.test('what Kubernetes would take passes', async (t) => {
   for (const doc of [
@@ -45,24 +64,10 @@ t.test('what Kubernetes would take passes', async (t) => {
         },
       },
     },
-    {
-      apiVersion: 'apiextensions.k8s.io/v1',
-      kind: 'CustomResourceDefinition',
-      metadata: { name: 'things.example.org' },
-      spec: {
-        group: 'example.org',
-        scope: 'Cluster',
-        names: { plural: 'things', kind: 'Thing' },
-        versions: [
-          {
-            name: 'v1',
-            served: true,
-            storage: true,
-            schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object' } } } },
-          },
-        ],
-      },
-    },
+    kind('example.org'),
+    kind('notk8s.io'),
+    kind('policy.networking.k8s.io', approved('unapproved, experimental-only')),
+    kind('x.kubernetes.io', approved('https://example.org/pull/1')),
   ]) {
     t.strictSame(await checkManifest(doc), [], doc.kind);
   }
@@ -142,6 +147,9 @@ t.test('what it would refuse, drop or ignore is found', async (t) => {
       },
       /names no user/,
     ],
+    ['a kind in a group of Kubernetes', kind('policy.networking.k8s.io'), /is protected/],
+    ['in the other', kind('kubernetes.io', approved('')), /is protected/],
+    ['approved by nobody', kind('k8s.io', approved('yes')), /is protected/],
     ['no map', 'text', /no map/],
   ];
   for (const [what, doc, problem] of table) {

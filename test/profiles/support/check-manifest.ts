@@ -5,7 +5,11 @@ import { watchReads } from './watch-reads.ts';
 export interface Manifest {
   readonly apiVersion?: string;
   readonly kind?: string;
-  readonly metadata?: { readonly name?: string; readonly namespace?: string };
+  readonly metadata?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly annotations?: { readonly [key: string]: string };
+  };
   readonly [key: string]: unknown;
 }
 
@@ -81,6 +85,7 @@ function checkReferences(manifest: Manifest): readonly string[] {
   if (!(mayHaveColons ? /^[A-Za-z0-9:._-]+$/ : /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/).test(name)) {
     problems.push(`metadata.name '${name}' is no name`);
   }
+  problems.push(...checkApproval(manifest));
   const isPod = manifest.kind === 'Pod';
   const workload = isPod ? undefined : (manifest['spec'] as Workload | undefined);
   const pod = isPod ? (manifest['spec'] as PodSpec) : workload?.template?.spec;
@@ -104,6 +109,19 @@ function checkReferences(manifest: Manifest): readonly string[] {
       problems.push(`the selector wants ${key}=${value}, which its pods do not have`);
   }
   return problems;
+}
+
+/** Groups of the Kubernetes community take a kind only with a URL of its approval, or with a word that it has none. */
+function checkApproval(manifest: Manifest): readonly string[] {
+  if (manifest.kind !== 'CustomResourceDefinition') return [];
+  const { group = '' } = manifest['spec'] as { readonly group?: string };
+  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(group)) return [];
+  const approval = manifest.metadata?.annotations?.['api-approved.kubernetes.io'] ?? '';
+  if (approval.startsWith('unapproved') || (URL.canParse(approval) && new URL(approval).host !== ''))
+    return [];
+  return [
+    `${group} is protected: metadata.annotations['api-approved.kubernetes.io'] has to say who approved it`,
+  ];
 }
 
 /** clientcmd's v1 Config is in no published schema: the fields that roles use. */

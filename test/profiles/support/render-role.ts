@@ -43,8 +43,15 @@ export function roleContext(role: Role, options: RenderOptions = {}): TemplateCo
       : { cluster: { ...cluster, ...options.cluster } }),
     machine,
     parameters: { ...role.parameters, ...options.parameters },
-    identity: options.identity ?? noIdentity(machine.hostname),
+    identity: identityOf(role, options.identity ?? noIdentity(machine.hostname)),
   };
+}
+
+/** As entitlementsOf does: a role sees the certificates that it says it uses. */
+function identityOf({ credentials }: Role, identity: IdentityContext): IdentityContext {
+  const used = credentials.certificates;
+  if (used === undefined) return identity;
+  return { ...identity, certificates: identity.certificates.filter(({ name }) => used.includes(name)) };
 }
 
 /** A configuration as it would be served: rendered, held to the strict schema, read as YAML 1.1, as the machine does. */

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AUTHORITY_NAMES, type AuthorityName } from '../../../src/machine/identity.ts';
+import type { Role } from '../../../src/machine/role.ts';
 import { AUTHORITY_FILES } from '../../../src/pki/certificate-profiles.ts';
 import type { IdentityContext } from '../../../src/render/context.ts';
 import { renderTemplate } from '../../../src/render/template-engine.ts';
@@ -42,7 +43,7 @@ export function makeBusybox(folder: string): Shell {
 
 const TEMPLATE = {
   file: 'test.hbs',
-  text: '#cloud-config\nwrite_files:\n  {{> identity-script without="kube-proxy"}}\n',
+  text: '#cloud-config\nwrite_files:\n  {{> identity-script}}\n',
   line: 1,
 };
 
@@ -60,7 +61,10 @@ function scriptFor(machine: Machine, url: string, identity: IdentityContext): st
       url: `${url}/boot/abc/csr?name=${certificate.name}`,
     })),
   };
-  const context = { ...roleContext(role, { identity: moved }), reportUrl: `${url}/boot/abc/report` };
+  // As every shipped role of the current layout says.
+  const certificates = identity.certificates.map(({ name }) => name).filter((name) => name !== 'kube-proxy');
+  const using: Role = { ...role, credentials: { ...role.credentials, certificates } };
+  const context = { ...roleContext(using, { identity: moved }), reportUrl: `${url}/boot/abc/report` };
   const text = renderTemplate(TEMPLATE, context, role.partials);
   return fileOf(parseConfig(text), '/opt/tinderbox/get-certificates');
 }

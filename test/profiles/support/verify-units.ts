@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type CloudConfig, unitsOf } from './cloud-config.ts';
+import { type CloudConfig, filesOf, unitsOf } from './cloud-config.ts';
 
 /** Units that Flatcar or Container Linux bring: what refers to any other unit refers to one that is written. */
 const BROUGHT = [
@@ -31,6 +31,10 @@ export function verifyUnits(config: CloudConfig): readonly string[] {
       write(name, content ?? STAND_IN);
       for (const dropIn of dropIns) write(`${name}.d/${dropIn.name}`, dropIn.content);
       names.push(name);
+    }
+    for (const [path, text] of filesOf(config)) {
+      const dropIn = /^\/etc\/systemd\/system\/(.*\.d\/.*\.conf)$/.exec(path)?.[1];
+      if (dropIn !== undefined) write(dropIn, text);
     }
     for (const name of BROUGHT) if (!names.includes(name)) write(name, STAND_IN);
     if (names.length === 0) return [];
