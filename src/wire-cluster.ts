@@ -227,10 +227,8 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     journal.record({ ...observation, at: now(), mac, outcome: 'noted', answered: '' });
   }
 
-  /** Of each of these machines, the Nodes that are it: also those that bear the former name that is given with it. */
-  function nodesByMachine(
-    wanted: ReadonlyMap<Mac, string | undefined>,
-  ): ReadonlyMap<Mac, readonly NodeState[]> {
+  /** Those that join, and those that are asked for: also under the former name that is given with one. */
+  function candidatesWith(wanted: ReadonlyMap<Mac, string | undefined>): readonly MatchCandidate[] {
     const machines = joining();
     const candidates = [...candidatesOf(machines)];
     for (const [mac, formerName] of wanted) {
@@ -243,6 +241,13 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
         address === undefined ? candidateOf({ mac }, formerName) : candidateOf({ mac, address }),
       );
     }
+    return candidates;
+  }
+
+  function nodesByMachine(
+    wanted: ReadonlyMap<Mac, string | undefined>,
+  ): ReadonlyMap<Mac, readonly NodeState[]> {
+    const candidates = candidatesWith(wanted);
     const index = indexMachines(candidates, (address) => journal.macAt(address));
     const found = new Map<Mac, NodeState[]>();
     for (const node of watcher.nodes().values()) {
@@ -274,11 +279,7 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
     status: () => watcher.status(),
     nodes: () => watcher.nodes(),
     nodesOf(mac) {
-      const machines = joining();
-      const candidates = [...candidatesOf(machines)];
-      // Its role may be another one by now, and its Node still be there.
-      const other = machines.has(mac) ? undefined : journal.machine(mac);
-      if (other !== undefined) candidates.push(candidateOf(other, other.hostname));
+      const candidates = candidatesWith(new Map([[mac, undefined]]));
       const index = indexMachines(candidates, (address) => journal.macAt(address));
       const machine = candidates.find((candidate) => candidate.mac === mac);
       return [...watcher.nodes().values()]
