@@ -186,7 +186,7 @@ await t.test(
       [['assign', MAC, 'worker', '--address', '10.99.0.1'], 1, /10\.99\.0\.1/],
       [['assign', MAC, 'broken'], 1, /role broken.*hostnam/],
       [['assign', MAC, 'worker', '--hostname', '123'], 1, /role worker for .*hostname/],
-      [['assign', MAC, 'worker', '--hostname', 'n1.example.com'], 1, /without a domain/],
+      [['assign', MAC, 'worker', '--hostname', 'n1.example.com'], 2, /and no domain/],
       [['assign', MAC, 'worker', '--address', '10.99.0'], 2, /is not an IPv4 address/],
       [['assign', 'machine', 'worker'], 2, /is not a MAC/],
     ];
