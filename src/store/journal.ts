@@ -1,11 +1,11 @@
 import { advanceSession, type SessionAdvance } from '../boot/boot-session.ts';
 import { openTokenSession } from '../boot/open-token-session.ts';
 import type { Logger } from '../logger.ts';
-import type { BootEvent } from '../machine/event.ts';
-import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { stageReached } from '../machine/stage.ts';
+import { createAddressBook } from './address-book.ts';
+import { createEventRecorder, isOfFormer, isOfNode } from './event-recorder.ts';
 import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
 import {
@@ -19,9 +19,8 @@ import {
   toRecord,
   toStored,
 } from './machine-table.ts';
-import { createOldestFirst } from './oldest-first.ts';
 import type { JoiningMachine, Journal, Observation, Store, StoredMachine, StoredState } from './port.ts';
-import { mergeFacts, toEvent } from './shape-event.ts';
+import { mergeFacts } from './shape-event.ts';
 import { createTokenSlots } from './token-slots.ts';
 
 export interface JournalOptions {
@@ -42,8 +41,6 @@ export interface JournalOptions {
 /** The journal, and its end: `close` writes what waits and stops. */
 export type ClosableJournal = Journal & { close(): Promise<void> };
 
-const HOUR = 3_600_000;
-
 /** Once its entry and its token are gone it is one of those that got their script. */
 function rankAfter(
   { rank, recorded }: Pick<MachineEntry, 'rank' | 'recorded'>,
@@ -54,15 +51,6 @@ function rankAfter(
   return rank === 0 && now.bootsFromNetwork ? 1 : rank;
 }
 
-function isOfNode({ kind }: Observation): boolean {
-  return kind.startsWith('node.');
-}
-
-/** Asked at the URL of a session that is not the machine's newest any more. */
-function isOfFormer(current: BootSession | undefined, sessionId: number | undefined): boolean {
-  return sessionId !== undefined && sessionId !== current?.id;
-}
-
 /** Complaints about listeners in the log: one a second. */
 const SAY_AGAIN = 1_000;
 
@@ -70,16 +58,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   const { store, state, clock, idleTime, logger, isListed = () => false } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
-  const addresses = new Map<Ipv4, Mac>();
-  const oldestAddress = createOldestFirst(addresses);
-  /** By the address that a newest session has: the first that asked from it and is not over. */
-  const users = new Map<Ipv4, Mac>();
-  const oldestUser = createOldestFirst(users);
   const hostnames = new Map<string, Mac>();
   const sessions = new Map<number, BootSession>();
   /** Superseded, oldest first. */
   const superseded = new Set<number>();
-  const listeners = new Set<(event: BootEvent) => void>();
   const machines = createMachineTable(limits.machines, (entry) => {
     if (entry.session !== undefined) sessions.delete(entry.session.id);
     tokens.remove(entry.mac);
@@ -94,10 +76,21 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     logger,
     dropped: () => count('events.dropped.store'),
   });
+  const addresses = createAddressBook({
+    sessionOf: (mac) => machines.get(mac)?.session,
+    clock,
+    idleTime,
+    limit: limits.addresses,
+  });
+  const events = createEventRecorder({
+    limits,
+    write: (event) => writer.event(event),
+    count,
+    complain: sayOnce,
+  });
   const mayAddMachine = createBucket(limits.newMachinesAtOnce, limits.newMachinesPerMinute);
   const mayAddScripted = createBucket(limits.newMachinesAtOnce, limits.newMachinesPerMinute);
   const mayAddStranger = createBucket(limits.strangersPerMinute, limits.strangersPerMinute);
-  const mayAddStrangerEvent = createBucket(limits.strangerEventsPerMinute, limits.strangerEventsPerMinute);
   let nextId = state.nextSessionId;
   let saidAt = Number.NEGATIVE_INFINITY;
 
@@ -126,10 +119,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
       sessions.set(session.id, session);
-      if (session.address !== undefined) useAddress(session.address, session.mac);
+      if (session.address !== undefined) addresses.use(session.address, session.mac);
       if (stageReached(session.stage, 'script')) machines.touch(entry, isNamed(entry.mac) ? 3 : 2);
     }
-    for (const lease of state.leases) if (lease.state === 'bound') learnAddress(lease.address, lease.mac);
+    for (const lease of state.leases) if (lease.state === 'bound') addresses.learn(lease.address, lease.mac);
   }
 
   function restoreToken(entry: MachineEntry, session: BootSession, until: number): void {
@@ -149,32 +142,6 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     else counters.set('other', (counters.get('other') ?? 0) + 1);
   }
 
-  function learnAddress(address: Ipv4, mac: Mac): void {
-    addresses.delete(address);
-    addresses.set(address, mac);
-    if (addresses.size <= limits.addresses) return;
-    const oldest = oldestAddress();
-    if (oldest !== undefined) addresses.delete(oldest);
-  }
-
-  function useAddress(address: Ipv4, mac: Mac): void {
-    const user = addressUser(address);
-    if (user !== undefined && user !== mac) return;
-    users.delete(address);
-    users.set(address, mac);
-    if (users.size <= limits.addresses) return;
-    const oldest = oldestUser();
-    if (oldest !== undefined) users.delete(oldest);
-  }
-
-  function addressUser(address: Ipv4): Mac | undefined {
-    const mac = users.get(address);
-    const session = mac === undefined ? undefined : machines.get(mac)?.session;
-    if (session?.address !== address) return undefined;
-    if (session.end === 'ready') return mac;
-    return session.end === undefined && clock() - session.updatedAt < idleTime ? mac : undefined;
-  }
-
   function nameMachine(entry: MachineEntry, hostname: string | undefined): void {
     if (hostname === undefined) return;
     if (entry.hostname !== hostname) forgetName(entry);
@@ -191,7 +158,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     tellObserver(observation);
     try {
       if (mac === undefined) {
-        recordUnknown(observation);
+        events.recordUnknown(observation);
         return undefined;
       }
       return recordMachine(mac, observation);
@@ -221,7 +188,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       superseded.delete(id);
       sessions.delete(id);
     }
-    for (const [address, holder] of addresses) if (holder === mac) addresses.delete(address);
+    addresses.forget(mac);
     writer.forget(mac);
     // One that memory had no room for may be on disk all the same.
     const stored = await store.forgetMachine(mac);
@@ -236,24 +203,19 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
   }
 
-  function recordUnknown(observation: Observation): void {
-    if (mayAddStrangerEvent(observation.at)) publish(toEvent(observation, limits));
-    else drop('stranger', observation);
-  }
-
   function recordMachine(mac: Mac, observation: Observation): BootSession | undefined {
     const { at } = observation;
     let entry = machines.get(mac);
     const isToken = observation.signingUntil !== undefined;
     const bootsFromNetwork = observation.client !== undefined && !isToken;
     if (isToken && tokens.make(mac, at) === undefined) {
-      drop('token', observation);
+      events.drop('token', observation);
       return undefined;
     }
     const named = isNamed(mac);
     if (entry === undefined) {
       if (!bootsFromNetwork && !named && !mayAddStranger(at)) {
-        drop('stranger', observation);
+        events.drop('stranger', observation);
         return undefined;
       }
       entry = newEntry(mac, at);
@@ -283,8 +245,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     if (observation.assigned !== undefined) {
       nameMachine(entry, observation.assigned.hostname);
       if (observation.assigned.address !== undefined) {
-        learnAddress(observation.assigned.address, mac);
-        useAddress(observation.assigned.address, mac);
+        addresses.learn(observation.assigned.address, mac);
+        addresses.use(observation.assigned.address, mac);
       }
     }
     // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
@@ -301,7 +263,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       // What it superseded is in the database only if the machine was recorded then; writing it again does no harm.
       if (advance.ended !== undefined && advance.ended !== session) writer.session(advance.ended);
     }
-    recordEvents(entry, slot, observation, before, advance);
+    events.record(observation, { entry, slot, before, advance });
     return session;
   }
 
@@ -356,109 +318,6 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
   }
 
-  function recordEvents(
-    entry: MachineEntry,
-    slot: SessionSlot,
-    observation: Observation,
-    before: BootSession | undefined,
-    advance: SessionAdvance,
-  ): void {
-    if (!entry.recorded) {
-      drop('newcomer', observation);
-      return;
-    }
-    const { session, ended, opened, reasons } = advance;
-    const { at, sessionId } = observation;
-    const former = isOfFormer(session, sessionId) ? [`asked in session ${sessionId}, which is over`] : [];
-    const own: Observation = {
-      ...observation,
-      mac: entry.mac,
-      reasons: [...former, ...observation.reasons],
-    };
-    if (ended !== undefined && ended !== session) publishTurn(entry, at, 'session.ended', ended, reasons);
-    if (opened && session !== undefined) publishTurn(entry, at, 'session.opened', session, reasons);
-    const isEvidence = session !== undefined && takeEvidence(slot, observation);
-    if (session !== undefined && (isEvidence || belongsTo(session, at))) {
-      const moved = opened || before?.stage !== session.stage;
-      const over = ended === session && before !== session;
-      const limit = stageReached(session.stage, 'script')
-        ? limits.eventsPerSession
-        : limits.eventsBeforeScript;
-      // A Node may come and go for as long as its machine runs, so it has so many events an hour instead. What took
-      // the session on is always told: there are but nine stages.
-      const told = isOfNode(observation)
-        ? hasHourlyEvent(entry, at)
-        : isEvidence || slot.sessionEvents < limit || (moved && observation.stage === session.stage) || over;
-      if (!told) {
-        drop('session', observation);
-        return;
-      }
-      if (isOfNode(observation)) entry.hourEvents++;
-      else if (!isEvidence) slot.sessionEvents++;
-      const isBack = before?.id === session.id && before.end === 'ready' && session.end === undefined;
-      publish(toEvent(isBack ? { ...own, stage: session.stage } : own, limits, session, moved));
-      if (over) publishTurn(entry, at, 'session.ended', session, reasons.slice(opened ? 1 : 0));
-      return;
-    }
-    if (!hasHourlyEvent(entry, at)) drop('machine', observation);
-    else if (entry.rank < 2 && !mayAddStrangerEvent(at)) drop('stranger', observation);
-    else {
-      entry.hourEvents++;
-      publish(toEvent(own, limits));
-    }
-  }
-
-  /** Whoever can bring about events must not be able to hide by them who got a secret. */
-  function takeEvidence(slot: SessionSlot, { evidence }: Observation): boolean {
-    if (evidence === undefined || slot.evidence[evidence] >= limits.evidencePerSession) return false;
-    slot.evidence = { ...slot.evidence, [evidence]: slot.evidence[evidence] + 1 };
-    return true;
-  }
-
-  function hasHourlyEvent(entry: MachineEntry, at: number): boolean {
-    if (at - entry.hourBegan >= HOUR || at < entry.hourBegan) {
-      entry.hourBegan = at;
-      entry.hourEvents = 0;
-    }
-    return entry.hourEvents < limits.eventsPerHour;
-  }
-
-  function belongsTo(session: BootSession, at: number): boolean {
-    return session.endedAt === undefined || at - session.endedAt < limits.lateTime;
-  }
-
-  /** The opening or the end of a session, as an event of its own. */
-  function publishTurn(
-    entry: MachineEntry,
-    at: number,
-    kind: 'session.opened' | 'session.ended',
-    session: BootSession,
-    reasons: readonly string[],
-  ): void {
-    const asked =
-      kind === 'session.opened'
-        ? `session ${session.id} opens`
-        : `session ${session.id} ends: ${session.end}`;
-    const turn: Observation = { at, kind, outcome: 'noted', mac: entry.mac, asked, answered: '', reasons };
-    publish(toEvent(turn, limits, session));
-  }
-
-  function publish(event: BootEvent): void {
-    writer.event(event);
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        sayOnce(error, 'a listener of the journal failed');
-      }
-    }
-  }
-
-  function drop(bound: string, what: { readonly kind: string; readonly outcome: string }): void {
-    count(`events.dropped.${bound}`);
-    count(`events.unrecorded.${what.kind}.${what.outcome}`);
-  }
-
   function sayOnce(error: unknown, message: string): void {
     count('journal.errors');
     const now = clock();
@@ -476,22 +335,15 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       return entry === undefined ? undefined : toRecord(entry);
     },
     keepRecord,
-    addressUser,
+    addressUser: (address) => addresses.userOf(address),
     hostnameHolder: (hostname) => hostnames.get(hostname),
     joiningMachines,
     forget,
-    macAt: (address) => addresses.get(address),
-    learnAddress,
+    macAt: (address) => addresses.macAt(address),
+    learnAddress: (address, mac) => addresses.learn(address, mac),
     count,
     counters: () => counters,
-    subscribe(listener) {
-      // A function of its own, so that one listener may subscribe twice.
-      const own = (event: BootEvent): void => listener(event);
-      listeners.add(own);
-      return () => {
-        listeners.delete(own);
-      };
-    },
+    subscribe: (listener) => events.subscribe(listener),
     flush: () => writer.flush(),
     close: () => writer.close(),
   };
