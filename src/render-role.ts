@@ -224,11 +224,19 @@ function chooseParameters(role: Role, entry: MachineEntry | undefined, given: re
   const parameters = mergeParameters(role.parameters, entry?.parameters, own);
   const disks: Record<string, ParameterValue> = {};
   for (const [name, note] of Object.entries(DISKS)) {
-    if (parameters[name] === undefined || parameters[name] === 'none' || own[name] !== undefined) continue;
-    disks[name] = 'none';
-    notes.push(`${note}: the parameter ${name} is none (--parameter ${name}=… changes it)`);
+    if (parameters[name] === undefined || own[name] !== undefined) continue;
+    const value = hostDisk(role, name);
+    if (parameters[name] === value) continue;
+    disks[name] = value;
+    notes.push(`${note}: the parameter ${name} is ${value} (--parameter ${name}=… changes it)`);
   }
   return { parameters: { ...parameters, ...disks }, notes };
+}
+
+/** A role that knows `host` leaves its folder as the system has it; `none` has it in memory. */
+function hostDisk({ checks }: Role, name: string): 'host' | 'none' {
+  const choices = checks?.[name];
+  return Array.isArray(choices) && choices.includes('host') ? 'host' : 'none';
 }
 
 /**

@@ -230,6 +230,21 @@ t.test('without a disk container images have a bound in memory', async (t) => {
   );
 });
 
+t.test('on a host that is installed nothing is wiped, and nothing is laid over its images', async (t) => {
+  for (const role of ['worker', 'controller', 'coreos-worker', 'coreos-controller']) {
+    const config = renderRole(role, { parameters: { disk: 'host' } });
+    const units = unitsOf(config);
+    t.notOk(
+      units.some(({ name }) => name === 'tinderbox-disk.service'),
+      role,
+    );
+    t.notOk(filesOf(config).has('/opt/tinderbox/prepare-disk'), role);
+    const mount = units.find(({ name }) => /^var-lib-(containerd|docker)\.mount$/.test(name))?.content ?? '';
+    t.match(mount, '\nConditionPathExists=/run/tinderbox/disk\n', `${role}: nothing makes that link`);
+    t.notMatch(mount, /tmpfs|tinderbox-disk\.service/, role);
+  }
+});
+
 t.test(
   'unused images go early whatever `disk` is: a machine that finds none has them in memory',
   async (t) => {

@@ -18,6 +18,7 @@ const MACHINES: readonly [string, RenderOptions][] = [
   ['a MAC of digits below 60', { machine: { mac: '52:54:00:12:34:56' } }],
   ['hostile facts', { machine: { serial: '"\n- x: y', manufacturer: `'; reboot; '`, product: '{{x}} #' } }],
   ['no disk', withParameters({ disk: 'none' })],
+  ['a host that is installed', withParameters({ disk: 'host' })],
   ['a chosen disk', withParameters({ disk: '/dev/disk/by-id/x' })],
   [
     'users and keys',
