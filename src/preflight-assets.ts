@@ -9,26 +9,44 @@ import type { TriedRole } from './preflight-roles.ts';
 
 /**
  * Looks for what roles would have their machines fetch from /assets, by the rules of the HTTP server that serves it. A
- * role that some machine can get must be whole; what nobody uses yet is a warning.
+ * role that some machine can get must be whole. What only roles want that nobody uses is a warning, once for each file:
+ * most of those that ship boot the same image.
  */
 export async function checkRoleAssets(
   config: Config,
   roles: readonly TriedRole[],
 ): Promise<readonly Problem[]> {
-  const problems = new Map<string, Problem>();
-  const seen = new Set<string>();
+  const errors = new Map<string, Problem>();
+  const warnings = new Map<string, { readonly problem: Problem; readonly roles: Set<string> }>();
+  const needed = new Set<string>();
+  const refusals = new Map<string, Awaited<ReturnType<typeof refusedAsset>>>();
   for (const tried of roles) {
+    const { file, name } = tried.role;
     for (const { path, line } of namedFiles(tried)) {
-      const key = `${tried.role.file}:${line}:${path}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      const refused = await refusedAsset(config.paths.assets, path);
+      if (!refusals.has(path)) refusals.set(path, await refusedAsset(config.paths.assets, path));
+      const refused = refusals.get(path);
       if (refused === undefined) continue;
-      const severity = tried.used ? 'error' : 'warning';
-      problems.set(key, { severity, file: tried.role.file, line, ...refused });
+      if (tried.used) {
+        needed.add(path);
+        errors.set(`${file}:${line}:${path}`, { severity: 'error', file, line, ...refused });
+      } else {
+        const problem: Problem = { severity: 'warning', file, line, ...refused };
+        const known = warnings.get(path) ?? { problem, roles: new Set() };
+        warnings.set(path, { ...known, roles: known.roles.add(name) });
+      }
     }
   }
-  return [...problems.values()];
+  const unused = [...warnings].flatMap(([path, { problem, roles: names }]) =>
+    needed.has(path)
+      ? []
+      : [
+          {
+            ...problem,
+            message: `${problem.message} (wanted by ${[...names].join(', ')}, used by no machine)`,
+          },
+        ],
+  );
+  return [...errors.values(), ...unused];
 }
 
 /** What a machine would fetch, with the line of role.yaml that names it. */

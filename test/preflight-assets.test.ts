@@ -59,6 +59,19 @@ t.test('an asset is whole only if the HTTP server would serve it', async (t) => 
   t.match(await checkRoleAssets(config, [tried('/assets/none', false)]), [{ severity: 'warning' }]);
 });
 
+t.test('what only unused roles want is said once for each file, and not beside its error', async (t) => {
+  const other = {
+    ...tried('/assets/none', false),
+    role: { ...testRole(), name: 'other', file: 'other/role.yaml' },
+  };
+  t.match(await checkRoleAssets(config, [tried('/assets/none', false), other]), [
+    { severity: 'warning', message: /no such file .*\(wanted by .*, other, used by no machine\)$/ },
+  ]);
+  t.equal((await checkRoleAssets(config, [tried('/assets/none', false), other])).length, 1);
+  t.match(await checkRoleAssets(config, [other, tried('/assets/none')]), [{ severity: 'error' }]);
+  t.equal((await checkRoleAssets(config, [other, tried('/assets/none')])).length, 1);
+});
+
 t.test('an asset that this user may not read is said', async (t) => {
   await chmod(folder, 0o755);
   await writeFile(join(assets, 'secret'), 'bytes', { mode: 0o600 });
