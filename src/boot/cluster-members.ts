@@ -14,10 +14,20 @@ export interface ClusterMembers {
  * gives them such a role, a hostname and an address. A role that a rule gives does not count: certificates and
  * configurations name these members, so that they must be known before one of them was ever seen.
  */
-export function clusterMembers(
-  settings: Pick<ClusterSettings, 'controllers' | 'etcd'>,
-  catalog: Catalog,
-): ClusterMembers {
+export function clusterMembers(settings: NamedMembers, catalog: Catalog): ClusterMembers {
+  const known = found.get(catalog);
+  if (known?.settings === settings) return known.members;
+  const members = findMembers(settings, catalog);
+  found.set(catalog, { settings, members });
+  return members;
+}
+
+type NamedMembers = Pick<ClusterSettings, 'controllers' | 'etcd'>;
+
+/** It is asked at each request, and of each machine when a catalog is checked; a catalog is never changed. */
+const found = new WeakMap<Catalog, { readonly settings: NamedMembers; readonly members: ClusterMembers }>();
+
+function findMembers(settings: NamedMembers, catalog: Catalog): ClusterMembers {
   const ofIdentity = (identity: Identity): readonly Peer[] =>
     [...catalog.machines.values()].flatMap(({ role, hostname, address }) =>
       role === undefined ||
