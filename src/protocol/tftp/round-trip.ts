@@ -5,6 +5,8 @@ const LEAST = 40;
 /** Between two resends; and where the client asked for a `timeout`, that if it is less than MOST_ASKED. */
 const MOST = 2_000;
 const MOST_ASKED = 5_000;
+/** Longer than the timers of clients that ask for no `timeout`: atftp and tftp-hpa wait 5 s. */
+const SILENCE = 6_000;
 
 /** When to send again, as TCP does it (RFC 6298): the smoothed round trip, and how much it varies. Milliseconds. */
 export interface RoundTrip {
@@ -14,6 +16,8 @@ export interface RoundTrip {
   /** Doubles with each resend, back to 1 with a measurement. */
   factor: number;
   readonly most: number;
+  /** The client has negotiated a timeout. */
+  readonly asked: boolean;
 }
 
 /** `timeout`: seconds, as negotiated (TFTP 5: it bounds the timer from above), or undefined. */
@@ -23,6 +27,7 @@ export function createRoundTrip(timeout: number | undefined): RoundTrip {
     variation: 0,
     factor: 1,
     most: timeout === undefined ? MOST : Math.min(timeout * 1000, MOST_ASKED),
+    asked: timeout !== undefined,
   };
 }
 
@@ -47,4 +52,14 @@ export function sampleRoundTrip(trip: RoundTrip, elapsed: number): void {
 /** Nothing came: twice as long the next time. */
 export function backOff(trip: RoundTrip): void {
   if (retransmitAfter(trip) < trip.most) trip.factor *= 2;
+}
+
+/** Whether resends are as far apart as they get. */
+export function isBackedOff(trip: RoundTrip): boolean {
+  return retransmitAfter(trip) >= trip.most;
+}
+
+/** A pause in which the client's own timer runs out; no longer than the `timeout` that was negotiated. Milliseconds. */
+export function silenceAfter(trip: RoundTrip): number {
+  return trip.asked ? trip.most : SILENCE;
 }

@@ -1,4 +1,12 @@
-import { backOff, createRoundTrip, type RoundTrip, retransmitAfter, sampleRoundTrip } from './round-trip.ts';
+import {
+  backOff,
+  createRoundTrip,
+  isBackedOff,
+  type RoundTrip,
+  retransmitAfter,
+  sampleRoundTrip,
+  silenceAfter,
+} from './round-trip.ts';
 
 /**
  * Milliseconds without progress after which the client is given up. Repeated ACKs are no progress: behind a path that
@@ -157,10 +165,14 @@ export function expireTransfer(transfer: Transfer, now: number): TransferStep {
     return 'finished-unacknowledged';
   if (stalled >= (transfer.heard ? STALL : NEVER_HEARD)) return 'stalled';
   if (!transfer.heard && transfer.timeouts > UNHEARD_RESENDS) return 'stalled';
+  // atftp says which block it has once, and again only when its own timer runs out; every packet of ours restarts that.
+  // Where both its ACKs were lost, only a silence of ours gets the transfer on.
+  const silence = isBackedOff(transfer.roundTrip) && transfer.timeouts % 2 === 0;
   backOff(transfer.roundTrip);
   transfer.resent = true;
   transfer.sentAt = now;
-  transfer.deadline = now + retransmitAfter(transfer.roundTrip);
+  transfer.deadline =
+    now + (silence ? silenceAfter(transfer.roundTrip) : retransmitAfter(transfer.roundTrip));
   if (transfer.negotiating) {
     transfer.resends++;
     return 'oack';
