@@ -8,6 +8,8 @@ import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
+import { OWN_DOORS } from './net/own-doors.ts';
+import type { Doors } from './net/port.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
@@ -32,6 +34,8 @@ export interface DaemonOptions {
   readonly loggers: Loggers;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** By default everything is opened here. */
+  readonly doors?: Doors;
 }
 
 export interface Daemon {
@@ -48,7 +52,12 @@ const BOOT_FILE_INTERVAL = 5000;
  * The composition root: builds every part, starts them in order, stops them in reverse. If one fails to start, those
  * before it are stopped and nothing is left behind; what is wrong is thrown, everything at once where it can be.
  */
-export async function startDaemon({ config, loggers, now = Date.now }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon({
+  config,
+  loggers,
+  now = Date.now,
+  doors = OWN_DOORS,
+}: DaemonOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const preflight = await runPreflight(config);
   refuseIfBroken(preflight.problems, loggers);
@@ -111,6 +120,7 @@ export async function startDaemon({ config, loggers, now = Date.now }: DaemonOpt
     authorities,
     cluster,
     loopWatch,
+    doors,
     loggers,
     now,
   };

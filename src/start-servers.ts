@@ -3,9 +3,8 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
 import type { Loggers } from './logger.ts';
-import { openUdpSocket } from './net/open-udp-socket.ts';
 import { openOrDoWithout } from './net/open-without-device.ts';
-import type { NetworkInterface, OpenUdpSocket } from './net/port.ts';
+import type { Doors, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import { startTftpServer } from './servers/tftp.ts';
@@ -30,6 +29,7 @@ export interface DaemonParts {
   readonly leases: LeaseBook;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
+  readonly doors: Doors;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -42,7 +42,7 @@ const STOP_GRACE = 5000;
  * to one; those that other programs hold are said all at once, and then none stays open.
  */
 export async function startServers(parts: DaemonParts): Promise<AsyncDisposable> {
-  const { config, preflight, loggers } = parts;
+  const { config, preflight, doors, loggers } = parts;
   const { interfaces, subnets, bootFiles, bootFileIndex } = preflight;
   await using stack = new AsyncDisposableStack();
   // What has running transfers stops together, so that their times of grace don't add up.
@@ -64,7 +64,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   // Sockets on which nothing answers yet have nobody else who closes them.
   await using unanswered = new AsyncDisposableStack();
   for (const networkInterface of config.dhcp.mode === 'off' ? [] : interfaces) {
-    const sockets = await refusals.attempt(() => openDhcpSockets(networkInterface, openUdpSocket, doWithout));
+    const sockets = await refusals.attempt(() => openDhcpSockets(networkInterface, doors.openUdp, doWithout));
     if (sockets === undefined) continue;
     opened.push([networkInterface, sockets]);
     for (const socket of [sockets.dhcp, sockets.pxe])
@@ -84,14 +84,14 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
 }
 
 function startTftpOn(networkInterface: NetworkInterface, parts: DaemonParts, doWithout: DoWithout) {
-  const { config, preflight, journal, loggers, now } = parts;
+  const { config, preflight, journal, doors, loggers, now } = parts;
   const { name, mtu, addresses } = networkInterface;
   // Each of its sockets is bound to an address of the interface, so that it can do without the device.
   const openSocket: OpenUdpSocket = (options) => {
     const { device: _device, ...anywhere } = options;
     return openOrDoWithout(
-      () => openUdpSocket(options),
-      () => openUdpSocket(anywhere),
+      () => doors.openUdp(options),
+      () => doors.openUdp(anywhere),
       doWithout,
     );
   };

@@ -9,10 +9,10 @@ import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from 
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
 import type { MachineFacts } from './machine/facts.ts';
-import { formatIpv4, type Ipv4Network, networkOf } from './machine/ipv4.ts';
+import { formatIpv4, type Ipv4Network, networkOf, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { describeIdentity } from './machine-identity.ts';
-import type { NetworkInterface } from './net/port.ts';
+import type { Doors, NetworkInterface } from './net/port.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
 import { buildContext } from './render/build-context.ts';
 import { clusterContext } from './render/cluster-context.ts';
@@ -41,12 +41,13 @@ export interface HttpWiring extends CredentialWiring {
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
   readonly sessionTokens: SessionTokens;
+  readonly doors: Doors;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
-  const { config, catalog, interfaces, bootFiles, journal, sessionTokens, authorities, loggers, now } =
+  const { config, catalog, interfaces, bootFiles, journal, sessionTokens, authorities, doors, loggers, now } =
     wiring;
   const paths = new Map<number, BootPaths>();
   const networks = knownNetworks(wiring);
@@ -60,9 +61,11 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
           csrUrl: csrUrlOf(sessionUrl),
         });
   const options: HttpServerOptions = {
-    listen: interfaces.flatMap(({ name, addresses }) =>
-      addresses.map(({ address }) => ({ host: formatIpv4(address), via: name })),
-    ),
+    listen: interfaces.flatMap(({ name, addresses }) => {
+      const fd = doors.httpDescriptor(name);
+      if (fd !== undefined) return [{ host: formatIpv4(UNSPECIFIED), via: name, fd }];
+      return addresses.map(({ address }) => ({ host: formatIpv4(address), via: name }));
+    }),
     port: config.http.port,
     ...(config.http.url === undefined ? {} : { url: config.http.url }),
     assets: config.paths.assets,

@@ -89,9 +89,9 @@ export async function openListeners(
 
   const servers: { readonly server: Server; readonly host: string; readonly via?: string }[] = [];
   try {
-    for (const { host, via } of options.listen) {
+    for (const { host, via, fd } of options.listen) {
       const server = serverFor(via);
-      await listen(server, host, options);
+      await listen(server, host, fd, options);
       servers.push({ server, host, ...(via === undefined ? {} : { via }) });
     }
   } catch (error) {
@@ -168,11 +168,16 @@ function answerClientError(
   socket.end(`${head.join('\r\n')}\r\n\r\n${line}\n`, () => socket.destroy());
 }
 
-async function listen(server: Server, host: string, options: HttpServerOptions): Promise<void> {
+async function listen(
+  server: Server,
+  host: string,
+  fd: number | undefined,
+  options: HttpServerOptions,
+): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port: options.port }, () => {
+      server.listen(fd === undefined ? { host, port: options.port } : { fd }, () => {
         server.off('error', reject);
         resolve();
       });

@@ -104,8 +104,8 @@ export interface HttpLimits {
 }
 
 export interface HttpServerOptions {
-  /** One listener an address; `via` names the interface, for events. */
-  readonly listen: readonly { readonly host: string; readonly via?: string }[];
+  /** One listener each; `via` names the interface, for events. With `fd` that descriptor listens already, on `host`. */
+  readonly listen: readonly { readonly host: string; readonly via?: string; readonly fd?: number }[];
   /** 0: any free one (the same on no two addresses). */
   readonly port: number;
   /** Replaces `http://<address>[:port]` in everything sent to machines. */

@@ -39,3 +39,11 @@ export interface DatagramSocket {
  * be seen), `refused` (no right to the port), `not-found` (no such interface).
  */
 export type OpenUdpSocket = (options: UdpSocketOptions) => Promise<Socket>;
+
+/** How the daemon comes by the sockets that machines knock at: it opens them itself, or systemd did. */
+export interface Doors {
+  /** Takes the socket that was inherited for this port and device, else opens one. */
+  readonly openUdp: OpenUdpSocket;
+  /** The listening descriptor that was inherited for HTTP on this interface; undefined: listen on its addresses. */
+  readonly httpDescriptor: (interfaceName: string) => number | undefined;
+}
