@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { openLogStdout } from './log-stdout.ts';
 
 export type { Logger } from 'pino';
 
@@ -28,22 +29,6 @@ export interface LoggerSettings {
   readonly destination?: NodeJS.WritableStream;
 }
 
-/** What is kept for a disk that is full, to be written once it has room again. In characters. */
-const MAX_KEPT = 256 * 1024;
-
-/** Nobody stops booting machines because the log's disk is full: that is said once, on stderr. */
-function openStdout() {
-  const stdout = pino.destination({ sync: true, maxLength: MAX_KEPT });
-  let said = false;
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever read a pipe and went away wants to hear no more.
-    if (!said && error.code !== 'EPIPE')
-      process.stderr.write(`tinderbox: the log cannot be written: ${error.message}\n`);
-    said = true;
-  });
-  return stdout;
-}
-
 /** One JSON object a line, `part` names the logger. Written synchronously, so that the last words are not lost. */
 export function createLoggers({
   level = 'info',
@@ -51,11 +36,17 @@ export function createLoggers({
   destination,
 }: LoggerSettings = {}): Loggers {
   const options = { base: null, level };
+  const sayLoss = (lost: number): void =>
+    loggers.daemon.warn(
+      { lost },
+      `${lost} lines of the log are lost: they could not be written for too long`,
+    );
   const stream = text
     ? pretty({ sync: true, ignore: 'part', messageFormat: '[{part}] {msg}', translateTime: 'SYS:HH:MM:ss' })
-    : (destination ?? openStdout());
+    : (destination ?? openLogStdout(sayLoss));
   const root = pino(options, stream);
-  return Object.fromEntries(
+  const loggers = Object.fromEntries(
     LOGGER_NAMES.map((name) => [name, root.child({ part: name })]),
   ) as unknown as Loggers;
+  return loggers;
 }

@@ -5,6 +5,7 @@ import { lastStageOf } from './boot/last-stage.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config, ResolvedSubnet } from './config/port.ts';
+import { limitsWithin } from './http/limits-within.ts';
 import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
@@ -12,6 +13,7 @@ import type { MachineFacts } from './machine/facts.ts';
 import { formatIpv4, type Ipv4Network, networkOf, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { describeIdentity } from './machine-identity.ts';
+import { readDescriptorLimit } from './net/descriptor-limit.ts';
 import type { Doors, NetworkInterface } from './net/port.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
 import { buildContext } from './render/build-context.ts';
@@ -71,6 +73,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     assets: config.paths.assets,
     findLoader: (name) => bootFiles.find(name),
     cacheBytes: config.http.cacheBytes,
+    limits: limitsWithin(readDescriptorLimit()),
     sessionTime: config.http.sessionTime,
     strictAddress: config.http.strictAddress,
     journal,

@@ -26,6 +26,8 @@ import { problemOf } from './problem.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
 const SESSION_LIMIT = 100;
+/** Of each door: whoever holds more open must not use up the descriptors that machines boot with. */
+const MOST_CONNECTIONS = 256;
 
 type Query = Readonly<Record<string, unknown>>;
 type MachineRoute = { Params: { mac: string }; Querystring: Query };
@@ -40,6 +42,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   addApi(api, options, streams);
   await api.ready();
   const unix = createServer((request, response) => api.routing(request, response));
+  unix.maxConnections = MOST_CONNECTIONS;
   await listenOnUnixSocket(unix, options.socket);
 
   // Whoever reaches a TCP port is not known yet, so that it tells nothing but that somebody is home.
@@ -47,6 +50,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   addHealth(open);
   await open.ready();
   const tcp = createServer((request, response) => open.routing(request, response));
+  tcp.maxConnections = MOST_CONNECTIONS;
   try {
     if (options.listen !== undefined) await listenOnTcp(tcp, options.listen);
   } catch (error) {

@@ -8,6 +8,7 @@ export const DEFAULT_LIMITS: HttpLimits = {
   connections: 1_024,
   // A rack behind one address (NAT, a test client) downloads with 64 at once.
   connectionsPerAddress: 128,
+  toldConnections: 128,
   headerBytes: 16 * 1024,
   bodyBytes: 64 * 1024,
   headersTime: 10_000,
@@ -17,8 +18,6 @@ export const DEFAULT_LIMITS: HttpLimits = {
   checkInterval: 2_000,
 };
 
-/** Connections above the limit that are still told to come back; those above this are closed without a word. */
-const TOLD_CONNECTIONS = 128;
 const DRAIN_INTERVAL = 50;
 
 /** Called for each request with the interface of the listener that it came in on. */
@@ -57,7 +56,7 @@ export async function openListeners(
       connectionsCheckingInterval: limits.checkInterval,
       noDelay: true,
     });
-    server.maxConnections = limits.connections + TOLD_CONNECTIONS;
+    server.maxConnections = limits.connections + limits.toldConnections;
     server.on('drop', () => options.journal.count('http.dropped-connection'));
     server.on('connection', (socket) => bounds.admit(socket));
     // Idle means that the kernel took nothing: Node starts anew for each write that moves on.

@@ -92,6 +92,8 @@ export interface HttpLimits {
   readonly connections: number;
   /** As `connections`, of one remote address. */
   readonly connectionsPerAddress: number;
+  /** Above `connections`, those that are still told to come back; the others are closed without a word. */
+  readonly toldConnections: number;
   readonly headerBytes: number;
   readonly bodyBytes: number;
   readonly headersTime: number;
