@@ -6,6 +6,7 @@ import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
+import type { Ipv4 } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
@@ -13,10 +14,11 @@ import type { Doors } from './net/port.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
-import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
+import { catalogCheck, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
+import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
@@ -61,11 +63,13 @@ export async function startDaemon({
   await using stack = new AsyncDisposableStack();
   const preflight = await runPreflight(config);
   refuseIfBroken(preflight.problems, loggers);
-  const { interfaces, bootFileIndex } = preflight;
+  sayWaiting(preflight.waiting, loggers);
+  const { bootFileIndex } = preflight;
+  const provisioning = createProvisioning(config, preflight.host);
   sayBootFiles(bootFileIndex, loggers);
   await closeStateFolder(config.paths.state, loggers.daemon);
 
-  const catalog = await openCheckedCatalog(config, preflight, loggers);
+  const catalog = await openCheckedCatalog(config, provisioning, loggers);
   stack.defer(() => catalog.close());
   const store = await openStore({
     file: join(config.paths.state, DATABASE_FILE),
@@ -86,7 +90,7 @@ export async function startDaemon({
   });
   stack.defer(() => journal.close());
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
-  const isSameNetwork = inOneNetwork(preflight.subnets);
+  const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
   const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
   const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
@@ -111,6 +115,7 @@ export async function startDaemon({
   const parts = {
     config,
     preflight,
+    provisioning,
     catalog,
     store,
     journal,
@@ -128,7 +133,7 @@ export async function startDaemon({
 
   const started = stack.move();
   const { mode } = config.dhcp;
-  loggers.daemon.info({ interfaces: interfaces.map(({ name }) => name), mode, config: config.file }, 'ready');
+  loggers.daemon.info({ interfaces: config.network.interfaces, mode, config: config.file }, 'ready');
   const configNotice = noticeConfigChanges(config, loggers.daemon);
   return {
     async reload() {
@@ -159,6 +164,11 @@ function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {
   for (const warning of problems) loggers.daemon.warn(formatProblem(warning));
 }
 
+/** An interface may come later than this start: a late driver, a bond that is still being made. */
+function sayWaiting(waiting: readonly Problem[], { net }: Loggers): void {
+  for (const problem of waiting) net.warn(`not served until this is mended: ${formatProblem(problem)}`);
+}
+
 function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
   for (const { architecture, label, file, path } of index.rows()) {
     if (path !== undefined) tftp.info({ architecture, file, path }, `${label}: ${file}`);
@@ -170,14 +180,14 @@ function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
 /** Follows profiles/. An edit that the daemon could not start with again is broken, and never takes effect. */
 function openCheckedCatalog(
   config: Config,
-  { interfaces }: Preflight,
+  provisioning: Provisioning,
   loggers: Loggers,
 ): Promise<CatalogHolder> {
   return openCatalog({
     dir: config.paths.profiles,
     logger: loggers.catalog,
     checkRole: checkRoleTemplates,
-    checkCatalog: catalogCheck(config, interfaces),
+    checkCatalog: (catalog) => catalogCheck(config, provisioning.networks().interfaces)(catalog),
     onSwap(catalog) {
       void sayMissingAssets(config, catalog, loggers);
     },

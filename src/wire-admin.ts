@@ -1,4 +1,4 @@
-import type { DaemonStatus } from './admin/api.ts';
+import type { DaemonStatus, InterfaceStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
 import { approveMachine } from './approve-machine.ts';
@@ -8,10 +8,10 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { Loggers } from './logger.ts';
-import { formatIpv4 } from './machine/ipv4.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
+import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { readVersion } from './version.ts';
@@ -19,7 +19,10 @@ import { readVersion } from './version.ts';
 export interface AdminWiring {
   readonly config: Config;
   readonly catalog: CatalogHolder;
-  readonly preflight: Preflight;
+  readonly preflight: Pick<Preflight, 'bootFileIndex'>;
+  /** As they are now: asked for each request. */
+  readonly networks: () => ProvisioningNetworks;
+  readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
@@ -34,7 +37,7 @@ export interface AdminWiring {
 }
 
 export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
-  const { config, catalog, preflight, store, journal, loggers, now } = wiring;
+  const { config, catalog, networks, store, journal, loggers, now } = wiring;
   const startedAt = now();
   return startAdminServer({
     socket: config.admin.socket,
@@ -49,7 +52,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
         role,
         ...(hostname === undefined ? {} : { hostname }),
         checkRole: checkRoleTemplates,
-        checkCatalog: catalogCheck(config, preflight.interfaces),
+        checkCatalog: catalogCheck(config, networks().interfaces),
       });
       await catalog.reload();
       return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
@@ -59,7 +62,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       const approved = await approveMachine({
         ...change,
         config,
-        interfaces: preflight.interfaces,
+        interfaces: networks().interfaces,
         mac,
         facts,
         holderOf: (hostname) => journal.hostnameHolder(hostname),
@@ -67,7 +70,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
     },
-    forget: (mac) => forgetMachine({ ...wiring, interfaces: preflight.interfaces }, mac),
+    forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     async reload() {
       await catalog.reload();
@@ -78,16 +81,16 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
   });
 }
 
-function statusOf({ config, catalog, preflight, leases }: AdminWiring, startedAt: number): DaemonStatus {
+function statusOf(
+  { config, catalog, preflight, interfaceStates, leases }: AdminWiring,
+  startedAt: number,
+): DaemonStatus {
   const { generation, file } = catalog.current();
   return {
     version: readVersion(),
     startedAt,
     mode: config.dhcp.mode,
-    interfaces: preflight.interfaces.map(({ name, addresses }) => ({
-      name,
-      addresses: addresses.map(({ address }) => formatIpv4(address)),
-    })),
+    interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
     bootFiles: preflight.bootFileIndex

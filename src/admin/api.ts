@@ -33,12 +33,24 @@ export interface EventListView {
   readonly events: readonly BootEvent[];
 }
 
+/** A provisioning interface of the configuration. */
+export interface InterfaceStatus {
+  readonly name: string;
+  /** Empty where it is not there, or has none. */
+  readonly addresses: readonly string[];
+  /** `serving`: all that is configured; `partly`: some of it; `waiting`: nothing, until what `reason` says is mended. */
+  readonly state: 'serving' | 'partly' | 'waiting';
+  readonly reason?: string;
+  /** When it came into this state. */
+  readonly since: number;
+}
+
 /** What the daemon says of itself; put together by the composition root. */
 export interface DaemonStatus {
   readonly version: string;
   readonly startedAt: number;
   readonly mode: 'proxy' | 'server' | 'off';
-  readonly interfaces: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  readonly interfaces: readonly InterfaceStatus[];
   readonly catalog: {
     readonly generation: number;
     readonly file: string;

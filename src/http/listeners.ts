@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { createConnectionBounds } from './connection-bounds.ts';
-import type { HttpLimits, HttpServer, HttpServerOptions } from './port.ts';
+import type { HttpLimits, HttpListeners, HttpPlace, HttpServer, HttpServerOptions } from './port.ts';
 
 export const DEFAULT_LIMITS: HttpLimits = {
   connections: 1_024,
@@ -29,6 +29,8 @@ export type RequestHandler = (
 
 export interface Listeners {
   readonly addresses: HttpServer['addresses'];
+  /** All or none. */
+  open(places: readonly HttpPlace[]): Promise<HttpListeners>;
   /** Whether this client was dropped because it took nothing for too long. */
   isStalled(socket: Socket): boolean;
   stop(options: { readonly graceMs: number }): Promise<void>;
@@ -86,34 +88,56 @@ export async function openListeners(
     return server;
   };
 
-  const servers: { readonly server: Server; readonly host: string; readonly via?: string }[] = [];
-  try {
-    for (const { host, via, fd } of options.listen) {
-      const server = serverFor(via);
-      await listen(server, host, fd, options);
-      servers.push({ server, host, ...(via === undefined ? {} : { via }) });
+  // Those that listen, and those that don't any more and have connections left.
+  const servers = new Set<Server>();
+  const retire = async (server: Server): Promise<void> => {
+    await close(server);
+    servers.delete(server);
+  };
+  const openAll = async (places: readonly HttpPlace[]) => {
+    const opened: { readonly server: Server; readonly host: string; readonly via?: string }[] = [];
+    try {
+      for (const { host, via, fd } of places) {
+        const server = serverFor(via);
+        await listen(server, host, fd, options);
+        // What fails from now on is one connection's: that must not end the program.
+        server.on('error', () => options.journal.count('http.accept-failed'));
+        servers.add(server);
+        opened.push({ server, host, ...(via === undefined ? {} : { via }) });
+      }
+    } catch (error) {
+      await Promise.all(opened.map(({ server }) => retire(server)));
+      throw error;
     }
-  } catch (error) {
-    await Promise.all(servers.map(({ server }) => close(server)));
-    throw error;
-  }
+    return opened;
+  };
 
+  const first = await openAll(options.listen);
   return {
-    addresses: servers.map(({ server, host, via }) => ({
+    addresses: first.map(({ server, host, via }) => ({
       host,
       port: (server.address() as AddressInfo).port,
       ...(via === undefined ? {} : { via }),
     })),
+    async open(places) {
+      const opened = await openAll(places);
+      return {
+        close() {
+          for (const { server } of opened) void retire(server);
+        },
+      };
+    },
     isStalled: (socket) => stalled.has(socket),
     async stop({ graceMs }) {
       stopping = true;
-      const closed = Promise.all(servers.map(({ server }) => close(server)));
+      const left = [...servers];
+      const closed = Promise.all(left.map(retire));
       // A connection that turns idle after close() would be kept for its keep-alive time.
       const drain = setInterval(() => {
-        for (const { server } of servers) server.closeIdleConnections();
+        for (const server of left) server.closeIdleConnections();
       }, DRAIN_INTERVAL);
       const deadline = setTimeout(() => {
-        for (const { server } of servers) server.closeAllConnections();
+        for (const server of left) server.closeAllConnections();
       }, graceMs);
       await closed;
       clearInterval(drain);

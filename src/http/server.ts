@@ -153,6 +153,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   return {
     addresses: listeners.addresses,
+    open: (places) => listeners.open(places),
     async stop(how) {
       await listeners.stop(how);
       await app.close();

@@ -9,7 +9,16 @@ export interface NetworkInterface {
   readonly mtu: number;
   /** Administratively up. */
   readonly up: boolean;
+  /** A cable is in and the other side lives; absent where the kernel does not say. */
+  readonly carrier?: boolean;
+  /** The kernel's number: one that was removed and made again has another. */
+  readonly index?: number;
+  /** Lower case with colons; absent where there is none. */
+  readonly mac?: string;
 }
+
+/** Every network interface of this host, as it is now. */
+export type ReadInterfaces = () => Promise<readonly NetworkInterface[]>;
 
 export interface UdpSocketOptions {
   /** Local port; 0 for any. */
@@ -42,8 +51,11 @@ export type OpenUdpSocket = (options: UdpSocketOptions) => Promise<Socket>;
 
 /** How the daemon comes by the sockets that machines knock at: it opens them itself, or systemd did. */
 export interface Doors {
-  /** Takes the socket that was inherited for this port and device, else opens one. */
+  /**
+   * Takes the socket that was inherited for this port and device, else opens one. Asked again when an interface was
+   * made anew: each inherited one is given out once.
+   */
   readonly openUdp: OpenUdpSocket;
-  /** The listening descriptor that was inherited for HTTP on this interface; undefined: listen on its addresses. */
+  /** The listening descriptor that was inherited for HTTP on this interface; undefined: listen on its addresses. Given out once, too. */
   readonly httpDescriptor: (interfaceName: string) => number | undefined;
 }

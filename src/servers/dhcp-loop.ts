@@ -21,8 +21,8 @@ export interface DhcpLoopOptions {
   readonly socket: DatagramSocket;
   /** The interface's name. */
   readonly via: string;
-  /** Of the interface: what replies call the server unless the decision says otherwise. */
-  readonly serverAddress: Ipv4;
+  /** Of the interface, as it is now: what replies call the server unless the decision says otherwise. */
+  readonly serverAddress: () => Ipv4;
   readonly plane: 'dhcp' | 'pxe';
   readonly decide: (
     packet: DhcpPacket,
@@ -128,7 +128,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     action: Extract<DhcpAction, { kind: 'reply' }>,
     source: RemoteInfo,
   ): void {
-    const { type, address, boot, message, serverAddress = options.serverAddress } = action;
+    const { type, address, boot, message, serverAddress = options.serverAddress() } = action;
     const reply = encodeDhcpPacket(
       buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
     );

@@ -26,7 +26,7 @@ const STATUS: DaemonStatus = {
   version: '0.1.0',
   startedAt: T0 - 61_000,
   mode: 'server',
-  interfaces: [{ name: 'br0', addresses: ['10.77.0.1'] }],
+  interfaces: [{ name: 'br0', addresses: ['10.77.0.1'], state: 'serving', since: 0 }],
   catalog: {
     generation: 3,
     file: '/profiles/machines.yaml',

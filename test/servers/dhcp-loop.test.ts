@@ -79,7 +79,7 @@ function makeBench(options: BenchOptions = {}): Bench {
   const common = {
     socket: socket as unknown as Socket,
     via: 'eth1',
-    serverAddress: ip('10.77.0.1'),
+    serverAddress: () => ip('10.77.0.1'),
     decide: options.decide ?? (() => OFFER),
     journal: {
       record: (observation: Observation) => void recorded.push(observation),
