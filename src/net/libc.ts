@@ -9,6 +9,8 @@ import { ipv4FromBytes } from '../machine/ipv4.ts';
 export interface InterfaceAddress {
   readonly name: string;
   readonly up: boolean;
+  /** It has a carrier: a cable, and somebody at its other end. */
+  readonly running: boolean;
   readonly address?: Ipv4;
   readonly netmask?: Ipv4;
 }
@@ -32,6 +34,7 @@ export type SocketOption = keyof typeof SOCKET_OPTIONS;
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
 const IFF_UP = 1;
+const IFF_RUNNING = 0x40;
 const SIOCGIFMTU = 0x8921;
 const IFNAMSIZ = 16;
 const IFREQ_SIZE = 40;
@@ -123,6 +126,7 @@ function bindFunctions(): Libc {
         entries.push({
           name: entry.name,
           up: (entry.flags & IFF_UP) !== 0,
+          running: (entry.flags & IFF_RUNNING) !== 0,
           ...(address !== undefined && { address }),
           ...(netmask !== undefined && { netmask }),
         });
