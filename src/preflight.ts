@@ -146,7 +146,7 @@ function inspectInterface(
 }
 
 /** A loader that the operator named, or that a package brings, must be there; others are only told of. */
-function checkBootFiles(config: Config, index: BootFileIndex): readonly Problem[] {
+export function checkBootFiles(config: Config, index: BootFileIndex): readonly Problem[] {
   if (config.dhcp.mode === 'off') return [];
   return index
     .rows()

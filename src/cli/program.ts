@@ -7,6 +7,7 @@ import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
 import { addForgetCommand } from './forget.ts';
+import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addMachinesCommand } from './machines-command.ts';
@@ -16,6 +17,7 @@ import { addSimulateCommand } from './simulate-command.ts';
 
 const EXAMPLES = `
 Examples:
+  $ sudo tinderbox init                                a first configuration, from questions or flags
   $ sudo tinderbox check                               everything that is wrong, at once
   $ sudo tinderbox serve                               run the service in the foreground
   $ sudo tinderbox machines                            who was seen, and how far each came
@@ -27,6 +29,7 @@ Members of the group tinderbox need no sudo for what only asks the daemon: machi
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
 const COMMANDS = [
+  addInitCommand,
   addServeCommand,
   addCheckCommand,
   addMachinesCommand,

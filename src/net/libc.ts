@@ -9,6 +9,7 @@ import { ipv4FromBytes } from '../machine/ipv4.ts';
 export interface InterfaceAddress {
   readonly name: string;
   readonly up: boolean;
+  /** A cable, and somebody at its other end. */
   readonly carrier: boolean;
   readonly address?: Ipv4;
   readonly netmask?: Ipv4;
