@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { DaemonStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
@@ -12,8 +13,10 @@ import { formatIpv4 } from './machine/ipv4.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
+import { DATABASE_FILE } from './preflight-state.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
 
 export interface AdminWiring {
@@ -90,6 +93,7 @@ function statusOf({ config, catalog, preflight, leases }: AdminWiring, startedAt
     })),
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
+    database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),
