@@ -22,12 +22,12 @@ import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
-import { loadSessionKey } from './session-key.ts';
+import { hasSessionKey, loadSessionKey } from './session-key.ts';
 import { startServers } from './start-servers.ts';
 import { createAdmissionBook } from './store/admission-book.ts';
 import { createJournal } from './store/journal.ts';
 import { createLeaseBook } from './store/lease-book.ts';
-import { openStore } from './store/sqlite-store.ts';
+import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 
@@ -43,6 +43,8 @@ export interface DaemonOptions {
 export interface Daemon {
   /** Reads profiles/ again, and warns of changes of tinderbox.yaml, which take effect at the next start only. */
   reload(): Promise<void>;
+  /** Resolves if it cannot go on, with why: it should be stopped, and its next start mends what it can. */
+  readonly failed: Promise<TinderboxError>;
   /** Stops accepting, lets transfers finish for a few seconds, writes what is not yet written. */
   stop(): Promise<void>;
 }
@@ -71,12 +73,16 @@ export async function startDaemon({
 
   const catalog = await openCheckedCatalog(config, provisioning, loggers);
   stack.defer(() => catalog.close());
+  const failed = Promise.withResolvers<TinderboxError>();
   const store = await openStore({
     file: join(config.paths.state, DATABASE_FILE),
     durability: config.dhcp.leaseDurability,
+    openedAt: now(),
     logger: loggers.store,
+    onDamage: failed.resolve,
   });
   stack.defer(() => store.close());
+  await sayLostDatabase(config, store.opening, loggers);
   const state = await store.load();
   const loopWatch = watchBootLoops();
   const journal = createJournal({
@@ -136,11 +142,24 @@ export async function startDaemon({
   loggers.daemon.info({ interfaces: config.network.interfaces, mode, config: config.file }, 'ready');
   const configNotice = noticeConfigChanges(config, loggers.daemon);
   return {
+    failed: failed.promise,
     async reload() {
       await Promise.all([catalog.reload(), configNotice.look()]);
     },
     stop: () => started.disposeAsync(),
   };
+}
+
+/** At the first start there is no session key either. */
+async function sayLostDatabase(
+  config: Config,
+  { created, damaged }: OpenedStore['opening'],
+  loggers: Loggers,
+): Promise<void> {
+  if (!created || damaged !== undefined || !(await hasSessionKey(config.paths.state))) return;
+  loggers.store.error(
+    `the database is gone, although Tinderbox ran here before: history begins anew in ${join(config.paths.state, DATABASE_FILE)}; leases are learned again as machines renew them. If there is a backup: tinderbox restore`,
+  );
 }
 
 /** Made at the first start with a `cluster:`; without one nothing is made. */

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { refuseSharedFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
+import { listSetAside } from './store/set-aside.ts';
 import { openStoreReadOnly } from './store/sqlite-store.ts';
 
 /** The database's name in paths.state. */
@@ -38,15 +39,23 @@ async function checkShared({ file, paths: { state } }: Config): Promise<readonly
 
 /** A database that is not ours to touch is known before anything is started. */
 async function checkDatabase(file: string): Promise<readonly Problem[]> {
+  const asides = listSetAside(file).map(
+    (aside): Problem => ({
+      severity: 'warning',
+      file: aside,
+      message: 'this database was damaged and is set aside; history began anew without it',
+      remedy: `Look after the disk (dmesg, smartctl). If a backup is newer than what was lost: tinderbox restore. Then: rm ${aside}*`,
+    }),
+  );
   try {
     const reader = await openStoreReadOnly(file);
     await reader.close();
-    return [];
+    return asides;
   } catch (thrown) {
     const { code, message, remedy } = toTinderboxError(thrown);
     // None yet, an older one or a locked one: the daemon makes, updates or waits for it, and says what it cannot.
-    if (code !== 'newer-database' && code !== 'refused') return [];
-    return [{ severity: 'error', message, ...(remedy === undefined ? {} : { remedy }) }];
+    if (code !== 'newer-database' && code !== 'refused') return asides;
+    return [...asides, { severity: 'error', message, ...(remedy === undefined ? {} : { remedy }) }];
   }
 }
 

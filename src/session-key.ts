@@ -1,32 +1,33 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { access, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SESSION_KEY_BYTES } from './boot/session-token.ts';
 import { closeToOthers } from './close-to-others.ts';
 import { TinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
+/** In paths.state. */
+export const SESSION_KEY_FILE = 'session-key';
+
 /**
  * The key that session URLs are signed with: made at the first start, owner-only, kept so that a machine that boots
  * while the daemon restarts finds its URLs valid. A folder or key that others may look at is closed to them, and the
- * log says so. Throws `internal` if the file holds something else, `refused` if the folder cannot be made private.
+ * log says so. What is no key (a power cut may leave an empty file) is replaced: machines that are booting right now start
+ * over. Throws `refused` if the folder cannot be made private or written, `unavailable` if the disk is full.
  */
 export async function loadSessionKey(stateFolder: string, logger: Pick<Logger, 'warn'>): Promise<Uint8Array> {
   await closeToOthers(stateFolder, 0o700, logger);
-  const file = join(stateFolder, 'session-key');
+  const file = join(stateFolder, SESSION_KEY_FILE);
   const existing = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (existing === undefined) return createKey(file);
   if (existing.length !== SESSION_KEY_BYTES) {
-    throw new TinderboxError(
-      'internal',
-      `${file} holds ${existing.length} bytes instead of ${SESSION_KEY_BYTES}`,
-      {
-        remedy: 'Remove it; machines that are booting right now have to start over.',
-      },
+    logger.warn(
+      `${file} holds ${existing.length} bytes instead of ${SESSION_KEY_BYTES}: it is made anew; machines that are booting right now have to start over`,
     );
+    return createKey(file);
   }
   if (await closeToOthers(file, 0o600, logger)) {
     logger.warn(
@@ -46,10 +47,38 @@ async function createKey(file: string): Promise<Uint8Array> {
     await rename(temporary, file);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
-    throw error;
+    throw explain(error, file);
   }
   // The name is only on disk when the folder is.
   await using folder = await open(dirname(file), 'r');
   await folder.sync();
   return key;
+}
+
+/** Whether Tinderbox ran here before. */
+export async function hasSessionKey(stateFolder: string): Promise<boolean> {
+  return access(join(stateFolder, SESSION_KEY_FILE)).then(
+    () => true,
+    () => false,
+  );
+}
+
+function explain(thrown: unknown, file: string): unknown {
+  switch ((thrown as NodeJS.ErrnoException).code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new TinderboxError('unavailable', `the disk is full: ${file} cannot be written`, {
+        cause: thrown,
+        remedy: `Free space on the file system that holds ${dirname(file)}, then start Tinderbox again.`,
+      });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new TinderboxError('refused', `${file} cannot be written (${(thrown as Error).message})`, {
+        cause: thrown,
+        remedy: `Give the daemon's user the right to write in ${dirname(file)}, and see that the file system is not mounted read-only.`,
+      });
+    default:
+      return thrown;
+  }
 }

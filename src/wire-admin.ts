@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { DaemonStatus, InterfaceStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
@@ -11,9 +12,11 @@ import type { Loggers } from './logger.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
+import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
 
 export interface AdminWiring {
@@ -93,6 +96,7 @@ function statusOf(
     interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
+    database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),

@@ -58,6 +58,8 @@ export interface DaemonStatus {
     readonly problems: readonly Problem[];
   };
   readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
+  /** Damaged databases that were set aside: history began anew after each. */
+  readonly database: { readonly setAside: readonly string[] };
   /** Which file a firmware architecture gets; null: none was found. */
   readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
 }

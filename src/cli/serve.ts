@@ -37,9 +37,12 @@ export function addServeCommand(program: Command, context: CliContext): void {
       const loggers = createLoggers({ level: options.logLevel, pretty: process.stdout.isTTY });
       daemon = await startDaemon({ config, loggers });
       if (reloadAsked) await daemon.reload();
-      const signal = await stopped.promise;
-      loggers.daemon.info(`${signal}: stopping`);
+      const reason = await Promise.race([stopped.promise, daemon.failed]);
+      if (typeof reason === 'string') loggers.daemon.info(`${reason}: stopping`);
+      else loggers.daemon.error({ err: reason }, 'stopping, to be started again');
       await daemon.stop();
       loggers.daemon.info('stopped');
+      // The service manager starts again what ended with a failure.
+      if (typeof reason !== 'string') throw reason;
     });
 }

@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { TinderboxError } from '../errors.ts';
 
@@ -121,6 +122,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN registration TEXT;
   ALTER TABLE sessions ADD COLUMN former_registration TEXT;
   `,
+  // Facts about the database itself: `incomplete_since`, from when on it may not know of addresses in use.
+  'CREATE TABLE notes (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT',
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */
@@ -141,40 +144,96 @@ export function inspectDatabase(
     throw new TinderboxError(
       'newer-database',
       `${file} was written by a newer Tinderbox: its schema is version ${version}, this program knows ${newest}`,
-      {
-        remedy: `Install that newer Tinderbox again, or restore the copy that it made when it updated the file (${file}.v${newest}.bak).`,
-      },
+      { remedy: remedyForNewer(file, newest) },
     );
   }
   return { version, empty };
 }
+
+/** Copies of older schemas that are kept, the newest; each is as large as the database. */
+const KEPT_COPIES = 3;
 
 /** The copy that is made before the schema of an older database is changed. */
 export function backupName(file: string, version: number): string {
   return `${file}.v${version}.bak`;
 }
 
+/** The copies that earlier migrations left, by the version of their schema, oldest first. */
+export function listCopies(file: string): readonly { readonly version: number; readonly file: string }[] {
+  const prefix = `${basename(file)}.v`;
+  return namesIn(dirname(file))
+    .flatMap((name) => {
+      const version = /^(\d+)\.bak$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : '')?.[1];
+      return version === undefined ? [] : [{ version: Number(version), file: join(dirname(file), name) }];
+    })
+    .toSorted((a, b) => a.version - b.version);
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function remedyForNewer(file: string, newest: number): string {
+  const copy = listCopies(file).findLast(({ version }) => version <= newest)?.file;
+  const other =
+    copy === undefined
+      ? `or move ${file} away: leases that machines renew are learned again, history is lost`
+      : `or put back the copy that was made before the update, without what came after it: mv ${file} ${file}.newer; rm -f ${file}-wal ${file}-shm; cp -p ${copy} ${file}`;
+  return `Install that newer Tinderbox again, ${other}.`;
+}
+
 /**
  * Brings the schema up to date, all steps in one transaction: it takes effect whole or not at all. A database that
- * already holds something is copied first.
+ * already holds something is copied first. Returns whether it is a new one.
  */
-export function migrate(database: Database, file: string, migrations: readonly string[] = MIGRATIONS): void {
+export function migrate(
+  database: Database,
+  file: string,
+  migrations: readonly string[] = MIGRATIONS,
+): { readonly created: boolean } {
   const { version, empty } = inspectDatabase(database, file, migrations.length);
-  if (version === migrations.length) return;
-  if (!empty) {
-    const backup = backupName(file, version);
-    // A copy from an earlier attempt that failed is as good; an unfinished one never gets the name.
-    if (!existsSync(backup)) {
-      rmSync(`${backup}.part`, { force: true });
-      database.prepare('VACUUM INTO ?').run(`${backup}.part`);
-      chmodSync(`${backup}.part`, 0o600);
-      renameSync(`${backup}.part`, backup);
-    }
-  }
+  if (version === migrations.length) return { created: false };
+  if (!empty) copyBefore(database, file, version);
   const run = database.transaction(() => {
     for (const step of migrations.slice(version)) database.exec(step);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${migrations.length}`);
   });
   run.immediate();
+  return { created: empty };
+}
+
+/**
+ * Made anew each time: one that is there may be of an update that was taken back long ago. An unfinished one never gets
+ * the name.
+ */
+function copyBefore(database: Database, file: string, version: number): void {
+  const copy = backupName(file, version);
+  const part = `${copy}.part`;
+  rmSync(part, { recursive: true, force: true });
+  try {
+    database.prepare('VACUUM INTO ?').run(part);
+    chmodSync(part, 0o600);
+    syncPath(part);
+    renameSync(part, copy);
+  } catch (error) {
+    rmSync(part, { recursive: true, force: true });
+    throw error;
+  }
+  syncPath(dirname(copy));
+  for (const old of listCopies(file).slice(0, -KEPT_COPIES)) rmSync(old.file, { force: true });
+}
+
+/** A file, or a folder with the names in it. */
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }

@@ -1,13 +1,13 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Sqlite, { type Database } from 'better-sqlite3';
-import { TinderboxError } from '../errors.ts';
+import type { Database } from 'better-sqlite3';
 import type { Mac } from '../machine/mac.ts';
-import { migrate } from './migrations.ts';
+import { lockForWriting } from './lock-for-writing.ts';
+import { type DatabaseOpening, openSound } from './open-sound.ts';
 import type { AdmissionRecord, HistoryBatch, Lease, SessionOwner, StoredState } from './port.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import { preparePruning, STORE_LIMITS, type StoreLimits } from './sqlite-prune.ts';
-import { BUSY_TIMEOUT, buildReader, type SqliteReader } from './sqlite-reader.ts';
+import { buildReader, type SqliteReader } from './sqlite-reader.ts';
 import { prepareReleases, type SqliteReleases } from './sqlite-releases.ts';
 import {
   type EventRow,
@@ -33,6 +33,8 @@ export interface SqliteOptions {
   readonly file: string;
   readonly durability: Durability;
   readonly limits?: Partial<StoreLimits>;
+  /** Milliseconds since the epoch: when a database that is made now begins. */
+  readonly openedAt?: number;
 }
 
 /** The store port, synchronous, in the thread that calls it. Everything throws TinderboxError and nothing else. */
@@ -43,19 +45,23 @@ export interface SqliteDatabase extends SqliteReader, SqliteReleases {
   forgetMachine(mac: Mac): boolean;
   putAdmission(admission: AdmissionRecord): void;
   dropAdmission(mac: Mac): void;
+  /** How it was found when it was opened. */
+  opening(): DatabaseOpening;
 }
 
-/** Opens or creates the database: folder 0700 (if it has to make it), files 0600, schema up to date. */
+/**
+ * Opens or creates the database: folder 0700 (if it has to make it), files 0600, schema up to date. A damaged one is set
+ * aside, and a new one takes its place; `opening` says so.
+ */
 export function openSqliteDatabase(options: SqliteOptions): SqliteDatabase {
-  const { file } = options;
+  const { file, openedAt = Date.now() } = options;
   const opened: Database[] = [];
   try {
-    prepareFile(file);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     opened.push(lockForWriting(file));
-    const database = new Sqlite(file, { timeout: BUSY_TIMEOUT });
+    const { database, opening } = openSound(file, openedAt);
     opened.push(database);
-    migrate(database, file);
-    return createSqliteDatabase(database, options, () => closeAll(opened));
+    return createSqliteDatabase(database, options, () => closeAll(opened), opening);
   } catch (error) {
     closeAll(opened);
     throw sqliteError(error, file, 'opening');
@@ -67,40 +73,12 @@ function closeAll(opened: readonly Database[]): void {
   for (const each of opened.toReversed()) each.close();
 }
 
-function prepareFile(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // SQLite gives -wal and -shm the mode of the database, so it is enough to be first.
-  closeSync(openSync(file, 'a', 0o600));
-  chmodSync(file, 0o600);
-}
-
-/**
- * Two daemons on one database would each give out addresses from memory. The kernel drops this lock with the process,
- * however it ends; readers are not kept out.
- */
-function lockForWriting(file: string): Database {
-  const name = `${file}.lock`;
-  closeSync(openSync(name, 'a', 0o600));
-  const lock = new Sqlite(name, { timeout: BUSY_TIMEOUT });
-  try {
-    lock.pragma('journal_mode = MEMORY');
-    lock.exec('BEGIN EXCLUSIVE');
-    return lock;
-  } catch (error) {
-    lock.close();
-    if ((error as { code?: unknown }).code !== 'SQLITE_BUSY') throw error;
-    throw new TinderboxError('in-use', `another Tinderbox process has ${file} open`, {
-      cause: error,
-      remedy: 'Stop the other daemon first, or give this one its own paths.state.',
-    });
-  }
-}
-
 /** The statements over a connection whose schema is up to date. `close` ends what the caller opened. */
 export function createSqliteDatabase(
   database: Database,
   options: SqliteOptions,
   close: () => void,
+  opening: DatabaseOpening = { created: false },
 ): SqliteDatabase {
   const { file, durability } = options;
   database.pragma('journal_mode = WAL');
@@ -188,6 +166,7 @@ export function createSqliteDatabase(
   const reader = buildReader(database, file, close);
   return {
     ...reader,
+    opening: () => opening,
     load: guarded(file, () => {
       const row = database
         .prepare(

@@ -29,6 +29,9 @@ export function sqliteError(
     case 'READONLY':
     case 'PERM':
     case 'AUTH':
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
       return new TinderboxError('refused', `${file} cannot be written (${thrown.message})`, {
         cause,
         remedy: `Give the daemon's user the right to write ${file} and its directory, and see that the file system is not mounted read-only.`,
@@ -43,7 +46,7 @@ export function sqliteError(
     case 'NOTADB':
       return new TinderboxError('unavailable', `${file} is damaged (${thrown.message})`, {
         cause,
-        remedy: `Stop the daemon, move ${file}, ${file}-wal and ${file}-shm away and start it again: leases and history begin anew. Or put a backup in their place.`,
+        remedy: `Start the daemon (again): it sets ${file} aside, saves the leases that can be read and goes on with a new one. Or restore a backup: tinderbox restore.`,
       });
     case 'BUSY':
     case 'LOCKED':
@@ -65,6 +68,12 @@ export function sqliteError(
   }
 }
 
+/** The file itself is broken, so that trying again is of no use. */
+export function isDamage(thrown: unknown): boolean {
+  const { code } = thrown as { code?: unknown };
+  return typeof code === 'string' && /^SQLITE_(CORRUPT|NOTADB)/.test(code);
+}
+
 /** `run`, so that it throws TinderboxError and nothing else. */
 export function guarded<A extends readonly unknown[], R>(
   file: string,
@@ -84,10 +93,13 @@ export interface ErrorMessage {
   readonly code: TinderboxError['code'];
   readonly message: string;
   readonly remedy?: string;
+  /** The database file is damaged. */
+  readonly damage?: true;
 }
 
 export function errorToMessage(error: TinderboxError): ErrorMessage {
   return {
+    ...(isDamage(error.cause ?? {}) ? { damage: true } : {}),
     code: error.code,
     message: error.message,
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),

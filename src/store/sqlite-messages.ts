@@ -1,3 +1,4 @@
+import type { DatabaseOpening } from './open-sound.ts';
 import type { SqliteDatabase, SqliteOptions } from './sqlite-database.ts';
 import type { ErrorMessage } from './sqlite-errors.ts';
 
@@ -8,7 +9,7 @@ export type StoreCall = {
 
 /** `opened` comes once, first; then one answer a call. */
 export type StoreAnswer =
-  | { readonly kind: 'opened' }
+  | { readonly kind: 'opened'; readonly opening: DatabaseOpening }
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'failed'; readonly error: ErrorMessage };
 

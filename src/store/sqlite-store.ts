@@ -4,6 +4,7 @@ import { TinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
+import type { DatabaseOpening } from './open-sound.ts';
 import type {
   AdmissionRecord,
   GivenCertificate,
@@ -21,6 +22,12 @@ import { openSqliteReader } from './sqlite-reader.ts';
 
 export interface OpenStoreOptions extends SqliteOptions {
   readonly logger?: Logger;
+  /** Called once, when a call finds the file damaged: whoever opened it should end, and the next start mends it. */
+  readonly onDamage?: (error: TinderboxError) => void;
+}
+
+export interface OpenedStore extends Store {
+  readonly opening: DatabaseOpening;
 }
 
 /** One commit of leases, shared by all who asked while the one before was being written. */
@@ -39,12 +46,13 @@ const LEASES_IN_A_ROW = 8;
 
 /**
  * The store port on SQLite in a thread of its own. Rejects with TinderboxError: `newer-database`, `in-use` (another
- * daemon has it), `refused`, `unavailable` (disk full, damaged), each with its remedy. A call that fails changes
+ * daemon has it), `refused`, `unavailable` (disk full), each with its remedy. A damaged database is set aside and said. A call that fails changes
  * nothing, and the store goes on.
  */
-export async function openStore(options: OpenStoreOptions): Promise<Store> {
-  const { logger, ...threadOptions } = options;
-  const thread = await startThread(threadOptions);
+export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
+  const { logger, onDamage, ...threadOptions } = options;
+  const { thread, opening } = await startThread(threadOptions);
+  sayDamage(opening, options.file, logger);
 
   let group: LeaseGroup | undefined;
   const questions: Waiting[] = [];
@@ -53,12 +61,19 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   let leasesInARow = 0;
   let closing: Promise<void> | undefined;
   let broken: TinderboxError | undefined;
+  let damaged = false;
 
   thread.on('message', (message: StoreAnswer) => {
     const answered = underWay;
     underWay = undefined;
-    if (message.kind === 'failed') answered?.reject(errorFromMessage(message.error));
-    else answered?.resolve(message.kind === 'done' ? message.value : undefined);
+    if (message.kind === 'failed') {
+      const error = errorFromMessage(message.error);
+      if (message.error.damage === true && !damaged) {
+        damaged = true;
+        onDamage?.(error);
+      }
+      answered?.reject(error);
+    } else answered?.resolve(message.kind === 'done' ? message.value : undefined);
     next();
   });
   thread.on('error', (error) => fail(error));
@@ -126,6 +141,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   }
 
   return {
+    opening,
     load: () => ask<StoredState>({ name: 'load', args: [] }),
     commitLeases,
     appendHistory: (batch) => ask<void>({ name: 'appendHistory', args: [batch] }, history),
@@ -167,7 +183,17 @@ function closedError(): TinderboxError {
   return new TinderboxError('unavailable', 'the database is closed');
 }
 
-async function startThread(options: StoreThreadOptions): Promise<Worker> {
+function sayDamage({ damaged }: DatabaseOpening, file: string, logger: Logger | undefined): void {
+  if (damaged === undefined) return;
+  logger?.error(
+    damaged,
+    `${file} was damaged (${damaged.reason}): history begins anew, ${damaged.savedLeases} lease(s) could be saved; the damaged file is kept as ${damaged.file}`,
+  );
+}
+
+async function startThread(
+  options: StoreThreadOptions,
+): Promise<{ readonly thread: Worker; readonly opening: DatabaseOpening }> {
   // The sources run as they are; the installable package holds the same files as .js.
   const entry = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
   // Without the process's own flags: loaders that it was started with are not for this thread.
@@ -181,7 +207,7 @@ async function startThread(options: StoreThreadOptions): Promise<Worker> {
     await thread.terminate();
     throw errorFromMessage(answer.error);
   }
-  return thread;
+  return { thread, opening: answer.kind === 'opened' ? answer.opening : { created: false } };
 }
 
 async function closeThread(thread: Worker, closed: Promise<void>): Promise<void> {

@@ -27,8 +27,9 @@ function serve(database: SqliteDatabase): void {
 }
 
 try {
-  serve(openSqliteDatabase(options));
-  answer({ kind: 'opened' });
+  const database = openSqliteDatabase(options);
+  serve(database);
+  answer({ kind: 'opened', opening: database.opening() });
 } catch (error) {
   answer({ kind: 'failed', error: errorToMessage(sqliteError(error, options.file)) });
 }

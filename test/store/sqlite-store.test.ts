@@ -392,18 +392,6 @@ void t.test('a database that this program must not touch is refused, and left as
   change(newer, (database) => database.pragma('user_version = 99'));
   const foreign = join(base, 'foreign.db');
   change(foreign, (database) => database.exec('CREATE TABLE photos (id)'));
-  const garbage = join(base, 'garbage.db');
-  writeFileSync(garbage, 'this is no database at all, '.repeat(100));
-  const damaged = newFile();
-  openSqliteDatabase({ file: damaged, durability: 'process' }).close();
-  change(damaged, (database) => {
-    database.unsafeMode();
-    database.pragma('writable_schema = ON');
-    database.exec("UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = 'leases'");
-  });
-  const directory = join(base, 'directory.db', 'x');
-  openSqliteDatabase({ file: directory, durability: 'process' }).close();
-
   const rows = [
     {
       name: 'a newer one',
@@ -419,23 +407,9 @@ void t.test('a database that this program must not touch is refused, and left as
       message: /another program/,
       remedy: /paths\.state/,
     },
-    { name: 'no database', file: garbage, code: 'unavailable', message: /damaged/, remedy: /move .*-wal/ },
-    { name: 'a damaged one', file: damaged, code: 'unavailable', message: /damaged/, remedy: /backup/ },
-    {
-      name: 'a directory',
-      file: join(base, 'directory.db'),
-      code: undefined,
-      message: /directory|EISDIR/,
-      remedy: undefined,
-    },
   ];
   for (const { name, file, code, message, remedy } of rows) {
-    const expected = {
-      name: 'TinderboxError',
-      message,
-      ...(code === undefined ? {} : { code }),
-      ...(remedy === undefined ? {} : { remedy }),
-    };
+    const expected = { name: 'TinderboxError', code, message, remedy };
     await t.rejects(openStore({ file, durability: 'disk' }), expected, name);
     await t.rejects(openStoreReadOnly(file), { name: 'TinderboxError' }, `${name}, read only`);
   }
