@@ -36,6 +36,8 @@ export interface DaemonOptions {
   readonly loggers: Loggers;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Milliseconds that never jump, as `now` may. */
+  readonly uptime?: () => number;
   /** By default everything is opened here. */
   readonly doors?: Doors;
 }
@@ -60,6 +62,7 @@ export async function startDaemon({
   config,
   loggers,
   now = Date.now,
+  uptime = () => performance.now(),
   doors = OWN_DOORS,
 }: DaemonOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
@@ -89,6 +92,7 @@ export async function startDaemon({
     store,
     state,
     clock: now,
+    uptime,
     idleTime: config.http.sessionTime * 1000,
     observed: (observation) => loopWatch.notice(observation),
     isListed: (mac) => catalog.current().machines.has(mac),
@@ -97,7 +101,20 @@ export async function startDaemon({
   stack.defer(() => journal.close());
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
-  const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
+  const leases = createLeaseBook({
+    store,
+    leases: state.leases,
+    clock: now,
+    uptime,
+    isSameNetwork,
+    longest:
+      1000 * Math.max(config.dhcp.declineTime, ...config.dhcp.subnets.map(({ leaseTime }) => leaseTime)),
+    clockJumped: (step) =>
+      loggers.daemon.warn(
+        { seconds: Math.round(step / 1000) },
+        'the clock of this host was set: leases and boot sessions keep the time that they had left',
+      ),
+  });
   const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
     journal.sessionById(id),

@@ -1,11 +1,13 @@
 import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
+import { confirmUnwritten } from './boot/confirm-unwritten.ts';
 import type { DhcpAction, DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
 import type { NetworkClient } from './boot/identify-client.ts';
 import type { CatalogView } from './catalog/port.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
+import { toTinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
@@ -215,18 +217,34 @@ function makeLeaseChanger(
   return async ({ mac }: NetworkClient, change: LeaseChange, now: number) => {
     switch (change.kind) {
       case 'offer':
-        return leases.offer(change.address, mac, now + OFFER_TIME);
+        leases.offer(change.address, mac, now + OFFER_TIME);
+        return undefined;
       case 'bind': {
         const expiresAt = now + change.leaseTime * 1000;
         const hostname = catalog.current().machines.get(mac)?.hostname;
         const named = hostname === undefined ? {} : { hostname };
-        return leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
+        try {
+          await leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
+        } catch (error) {
+          if (toTinderboxError(error).code === 'in-use') throw error;
+          const seconds = confirmUnwritten({
+            ...change,
+            lease: leases.leaseOf(mac, (address) => address === change.address),
+            reservation: catalog.current().machines.get(mac)?.address,
+            now,
+          });
+          if (seconds === undefined) throw error;
+          return { unwritten: error, seconds };
+        }
+        return undefined;
       }
       case 'release':
-        return leases.release(mac, change.address);
+        await leases.release(mac, change.address);
+        return undefined;
       case 'decline':
         loggers.dhcp.warn({ mac, interface: via }, 'a machine declined its address: somebody else uses it');
-        return leases.decline(change.address, mac, now + config.dhcp.declineTime * 1000);
+        await leases.decline(change.address, mac, now + config.dhcp.declineTime * 1000);
+        return undefined;
     }
   };
 }

@@ -5,6 +5,7 @@ import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { stageReached } from '../machine/stage.ts';
 import { createAddressBook } from './address-book.ts';
+import { followClock } from './clock-jumps.ts';
 import { createEventRecorder, isOfFormer, isOfNode } from './event-recorder.ts';
 import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
@@ -28,6 +29,8 @@ export interface JournalOptions {
   readonly state: Omit<StoredState, 'admissions'>;
   /** Milliseconds since the epoch; observations bring their own. */
   readonly clock: () => number;
+  /** Milliseconds that never jump; absent: the clock never does. */
+  readonly uptime?: () => number;
   /** A boot session that was silent for longer does not go on with the next network boot. In ms. */
   readonly idleTime: number;
   /** Called with each observation, also with those that bounds forbid to record. */
@@ -55,7 +58,7 @@ function rankAfter(
 const SAY_AGAIN = 1_000;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
-  const { store, state, clock, idleTime, logger, isListed = () => false } = options;
+  const { store, state, clock, idleTime, logger, uptime = clock, isListed = () => false } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
   const hostnames = new Map<string, Mac>();
@@ -95,6 +98,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   let saidAt = Number.NEGATIVE_INFINITY;
 
   restore();
+  const follow = followClock({ clock, uptime, jumped: moveSessions });
 
   function restore(): void {
     // Oldest first, so that the table's order is that of their last packets.
@@ -135,6 +139,22 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     machines.touch(entry, 3);
   }
 
+  /** A machine that boots while the clock is set is as far in its boot as it was: its URLs are no older for it. */
+  function moveSessions(step: number): void {
+    for (const entry of machines.entries()) {
+      const { session } = entry;
+      if (session === undefined || session.end !== undefined) continue;
+      const { scriptAt } = session;
+      entry.session = {
+        ...session,
+        updatedAt: session.updatedAt + step,
+        ...(scriptAt === undefined ? {} : { scriptAt: scriptAt + step }),
+      };
+      sessions.set(session.id, entry.session);
+      if (entry.recorded) writer.session(entry.session);
+    }
+  }
+
   function count(name: string): void {
     const known = counters.get(name);
     if (known !== undefined) counters.set(name, known + 1);
@@ -154,6 +174,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   }
 
   function recordObservation(observation: Observation): BootSession | undefined {
+    follow();
     const mac = observation.mac ?? observation.facts?.mac;
     tellObserver(observation);
     try {
@@ -328,8 +349,14 @@ export function createJournal(options: JournalOptions): ClosableJournal {
 
   return {
     record: recordObservation,
-    sessionOf: (mac) => machines.get(mac)?.session,
-    sessionById: (id) => sessions.get(id),
+    sessionOf(mac) {
+      follow();
+      return machines.get(mac)?.session;
+    },
+    sessionById(id) {
+      follow();
+      return sessions.get(id);
+    },
     machine(mac) {
       const entry = machines.get(mac);
       return entry === undefined ? undefined : toRecord(entry);
