@@ -67,7 +67,8 @@ export async function runCli(
   }
 }
 
-function buildProgram(context: CliContext): Command {
+/** All commands; man pages and completions are made from it too. */
+export function buildProgram(context: CliContext): Command {
   const program = new Command('tinderbox')
     .description('Lights bare metal: boots machines from the network, and says why one does not.')
     .version(readVersion())
