@@ -10,6 +10,7 @@ import type { Preflight } from './preflight.ts';
 import { startTftpServer } from './servers/tftp.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import { type DhcpSockets, type DoWithout, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
@@ -29,6 +30,7 @@ export interface DaemonParts {
   readonly leases: LeaseBook;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
+  readonly dhcpServers: DhcpServerWatch;
   readonly doors: Doors;
   readonly loggers: Loggers;
   readonly now: () => number;

@@ -15,6 +15,7 @@ import { catalogCheck, type Preflight } from './preflight.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { readVersion } from './version.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -29,6 +30,7 @@ export interface AdminWiring {
   readonly sessionTokens: SessionTokens;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
+  readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -78,7 +80,10 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
   });
 }
 
-function statusOf({ config, catalog, preflight, leases }: AdminWiring, startedAt: number): DaemonStatus {
+function statusOf(
+  { config, catalog, preflight, leases, dhcpServers }: AdminWiring,
+  startedAt: number,
+): DaemonStatus {
   const { generation, file } = catalog.current();
   return {
     version: readVersion(),
@@ -90,6 +95,7 @@ function statusOf({ config, catalog, preflight, leases }: AdminWiring, startedAt
     })),
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
+    otherDhcpServers: dhcpServers.servers(),
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),

@@ -20,6 +20,7 @@ import { startPxeServer } from './servers/pxe.ts';
 import { rememberArchitectures } from './servers/remember-architectures.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { Journal, LeaseBook } from './store/port.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 
 export const DHCP_PORT = 67;
 export const PXE_PORT = 4011;
@@ -37,6 +38,7 @@ export interface DhcpWiring {
   readonly ownAddresses: ReadonlySet<Ipv4>;
   readonly bootFileIndex: BootFileIndex;
   readonly loopWatch: BootLoopWatch;
+  readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
   readonly leases: LeaseBook;
   readonly journal: Journal;
   readonly loggers: Loggers;
@@ -98,6 +100,7 @@ export function startDhcpOn(
     socket: sockets.dhcp,
     decide: decide67,
     changeLease,
+    overhear: (packet) => wiring.dhcpServers.overhear(packet, via),
     logger: loggers.dhcp,
   });
   const pxe = startPxeServer({ ...common, socket: sockets.pxe, decide: decide4011, logger: loggers.pxe });

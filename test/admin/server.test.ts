@@ -33,6 +33,7 @@ const STATUS: DaemonStatus = {
     problems: [{ severity: 'error', message: 'bad' }],
   },
   leases: { bound: 1, offered: 0, declined: 0 },
+  otherDhcpServers: [],
   bootFiles: [{ architecture: 'uefi-arm64', file: null }],
 };
 
