@@ -138,3 +138,29 @@ await t.test('systemd-socket-activate hands over as systemd does', async (t) => 
   );
   t.match(log, /the inherited socket http-br0 is not used: it is tied to no interface/);
 });
+
+await t.test('an interface that is made anew ends it with 75: a new start gets its sockets', async (t) => {
+  await using site = await createSite(server, {
+    'tinderbox.yaml': CONFIG.replace('br0', 'dum0').replaceAll('10.77.0.', '10.78.0.'),
+  });
+  const make = async (): Promise<void> => {
+    await server.run(['ip', 'link', 'add', 'dum0', 'type', 'bridge']);
+    await server.run(['ip', 'address', 'add', '10.78.0.1/24', 'dev', 'dum0']);
+    await server.run(['ip', 'link', 'set', 'dum0', 'up']);
+  };
+  await make();
+  const sockets = ALL.map((one) => ({ ...one, name: one.name.replace('br0', 'dum0'), device: 'dum0' }));
+  const environment = { NOTIFY_SOCKET: '@tinderbox-test-nobody' };
+  const daemon = launch(t, site, { sockets, bare: true, environment });
+  await ready(daemon);
+  await server.run(['ip', 'address', 'del', '10.78.0.1/24', 'dev', 'dum0']);
+  await server.run(['ip', 'address', 'add', '10.78.0.9/24', 'dev', 'dum0']);
+  await waitUntil('its address changes', () => daemon.log().includes('dum0 has the address 10.78.0.9'));
+  t.equal((await curl(server, 'http://10.78.0.9/healthz')).status, 200, 'another address needs no new start');
+  await server.run(['ip', 'link', 'del', 'dum0']);
+  await make();
+  const { code, stdout } = await daemon.ended;
+  t.equal(code, 75, daemon.log());
+  t.match(stdout, /dum0 is here \(again\), and systemd hands over its sockets at a start only: stopping/);
+  await server.run(['ip', 'link', 'del', 'dum0']);
+});
