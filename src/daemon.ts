@@ -4,9 +4,11 @@ import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
+import { describeStatus } from './describe-status.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
+import type { Mac } from './machine/mac.ts';
 import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
@@ -44,6 +46,10 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
+  /** Resolves when what must answer has: the database's thread. Rejects with its error. */
+  probe(): Promise<void>;
+  /** One line for people: what is served, and how many machines boot. */
+  status(): string;
   /** Reads profiles/ again, and warns of changes of tinderbox.yaml, which take effect at the next start only. */
   reload(): Promise<void>;
   /** Resolves if it cannot go on, with why: it should be stopped, and its next start mends what it can. */
@@ -51,6 +57,8 @@ export interface Daemon {
   /** Stops accepting, lets transfers finish for a few seconds, writes what is not yet written. */
   stop(): Promise<void>;
 }
+
+const NO_MACHINE = '00:00:00:00:00:00' as Mac;
 
 /** How often loaders that came or went are noticed. In ms. */
 const BOOT_FILE_INTERVAL = 5000;
@@ -166,6 +174,15 @@ export async function startDaemon({
   const configNotice = noticeConfigChanges(config, loggers.daemon);
   return {
     failed: failed.promise,
+    // Any question that is short: the thread must take it up, and the database must be readable.
+    probe: async () => void (await store.findMachine(NO_MACHINE)),
+    status: () =>
+      describeStatus({
+        mode,
+        interfaces: config.network.interfaces,
+        sessions: journal.sessions(),
+        now: now(),
+      }),
     async reload() {
       await Promise.all([catalog.reload(), configNotice.look()]);
     },

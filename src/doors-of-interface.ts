@@ -1,3 +1,4 @@
+import { TinderboxError } from './errors.ts';
 import type { HttpServer } from './http/port.ts';
 import { type KeptDoors, keepDoors, type WantedDoor } from './keep-doors.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
@@ -11,29 +12,38 @@ import { type DhcpWiring, type DoWithout, openDhcpSockets, startDhcpOn } from '.
 /** How long running transfers may go on after a stop was asked for. In ms; below systemd's 90 s by far. */
 export const STOP_GRACE = 5000;
 
+const RESTART = { remedy: 'As root: systemctl restart tinderbox.' };
+
 /** HTTP on the addresses of an interface, or on the descriptor that was inherited for it as long as the device lives. */
 export function keepHttpDoors(
   name: string,
   http: Pick<HttpServer, 'open'>,
-  httpDescriptor: Doors['httpDescriptor'],
+  doors: Pick<Doors, 'httpDescriptor' | 'coversDevice'>,
 ): KeptDoors {
-  let inherited: { readonly fd: number; readonly index: number | undefined } | undefined;
-  const door = (key: string, place: { readonly host: string; readonly fd?: number }): WantedDoor => ({
+  const door = (
+    key: string,
+    placeNow: () => { readonly host: string; readonly fd?: number },
+  ): WantedDoor => ({
     key,
     async open() {
-      const listeners = await http.open([{ ...place, via: name }]);
+      const listeners = await http.open([{ ...placeNow(), via: name }]);
       const leave = () => Promise.resolve(listeners.close());
       // Its server stops all listeners together.
       return { leave, stop: () => Promise.resolve() };
     },
   });
-  return keepDoors(({ addresses, index }) => {
-    const fd = httpDescriptor(name);
-    if (fd !== undefined) inherited = { fd, index };
-    if (inherited?.index === index && inherited !== undefined)
-      return [door(`descriptor ${inherited.fd}`, { host: formatIpv4(UNSPECIFIED), fd: inherited.fd })];
-    return addresses.map(({ address }) => door(formatIpv4(address), { host: formatIpv4(address) }));
-  });
+  const inheritedPlace = () => {
+    const fd = doors.httpDescriptor(name);
+    // Never without it: on all addresses of this host it would serve other networks.
+    if (fd === undefined)
+      throw new TinderboxError('unavailable', `HTTP on ${name}: its socket is gone`, RESTART);
+    return { host: formatIpv4(UNSPECIFIED), fd };
+  };
+  return keepDoors(({ addresses, index }) =>
+    doors.coversDevice?.(name, 'http') === true
+      ? [door(`inherited ${index}`, inheritedPlace)]
+      : addresses.map(({ address }) => door(formatIpv4(address), () => ({ host: formatIpv4(address) }))),
+  );
 }
 
 export interface TftpDoorsOptions
@@ -77,12 +87,14 @@ export function keepTftpDoors(options: TftpDoorsOptions): KeptDoors {
       stop: () => tftp.stop({ graceMs: STOP_GRACE }),
     };
   };
-  return keepDoors((now) =>
-    now.addresses.map(({ address }) => ({
+  return keepDoors((now) => {
+    // An inherited socket hears all addresses; transfers then go on from the first.
+    const covers = doors.coversDevice?.(name, 'tftp') === true;
+    return (covers ? now.addresses.slice(0, 1) : now.addresses).map(({ address }) => ({
       key: `${now.index} ${formatIpv4(address)}`,
       open: () => open(address, now),
-    })),
-  );
+    }));
+  });
 }
 
 export interface DhcpDoorsOptions {

@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { priorityOfLevel } from './journal-priority.ts';
 import { openLogStdout } from './log-stdout.ts';
 
 export type { Logger } from 'pino';
@@ -25,14 +26,28 @@ export interface LoggerSettings {
   readonly level?: string;
   /** Text for people instead of JSON. */
   readonly pretty?: boolean;
+  /** Each line begins with its syslog priority, `<6>`: for the journal. */
+  readonly priorities?: boolean;
   /** Stdout by default. */
   readonly destination?: NodeJS.WritableStream;
+}
+
+/** pino tells such a stream the level of the line that comes next. */
+function withPriorities(stream: { write(line: string): unknown }) {
+  return {
+    [pino.symbols.needsMetadataGsym]: true as const,
+    lastLevel: 30,
+    write(line: string): void {
+      stream.write(`<${priorityOfLevel(this.lastLevel)}>${line}`);
+    },
+  };
 }
 
 /** One JSON object a line, `part` names the logger. Written synchronously, so that the last words are not lost. */
 export function createLoggers({
   level = 'info',
   pretty: text = false,
+  priorities = false,
   destination,
 }: LoggerSettings = {}): Loggers {
   const options = { base: null, level };
@@ -44,7 +59,7 @@ export function createLoggers({
   const stream = text
     ? pretty({ sync: true, ignore: 'part', messageFormat: '[{part}] {msg}', translateTime: 'SYS:HH:MM:ss' })
     : (destination ?? openLogStdout(sayLoss));
-  const root = pino(options, stream);
+  const root = pino(options, priorities ? withPriorities(stream) : stream);
   const loggers = Object.fromEntries(
     LOGGER_NAMES.map((name) => [name, root.child({ part: name })]),
   ) as unknown as Loggers;

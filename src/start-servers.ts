@@ -105,7 +105,7 @@ function doorsOf(
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
 ) {
   const doWithout = makeDoWithout(config, loggers);
-  const httpDoors = keepHttpDoors(name, http, doors.httpDescriptor);
+  const httpDoors = keepHttpDoors(name, http, doors);
   const tftpDoors = keepTftpDoors({
     name,
     doors,

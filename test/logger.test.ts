@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import t from 'tap';
+import { createLoggers } from '../src/logger.ts';
 import { until } from './support/until.ts';
 
 t.test('a log that cannot be written stops nothing, and is said once', async (t) => {
@@ -58,3 +60,25 @@ t.test(
     t.match(read.at(-1), { part: 'daemon', lost: 9000 - kept.length });
   },
 );
+
+t.test('for the journal each line begins with its priority, whichever logger wrote it', async (t) => {
+  let text = '';
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      text += chunk.toString('utf8');
+      done();
+    },
+  });
+  const { dhcp, tftp } = createLoggers({ level: 'debug', priorities: true, destination });
+  dhcp.debug('d');
+  tftp.info('i');
+  dhcp.warn('w');
+  dhcp.error('e');
+  tftp.fatal('f');
+  const lines = text.trimEnd().split('\n');
+  t.strictSame(
+    lines.map((line) => line.slice(0, 4)),
+    ['<7>{', '<6>{', '<4>{', '<3>{', '<2>{'],
+  );
+  t.match(JSON.parse(lines[1]?.slice(3) ?? ''), { part: 'tftp', msg: 'i' });
+});

@@ -51,8 +51,8 @@ export async function runCli(
   let code: ExitCode = 0;
   const context: CliContext = {
     ...output,
-    fail() {
-      code = 1;
+    fail(as = 1) {
+      code = as;
     },
   };
   try {

@@ -4,6 +4,7 @@ import type * as Koffi from 'koffi';
 import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
+import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
 
 /** One entry of getifaddrs(3): a name comes once per address, and once without one, for the device itself. */
 export interface InterfaceAddress {
@@ -17,7 +18,7 @@ export interface InterfaceAddress {
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc {
+export interface Libc extends SocketCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -112,6 +113,7 @@ function bindFunctions(): Libc {
   const openUdpDescriptor = (): number => check('socket', socket(AF_INET, SOCK_DGRAM_CLOEXEC_NONBLOCK, 0));
 
   return {
+    ...bindSocketCalls(library, check),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =

@@ -51,11 +51,13 @@ export type OpenUdpSocket = (options: UdpSocketOptions) => Promise<Socket>;
 
 /** How the daemon comes by the sockets that machines knock at: it opens them itself, or systemd did. */
 export interface Doors {
-  /**
-   * Takes the socket that was inherited for this port and device, else opens one. Asked again when an interface was
-   * made anew: each inherited one is given out once.
-   */
+  /** Takes the socket that was inherited for this port and device, else opens one. */
   readonly openUdp: OpenUdpSocket;
-  /** The listening descriptor that was inherited for HTTP on this interface; undefined: listen on its addresses. Given out once, too. */
+  /** A listening descriptor that was inherited for HTTP on this interface, to be closed by who asked; undefined: there is none. */
   readonly httpDescriptor: (interfaceName: string) => number | undefined;
+  /**
+   * Whether a socket was inherited for this device as it is now: one on all of its addresses, so that there is nothing to
+   * open for each. Absent: never.
+   */
+  readonly coversDevice?: (device: string, kind: 'http' | 'tftp') => boolean;
 }

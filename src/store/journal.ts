@@ -42,7 +42,11 @@ export interface JournalOptions {
 }
 
 /** The journal, and its end: `close` writes what waits and stops. */
-export type ClosableJournal = Journal & { close(): Promise<void> };
+export type ClosableJournal = Journal & {
+  close(): Promise<void>;
+  /** The newest boot session of each machine in memory. */
+  sessions(): Iterable<BootSession>;
+};
 
 /** Once its entry and its token are gone it is one of those that got their script. */
 function rankAfter(
@@ -194,6 +198,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (session?.lastStage !== 'ready') continue;
       if (session.end === undefined || session.end === 'ready') yield { facts, session };
     }
+  }
+
+  function* newestSessions(): Iterable<BootSession> {
+    for (const { session } of machines.entries()) if (session !== undefined) yield session;
   }
 
   async function forget(mac: Mac): Promise<boolean> {
@@ -373,5 +381,6 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     subscribe: (listener) => events.subscribe(listener),
     flush: () => writer.flush(),
     close: () => writer.close(),
+    sessions: newestSessions,
   };
 }
