@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { advanceSession, type SessionAdvance } from '../boot/boot-session.ts';
 import { openTokenSession } from '../boot/open-token-session.ts';
 import type { Logger } from '../logger.ts';
@@ -60,6 +61,9 @@ function rankAfter(
 
 /** Complaints about listeners in the log: one a second. */
 const SAY_AGAIN = 1_000;
+
+/** How long an answer waits for its session to be written. In ms. */
+const PATIENCE = 500;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
   const { store, state, clock, idleTime, logger, uptime = clock, isListed = () => false } = options;
@@ -380,6 +384,13 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     counters: () => counters,
     subscribe: (listener) => events.subscribe(listener),
     flush: () => writer.flush(),
+    async written() {
+      const patience = new AbortController();
+      const { signal } = patience;
+      const tired = sleep(PATIENCE, undefined, { signal, ref: false }).catch(() => undefined);
+      await Promise.race([writer.settle(), tired]);
+      patience.abort();
+    },
     close: () => writer.close(),
     sessions: newestSessions,
   };

@@ -312,4 +312,9 @@ export interface Journal {
   subscribe(listener: (event: BootEvent) => void): () => void;
   /** Resolves when everything recorded so far is in the store. */
   flush(): Promise<void>;
+  /**
+   * As `flush`, for what is answered to machines: they must not wait for a store that is slow or refuses, so it resolves
+   * also then, after at most half a second.
+   */
+  written(): Promise<void>;
 }

@@ -1073,3 +1073,41 @@ for (const step of [365 * 24 * HOUR, -24 * HOUR]) {
     },
   );
 }
+
+void t.test('what is answered to machines is written first, in batches that they share', async (t) => {
+  const { journal, sessions, batches } = setUp();
+  const macs = Array.from({ length: 50 }, (_, index) => macOf(index + 1));
+  const all = macs.map(async (mac) => {
+    const session = journal.record(script(mac));
+    await journal.written();
+    return sessions().has(session?.id ?? 0);
+  });
+  t.same(new Set(await Promise.all(all)), new Set([true]));
+  t.ok(batches.length <= 2, `${batches.length} batches`);
+  await journal.written();
+  t.ok(batches.length <= 2, 'nothing waits, nothing is written');
+});
+
+void t.test('a store that refuses or is slow keeps no machine from its answer', async (t) => {
+  const { journal, disk, batches } = setUp();
+  disk.error = new TinderboxError('unavailable', 'the disk is full');
+  journal.record(script(alice));
+  await journal.written();
+  await journal.written();
+  disk.error = undefined;
+  await journal.flush();
+  t.equal(batches.length, 1, 'it is written once there is room');
+
+  const stuck = createJournal({
+    store: { appendHistory: () => new Promise(() => undefined), forgetMachine: async () => true },
+    state: { leases: [], machines: [], openSessions: [], nextSessionId: 1 },
+    clock: () => 5,
+    idleTime: HOUR,
+    logger: createLoggers({ level: 'error' }).store,
+  });
+  // The patience keeps no process alive: the daemon's sockets do.
+  const alive = setInterval(() => undefined, 1000);
+  stuck.record(script(alice));
+  await stuck.written();
+  clearInterval(alive);
+});
