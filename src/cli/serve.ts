@@ -3,7 +3,7 @@ import type { Config } from '../config/port.ts';
 import { type Daemon, startDaemon } from '../daemon.ts';
 import { type ErrorCode, TinderboxError, toTinderboxError } from '../errors.ts';
 import { forJournal } from '../journal-priority.ts';
-import { createLoggers } from '../logger.ts';
+import { createLoggers, LOG_LEVELS } from '../logger.ts';
 import { findServiceManager, type ServiceManager } from '../service-manager.ts';
 import { type CliContext, readConfig } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
@@ -35,7 +35,7 @@ interface Stop {
 }
 
 interface Asked {
-  readonly logLevel: string;
+  readonly logLevel?: string;
 }
 
 export function addServeCommand(program: Command, context: CliContext): void {
@@ -43,9 +43,9 @@ export function addServeCommand(program: Command, context: CliContext): void {
     .command('serve')
     .description('run the service: DHCP, TFTP, HTTP')
     .addOption(
-      new Option('--log-level <level>', 'the least that is logged')
-        .choices(['trace', 'debug', 'info', 'warn', 'error'])
-        .default('info'),
+      new Option('--log-level <level>', 'the least that is logged (default: log.level, else info)').choices(
+        LOG_LEVELS,
+      ),
     )
     .addHelpText('after', HELP)
     .action(async (options: Asked, command: Command) => {
@@ -110,7 +110,11 @@ async function serve(
 ): Promise<void> {
   const { notifier } = manager;
   const priorities = manager.writesJournal(1);
-  const loggers = createLoggers({ level: logLevel, pretty: process.stdout.isTTY, priorities });
+  const loggers = createLoggers({
+    level: logLevel ?? config.log.level,
+    pretty: process.stdout.isTTY,
+    priorities,
+  });
   const doors = await manager.openDoors(config, loggers, (reason) =>
     signals.stop({ reason, code: START_ANEW }),
   );
