@@ -162,8 +162,8 @@ export function createHistoryWriter(options: {
   /** Everything that is given until this batch leaves goes with it. */
   async function writeNext(): Promise<void> {
     // At least once, so that those who ask in the same turn share it.
-    do await underWay?.catch(() => undefined);
-    while (underWay !== undefined);
+    await underWay?.catch(() => undefined);
+    for (let before = underWay; before !== undefined; before = underWay) await before.catch(() => undefined);
     next = undefined;
     if (timer !== undefined) clearTimeout(timer);
     timer = undefined;
