@@ -16,7 +16,7 @@ import { describeCopyright } from './describe-copyright.ts';
 import { debianArchitecture, makeDeb } from './make-deb.ts';
 import { readSourceDate } from './source-date.ts';
 import { copyFile, readManifest, stageProgram, stageRuntime, writeManifest } from './stage-program.ts';
-import { linkLauncher, stageData, stageDocs, stageSystemd } from './stage-shared.ts';
+import { linkLauncher, stageData, stageDocs, stageManuals, stageSystemd } from './stage-shared.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const SMALL: Compression = { gzip: 9, deb: ['-Zxz', '-z6'] };
@@ -60,6 +60,7 @@ async function buildAll({ scratch, out, sourceDate, compression }: Build): Promi
   const copyright = await describeCopyright(ROOT, [...packages, ...native.packages], ['node']);
   await writeFile(join(usr, 'share/doc/tinderbox/copyright'), copyright);
   await stageSystemd(ROOT, usr);
+  await stageManuals(join(usr, 'share'), { version, sourceDate });
   await linkLauncher(usr);
 
   const deb = join(out, `tinderbox_${version}_${debianArchitecture()}.deb`);
@@ -71,6 +72,8 @@ async function buildAll({ scratch, out, sourceDate, compression }: Build): Promi
   );
   makeDeb(tree, deb, { version, sourceDate, compression, scripts: join(ROOT, 'packaging/debian') });
 
+  for (const script of ['install.sh', 'uninstall.sh'])
+    await copyFile(join(ROOT, 'packaging/tarball', script), join(usr, script));
   const tarball = join(out, `${name}.tar.gz`);
   levelTree(usr, sourceDate);
   packTarball(usr, tarball, compression.gzip);

@@ -1,7 +1,10 @@
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { readCommands } from './read-commands.ts';
 import { copyFile } from './stage-program.ts';
+import { writeCompletions } from './write-completions.ts';
+import { writeConfigPage, writeProgramPage } from './write-man-pages.ts';
 
 /** What ships beside the program, as data. */
 export async function stageData(root: string, out: string): Promise<void> {
@@ -47,4 +50,24 @@ export function zip(text: string): Buffer {
 export async function linkLauncher(usr: string): Promise<void> {
   await mkdir(join(usr, 'bin'), { recursive: true });
   await symlink('../lib/tinderbox/bin/tinderbox', join(usr, 'bin/tinderbox'));
+}
+
+/** Man pages and completions, below share/. */
+export async function stageManuals(
+  share: string,
+  settings: { readonly version: string; readonly sourceDate: number },
+): Promise<void> {
+  const program = readCommands();
+  const completions = writeCompletions(program);
+  const files: Readonly<Record<string, string | Buffer>> = {
+    'man/man1/tinderbox.1.gz': zip(writeProgramPage(program, settings)),
+    'man/man5/tinderbox.yaml.5.gz': zip(writeConfigPage(settings)),
+    'bash-completion/completions/tinderbox': completions.bash,
+    'zsh/vendor-completions/_tinderbox': completions.zsh,
+    'fish/vendor_completions.d/tinderbox.fish': completions.fish,
+  };
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(share, name)), { recursive: true });
+    await writeFile(join(share, name), content);
+  }
 }
