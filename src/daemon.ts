@@ -28,6 +28,7 @@ import { createAdmissionBook } from './store/admission-book.ts';
 import { createJournal } from './store/journal.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
+import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 
@@ -135,6 +136,9 @@ export async function startDaemon({
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
+  const dhcpServers = watchDhcpServers({ config, logger: loggers.dhcp, now });
+  stack.use(dhcpServers);
+
   const parts = {
     config,
     preflight,
@@ -148,11 +152,13 @@ export async function startDaemon({
     authorities,
     cluster,
     loopWatch,
+    dhcpServers,
     doors,
     loggers,
     now,
   };
   stack.use(await startServers(parts));
+  dhcpServers.start();
 
   const started = stack.move();
   const { mode } = config.dhcp;

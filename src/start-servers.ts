@@ -14,6 +14,7 @@ import type { Preflight } from './preflight.ts';
 import type { Provisioning } from './provisioning.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import type { DoWithout } from './wire-dhcp.ts';
@@ -34,6 +35,7 @@ export interface DaemonParts {
   readonly leases: LeaseBook;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
+  readonly dhcpServers: DhcpServerWatch;
   readonly doors: Doors;
   readonly loggers: Loggers;
   readonly now: () => number;

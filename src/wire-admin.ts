@@ -18,6 +18,7 @@ import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -35,6 +36,7 @@ export interface AdminWiring {
   readonly sessionTokens: SessionTokens;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
+  readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -85,7 +87,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
 }
 
 function statusOf(
-  { config, catalog, preflight, interfaceStates, leases }: AdminWiring,
+  { config, catalog, preflight, interfaceStates, leases, dhcpServers }: AdminWiring,
   startedAt: number,
 ): DaemonStatus {
   const { generation, file } = catalog.current();
@@ -97,6 +99,7 @@ function statusOf(
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
+    otherDhcpServers: dhcpServers.servers(),
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),

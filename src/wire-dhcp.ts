@@ -23,6 +23,7 @@ import { startPxeServer } from './servers/pxe.ts';
 import { rememberArchitectures } from './servers/remember-architectures.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { Journal, LeaseBook } from './store/port.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 
 export const DHCP_PORT = 67;
 export const PXE_PORT = 4011;
@@ -39,6 +40,7 @@ export interface DhcpWiring {
   readonly networks: () => ProvisioningNetworks;
   readonly bootFileIndex: BootFileIndex;
   readonly loopWatch: BootLoopWatch;
+  readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
   readonly leases: LeaseBook;
   readonly journal: Journal;
   readonly loggers: Loggers;
@@ -106,6 +108,7 @@ export function startDhcpOn(via: string, sockets: DhcpSockets, wiring: DhcpWirin
     socket: sockets.dhcp,
     decide: decide67,
     changeLease,
+    overhear: (packet) => wiring.dhcpServers.overhear(packet, via),
     logger: loggers.dhcp,
   });
   const pxe = startPxeServer({ ...common, socket: sockets.pxe, decide: decide4011, logger: loggers.pxe });

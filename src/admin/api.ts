@@ -60,6 +60,17 @@ export interface DaemonStatus {
   readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
   /** Damaged databases that were set aside: history began anew after each. */
   readonly database: { readonly setAside: readonly string[] };
+  /** On the provisioning interfaces, as far as they answered a probe or a machine was overheard to ask them. */
+  readonly otherDhcpServers: readonly {
+    readonly interface: string;
+    readonly address: string;
+    readonly mac?: string;
+    /** What it would give to a machine that it does not know. */
+    readonly offered?: string;
+    readonly router?: string;
+    readonly firstSeen: number;
+    readonly lastSeen: number;
+  }[];
   /** Which file a firmware architecture gets; null: none was found. */
   readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
 }

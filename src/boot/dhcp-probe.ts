@@ -104,9 +104,13 @@ export function readProbeReply(bytes: Uint8Array, probe: DhcpProbe): FoundDhcpSe
   }
 }
 
+/** `10.77.0.2 (52:54:00:12:34:56)`. */
+export function nameDhcpServer({ server, mac }: Pick<FoundDhcpServer, 'server' | 'mac'>): string {
+  return mac === undefined ? formatIpv4(server) : `${formatIpv4(server)} (${mac})`;
+}
+
 /** `10.77.0.2 (52:54:00:12:34:56), which offered 10.77.0.57, router 10.77.0.254`. */
-export function describeDhcpServer({ server, mac, offered, router }: FoundDhcpServer): string {
-  const who = mac === undefined ? formatIpv4(server) : `${formatIpv4(server)} (${mac})`;
-  const way = router === undefined ? '' : `, router ${formatIpv4(router)}`;
-  return `${who}, which offered ${formatIpv4(offered)}${way}`;
+export function describeDhcpServer(found: Omit<FoundDhcpServer, 'dns'>): string {
+  const way = found.router === undefined ? '' : `, router ${formatIpv4(found.router)}`;
+  return `${nameDhcpServer(found)}, which offered ${formatIpv4(found.offered)}${way}`;
 }

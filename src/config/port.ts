@@ -19,6 +19,8 @@ export interface DhcpConfig {
   readonly uefiProxy: 'pxe' | 'offer';
   /** Seconds that a declined address rests. */
   readonly declineTime: number;
+  /** Seconds between two looks for other DHCP servers; absent: never. */
+  readonly probe?: number;
   /** `disk`: fsync before the ACK leaves. `process`: survives the end of the process, not of the power. */
   readonly leaseDurability: 'disk' | 'process';
 }

@@ -98,6 +98,19 @@ const DhcpSchema = Type.Object(
       }),
     ),
     declineTime: Type.Optional(duration('How long an address rests after a machine found it taken.', '10m')),
+    probe: Type.Optional(
+      Type.Union(
+        [
+          Type.Integer({ minimum: 1, maximum: 86_400 }),
+          Type.String(words('^(off|\\d{1,10}[smhd]?)$', 'a time such as 5m, 1h or 300 (seconds), or off')),
+        ],
+        {
+          description: 'How often other DHCP servers are looked for, with a DISCOVER | off: never.',
+          default: '5m',
+          examples: ['5m', '1h', 'off'],
+        },
+      ),
+    ),
     leaseDurability: Type.Optional(
       Type.Enum(['disk', 'process'], {
         description:

@@ -36,6 +36,8 @@ export interface DhcpLoopOptions {
     now: number,
   ) => Promise<UnwrittenChange | undefined>;
   readonly destination: (request: DhcpPacket, answered: MessageType, source: RemoteInfo) => Destination;
+  /** Sees each request first; `ignore`: this host's own, and nothing comes of it. */
+  readonly overhear?: (packet: DhcpPacket) => 'ignore' | undefined;
   readonly journal: Pick<Journal, 'record' | 'count' | 'learnAddress'>;
   readonly logger: Logger;
   readonly now: () => number;
@@ -78,6 +80,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     if (inFlight.size >= MAX_IN_FLIGHT) return journal.count(`${plane}.dropped.busy`);
     const packet = decode(bytes);
     if (packet === undefined) return;
+    if (options.overhear?.(packet) === 'ignore') return journal.count(`${plane}.dropped.own-probe`);
     const work = answer(packet, source).catch((error: unknown) =>
       sayError('a packet could not be answered', error),
     );

@@ -34,6 +34,7 @@ const STATUS: DaemonStatus = {
   },
   leases: { bound: 1, offered: 0, declined: 0 },
   database: { setAside: [] },
+  otherDhcpServers: [],
   bootFiles: [{ architecture: 'uefi-arm64', file: null }],
 };
 

@@ -79,6 +79,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       knownOnly: false,
       uefiProxy: 'pxe',
       declineTime: 600,
+      probe: 300,
       leaseDurability: 'disk',
     },
     http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
@@ -88,6 +89,21 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
     paths: { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' },
     loaders: new Map(),
   });
+  t.end();
+});
+
+const probeOf = (value: string) => resolve(`${HEAD}dhcp: { probe: ${value} }\n`);
+
+t.test('other DHCP servers are looked for as often as it says', (t) => {
+  for (const [value, seconds] of [
+    ['off', undefined],
+    ['30', 30],
+    ['1h', 3600],
+    ['1d', 86_400],
+  ] as const) {
+    t.equal(probeOf(value).config?.dhcp.probe, seconds, value);
+  }
+  for (const value of ['0', 'never', '2d', '0s']) t.equal(probeOf(value).config, undefined, value);
   t.end();
 });
 
@@ -163,7 +179,7 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a slip in a key',
       `${HEAD}dhcp: { leastime: 1h }\n`,
       [
-        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, uefiProxy, declineTime, leaseDurability',
+        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, uefiProxy, declineTime, probe, leaseDurability',
       ],
     ],
     [
