@@ -26,7 +26,9 @@ export async function stageRuntime(root: string, out: string): Promise<StagedPro
     ...(await scripts(root, 'better-sqlite3/lib')).filter(
       (name) => !/(darwin|win32|linux|linuxmusl)-/.test(name),
     ),
-    ...['package.json', 'LICENSE.txt', 'index.cjs', 'src/koffi/index.cjs'].map((name) => `koffi/${name}`),
+    ...['package.json', 'LICENSE.txt', 'index.cjs', 'src/koffi/index.cjs', 'src/koffi/src/static.cjs'].map(
+      (name) => `koffi/${name}`,
+    ),
     ...['package.json', 'index.js', `linux_${arch}/koffi.node`].map(
       (name) => `@koromix/koffi-linux-${arch}/${name}`,
     ),
