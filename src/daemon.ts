@@ -5,6 +5,7 @@ import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
+import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
@@ -26,6 +27,7 @@ import { hasSessionKey, loadSessionKey } from './session-key.ts';
 import { startServers } from './start-servers.ts';
 import { createAdmissionBook } from './store/admission-book.ts';
 import { createJournal } from './store/journal.ts';
+import { keepHistoryTidy } from './store/keep-history-tidy.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { startClusterOn } from './wire-cluster.ts';
@@ -81,20 +83,26 @@ export async function startDaemon({
     file: join(config.paths.state, DATABASE_FILE),
     durability: config.dhcp.leaseDurability,
     openedAt: now(),
+    limits: { age: config.history.keep * 1000, bytes: config.history.maxSize },
     logger: loggers.store,
     onDamage: failed.resolve,
   });
   stack.defer(() => store.close());
   await sayLostDatabase(config, store.opening, loggers);
+  stack.use(keepHistoryTidy({ store, now, logger: loggers.store }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
+  const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,
     state,
     clock: now,
     uptime,
     idleTime: config.http.sessionTime * 1000,
-    observed: (observation) => loopWatch.notice(observation),
+    observed(observation) {
+      loopWatch.notice(observation);
+      logControl.notice(observation);
+    },
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
@@ -149,6 +157,7 @@ export async function startDaemon({
     cluster,
     loopWatch,
     doors,
+    logControl,
     loggers,
     now,
   };

@@ -17,8 +17,12 @@ export const LOGGER_NAMES = [
   'net',
   'cluster',
   'pki',
+  'trace',
 ] as const;
 export type LoggerName = (typeof LOGGER_NAMES)[number];
+/** From the most that is said to the least. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 export type Loggers = Readonly<Record<LoggerName, Logger>>;
 
 export interface LoggerSettings {
@@ -46,7 +50,7 @@ export function createLoggers({
     : (destination ?? openLogStdout(sayLoss));
   const root = pino(options, stream);
   const loggers = Object.fromEntries(
-    LOGGER_NAMES.map((name) => [name, root.child({ part: name })]),
+    LOGGER_NAMES.map((name) => [name, root.child({ part: name }, name === 'trace' ? { level: 'info' } : {})]),
   ) as unknown as Loggers;
   return loggers;
 }

@@ -6,6 +6,7 @@ import { keepDhcpDoors, keepHttpDoors, keepTftpDoors, STOP_GRACE } from './doors
 import type { TinderboxError } from './errors.ts';
 import { followInterfaces } from './follow-interfaces.ts';
 import type { KeptDoors } from './keep-doors.ts';
+import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import { readInterfaces } from './net/interfaces.ts';
 import type { Doors } from './net/port.ts';
@@ -35,6 +36,7 @@ export interface DaemonParts {
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
   readonly doors: Doors;
+  readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
 }

@@ -8,6 +8,7 @@ import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
+import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
@@ -35,6 +36,7 @@ export interface AdminWiring {
   readonly sessionTokens: SessionTokens;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
+  readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -79,15 +81,16 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { generation: catalog.current().generation, problems: catalog.problems() };
     },
+    log: wiring.logControl,
     logger: loggers.admin,
     clock: now,
   });
 }
 
-function statusOf(
-  { config, catalog, preflight, interfaceStates, leases }: AdminWiring,
+async function statusOf(
+  { config, catalog, preflight, interfaceStates, leases, store }: AdminWiring,
   startedAt: number,
-): DaemonStatus {
+): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
   return {
     version: readVersion(),
@@ -97,6 +100,7 @@ function statusOf(
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
+    history: { ...(await store.measureHistory()), ...config.history },
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),

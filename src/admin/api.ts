@@ -1,9 +1,10 @@
 import type { Problem } from '../errors.ts';
+import type { LoggerName, LogLevel } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { AdmissionRecord, MachineOverview, MachineRecord } from '../store/port.ts';
+import type { AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
 
 /**
  * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
@@ -60,6 +61,8 @@ export interface DaemonStatus {
   readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
   /** Damaged databases that were set aside: history began anew after each. */
   readonly database: { readonly setAside: readonly string[] };
+  /** The database, and its bounds: `history` in tinderbox.yaml. Bytes, seconds. */
+  readonly history: HistorySize & { readonly maxSize: number; readonly keep: number };
   /** Which file a firmware architecture gets; null: none was found. */
   readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
 }
@@ -142,6 +145,31 @@ export interface SigningTokenView {
   readonly url: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+}
+
+/** What is logged. Times are milliseconds since the epoch. */
+export interface LogView {
+  /** What it started with, and goes back to. */
+  readonly level: string;
+  readonly parts: readonly {
+    readonly part: LoggerName;
+    readonly level: string;
+    /** Absent: as it started. */
+    readonly until?: number;
+  }[];
+  readonly traces: readonly { readonly mac: Mac; readonly until: number }[];
+}
+
+/** Reset first, then the rest. */
+export interface LogChange {
+  readonly reset?: true;
+  readonly level?: LogLevel;
+  /** Absent: of all parts. */
+  readonly part?: LoggerName;
+  /** Every packet and request of this machine. */
+  readonly trace?: Mac;
+  /** Until it ends by itself. */
+  readonly seconds: number;
 }
 
 export interface ReloadView {

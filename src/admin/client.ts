@@ -11,6 +11,8 @@ import type {
   AssignView,
   EventListView,
   ForgetView,
+  LogChange,
+  LogView,
   MachineDetailView,
   MachineListView,
   ReloadView,
@@ -38,6 +40,8 @@ export interface AdminClient {
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
+  log(): Promise<LogView>;
+  changeLog(change: LogChange): Promise<LogView>;
   /**
    * Live events, of one machine if given. Resolves once the stream is open: what happens after that is in it. It ends
    * when the daemon stops or the signal aborts, without an error.
@@ -62,6 +66,8 @@ export function createAdminClient(socketPath: string): AdminClient {
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),
+    log: () => get('/api/v1/log'),
+    changeLog: (change) => post('/api/v1/log', change),
     async follow({ mac, signal } = {}) {
       const path = `/api/v1/events${mac === undefined ? '' : `?mac=${mac}`}`;
       const response = await send(socketPath, 'GET', path, undefined, signal);

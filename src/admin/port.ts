@@ -8,6 +8,8 @@ import type {
   AssignView,
   DaemonStatus,
   ForgetView,
+  LogChange,
+  LogView,
   ReloadView,
   SigningTokenRequest,
   SigningTokenView,
@@ -33,6 +35,8 @@ export interface AdminServerOptions {
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
   readonly reload: () => Promise<ReloadView>;
+  /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
+  readonly log: { view(): LogView; change(change: LogChange): LogView };
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;

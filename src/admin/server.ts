@@ -17,6 +17,7 @@ import {
   readAssignment,
   readEventQuery,
   readForget,
+  readLogChange,
   readMac,
   readPage,
   readSigningToken,
@@ -124,6 +125,8 @@ function addApi(
     return options.makeSigningToken(readSigningToken(params.mac, body));
   });
   app.post('/api/v1/reload', () => options.reload());
+  app.get('/api/v1/log', () => options.log.view());
+  app.post('/api/v1/log', (request) => options.log.change(readLogChange(request.body)));
   app.get<{ Querystring: Query }>('/api/v1/events', (request, reply) => {
     const mac = request.query.mac === undefined ? undefined : readMac(request.query.mac);
     streams.open(reply.raw, mac);

@@ -10,6 +10,7 @@ import { addForgetCommand } from './forget.ts';
 import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
+import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addServeCommand } from './serve.ts';
@@ -33,6 +34,7 @@ const COMMANDS = [
   addServeCommand,
   addCheckCommand,
   addMachinesCommand,
+  addLogCommand,
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,

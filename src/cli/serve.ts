@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Daemon, startDaemon } from '../daemon.ts';
-import { createLoggers } from '../logger.ts';
+import { createLoggers, LOG_LEVELS } from '../logger.ts';
 import { type CliContext, readConfig } from './context.ts';
 
 const HELP = `
@@ -15,12 +15,12 @@ export function addServeCommand(program: Command, context: CliContext): void {
     .command('serve')
     .description('run the service: DHCP, TFTP, HTTP')
     .addOption(
-      new Option('--log-level <level>', 'the least that is logged')
-        .choices(['trace', 'debug', 'info', 'warn', 'error'])
-        .default('info'),
+      new Option('--log-level <level>', 'the least that is logged (default: log.level, else info)').choices(
+        LOG_LEVELS,
+      ),
     )
     .addHelpText('after', HELP)
-    .action(async (options: { logLevel: string }, command: Command) => {
+    .action(async (options: { logLevel?: string }, command: Command) => {
       // Before anything else: a signal that comes while it starts must stop it too, and a reload must not.
       const stopped = Promise.withResolvers<string>();
       const onSignal = (signal: string): void => stopped.resolve(signal);
@@ -34,7 +34,10 @@ export function addServeCommand(program: Command, context: CliContext): void {
       // keep nothing alive.
       process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onReload);
       const config = await readConfig(command, context);
-      const loggers = createLoggers({ level: options.logLevel, pretty: process.stdout.isTTY });
+      const loggers = createLoggers({
+        level: options.logLevel ?? config.log.level,
+        pretty: process.stdout.isTTY,
+      });
       daemon = await startDaemon({ config, loggers });
       if (reloadAsked) await daemon.reload();
       const reason = await Promise.race([stopped.promise, daemon.failed]);

@@ -1,4 +1,5 @@
 import type { Subnet } from '../boot/subnet.ts';
+import type { LogLevel } from '../logger.ts';
 import type { ClusterSettings } from '../machine/cluster.ts';
 import type { Ipv4, Ipv4Network } from '../machine/ipv4.ts';
 
@@ -54,6 +55,10 @@ export interface Config {
     readonly socket: string;
   };
   readonly admission: 'open' | 'approve' | 'listed';
+  /** How much of the past is kept: seconds, bytes of the database. */
+  readonly history: { readonly keep: number; readonly maxSize: number };
+  /** The least that is logged from the start. */
+  readonly log: { readonly level: LogLevel };
   readonly cluster?: ClusterSettings;
   readonly paths: { readonly profiles: string; readonly assets: string; readonly state: string };
   /** Boot file by firmware architecture name (`bios`, `uefi-x64`, …): the operator's, over the defaults. */

@@ -85,6 +85,8 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
     tftp: { port: 69, maxTransfers: 512 },
     admin: { socket: '/etc/tb/var/admin.sock' },
     admission: 'open',
+    log: { level: 'info' },
+    history: { keep: 7_776_000, maxSize: 500_000_000 },
     paths: { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' },
     loaders: new Map(),
   });
@@ -233,6 +235,16 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a cache size',
       `${HEAD}http: { cacheBytes: 512mb }\n`,
       ['f:2:21: "http.cacheBytes": expected a size such as 512MiB, 2GB or 0; got "512mb"'],
+    ],
+    [
+      'a history too small',
+      `${HEAD}history: { maxSize: 1MB }\n`,
+      ['f:2:21: 1MB is less than 16MiB, which machines and leases may take'],
+    ],
+    [
+      'a level',
+      `${HEAD}log: { level: verbose }\n`,
+      ['f:2:15: "log.level": expected one of trace, debug, info, warn, error; got "verbose"'],
     ],
     [
       'a port',

@@ -94,6 +94,18 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       await flooder.run([process.execPath, SEND_SCRIPTS, String(100 + random.below(400)), '100']);
     },
   },
+  'log level changed': {
+    times: 1,
+    async run({ client }) {
+      await client.changeLog({ level: 'debug', part: 'tftp', seconds: 3 });
+    },
+  },
+  'machine traced': {
+    times: 1,
+    async run({ daemon, machine }) {
+      await daemon.run('log', '--trace', machine(), '--for', '20s');
+    },
+  },
   'timeline read': {
     times: 2,
     async run({ daemon, machine }) {

@@ -4,10 +4,12 @@
  * entered by a process.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { toTinderboxError } from '../../src/errors.ts';
 import { readTftpFile } from '../../src/lab/tftp-client.ts';
 import {
   createClientPort,
   FIRMWARE_TIMING,
+  type ReadTftpFile,
   runVirtualClient,
   type SimulationResult,
   scaleTiming,
@@ -49,6 +51,20 @@ function architecture(name: string): FirmwareArchitecture {
   return found;
 }
 
+/**
+ * The package ends a transfer at the second OACK, which a server sends to whoever is slow; firmware acknowledges it
+ * again. So it asks again here.
+ */
+const readPatiently: ReadTftpFile = async (...args) => {
+  for (let tries = 5; ; tries--) {
+    try {
+      return await readTftpFile(...args);
+    } catch (thrown) {
+      if (tries === 1 || !toTinderboxError(thrown).message.includes('Illegal TFTP operation')) throw thrown;
+    }
+  }
+};
+
 async function boot(
   mac: string,
   arch: FirmwareArchitecture,
@@ -67,7 +83,7 @@ async function boot(
     {
       port,
       openSocket: openUdpSocket,
-      readFile: readTftpFile,
+      readFile: readPatiently,
       fetch,
       now: () => performance.now(),
       sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),

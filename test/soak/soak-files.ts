@@ -7,6 +7,7 @@ export const LEASE_TIME = 90;
 const CONFIG = `network: { interface: br0 }
 dhcp: { mode: server, range: 10.77.16.0-10.77.255.250, leaseTime: ${LEASE_TIME}s }
 admin: { socket: ./admin.sock }
+history: { keep: 5m, maxSize: 16MiB }
 `;
 const role = (name: string): string => `description: A machine of the soak, ${name}
 boot:
@@ -29,7 +30,6 @@ export const BROKEN_MACHINES = [
   'default: nobody\n',
   'machines:\n  52:54:00:00:00:00: { role: worker, adress: 10.77.2.1 }\ndefault: worker\n',
   'machines:\n  52:54:00:00:00:00: { role: worker, address: 10.99.0.1 }\ndefault: worker\n',
-  '',
 ] as const;
 
 /** machines.yaml: every second of those listed has a reservation, and roles and parameters as chance has it. */
