@@ -185,13 +185,16 @@ export async function startDaemon({
     failed: failed.promise,
     // Any question that is short: the thread must take it up, and the database must be readable.
     probe: async () => void (await store.findMachine(NO_MACHINE)),
-    status: () =>
-      describeStatus({
+    status() {
+      const present = provisioning.networks().interfaces.map(({ name }) => name);
+      return describeStatus({
         mode,
         interfaces: config.network.interfaces,
+        missing: config.network.interfaces.filter((name) => !present.includes(name)),
         sessions: journal.sessions(),
         now: now(),
-      }),
+      });
+    },
     async reload() {
       await Promise.all([catalog.reload(), configNotice.look()]);
     },

@@ -3,6 +3,8 @@ import type { BootSession } from './machine/session.ts';
 export interface StatusFacts {
   readonly mode: 'proxy' | 'server' | 'off';
   readonly interfaces: readonly string[];
+  /** Those of them that are missing or have no address: nobody is served there. */
+  readonly missing: readonly string[];
   /** The newest session of each machine. */
   readonly sessions: Iterable<Pick<BootSession, 'end' | 'failedAt' | 'waitingSince' | 'updatedAt'>>;
   /** Milliseconds since the epoch. */
@@ -13,7 +15,7 @@ export interface StatusFacts {
 const SILENT = 30 * 60_000;
 
 /** `proxy on enp0s8: 3 machines booting, 1 waits for approval, 12 ready`: the line that `systemctl status` shows. */
-export function describeStatus({ mode, interfaces, sessions, now }: StatusFacts): string {
+export function describeStatus({ mode, interfaces, missing, sessions, now }: StatusFacts): string {
   const counts = { booting: 0, waiting: 0, failed: 0, ready: 0, booted: 0 };
   for (const { end, failedAt, waitingSince, updatedAt } of sessions) {
     if (end === 'ready' || end === 'booted') counts[end]++;
@@ -30,5 +32,8 @@ export function describeStatus({ mode, interfaces, sessions, now }: StatusFacts)
     `${counts.ready} ready`,
   ];
   const what = mode === 'off' ? 'without DHCP' : mode;
-  return `${what} on ${interfaces.join(', ')}: ${parts.join(', ')}`;
+  const where = interfaces.map((name) =>
+    missing.includes(name) ? `${name} (missing, or without an address)` : name,
+  );
+  return `${what} on ${where.join(', ')}: ${parts.join(', ')}`;
 }

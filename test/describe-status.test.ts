@@ -2,7 +2,7 @@ import t from 'tap';
 import { describeStatus } from '../src/describe-status.ts';
 
 const NOW = 10_000_000_000;
-const base = { mode: 'proxy', interfaces: ['enp0s8'], now: NOW } as const;
+const base = { mode: 'proxy', interfaces: ['enp0s8'], missing: [], now: NOW } as const;
 
 t.test('machines are counted by how far they came', async (t) => {
   const at = { updatedAt: NOW - 1000 };
@@ -26,5 +26,12 @@ t.test('what there is none of is not said, but for the two that are looked for',
   t.equal(
     describeStatus({ ...base, mode: 'off', interfaces: ['a', 'b'], sessions: [{ updatedAt: NOW }] }),
     'without DHCP on a, b: 1 machine booting, 0 ready',
+  );
+});
+
+t.test('an interface that is not there is told apart', async (t) => {
+  t.equal(
+    describeStatus({ ...base, interfaces: ['a', 'b'], missing: ['b'], sessions: [] }),
+    'proxy on a, b (missing, or without an address): 0 machines booting, 0 ready',
   );
 });
