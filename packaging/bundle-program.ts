@@ -24,6 +24,8 @@ export async function bundleProgram(root: string, out: string): Promise<readonly
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    // The names of files are in the bundle, as comments: wherever node_modules really is, it is called so.
+    preserveSymlinks: true,
     external: [...NATIVE_PACKAGES],
     banner: { js: REQUIRE },
     // They are all in the file of copyrights.
