@@ -33,7 +33,7 @@ export async function checkInstallation(
       ? []
       : await checkRoleAssets(staged, tryRoles(staged, preflight.catalog).rendered);
   const fetched = new Set([...checkBootFiles(staged, preflight.bootFileIndex), ...assets].map(keyOf));
-  const all = [...problems, ...preflight.problems].map((problem) => ({
+  const all = [...problems, ...preflight.waiting, ...preflight.problems].map((problem) => ({
     problem: moved(problem, profiles, config.paths.profiles),
     isMissing: fetched.has(keyOf(problem)),
   }));

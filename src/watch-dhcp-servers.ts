@@ -65,7 +65,10 @@ export function watchDhcpServers({ config, logger, now }: DhcpServerWatchOptions
 
   async function probeOn(device: string): Promise<void> {
     try {
-      own = await readOwnAddresses();
+      const all = await readInterfaces();
+      own = new Set(all.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
+      // One that is not there or has no address is not served, and that has been said.
+      if (!all.some(({ name, addresses, up }) => name === device && up && addresses.length > 0)) return;
       const probe = { mac, xid: randomBytes(4).readUInt32BE() };
       const found = await findDhcpServers({ device, probe, wait: WAIT, signal: stop.signal });
       if (stop.signal.aborted) return;
@@ -109,11 +112,6 @@ export function watchDhcpServers({ config, logger, now }: DhcpServerWatchOptions
       await running;
     },
   };
-}
-
-async function readOwnAddresses(): Promise<ReadonlySet<Ipv4>> {
-  const all = await readInterfaces();
-  return new Set(all.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
 }
 
 function sayChange(via: string, change: WireChange, mode: Config['dhcp']['mode'], logger: Logger): void {

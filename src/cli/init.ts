@@ -6,11 +6,12 @@ import { SYSTEM_CONFIG_FILE } from '../config/load.ts';
 import type { Config } from '../config/port.ts';
 import { writeConfigText } from '../config/write-config-text.ts';
 import { compareProfiles, listRoles, type ProfileCopy, withStagedProfiles } from '../copy-profiles.ts';
-import { formatProblem, TinderboxError } from '../errors.ts';
+import { formatProblem, TinderboxError, toTinderboxError } from '../errors.ts';
 import { findServiceAccount } from '../service-account.ts';
 import { findShippedFiles } from '../shipped-files.ts';
 import { surveyInterfaces } from '../survey-network.ts';
 import { requireWritable, writeInstallation } from '../write-installation.ts';
+import { enableUnits, UNIT_FOLDER, writeSocketUnits } from '../write-socket-units.ts';
 import { type Asker, silentAsker, terminalAsker } from './ask.ts';
 import type { CliContext } from './context.ts';
 import { usageError } from './exit.ts';
@@ -33,6 +34,7 @@ interface InitFlags extends InterviewFlags {
   readonly profiles?: string;
   readonly assets?: string;
   readonly state?: string;
+  readonly sockets?: boolean;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -66,6 +68,7 @@ export function addInitCommand(program: Command, context: CliContext): void {
     .option('--profiles <folder>', 'the roles and machines.yaml')
     .option('--assets <folder>', 'what machines fetch')
     .option('--state <folder>', 'the database and keys')
+    .option('--sockets', 'let systemd open the ports: the service runs without any capability')
     .option('--no-detect', 'do not listen for other DHCP servers')
     .option('--force', 'overwrite (a copy is kept), and give addresses beside another DHCP server')
     .option('--yes', 'ask nothing')
@@ -85,6 +88,9 @@ async function init(flags: InitFlags, command: Command, context: CliContext): Pr
   const named: unknown = command.optsWithGlobals()['config'];
   const file = resolve(typeof named === 'string' ? named : SYSTEM_CONFIG_FILE);
   const dryRun = flags.dryRun === true;
+  if (flags.sockets === true && file !== SYSTEM_CONFIG_FILE) {
+    throw usageError(`--sockets goes with ${SYSTEM_CONFIG_FILE} only`, 'Leave --config out.');
+  }
   if (!dryRun) await requireWritable(file);
   const asker = makeAsker(flags);
   try {
@@ -122,9 +128,29 @@ async function init(flags: InitFlags, command: Command, context: CliContext): Pr
       account: process.geteuid?.() === 0 ? await findServiceAccount() : undefined,
       stamp: new Date().toISOString().replaceAll(/[-:]|\.\d+/g, ''),
     });
-    return { ...outcome, ...done };
+    if (flags.sockets !== true) return { ...outcome, ...done };
+    return await addSockets({ ...outcome, ...done }, join(shipped.schemas, '../systemd'));
   } finally {
     asker.close();
+  }
+}
+
+/** The configuration is there by now: what fails is said, and done again by hand. */
+async function addSockets(outcome: InitOutcome, shipped: string): Promise<InitOutcome> {
+  const { interfaces, mode } = outcome.answers;
+  try {
+    const plan = { interfaces, dhcp: mode !== 'off', shipped, folder: UNIT_FOLDER };
+    const { written, instances } = await writeSocketUnits(plan);
+    await enableUnits(instances);
+    return { ...outcome, written: [...outcome.written, ...written] };
+  } catch (thrown) {
+    const { message, remedy } = toTinderboxError(thrown);
+    const problem = formatProblem({
+      severity: 'error',
+      message,
+      ...(remedy === undefined ? {} : { remedy }),
+    });
+    return { ...outcome, warnings: [...outcome.warnings, problem] };
   }
 }
 

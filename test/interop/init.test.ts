@@ -163,6 +163,57 @@ await t.test('an ordinary user is told what to do', async (t) => {
   );
 });
 
+/** In a mount namespace: /etc is a copy, with the account that the package makes, and /var/lib is empty. */
+const INSTALLED = `
+set -e
+copy=$(mktemp -d)
+mount -t tmpfs none "$copy"
+cp -a /etc "$copy/etc"
+mount --bind "$copy/etc" /etc
+mount -t tmpfs none /var/lib
+sed -i /^tinderbox:/d /etc/passwd /etc/group
+echo 'tinderbox:x:64001:64002::/var/lib/tinderbox:/usr/sbin/nologin' >> /etc/passwd
+echo 'tinderbox:x:64002:' >> /etc/group
+rm -rf /etc/tinderbox /etc/systemd/system
+mkdir -p /etc/systemd/system /etc/tinderbox/profiles
+cd /
+"$@"
+stat -c '%n %u:%g %a' /etc/tinderbox /etc/tinderbox/* /etc/tinderbox/profiles/worker/role.yaml /var/lib/tinderbox/*
+cd /etc/systemd/system
+find . -name '*.conf' -o -type l | sort
+umount -l "$copy"
+rmdir "$copy"
+`;
+
+await t.test('on an installed system everything belongs to whom the service needs it to', async (t) => {
+  await using lab = await createLab();
+  const flags = ['--no-detect', '--interface', 'br0', '--mode', 'server', '--sockets', '--yes'];
+  const text = await lab.network.namespace.run(
+    [
+      'unshare',
+      '--mount',
+      'env',
+      '-u',
+      'NODE_OPTIONS',
+      'sh',
+      '-c',
+      INSTALLED,
+      'sh',
+      TINDERBOX,
+      'init',
+      ...flags,
+    ],
+    { timeout: 60_000 },
+  );
+  t.match(text, /\n\/etc\/tinderbox\/profiles 64001:64002 750\n/);
+  t.match(text, /\n\/etc\/tinderbox\/profiles\/worker\/role\.yaml 64001:64002 640\n/);
+  t.match(text, /\n\/etc\/tinderbox\/tinderbox\.yaml 0:64002 640\n/);
+  t.match(text, /\n\/var\/lib\/tinderbox\/assets 64001:64002 755\n/);
+  t.match(text, /\n\/var\/lib\/tinderbox\/state 64001:64002 700\n/);
+  t.match(text, /\n\.\/tinderbox-dhcp@br0\.socket\.d\/device\.conf\n/);
+  t.match(text, /\n\.\/tinderbox\.service\.d\/sockets\.conf\n/);
+});
+
 await t.test('beside a dnsmasq it is a proxy, and no second server unless forced', async (t) => {
   await using lab = await createLab({ plainDhcp: true });
   const { namespace } = lab.network;
