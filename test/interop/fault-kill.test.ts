@@ -116,7 +116,7 @@ await t.test(
     t.same(lost, [], 'no session that was answered is forgotten');
     t.same(twice, [], 'no configuration with secrets that was sent whole is sent again');
     t.ok(
-      again <= away.length,
+      again.length <= away.length,
       'one that was cut off in its last moment may be asked for again, by the same address',
     );
 
