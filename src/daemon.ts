@@ -179,7 +179,8 @@ export async function startDaemon({
 
   const started = stack.move();
   const { mode } = config.dhcp;
-  loggers.daemon.info({ interfaces: config.network.interfaces, mode, config: config.file }, 'ready');
+  const served = provisioning.networks().interfaces.map(({ name }) => name);
+  loggers.daemon.info({ interfaces: served, mode, config: config.file }, 'ready');
   const configNotice = noticeConfigChanges(config, loggers.daemon);
   return {
     failed: failed.promise,

@@ -8,7 +8,7 @@ import type { Logger } from './logger.ts';
 import { formatIpv4 } from './machine/ipv4.ts';
 import { compareInterfaces } from './net/compare-interfaces.ts';
 import type { NetworkInterface, ReadInterfaces } from './net/port.ts';
-import { watchInterfaces } from './net/watch-interfaces.ts';
+import { type WatchInterfacesOptions, watchInterfaces } from './net/watch-interfaces.ts';
 import type { Provisioning } from './provisioning.ts';
 import { sayInterfaceChange } from './say-interface-change.ts';
 import { sayInterfaceState } from './say-interface-state.ts';
@@ -28,6 +28,10 @@ export interface FollowOptions {
   readonly read: ReadInterfaces;
   readonly logger: Logger;
   readonly now: () => number;
+  /** Milliseconds that never go back, for how long service was away. */
+  readonly uptime?: () => number;
+  /** As of watchInterfaces. */
+  readonly pause?: WatchInterfacesOptions['pause'];
 }
 
 export interface InterfaceFollower {
@@ -41,13 +45,13 @@ interface Followed extends FollowedInterface {
   renamedTo: string | undefined;
   state: InterfaceState;
   since: number;
-  /** Since when it is not served in full; undefined: it is. */
+  /** Since when it is not served in full, as `uptime` has it; undefined: it is. */
   awaySince: number | undefined;
 }
 
 /** Keeps the doors of each interface as its addresses have them, and says what is served and what is not. */
 export function followInterfaces(options: FollowOptions): InterfaceFollower {
-  const { config, provisioning, read, logger, now } = options;
+  const { config, provisioning, read, logger, now, uptime = () => performance.now() } = options;
   const ending = new AbortController();
   const stateOf = ({ name, doors, errors, renamedTo }: Omit<Followed, 'state' | 'since' | 'awaySince'>) =>
     interfaceState(
@@ -61,17 +65,21 @@ export function followInterfaces(options: FollowOptions): InterfaceFollower {
       config.dhcp,
       provisioning.networks(),
     );
-  const startedAt = now();
+  const startedAt = uptime();
   const all = options.followed.map((one): Followed => {
     const known = { ...one, errors: one.refused, renamedTo: undefined };
     const state = stateOf(known);
     return {
       ...known,
       state,
-      since: startedAt,
+      since: now(),
       awaySince: state.state === 'serving' ? undefined : startedAt,
     };
   });
+
+  // What is missing was told with its remedy already.
+  for (const one of all)
+    if (one.state.state === 'partly') sayInterfaceState(one, one.state, startedAt, logger);
 
   const settle = async (one: Followed): Promise<void> => {
     const is = find(provisioning.host(), one.name);
@@ -81,8 +89,8 @@ export function followInterfaces(options: FollowOptions): InterfaceFollower {
     const before = one.state;
     one.state = stateOf(one);
     if (before.state === one.state.state && before.reason === one.state.reason) return;
-    const at = now();
-    if (before.state !== one.state.state) one.since = at;
+    const at = uptime();
+    if (before.state !== one.state.state) one.since = now();
     sayInterfaceState(one, before, at, logger);
     if (one.state.state === 'serving') one.awaySince = undefined;
     else one.awaySince ??= at;
@@ -102,6 +110,7 @@ export function followInterfaces(options: FollowOptions): InterfaceFollower {
       read,
       signal: ending.signal,
       onError: unreadable,
+      ...(options.pause === undefined ? {} : { pause: options.pause }),
     });
     for await (const host of readings) {
       const before = provisioning.host();

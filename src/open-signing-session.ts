@@ -42,11 +42,16 @@ export async function openSigningSession(
       remedy: 'Add `cluster:` and restart the daemon.',
     });
   }
-  const [first] = networks().interfaces;
+  // Not the next best one's address: what is made with this URL goes to the first network, for days.
+  const first = networks().interfaces.find(({ name }) => name === config.network.interfaces[0]);
   if (first === undefined) {
-    throw new TinderboxError('unavailable', 'no provisioning interface is there with an address', {
-      remedy: 'The status says what is waited for (GET /api/v1/status); try again then.',
-    });
+    throw new TinderboxError(
+      'unavailable',
+      `${config.network.interfaces[0]} is not there, or has no address`,
+      {
+        remedy: 'Try again when it is; `tinderbox check` says what is missing.',
+      },
+    );
   }
   const plan = await planMachine(wiring, journal.machine(mac) ?? { mac });
   // From here to the record nothing waits, so that no two machines get the same made-up name.

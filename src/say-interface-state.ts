@@ -20,7 +20,7 @@ export function sayInterfaceState(
   switch (state.state) {
     case 'serving': {
       if (before.state === 'serving') return;
-      const awayMs = at - (awaySince ?? at);
+      const awayMs = Math.round(at - (awaySince ?? at));
       return logger.info(
         { ...details, awayMs },
         `${name} is served; it was not for ${(awayMs / 1000).toFixed(1)} s`,

@@ -232,7 +232,8 @@ export const ConfigSchema = Type.Object(
     network: Type.Object(
       {
         interface: Type.Union([interfaceName, Type.Array(interfaceName, { minItems: 1 })], {
-          description: 'Provisioning interface, or a list of them; their addresses are read from them.',
+          description:
+            'Provisioning interface, or a list of them; their addresses are read from them, whenever they change.',
           examples: ['enp0s8', ['enp0s8', 'enp0s9']],
         }),
       },
