@@ -34,6 +34,8 @@ interface Fault {
 const SEND_DISCOVERS = join(import.meta.dirname, '../interop/support/send-discovers.ts');
 const SEND_SCRIPTS = join(import.meta.dirname, '../interop/support/send-scripts.ts');
 const MIB = 1024 * 1024;
+/** Milliseconds; a flood takes seconds where there is a processor for it. */
+const FLOOD_PATIENCE = 300_000;
 
 export const FAULTS: Readonly<Record<string, Fault>> = {
   reload: {
@@ -85,13 +87,17 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'flood of DISCOVERs': {
     times: 1,
     async run({ flooder, random }) {
-      await flooder.run([process.execPath, SEND_DISCOVERS, String(200 + random.below(1_000)), '500']);
+      await flooder.run([process.execPath, SEND_DISCOVERS, String(200 + random.below(1_000)), '500'], {
+        timeout: FLOOD_PATIENCE,
+      });
     },
   },
   'flood of scripts': {
     times: 1,
     async run({ flooder, random }) {
-      await flooder.run([process.execPath, SEND_SCRIPTS, String(100 + random.below(400)), '100']);
+      await flooder.run([process.execPath, SEND_SCRIPTS, String(100 + random.below(400)), '100'], {
+        timeout: FLOOD_PATIENCE,
+      });
     },
   },
   'log level changed': {

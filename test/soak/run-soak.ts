@@ -33,7 +33,7 @@ const DISK_BYTES = 96 * MIB;
 const SAMPLE_TIME = 1_000;
 const PROGRESS_TIME = 5_000;
 /** How long a boot may take that nothing disturbs. Generous: what is measured is whether it comes, not when. */
-const BOOT_PATIENCE = 120_000;
+const BOOT_PATIENCE = 300_000;
 const STOP_PATIENCE = 60_000;
 /** After the end of what disturbs: a machine that was asking has to be heard, and a pause between two tries to pass. */
 const AFTERMATH = 1_000;
