@@ -30,7 +30,9 @@ export function createOccupancy(onTick: () => void, onIdle: () => void): Occupan
     enter() {
       count++;
       clearTimeout(idle);
-      ticker ??= setInterval(onTick, TICK);
+      // After what has come meanwhile was read: a process that got no processor for a while would else send again what
+      // was acknowledged long ago.
+      ticker ??= setInterval(() => setImmediate(onTick), TICK);
     },
     leave() {
       count--;

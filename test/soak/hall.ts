@@ -4,12 +4,9 @@
  * entered by a process.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { toTinderboxError } from '../../src/errors.ts';
-import { readTftpFile } from '../../src/lab/tftp-client.ts';
 import {
   createClientPort,
   FIRMWARE_TIMING,
-  type ReadTftpFile,
   runVirtualClient,
   type SimulationResult,
   scaleTiming,
@@ -21,6 +18,7 @@ import { openUdpSocket } from '../../src/net/open-udp-socket.ts';
 import { type HallEvent, type HallOrder, machineMac, type Way } from './hall-port.ts';
 import { createHolder } from './hold-address.ts';
 import { createRandom, type Random } from './random.ts';
+import { readTftp } from './read-tftp.ts';
 import { sendStrangers } from './send-strangers.ts';
 
 const order = JSON.parse(process.argv[2] ?? '{}') as HallOrder;
@@ -61,20 +59,6 @@ function architecture(name: string): FirmwareArchitecture {
   return found;
 }
 
-/**
- * The package ends a transfer at the second OACK, which a server sends to whoever is slow; firmware acknowledges it
- * again. So it is asked again here, also where a busy host was too slow for both.
- */
-const readPatiently: ReadTftpFile = async (...args) => {
-  for (let tries = 5; ; tries--) {
-    try {
-      return await readTftpFile(...args);
-    } catch (thrown) {
-      if (tries === 1 || toTinderboxError(thrown).code !== 'unavailable') throw thrown;
-    }
-  }
-};
-
 async function boot(
   mac: string,
   arch: FirmwareArchitecture,
@@ -93,7 +77,7 @@ async function boot(
     {
       port,
       openSocket: openUdpSocket,
-      readFile: readPatiently,
+      readFile: readTftp,
       fetch,
       now: () => performance.now(),
       sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
