@@ -10,10 +10,14 @@ t.test(
   async (t) => {
     await using lab = await createLab();
     await using site = await createSite(lab.network.namespace);
-    const daemon = await site.serve('--log-level', 'warn');
+    const daemon = await site.serve();
     const client = await lab.addClient('10.77.0.3/24');
+    t.match(await site.run('log', '--level', 'error'), {
+      code: 0,
+      stdout: /^dhcp +error +for another 60 min$/m,
+    });
     const traced = await site.run('log', '--trace', TRACED, '--for', '10m');
-    t.match(traced, { code: 0, stdout: /^level +warn\ntrace +52:54:00:00:00:01 +for another 10 min\n$/ });
+    t.match(traced, { code: 0, stdout: /^trace +52:54:00:00:00:01 +for another 10 min$/m });
 
     const boot = async (firstMac: number) => {
       const machine = { interface: 'eth0', count: 1, firstMac, arch: 'uefi-x64', until: 'report' } as const;
@@ -50,7 +54,7 @@ t.test(
     await waitUntil('DHCP is in the log', () =>
       daemon.lines().some(({ part, msg }) => part === 'dhcp' && msg.startsWith('DISCOVER')),
     );
-    t.match(await site.run('log', '--reset'), { code: 0, stdout: /^level +warn\n$/ });
+    t.match(await site.run('log', '--reset'), { code: 0, stdout: /^level +info\n$/ });
     daemon.signal('SIGTERM');
     t.equal((await daemon.ended).code, 0);
     t.match(await site.run('log'), { code: 1, stderr: /not running/ });
