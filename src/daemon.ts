@@ -5,11 +5,13 @@ import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
+import { createAddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
 import type { Doors } from './net/port.ts';
+import { probeAddress } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
@@ -94,6 +96,11 @@ export async function startDaemon({
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = inOneNetwork(preflight.subnets);
   const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
+  const learning = createAddressLearning({
+    probe: probeAddress,
+    isKnown: leases.isKnown,
+    until: learningEnd(config, preflight, store.opening),
+  });
   const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
     journal.sessionById(id),
@@ -122,6 +129,7 @@ export async function startDaemon({
     journal,
     admissions,
     leases,
+    learning,
     sessionTokens,
     authorities,
     cluster,
@@ -143,6 +151,16 @@ export async function startDaemon({
     },
     stop: () => started.disposeAsync(),
   };
+}
+
+/** By then every lease that was given before was renewed, and so learned, or has run out. Milliseconds since the epoch. */
+function learningEnd(
+  { dhcp }: Config,
+  { subnets }: Preflight,
+  { incompleteSince }: OpenedStore['opening'],
+): number {
+  if (incompleteSince === undefined || !dhcp.probe) return 0;
+  return incompleteSince + Math.max(0, ...subnets.map(({ leaseTime }) => leaseTime)) * 1000;
 }
 
 /** At the first start there is no session key either. */

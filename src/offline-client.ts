@@ -33,6 +33,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     assign: needsDaemon,
     makeSigningToken: needsDaemon,
     reload: needsDaemon,
+    copyDatabase: needsDaemon,
     follow: needsDaemon,
     [Symbol.asyncDispose]: () => store.close(),
   };

@@ -2,6 +2,7 @@ import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
+import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import { openOrDoWithout } from './net/open-without-device.ts';
 import type { Doors, NetworkInterface, OpenUdpSocket } from './net/port.ts';
@@ -27,6 +28,7 @@ export interface DaemonParts {
   /** What the API server says of Nodes; undefined as authorities are. */
   readonly cluster: ClusterWatch | undefined;
   readonly leases: LeaseBook;
+  readonly learning: AddressLearning;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
   readonly doors: Doors;

@@ -6,6 +6,7 @@ import type { NetworkClient } from './boot/identify-client.ts';
 import type { CatalogView } from './catalog/port.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config, ResolvedSubnet } from './config/port.ts';
+import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
@@ -38,6 +39,7 @@ export interface DhcpWiring {
   readonly bootFileIndex: BootFileIndex;
   readonly loopWatch: BootLoopWatch;
   readonly leases: LeaseBook;
+  readonly learning: AddressLearning;
   readonly journal: Journal;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -106,7 +108,7 @@ export function startDhcpOn(
 }
 
 function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
-  const { config, catalog, bootFileIndex, loopWatch, leases, subnets, ownAddresses } = wiring;
+  const { config, catalog, bootFileIndex, loopWatch, leases, learning, subnets, ownAddresses } = wiring;
   const loaders = allLoaders(config.loaders);
   const serverAddress = serverAddressOf(networkInterface);
   const serverUrl = serverUrlOf(config, networkInterface);
@@ -138,14 +140,24 @@ function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
       catalog: current,
       knownOnly,
       subnets,
-      view: leases,
+      view: {
+        ...leases,
+        freeAddress: (ranges, isExcluded, at, preferred) =>
+          leases.freeAddress(
+            ranges,
+            (address) => isExcluded(address) || learning.isAvoided(address, client.mac, at),
+            at,
+            preferred,
+          ),
+      },
+      isLearning: !learning.isOver(now),
       isExcluded: (address) => ownAddresses.has(address) || reserved.has(address),
     };
   };
   const decide67: DhcpLoopOptions['decide'] = (packet, client, now) => {
     architectures.notice(client, messageTypeOf(packet), now);
     return mode === 'server'
-      ? answerServer(packet, client, serverEnvironment(client, now))
+      ? learning.settle(client.mac, now, () => answerServer(packet, client, serverEnvironment(client, now)))
       : answerProxy(packet, client, environment(client, now));
   };
   const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) => {

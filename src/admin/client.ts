@@ -38,6 +38,8 @@ export interface AdminClient {
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
+  /** The database as it is now. A stream that ends early rejects. */
+  copyDatabase(): Promise<{ readonly size: number; readonly stream: AsyncIterable<Uint8Array> }>;
   /**
    * Live events, of one machine if given. Resolves once the stream is open: what happens after that is in it. It ends
    * when the daemon stops or the signal aborts, without an error.
@@ -62,6 +64,12 @@ export function createAdminClient(socketPath: string): AdminClient {
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),
+    async copyDatabase() {
+      const response = await send(socketPath, 'POST', '/api/v1/backup');
+      if (response.statusCode !== 200)
+        throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
+      return { size: Number(response.headers['content-length']), stream: response };
+    },
     async follow({ mac, signal } = {}) {
       const path = `/api/v1/events${mac === undefined ? '' : `?mac=${mac}`}`;
       const response = await send(socketPath, 'GET', path, undefined, signal);

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
+import { addBackupCommand } from './backup.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
@@ -11,6 +12,7 @@ import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
+import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
 
@@ -38,6 +40,8 @@ const COMMANDS = [
   addSimulateCommand,
   addKubeconfigCommand,
   addIsoCommand,
+  addBackupCommand,
+  addRestoreCommand,
 ];
 
 /** Runs one command line; never throws and never exits by itself. */

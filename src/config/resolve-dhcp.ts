@@ -33,6 +33,7 @@ export function resolveDhcp(raw: RawDhcp, report: Reporter): DhcpConfig {
     mode,
     subnets,
     knownOnly: raw.knownOnly ?? false,
+    probe: raw.probe ?? true,
     uefiProxy: raw.uefiProxy ?? 'pxe',
     declineTime: parseDuration(raw.declineTime ?? '10m') ?? 600,
     leaseDurability: raw.leaseDurability ?? 'disk',

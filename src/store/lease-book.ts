@@ -186,6 +186,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
     },
 
     holderOf: (address) => holderAt(address, clock()),
+    isKnown: (address) => records.has(address),
 
     offer(address, mac, until) {
       const refusal = whyNot(address, mac);

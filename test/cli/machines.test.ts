@@ -73,6 +73,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     admissions: () => Promise.reject(new Error('not asked for')),
     makeSigningToken: () => Promise.reject(new Error('not asked for')),
     reload: () => Promise.reject(new Error('not asked for')),
+    copyDatabase: () => Promise.reject(new Error('not asked for')),
   };
   const out = (text: string) => void (printed += text);
   await runMachines({ json: false, ...args }, { client, out, now: T0 + 60_000 });

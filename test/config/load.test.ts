@@ -77,6 +77,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       mode: 'proxy',
       subnets: [],
       knownOnly: false,
+      probe: true,
       uefiProxy: 'pxe',
       declineTime: 600,
       leaseDurability: 'disk',
@@ -163,7 +164,7 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a slip in a key',
       `${HEAD}dhcp: { leastime: 1h }\n`,
       [
-        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, uefiProxy, declineTime, leaseDurability',
+        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, probe, uefiProxy, declineTime, leaseDurability',
       ],
     ],
     [
