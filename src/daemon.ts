@@ -98,7 +98,7 @@ export async function startDaemon({
   const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
   const learning = createAddressLearning({
     probe: probeAddress,
-    isKnown: leases.isKnown,
+    isKnown: (address) => leases.isKnown(address),
     until: learningEnd(config, preflight, store.opening),
   });
   const authorities = await openAuthoritiesOf(config, loggers, now);

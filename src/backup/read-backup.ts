@@ -44,10 +44,10 @@ async function verify(file: string): Promise<VerifiedBackup> {
     if (found.has(name)) throw damaged(file, `${name} is there twice`);
     found.set(name, { size: entry.size, kind: entry.kind, sha256: hash.digest('hex') });
     if (isSmall) small.set(name, Buffer.concat(keep));
-    if (found.size === 1) refuseNewerFormat(file, parse<BackupAbout>(file, small.get(ENTRY.about)));
+    if (found.size === 1) refuseNewerFormat(file, parse(file, small.get(ENTRY.about)) as BackupAbout);
   }
-  const manifest = parse<BackupManifest>(file, small.get(ENTRY.manifest));
-  const about = parse<BackupAbout>(file, small.get(ENTRY.about));
+  const manifest = parse(file, small.get(ENTRY.manifest)) as BackupManifest;
+  const about = parse(file, small.get(ENTRY.about)) as BackupAbout;
   for (const key of Object.keys(about) as (keyof BackupAbout)[])
     if (manifest[key] !== about[key]) throw damaged(file, `${ENTRY.about} and ${ENTRY.manifest} differ`);
   const listed = [...manifest.files, ...(manifest.secrets === undefined ? [] : [manifest.secrets])];
@@ -103,11 +103,11 @@ function refuseNewerFormat(file: string, { format, tinderbox }: BackupAbout): vo
   );
 }
 
-function parse<T>(file: string, bytes: Buffer | undefined): T {
+function parse(file: string, bytes: Buffer | undefined): object {
   if (bytes === undefined) throw damaged(file, 'it is no backup, or its end is missing');
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
-    if (typeof value === 'object' && value !== null) return value as T;
+    if (typeof value === 'object' && value !== null) return value;
   } catch {
     // Said below.
   }

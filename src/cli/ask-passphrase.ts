@@ -45,7 +45,7 @@ export async function askPassphrase(prompt: string): Promise<string | undefined>
       for (const key of chunk as string) {
         if (key === '\r' || key === '\n' || key === '\u0004') return typed;
         if (key === '\u0003') throw usageError('no passphrase was given');
-        typed = key === '\u007f' || key === '\b' ? [...typed].slice(0, -1).join('') : typed + key;
+        typed = key === '\u007f' || key === '\b' ? typed.slice(0, -1) : typed + key;
       }
     }
     return typed;

@@ -55,7 +55,7 @@ export function addBackupCommand(program: Command, context: CliContext): void {
           ...(daemon === undefined ? {} : { daemonCopy: () => daemon.copyDatabase() }),
           ...(passphrase === undefined ? {} : { passphrase }),
           now: Date.now(),
-          onProgress: progress.at,
+          onProgress: (bytes) => progress.at(bytes),
           signal: abort.signal,
         });
         progress.end();
@@ -92,7 +92,7 @@ async function choosePassphrase(
   }
   const given = await givenPassphrase(passphraseFile, context);
   const passphrase = given ?? ((await hasAuthorities(config)) ? await askTwice() : undefined);
-  if (passphrase !== undefined && [...passphrase].length < MIN_PASSPHRASE) {
+  if (passphrase !== undefined && passphrase.length < MIN_PASSPHRASE) {
     throw usageError(
       `the passphrase has fewer than ${MIN_PASSPHRASE} characters`,
       'Whoever guesses it can be any machine of the cluster. Five words from a dice list do.',
