@@ -15,6 +15,8 @@ export interface AddressLearning {
   isOver(now: number): boolean;
   /** Addresses that a machine is not to be offered: somebody answers on them, or another machine is about to get them. */
   isAvoided(address: Ipv4, mac: Mac, now: number): boolean;
+  /** What was found free for this machine: where it is to be preferred, or the search would go on beyond it. */
+  claimOf(mac: Mac, now: number): Ipv4 | undefined;
   /**
    * Decides, and looks whether what it would give away is free; decides again until it is. `decide` must ask `isAvoided`
    * where it picks an address.
@@ -45,6 +47,7 @@ interface Finding {
 export function createAddressLearning({ probe, isKnown, until }: LearningOptions): AddressLearning {
   const found = new Map<Ipv4, Finding>();
   const underWay = new Map<Ipv4, Mac>();
+  const claims = new Map<Mac, Ipv4>();
 
   const isOver = (now: number): boolean => now >= until;
 
@@ -64,6 +67,10 @@ export function createAddressLearning({ probe, isKnown, until }: LearningOptions
       const user = await probe(address);
       found.delete(address);
       found.set(address, { user, mac, until: now + (user === undefined ? FREE_HOLDS : FOUND_HOLDS) });
+      claims.delete(mac);
+      if (user === undefined || user === mac) claims.set(mac, address);
+      const [oldestClaim] = claims.keys();
+      if (claims.size > MAX_FOUND && oldestClaim !== undefined) claims.delete(oldestClaim);
       const [oldest] = found.keys();
       if (found.size > MAX_FOUND && oldest !== undefined) found.delete(oldest);
     } finally {
@@ -101,6 +108,10 @@ export function createAddressLearning({ probe, isKnown, until }: LearningOptions
       if (owner !== undefined) return owner !== mac;
       const finding = findingOf(address, now);
       return finding !== undefined && isTakenFrom(mac, finding);
+    },
+    claimOf(mac, now) {
+      const address = claims.get(mac);
+      return address === undefined || findingOf(address, now) === undefined ? undefined : address;
     },
     settle(mac, now, decide) {
       if (isOver(now)) return decide();

@@ -147,7 +147,7 @@ function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
             ranges,
             (address) => isExcluded(address) || learning.isAvoided(address, client.mac, at),
             at,
-            preferred,
+            learning.claimOf(client.mac, at) ?? preferred,
           ),
       },
       isLearning: !learning.isOver(now),

@@ -39,11 +39,14 @@ function start(users: Readonly<Record<number, AddressUser>> = {}, known: readonl
     until: UNTIL,
   });
   const given = new Set<number>();
+  // As the lease book does: what was passed over once is not come back to.
+  let cursor = 1;
   const discover = async (mac: Mac, now = 0): Promise<DhcpAction> => {
     const pick = (): DhcpAction => {
-      let address = 1;
-      while (given.has(address) || learning.isAvoided(address as Ipv4, mac, now)) address++;
-      return offer(address);
+      const claim = learning.claimOf(mac, now);
+      if (claim !== undefined && !given.has(claim)) return offer(claim);
+      while (given.has(cursor) || learning.isAvoided(cursor as Ipv4, mac, now)) cursor++;
+      return offer(cursor);
     };
     const action = await learning.settle(mac, now, pick);
     if (action.kind === 'reply' && action.lease !== undefined) given.add(action.lease.address);
