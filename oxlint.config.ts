@@ -35,6 +35,7 @@ const users: Record<string, readonly string[]> = {
   pino: [],
   'pino-pretty': [],
   tftp: ['lab'],
+  undici: ['cluster'],
 };
 
 /** What bytes, decisions and vocabulary never touch. */
@@ -114,7 +115,7 @@ export default defineConfig({
   plugins: ['typescript', 'import', 'node', 'unicorn', 'promise', 'oxc'],
   categories: { correctness: 'error', suspicious: 'error' },
   options: { typeAware: true },
-  ignorePatterns: ['node_modules', '.tap', '.cache', 'var'],
+  ignorePatterns: ['node_modules', '.tap', '.cache', 'var', 'dist'],
   rules: {
     eqeqeq: 'error',
     'import/no-cycle': 'error',
@@ -144,7 +145,15 @@ export default defineConfig({
       },
     },
     {
-      files: ['test/**', 'bench/**', 'schemas/**', 'bin/**', 'src/lab/demo*.ts', 'oxlint.config.ts'],
+      files: [
+        'test/**',
+        'bench/**',
+        'schemas/**',
+        'bin/**',
+        'packaging/**',
+        'src/lab/demo*.ts',
+        'oxlint.config.ts',
+      ],
       rules: { 'no-console': 'off', 'import/no-default-export': 'off' },
     },
   ],

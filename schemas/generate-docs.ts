@@ -50,22 +50,42 @@ export function readPage(): string {
 
 function tableOf(schema: Schema): string {
   const head = ['| key | value | default | meaning |', '|---|---|---|---|'];
-  return [...head, ...rowsOf(schema, '')].join('\n');
+  const rows = [...rowsOf(schema, '')].map(({ key, value, fallback, meaning }) => {
+    const shown = fallback === undefined ? '' : fallback === REQUIRED ? '**required**' : code(fallback);
+    const cells = [code(key), value, shown, escape(meaning)];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  return [...head, ...rows].join('\n');
 }
 
-function* rowsOf(schema: Schema, prefix: string): Generator<string> {
+export const REQUIRED = Symbol('required');
+
+/** One key; `value` says in Markdown what it may be. */
+export interface KeyRow {
+  readonly key: string;
+  readonly value: string;
+  readonly fallback: string | typeof REQUIRED | undefined;
+  readonly meaning: string;
+}
+
+/** Every key of a file, at every depth, in the order of its schema. */
+export function rowsOfFile(name: string): readonly KeyRow[] {
+  return [...rowsOf(JSON.parse(generateSchemas().get(name) ?? '{}') as Schema, '')];
+}
+
+function* rowsOf(schema: Schema, prefix: string): Generator<KeyRow> {
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    const path = `${prefix}${name}`;
+    const key = `${prefix}${name}`;
     const required = schema.required?.includes(name) === true;
-    const fallback = required ? '**required**' : property.default === undefined ? '' : code(String(property.default));
-    const cells = [code(path), valueOf(property), fallback, escape(property.description ?? '')];
-    yield `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-    yield* rowsBelow(property, path);
+    const given = property.default === undefined ? undefined : String(property.default);
+    const meaning = property.description ?? '';
+    yield { key, value: valueOf(property), fallback: required ? REQUIRED : given, meaning };
+    yield* rowsBelow(property, key);
   }
 }
 
 /** Of a map, of each entry of a list, and of each value under a MAC. */
-function* rowsBelow(schema: Schema, path: string): Generator<string> {
+function* rowsBelow(schema: Schema, path: string): Generator<KeyRow> {
   yield* rowsOf(schema, `${path}.`);
   for (const variant of schema.anyOf ?? []) yield* rowsBelow(variant, path);
   if (schema.items !== undefined) yield* rowsBelow(schema.items, `${path}[]`);

@@ -4,9 +4,13 @@ import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
+import { describeStatus } from './describe-status.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import { createAddressLearning } from './learn-addresses.ts';
+import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import type { Ipv4 } from './machine/ipv4.ts';
+import type { Mac } from './machine/mac.ts';
 import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
@@ -15,10 +19,11 @@ import { probeAddress } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
-import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
+import { catalogCheck, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
+import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
@@ -26,8 +31,10 @@ import { hasSessionKey, loadSessionKey } from './session-key.ts';
 import { startServers } from './start-servers.ts';
 import { createAdmissionBook } from './store/admission-book.ts';
 import { createJournal } from './store/journal.ts';
+import { keepHistoryTidy } from './store/keep-history-tidy.ts';
 import { createLeaseBook } from './store/lease-book.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
+import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 
@@ -36,11 +43,17 @@ export interface DaemonOptions {
   readonly loggers: Loggers;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Milliseconds that never jump, as `now` may. */
+  readonly uptime?: () => number;
   /** By default everything is opened here. */
   readonly doors?: Doors;
 }
 
 export interface Daemon {
+  /** Resolves when what must answer has: the database's thread. Rejects with its error. */
+  probe(): Promise<void>;
+  /** One line for people: what is served, and how many machines boot. */
+  status(): string;
   /** Reads profiles/ again, and warns of changes of tinderbox.yaml, which take effect at the next start only. */
   reload(): Promise<void>;
   /** Resolves if it cannot go on, with why: it should be stopped, and its next start mends what it can. */
@@ -48,6 +61,8 @@ export interface Daemon {
   /** Stops accepting, lets transfers finish for a few seconds, writes what is not yet written. */
   stop(): Promise<void>;
 }
+
+const NO_MACHINE = '00:00:00:00:00:00' as Mac;
 
 /** How often loaders that came or went are noticed. In ms. */
 const BOOT_FILE_INTERVAL = 5000;
@@ -60,46 +75,69 @@ export async function startDaemon({
   config,
   loggers,
   now = Date.now,
+  uptime = () => performance.now(),
   doors = OWN_DOORS,
 }: DaemonOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const preflight = await runPreflight(config);
   refuseIfBroken(preflight.problems, loggers);
-  const { interfaces, bootFileIndex } = preflight;
+  sayWaiting(preflight.waiting, loggers);
+  const { bootFileIndex } = preflight;
+  const provisioning = createProvisioning(config, preflight.host);
   sayBootFiles(bootFileIndex, loggers);
   await closeStateFolder(config.paths.state, loggers.daemon);
 
-  const catalog = await openCheckedCatalog(config, preflight, loggers);
+  const catalog = await openCheckedCatalog(config, provisioning, loggers);
   stack.defer(() => catalog.close());
   const failed = Promise.withResolvers<TinderboxError>();
   const store = await openStore({
     file: join(config.paths.state, DATABASE_FILE),
     durability: config.dhcp.leaseDurability,
     openedAt: now(),
+    limits: { age: config.history.keep * 1000, bytes: config.history.maxSize },
     logger: loggers.store,
     onDamage: failed.resolve,
   });
   stack.defer(() => store.close());
   await sayLostDatabase(config, store.opening, loggers);
+  stack.use(keepHistoryTidy({ store, now, logger: loggers.store }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
+  const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,
     state,
     clock: now,
+    uptime,
     idleTime: config.http.sessionTime * 1000,
-    observed: (observation) => loopWatch.notice(observation),
+    observed(observation) {
+      loopWatch.notice(observation);
+      logControl.notice(observation);
+    },
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
-  const isSameNetwork = inOneNetwork(preflight.subnets);
-  const leases = createLeaseBook({ store, leases: state.leases, clock: now, isSameNetwork });
+  const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
+  const leases = createLeaseBook({
+    store,
+    leases: state.leases,
+    clock: now,
+    uptime,
+    isSameNetwork,
+    longest:
+      1000 * Math.max(config.dhcp.declineTime, ...config.dhcp.subnets.map(({ leaseTime }) => leaseTime)),
+    clockJumped: (step) =>
+      loggers.daemon.warn(
+        { seconds: Math.round(step / 1000) },
+        'the clock of this host was set: leases and boot sessions keep the time that they had left',
+      ),
+  });
   const learning = createAddressLearning({
     probe: probeAddress,
     isKnown: (address) => leases.isKnown(address),
-    until: learningEnd(config, preflight, store.opening),
+    until: learningEnd(config, store.opening),
   });
   const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
@@ -121,9 +159,13 @@ export async function startDaemon({
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
+  const dhcpServers = watchDhcpServers({ config, logger: loggers.dhcp, now });
+  stack.use(dhcpServers);
+
   const parts = {
     config,
     preflight,
+    provisioning,
     catalog,
     store,
     journal,
@@ -134,18 +176,34 @@ export async function startDaemon({
     authorities,
     cluster,
     loopWatch,
+    dhcpServers,
     doors,
+    logControl,
     loggers,
     now,
   };
   stack.use(await startServers(parts));
+  dhcpServers.start();
 
   const started = stack.move();
   const { mode } = config.dhcp;
-  loggers.daemon.info({ interfaces: interfaces.map(({ name }) => name), mode, config: config.file }, 'ready');
+  const served = provisioning.networks().interfaces.map(({ name }) => name);
+  loggers.daemon.info({ interfaces: served, mode, config: config.file }, 'ready');
   const configNotice = noticeConfigChanges(config, loggers.daemon);
   return {
     failed: failed.promise,
+    // Any question that is short: the thread must take it up, and the database must be readable.
+    probe: async () => void (await store.findMachine(NO_MACHINE)),
+    status() {
+      const present = provisioning.networks().interfaces.map(({ name }) => name);
+      return describeStatus({
+        mode,
+        interfaces: config.network.interfaces,
+        missing: config.network.interfaces.filter((name) => !present.includes(name)),
+        sessions: journal.sessions(),
+        now: now(),
+      });
+    },
     async reload() {
       await Promise.all([catalog.reload(), configNotice.look()]);
     },
@@ -154,13 +212,9 @@ export async function startDaemon({
 }
 
 /** By then every lease that was given before was renewed, and so learned, or has run out. Milliseconds since the epoch. */
-function learningEnd(
-  { dhcp }: Config,
-  { subnets }: Preflight,
-  { incompleteSince }: OpenedStore['opening'],
-): number {
-  if (incompleteSince === undefined || !dhcp.probe) return 0;
-  return incompleteSince + Math.max(0, ...subnets.map(({ leaseTime }) => leaseTime)) * 1000;
+function learningEnd({ dhcp }: Config, { incompleteSince }: OpenedStore['opening']): number {
+  if (incompleteSince === undefined || !dhcp.probeAddresses) return 0;
+  return incompleteSince + Math.max(0, ...dhcp.subnets.map(({ leaseTime }) => leaseTime)) * 1000;
 }
 
 /** At the first start there is no session key either. */
@@ -196,6 +250,11 @@ function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {
   for (const warning of problems) loggers.daemon.warn(formatProblem(warning));
 }
 
+/** An interface may come later than this start: a late driver, a bond that is still being made. */
+function sayWaiting(waiting: readonly Problem[], { net }: Loggers): void {
+  for (const problem of waiting) net.warn(`not served until this is mended: ${formatProblem(problem)}`);
+}
+
 function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
   for (const { architecture, label, file, path } of index.rows()) {
     if (path !== undefined) tftp.info({ architecture, file, path }, `${label}: ${file}`);
@@ -207,14 +266,14 @@ function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
 /** Follows profiles/. An edit that the daemon could not start with again is broken, and never takes effect. */
 function openCheckedCatalog(
   config: Config,
-  { interfaces }: Preflight,
+  provisioning: Provisioning,
   loggers: Loggers,
 ): Promise<CatalogHolder> {
   return openCatalog({
     dir: config.paths.profiles,
     logger: loggers.catalog,
     checkRole: checkRoleTemplates,
-    checkCatalog: catalogCheck(config, interfaces),
+    checkCatalog: (catalog) => catalogCheck(config, provisioning.networks().interfaces)(catalog),
     onSwap(catalog) {
       void sayMissingAssets(config, catalog, loggers);
     },

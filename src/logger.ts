@@ -1,5 +1,7 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { priorityOfLevel } from './journal-priority.ts';
+import { openLogStdout } from './log-stdout.ts';
 
 export type { Logger } from 'pino';
 
@@ -16,46 +18,54 @@ export const LOGGER_NAMES = [
   'net',
   'cluster',
   'pki',
+  'trace',
 ] as const;
 export type LoggerName = (typeof LOGGER_NAMES)[number];
+/** From the most that is said to the least. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 export type Loggers = Readonly<Record<LoggerName, Logger>>;
 
 export interface LoggerSettings {
   readonly level?: string;
   /** Text for people instead of JSON. */
   readonly pretty?: boolean;
+  /** Each line begins with its syslog priority, `<6>`: for the journal. */
+  readonly priorities?: boolean;
   /** Stdout by default. */
   readonly destination?: NodeJS.WritableStream;
 }
 
-/** What is kept for a disk that is full, to be written once it has room again. In characters. */
-const MAX_KEPT = 256 * 1024;
-
-/** Nobody stops booting machines because the log's disk is full: that is said once, on stderr. */
-function openStdout() {
-  const stdout = pino.destination({ sync: true, maxLength: MAX_KEPT });
-  let said = false;
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever read a pipe and went away wants to hear no more.
-    if (!said && error.code !== 'EPIPE')
-      process.stderr.write(`tinderbox: the log cannot be written: ${error.message}\n`);
-    said = true;
-  });
-  return stdout;
+/** pino tells such a stream the level of the line that comes next. */
+function withPriorities(stream: { write(line: string): unknown }) {
+  return {
+    [pino.symbols.needsMetadataGsym]: true as const,
+    lastLevel: 30,
+    write(line: string): void {
+      stream.write(`<${priorityOfLevel(this.lastLevel)}>${line}`);
+    },
+  };
 }
 
 /** One JSON object a line, `part` names the logger. Written synchronously, so that the last words are not lost. */
 export function createLoggers({
   level = 'info',
   pretty: text = false,
+  priorities = false,
   destination,
 }: LoggerSettings = {}): Loggers {
   const options = { base: null, level };
+  const sayLoss = (lost: number): void =>
+    loggers.daemon.warn(
+      { lost },
+      `${lost} lines of the log are lost: they could not be written for too long`,
+    );
   const stream = text
     ? pretty({ sync: true, ignore: 'part', messageFormat: '[{part}] {msg}', translateTime: 'SYS:HH:MM:ss' })
-    : (destination ?? openStdout());
-  const root = pino(options, stream);
-  return Object.fromEntries(
-    LOGGER_NAMES.map((name) => [name, root.child({ part: name })]),
+    : (destination ?? openLogStdout(sayLoss));
+  const root = pino(options, priorities ? withPriorities(stream) : stream);
+  const loggers = Object.fromEntries(
+    LOGGER_NAMES.map((name) => [name, root.child({ part: name }, name === 'trace' ? { level: 'info' } : {})]),
   ) as unknown as Loggers;
+  return loggers;
 }

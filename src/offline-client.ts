@@ -33,6 +33,8 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     assign: needsDaemon,
     makeSigningToken: needsDaemon,
     reload: needsDaemon,
+    log: needsDaemon,
+    changeLog: needsDaemon,
     copyDatabase: needsDaemon,
     follow: needsDaemon,
     [Symbol.asyncDispose]: () => store.close(),

@@ -5,14 +5,15 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import type { Authorities } from './pki/port.ts';
-import { type Preflight, serverUrlOf } from './preflight.ts';
+import { serverUrlOf } from './preflight.ts';
+import type { ProvisioningNetworks } from './provisioning.ts';
 import type { AdmissionBook, Journal, Store } from './store/port.ts';
 import { planMachine } from './wire-http.ts';
 
 export interface SigningWiring {
   readonly config: Config;
   readonly catalog: CatalogHolder;
-  readonly preflight: Pick<Preflight, 'interfaces'>;
+  readonly networks: () => Pick<ProvisioningNetworks, 'interfaces'>;
   readonly store: Pick<Store, 'listSessions'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
@@ -35,14 +36,23 @@ export async function openSigningSession(
   wiring: SigningWiring,
   { mac, days }: SigningTokenRequest,
 ): Promise<SigningTokenView> {
-  const { config, preflight, store, journal, sessionTokens, authorities, now } = wiring;
+  const { config, networks, store, journal, sessionTokens, authorities, now } = wiring;
   if (authorities === undefined) {
     throw new TinderboxError('refused', 'no certificates are signed here: tinderbox.yaml has no cluster', {
       remedy: 'Add `cluster:` and restart the daemon.',
     });
   }
-  const [first] = preflight.interfaces;
-  if (first === undefined) throw new TinderboxError('unavailable', 'there is no provisioning interface');
+  // Not the next best one's address: what is made with this URL goes to the first network, for days.
+  const first = networks().interfaces.find(({ name }) => name === config.network.interfaces[0]);
+  if (first === undefined) {
+    throw new TinderboxError(
+      'unavailable',
+      `${config.network.interfaces[0]} is not there, or has no address`,
+      {
+        remedy: 'Try again when it is; `tinderbox check` says what is missing.',
+      },
+    );
+  }
   const plan = await planMachine(wiring, journal.machine(mac) ?? { mac });
   // From here to the record nothing waits, so that no two machines get the same made-up name.
   if (plan.kind !== 'boot') {

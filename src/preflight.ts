@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { loadCatalog } from './catalog/load-catalog.ts';
-import type { Config, ResolvedSubnet } from './config/port.ts';
+import type { Config } from './config/port.ts';
 import { resolveSubnets } from './config/resolve-subnets.ts';
-import { type Problem, toTinderboxError } from './errors.ts';
+import type { Problem } from './errors.ts';
 import { formatIpv4 } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
-import { findInterface } from './net/interfaces.ts';
+import { missingInterface, readInterfaces } from './net/interfaces.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import {
@@ -27,11 +27,12 @@ export interface Preflight {
   readonly problems: readonly Problem[];
   /** Errors that keep certificates from being issued, and nothing from being started. */
   readonly issuing: readonly Problem[];
+  /** Errors that keep an interface from being served for now, and nothing from being started. */
+  readonly waiting: readonly Problem[];
   /** Undefined where profiles/ is broken. */
   readonly catalog: Catalog | undefined;
-  /** Those that were found, in the order of the configuration. */
-  readonly interfaces: readonly NetworkInterface[];
-  readonly subnets: readonly ResolvedSubnet[];
+  /** Every interface of the host, as it was looked at. */
+  readonly host: readonly NetworkInterface[];
   readonly bootFiles: BootFiles;
   readonly bootFileIndex: BootFileIndex;
 }
@@ -43,10 +44,13 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     checkRole: checkRoleTemplates,
   });
   const problems: Problem[] = [...catalogProblems];
+  const waiting: Problem[] = [];
   const interfaces: NetworkInterface[] = [];
+  const host = await readInterfaces();
   for (const name of config.network.interfaces) {
-    const { found, problem } = await inspectInterface(config, name);
+    const { found, missing, problem } = inspectInterface(config, name, host);
     if (problem !== undefined) problems.push(problem);
+    if (missing !== undefined) waiting.push(missing);
     if (found !== undefined) interfaces.push(found);
   }
   const resolved = placeSubnets(config, interfaces, catalog);
@@ -79,7 +83,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     );
   }
   const { issuing } = authorities;
-  return { problems, issuing, catalog, interfaces, subnets: resolved.subnets, bootFiles, bootFileIndex };
+  return { problems, issuing, waiting, catalog, host, bootFiles, bootFileIndex };
 }
 
 /** The networks of the configuration on these interfaces, and the reservations that lie outside of them. */
@@ -97,12 +101,14 @@ export function placeSubnets(
 
 /**
  * What makes an edit of profiles/ broken although it is sound in itself: a reservation that no network holds, a role
- * that does not render for one of its machines. With neither would the daemon start again. For interfaces that are
- * not there, nothing is said.
+ * that does not render for one of its machines. With neither would the daemon start again. While an interface is not
+ * there, nothing is said of reservations: they may be of its network.
  */
 export function catalogCheck(config: Config, interfaces: readonly NetworkInterface[]) {
   return (catalog: Catalog): readonly Problem[] => [
-    ...placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file),
+    ...(interfaces.length < config.network.interfaces.length
+      ? []
+      : placeSubnets(config, interfaces, catalog).problems.filter(({ file }) => file === catalog.file)),
     ...checkIdentities(config, catalog),
     ...checkVirtualAddresses(config, catalog),
     ...tryRoles(config, catalog).problems,
@@ -112,34 +118,35 @@ export function catalogCheck(config: Config, interfaces: readonly NetworkInterfa
 
 /** The provisioning interfaces that exist. */
 export async function presentInterfaces(config: Config): Promise<readonly NetworkInterface[]> {
-  const found = await Promise.all(config.network.interfaces.map((name) => inspectInterface(config, name)));
-  return found.flatMap((one) => (one.found === undefined ? [] : [one.found]));
+  const host = await readInterfaces();
+  return config.network.interfaces.flatMap((name) => inspectInterface(config, name, host).found ?? []);
 }
 
-async function inspectInterface(
+/** `missing`: it is not there, or nothing can be served there yet. */
+function inspectInterface(
   config: Config,
   name: string,
-): Promise<{ found?: NetworkInterface; problem?: Problem }> {
-  try {
-    const found = await findInterface(name);
-    if (found.addresses.length === 0) {
-      const remedy = `Give it one (ip address add 10.77.0.1/24 dev ${name}); machines are told this address.`;
-      return { problem: error(config.file, `network.interface: ${name} has no IPv4 address`, remedy) };
-    }
-    if (found.up) return { found };
-    const remedy = `Bring it up (ip link set ${name} up) before a machine asks.`;
-    return {
-      found,
-      problem: { ...error(config.file, `network.interface: ${name} is down`, remedy), severity: 'warning' },
-    };
-  } catch (thrown) {
-    const { message, remedy } = toTinderboxError(thrown);
-    return { problem: error(config.file, `network.interface: ${message}`, remedy) };
+  host: readonly NetworkInterface[],
+): { found?: NetworkInterface; missing?: Problem; problem?: Problem } {
+  const found = host.find((one) => one.name === name);
+  if (found === undefined) {
+    const { message, remedy } = missingInterface(name, host);
+    return { missing: error(config.file, `network.interface: ${message}`, remedy) };
   }
+  if (found.addresses.length === 0) {
+    const remedy = `Give it one (ip address add 10.77.0.1/24 dev ${name}); machines are told this address.`;
+    return { missing: error(config.file, `network.interface: ${name} has no IPv4 address`, remedy) };
+  }
+  if (found.up) return { found };
+  const remedy = `Bring it up (ip link set ${name} up) before a machine asks.`;
+  return {
+    found,
+    problem: { ...error(config.file, `network.interface: ${name} is down`, remedy), severity: 'warning' },
+  };
 }
 
 /** A loader that the operator named, or that a package brings, must be there; others are only told of. */
-function checkBootFiles(config: Config, index: BootFileIndex): readonly Problem[] {
+export function checkBootFiles(config: Config, index: BootFileIndex): readonly Problem[] {
   if (config.dhcp.mode === 'off') return [];
   return index
     .rows()

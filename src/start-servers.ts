@@ -2,23 +2,30 @@ import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
+import { keepDhcpDoors, keepHttpDoors, keepTftpDoors, STOP_GRACE } from './doors-of-interface.ts';
+import type { TinderboxError } from './errors.ts';
+import { followInterfaces } from './follow-interfaces.ts';
+import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
+import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
-import { openOrDoWithout } from './net/open-without-device.ts';
-import type { Doors, NetworkInterface, OpenUdpSocket } from './net/port.ts';
+import { readInterfaces } from './net/interfaces.ts';
+import type { Doors } from './net/port.ts';
 import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
-import { startTftpServer } from './servers/tftp.ts';
+import type { Provisioning } from './provisioning.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
-import { type DhcpSockets, type DoWithout, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
+import type { DoWithout } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
 
 export interface DaemonParts {
   readonly config: Config;
   readonly preflight: Preflight;
+  readonly provisioning: Provisioning;
   readonly catalog: CatalogHolder;
   readonly store: Store;
   readonly journal: Journal;
@@ -31,92 +38,115 @@ export interface DaemonParts {
   readonly learning: AddressLearning;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
+  readonly dhcpServers: DhcpServerWatch;
   readonly doors: Doors;
+  readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
-/** How long running transfers may go on after a stop was asked for. In ms; below systemd's 90 s by far. */
-const STOP_GRACE = 5000;
-
 /**
  * HTTP, TFTP, the admin plane and DHCP, on every provisioning interface. Every door is opened before anybody is sent
- * to one; those that other programs hold are said all at once, and then none stays open.
+ * to one; those that other programs hold are said all at once, and then none stays open. From then on the doors follow
+ * their interfaces.
  */
 export async function startServers(parts: DaemonParts): Promise<AsyncDisposable> {
-  const { config, preflight, doors, loggers } = parts;
-  const { interfaces, subnets, bootFiles, bootFileIndex } = preflight;
+  const { config, preflight, provisioning, loggers, now } = parts;
+  const { bootFiles, bootFileIndex } = preflight;
+  const networks = () => provisioning.networks();
   await using stack = new AsyncDisposableStack();
   // What has running transfers stops together, so that their times of grace don't add up.
   const stops: (() => Promise<void>)[] = [];
   stack.defer(async () => void (await Promise.all(stops.map((stop) => stop()))));
-  const doWithout = makeDoWithout(interfaces, loggers);
   const refusals = collectRefusals();
 
-  const http = await refusals.attempt(() => startHttpOn({ ...parts, interfaces, subnets, bootFiles }));
-  if (http !== undefined) stops.push(() => http.stop({ graceMs: STOP_GRACE }));
-  for (const networkInterface of interfaces) {
-    const tftp = await refusals.attempt(() => startTftpOn(networkInterface, parts, doWithout));
-    if (tftp !== undefined) stops.push(() => tftp.stop({ graceMs: STOP_GRACE }));
-  }
-  const admin = await refusals.attempt(() => startAdminOn(parts));
+  const http = await startHttpOn({ ...parts, networks, bootFiles });
+  stops.push(() => http.stop({ graceMs: STOP_GRACE }));
+  const gate = makeGate();
+  const wiring = { ...parts, networks, bootFileIndex };
+  const followed = config.network.interfaces.map((name) => {
+    const { files, dhcp } = doorsOf(name, parts, http, wiring, gate.whenOpen);
+    const refused: TinderboxError[] = [];
+    const open = async (doors: KeptDoors): Promise<void> => {
+      stops.push(() => doors.stop());
+      const interfaceNow = provisioning.host().find((one) => one.name === name);
+      for (const error of await doors.follow(interfaceNow)) {
+        // It went while the daemon started.
+        if (error.code === 'not-found') refused.push(error);
+        else await refusals.attempt(() => Promise.reject(error));
+      }
+    };
+    return { name, files, dhcp, doors: [...files, ...dhcp], refused, open };
+  });
+  for (const { files, open } of followed) for (const doors of files) await open(doors);
+  let follower: ReturnType<typeof followInterfaces> | undefined;
+  const interfaceStates = () => follower?.states() ?? [];
+  const admin = await refusals.attempt(() => startAdminOn({ ...parts, networks, interfaceStates }));
   if (admin !== undefined) stops.push(() => admin.stop({ graceMs: STOP_GRACE }));
-
-  const opened: (readonly [NetworkInterface, DhcpSockets])[] = [];
-  // Sockets on which nothing answers yet have nobody else who closes them.
-  await using unanswered = new AsyncDisposableStack();
-  for (const networkInterface of config.dhcp.mode === 'off' ? [] : interfaces) {
-    const sockets = await refusals.attempt(() => openDhcpSockets(networkInterface, doors.openUdp, doWithout));
-    if (sockets === undefined) continue;
-    opened.push([networkInterface, sockets]);
-    for (const socket of [sockets.dhcp, sockets.pxe])
-      unanswered.defer(() => void socket.close(() => undefined));
-  }
+  for (const { dhcp, open } of followed) for (const doors of dhcp) await open(doors);
   refusals.throwIfAny();
 
-  const ownAddresses = new Set(
-    interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
-  );
-  for (const [networkInterface, sockets] of opened) {
-    const loops = startDhcpOn(networkInterface, sockets, { ...parts, subnets, ownAddresses, bootFileIndex });
-    stops.push(...loops.map((loop) => () => loop.stop()));
-  }
-  unanswered.move();
+  gate.open();
+  follower = followInterfaces({
+    config,
+    provisioning,
+    followed,
+    read: readInterfaces,
+    logger: loggers.net,
+    now,
+  });
+  const following = follower;
+  stack.defer(() => following.stop());
   return stack.move();
 }
 
-function startTftpOn(networkInterface: NetworkInterface, parts: DaemonParts, doWithout: DoWithout) {
-  const { config, preflight, journal, doors, loggers, now } = parts;
-  const { name, mtu, addresses } = networkInterface;
-  // Each of its sockets is bound to an address of the interface, so that it can do without the device.
-  const openSocket: OpenUdpSocket = (options) => {
-    const { device: _device, ...anywhere } = options;
-    return openOrDoWithout(
-      () => doors.openUdp(options),
-      () => doors.openUdp(anywhere),
-      doWithout,
-    );
-  };
-  return startTftpServer({
-    addresses: addresses.map(({ address }) => address),
-    device: name,
+/** The doors of one interface, still closed. */
+function doorsOf(
+  name: string,
+  { config, preflight, provisioning, journal, doors, loggers, now }: DaemonParts,
+  http: Parameters<typeof keepHttpDoors>[1],
+  wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
+  whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
+) {
+  const doWithout = makeDoWithout(config, loggers);
+  const httpDoors = keepHttpDoors(name, http, doors);
+  const tftpDoors = keepTftpDoors({
+    name,
+    doors,
+    doWithout,
+    networks: () => provisioning.networks(),
     port: config.tftp.port,
-    mtu,
     maxTransfers: config.tftp.maxTransfers,
-    openSocket,
     lookup: preflight.bootFiles.lookup,
     logger: loggers.tftp,
     journal,
-    via: name,
     clock: { now },
   });
+  const dhcp =
+    config.dhcp.mode === 'off' ? [] : [keepDhcpDoors({ name, doors, doWithout, wiring, whenOpen })];
+  return { files: [httpDoors, tftpDoors], dhcp };
 }
 
-/** Said once, however many sockets it is true of. */
-function makeDoWithout(interfaces: readonly NetworkInterface[], { net }: Loggers): DoWithout {
+/** What is to happen once it is open: from then on at once. */
+function makeGate() {
+  let waiting: (() => void)[] | undefined = [];
+  return {
+    whenOpen: (act: () => void): void => {
+      if (waiting === undefined) act();
+      else waiting.push(act);
+    },
+    open: (): void => {
+      for (const act of waiting ?? []) act();
+      waiting = undefined;
+    },
+  };
+}
+
+/** Said once, however many sockets it is true of: it is for one interface only. */
+function makeDoWithout({ network }: Config, { net }: Loggers): DoWithout {
   let said = false;
   return {
-    alone: interfaces.length === 1,
+    alone: network.interfaces.length === 1,
     say(reason) {
       if (!said)
         net.warn(

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { DaemonStatus } from './admin/api.ts';
+import type { DaemonStatus, InterfaceStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
 import { approveMachine } from './approve-machine.ts';
@@ -9,22 +9,27 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
+import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
-import { formatIpv4 } from './machine/ipv4.ts';
 import { copyToStream } from './make-backup.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
+import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 
 export interface AdminWiring {
   readonly config: Config;
   readonly catalog: CatalogHolder;
-  readonly preflight: Preflight;
+  readonly preflight: Pick<Preflight, 'bootFileIndex'>;
+  /** As they are now: asked for each request. */
+  readonly networks: () => ProvisioningNetworks;
+  readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
@@ -34,12 +39,14 @@ export interface AdminWiring {
   readonly sessionTokens: SessionTokens;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
+  readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
+  readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
 export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
-  const { config, catalog, preflight, store, journal, loggers, now } = wiring;
+  const { config, catalog, networks, store, journal, loggers, now } = wiring;
   const startedAt = now();
   return startAdminServer({
     socket: config.admin.socket,
@@ -54,7 +61,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
         role,
         ...(hostname === undefined ? {} : { hostname }),
         checkRole: checkRoleTemplates,
-        checkCatalog: catalogCheck(config, preflight.interfaces),
+        checkCatalog: catalogCheck(config, networks().interfaces),
       });
       await catalog.reload();
       return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
@@ -64,7 +71,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       const approved = await approveMachine({
         ...change,
         config,
-        interfaces: preflight.interfaces,
+        interfaces: networks().interfaces,
         mac,
         facts,
         holderOf: (hostname) => journal.hostnameHolder(hostname),
@@ -72,12 +79,13 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
     },
-    forget: (mac) => forgetMachine({ ...wiring, interfaces: preflight.interfaces }, mac),
+    forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     async reload() {
       await catalog.reload();
       return { generation: catalog.current().generation, problems: catalog.problems() };
     },
+    log: wiring.logControl,
     copyDatabase: oneAtATime(() => copyToStream(join(config.paths.state, DATABASE_FILE))),
     logger: loggers.admin,
     clock: now,
@@ -108,19 +116,21 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
   };
 }
 
-function statusOf({ config, catalog, preflight, leases }: AdminWiring, startedAt: number): DaemonStatus {
+async function statusOf(
+  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers }: AdminWiring,
+  startedAt: number,
+): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
   return {
     version: readVersion(),
     startedAt,
     mode: config.dhcp.mode,
-    interfaces: preflight.interfaces.map(({ name, addresses }) => ({
-      name,
-      addresses: addresses.map(({ address }) => formatIpv4(address)),
-    })),
+    interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
     leases: leases.counts(),
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
+    otherDhcpServers: dhcpServers.servers(),
+    history: { ...(await store.measureHistory()), ...config.history },
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),

@@ -1,19 +1,22 @@
 import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
-import type { DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
+import { confirmUnwritten } from './boot/confirm-unwritten.ts';
+import type { DhcpAction, DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
 import type { NetworkClient } from './boot/identify-client.ts';
 import type { CatalogView } from './catalog/port.ts';
 import { collectRefusals } from './collect-refusals.ts';
-import type { Config, ResolvedSubnet } from './config/port.ts';
+import type { Config } from './config/port.ts';
+import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
-import type { Ipv4 } from './machine/ipv4.ts';
+import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
 import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
 import { messageTypeOf } from './protocol/dhcp/option-codes.ts';
+import type { ProvisioningNetworks } from './provisioning.ts';
 import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
 import { startDhcpServer } from './servers/dhcp.ts';
 import type { DhcpLoop, DhcpLoopOptions } from './servers/dhcp-loop.ts';
@@ -21,6 +24,7 @@ import { startPxeServer } from './servers/pxe.ts';
 import { rememberArchitectures } from './servers/remember-architectures.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { Journal, LeaseBook } from './store/port.ts';
+import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 
 export const DHCP_PORT = 67;
 export const PXE_PORT = 4011;
@@ -33,11 +37,11 @@ const RECEIVE_BUFFER = 4 * 1024 * 1024;
 export interface DhcpWiring {
   readonly config: Config;
   readonly catalog: CatalogView;
-  readonly subnets: readonly ResolvedSubnet[];
-  /** Of every provisioning interface. */
-  readonly ownAddresses: ReadonlySet<Ipv4>;
+  /** As they are now: asked for each packet. */
+  readonly networks: () => ProvisioningNetworks;
   readonly bootFileIndex: BootFileIndex;
   readonly loopWatch: BootLoopWatch;
+  readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
   readonly leases: LeaseBook;
   readonly learning: AddressLearning;
   readonly journal: Journal;
@@ -50,6 +54,8 @@ export type DoWithout = Parameters<typeof openOrDoWithout>[2];
 export interface DhcpSockets {
   readonly dhcp: DatagramSocket;
   readonly pxe: DatagramSocket;
+  /** Else they are bound to an address of the interface. */
+  readonly tiedToDevice: boolean;
 }
 
 /**
@@ -62,12 +68,16 @@ export async function openDhcpSockets(
   doWithout: DoWithout,
 ): Promise<DhcpSockets> {
   const refusals = collectRefusals();
+  let tiedToDevice = true;
   const open = (port: number) => {
     const options = { port, broadcast: true, receiveBuffer: RECEIVE_BUFFER };
     return refusals.attempt(() =>
       openOrDoWithout<DatagramSocket>(
         () => openSocket({ ...options, device: networkInterface.name }),
-        () => openWithoutDevice(openSocket, { ...options, address: serverAddressOf(networkInterface) }),
+        () => {
+          tiedToDevice = false;
+          return openWithoutDevice(openSocket, { ...options, address: serverAddressOf(networkInterface) });
+        },
         doWithout,
       ),
     );
@@ -77,29 +87,30 @@ export async function openDhcpSockets(
     dhcp?.close(() => undefined);
     throw error;
   });
-  if (dhcp !== undefined && pxe !== undefined) return { dhcp, pxe };
+  if (dhcp !== undefined && pxe !== undefined) return { dhcp, pxe, tiedToDevice };
   dhcp?.close(() => undefined);
   pxe?.close(() => undefined);
   refusals.throwIfAny();
   throw new Error('a socket was neither opened nor refused');
 }
 
-/** Begins to answer on both; the loops close the sockets when they stop. */
-export function startDhcpOn(
-  networkInterface: NetworkInterface,
-  sockets: DhcpSockets,
-  wiring: DhcpWiring,
-): readonly DhcpLoop[] {
+/**
+ * Begins to answer on both; the loops close the sockets when they stop. Without an address of the interface they are
+ * silent; with another one they answer by that.
+ */
+export function startDhcpOn(via: string, sockets: DhcpSockets, wiring: DhcpWiring): readonly DhcpLoop[] {
   const { config, journal, loggers, now } = wiring;
-  const via = networkInterface.name;
-  const common = { via, serverAddress: serverAddressOf(networkInterface), journal, now };
-  const { decide67, decide4011 } = makeDecisions(networkInterface, wiring);
+  const placeNow = rememberPlace(via, wiring);
+  const serverAddress = () => placeNow()?.serverAddress ?? UNSPECIFIED;
+  const common = { via, serverAddress, journal, now };
+  const { decide67, decide4011 } = makeDecisions(via, placeNow, wiring);
   const changeLease = makeLeaseChanger(via, wiring);
   const dhcp = startDhcpServer({
     ...common,
     socket: sockets.dhcp,
     decide: decide67,
     changeLease,
+    overhear: (packet) => wiring.dhcpServers.overhear(packet, via),
     logger: loggers.dhcp,
   });
   const pxe = startPxeServer({ ...common, socket: sockets.pxe, decide: decide4011, logger: loggers.pxe });
@@ -107,36 +118,66 @@ export function startDhcpOn(
   return [dhcp, pxe];
 }
 
-function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
-  const { config, catalog, bootFileIndex, loopWatch, leases, learning, subnets, ownAddresses } = wiring;
+/** What machines on an interface are told of us. */
+interface Place {
+  readonly serverAddress: Ipv4;
+  readonly serverUrl: string;
+  readonly interfaceAddresses: ServerEnvironment['interfaceAddresses'];
+}
+
+/** Undefined while the interface has no address. Worked out once for each change of the networks. */
+function rememberPlace(via: string, { config, networks }: DhcpWiring): () => Place | undefined {
+  const read = (now: ProvisioningNetworks): Place | undefined => {
+    const found = now.interfaces.find(({ name }) => name === via);
+    if (found === undefined) return undefined;
+    return {
+      serverAddress: serverAddressOf(found),
+      serverUrl: serverUrlOf(config, found),
+      interfaceAddresses: found.addresses.map((one) => ({
+        address: one.address,
+        url: serverUrlOf(config, { ...found, addresses: [one] }),
+      })),
+    };
+  };
+  let known = { of: networks(), place: read(networks()) };
+  return () => {
+    const now = networks();
+    if (now !== known.of) known = { of: now, place: read(now) };
+    return known.place;
+  };
+}
+
+const NO_ADDRESS: DhcpAction = {
+  kind: 'silent',
+  outcome: 'ignored',
+  reasons: ['the interface has no address at the moment'],
+};
+
+function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: DhcpWiring) {
+  const { config, catalog, bootFileIndex, loopWatch, leases, learning, networks } = wiring;
   const loaders = allLoaders(config.loaders);
-  const serverAddress = serverAddressOf(networkInterface);
-  const serverUrl = serverUrlOf(config, networkInterface);
   const { mode, knownOnly, uefiProxy } = config.dhcp;
-  const interfaceAddresses = networkInterface.addresses.map((one) => ({
-    address: one.address,
-    url: serverUrlOf(config, { ...networkInterface, addresses: [one] }),
-  }));
   const reservedIn = rememberReservations();
   // Of this interface alone: another machine may have the same address elsewhere.
   const architectures = rememberArchitectures();
 
-  const environment = (client: NetworkClient, now: number): DhcpEnvironment => ({
-    serverAddress,
-    serverUrl,
+  const environment = (place: Place, client: NetworkClient, now: number): DhcpEnvironment => ({
+    serverAddress: place.serverAddress,
+    serverUrl: place.serverUrl,
     uefiProxy,
     loaders,
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     loop: loopWatch.look(client, now),
     now,
   });
-  const serverEnvironment = (client: NetworkClient, now: number): ServerEnvironment => {
+  const serverEnvironment = (place: Place, client: NetworkClient, now: number): ServerEnvironment => {
+    const { subnets, ownAddresses } = networks();
     const current = catalog.current();
     const reserved = reservedIn(current);
     return {
-      ...environment(client, now),
-      via: networkInterface.name,
-      interfaceAddresses,
+      ...environment(place, client, now),
+      via,
+      interfaceAddresses: place.interfaceAddresses,
       catalog: current,
       knownOnly,
       subnets,
@@ -156,13 +197,19 @@ function makeDecisions(networkInterface: NetworkInterface, wiring: DhcpWiring) {
   };
   const decide67: DhcpLoopOptions['decide'] = (packet, client, now) => {
     architectures.notice(client, messageTypeOf(packet), now);
+    const place = placeNow();
+    if (place === undefined) return NO_ADDRESS;
     return mode === 'server'
-      ? learning.settle(client.mac, now, () => answerServer(packet, client, serverEnvironment(client, now)))
-      : answerProxy(packet, client, environment(client, now));
+      ? learning.settle(client.mac, now, () =>
+          answerServer(packet, client, serverEnvironment(place, client, now)),
+        )
+      : answerProxy(packet, client, environment(place, client, now));
   };
   const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) => {
     const discoveredAs = architectures.recall(client.mac, now);
-    return answerPort4011(packet, client, { ...environment(client, now), discoveredAs });
+    const place = placeNow();
+    if (place === undefined) return NO_ADDRESS;
+    return answerPort4011(packet, client, { ...environment(place, client, now), discoveredAs });
   };
   return { decide67, decide4011 };
 }
@@ -187,18 +234,34 @@ function makeLeaseChanger(
   return async ({ mac }: NetworkClient, change: LeaseChange, now: number) => {
     switch (change.kind) {
       case 'offer':
-        return leases.offer(change.address, mac, now + OFFER_TIME);
+        leases.offer(change.address, mac, now + OFFER_TIME);
+        return undefined;
       case 'bind': {
         const expiresAt = now + change.leaseTime * 1000;
         const hostname = catalog.current().machines.get(mac)?.hostname;
         const named = hostname === undefined ? {} : { hostname };
-        return leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
+        try {
+          await leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
+        } catch (error) {
+          if (toTinderboxError(error).code === 'in-use') throw error;
+          const seconds = confirmUnwritten({
+            ...change,
+            lease: leases.leaseOf(mac, (address) => address === change.address),
+            reservation: catalog.current().machines.get(mac)?.address,
+            now,
+          });
+          if (seconds === undefined) throw error;
+          return { unwritten: error, seconds };
+        }
+        return undefined;
       }
       case 'release':
-        return leases.release(mac, change.address);
+        await leases.release(mac, change.address);
+        return undefined;
       case 'decline':
         loggers.dhcp.warn({ mac, interface: via }, 'a machine declined its address: somebody else uses it');
-        return leases.decline(change.address, mac, now + config.dhcp.declineTime * 1000);
+        await leases.decline(change.address, mac, now + config.dhcp.declineTime * 1000);
+        return undefined;
     }
   };
 }

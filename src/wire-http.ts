@@ -4,16 +4,18 @@ import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
-import type { Config, ResolvedSubnet } from './config/port.ts';
+import type { Config } from './config/port.ts';
+import { limitsWithin } from './http/limits-within.ts';
 import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
 import type { MachineFacts } from './machine/facts.ts';
-import { formatIpv4, type Ipv4Network, networkOf, UNSPECIFIED } from './machine/ipv4.ts';
+import { type Ipv4Network, networkOf } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { describeIdentity } from './machine-identity.ts';
-import type { Doors, NetworkInterface } from './net/port.ts';
+import { readDescriptorLimit } from './net/descriptor-limit.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
+import type { ProvisioningNetworks } from './provisioning.ts';
 import { buildContext } from './render/build-context.ts';
 import { clusterContext } from './render/cluster-context.ts';
 import type { ClusterContext, IdentityContext } from './render/context.ts';
@@ -35,22 +37,20 @@ const MAX_REMEMBERED = 4096;
 
 export interface HttpWiring extends CredentialWiring {
   readonly catalog: CatalogHolder;
-  readonly interfaces: readonly NetworkInterface[];
-  readonly subnets: readonly ResolvedSubnet[];
+  /** As they are now: asked for each script. */
+  readonly networks: () => ProvisioningNetworks;
   readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
   readonly sessionTokens: SessionTokens;
-  readonly doors: Doors;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
+/** Listens nowhere yet. */
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
-  const { config, catalog, interfaces, bootFiles, journal, sessionTokens, authorities, doors, loggers, now } =
-    wiring;
+  const { config, catalog, networks, bootFiles, journal, sessionTokens, authorities, loggers, now } = wiring;
   const paths = new Map<number, BootPaths>();
-  const networks = knownNetworks(wiring);
   const credentials = credentialsOf(wiring);
   const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
     authorities === undefined
@@ -61,16 +61,13 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
           csrUrl: csrUrlOf(sessionUrl),
         });
   const options: HttpServerOptions = {
-    listen: interfaces.flatMap(({ name, addresses }) => {
-      const fd = doors.httpDescriptor(name);
-      if (fd !== undefined) return [{ host: formatIpv4(UNSPECIFIED), via: name, fd }];
-      return addresses.map(({ address }) => ({ host: formatIpv4(address), via: name }));
-    }),
+    listen: [],
     port: config.http.port,
     ...(config.http.url === undefined ? {} : { url: config.http.url }),
     assets: config.paths.assets,
     findLoader: (name) => bootFiles.find(name),
     cacheBytes: config.http.cacheBytes,
+    limits: limitsWithin(readDescriptorLimit()),
     sessionTime: config.http.sessionTime,
     strictAddress: config.http.strictAddress,
     journal,
@@ -86,7 +83,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         facts,
         cluster: clusterOf(config, catalog.current()),
         server,
-        subnets: networks,
+        subnets: knownNetworks(networks()),
         sessionUrl,
         ...(identity === undefined ? {} : { identity }),
       });
@@ -129,7 +126,7 @@ export function clusterOf(
 }
 
 /** In proxy mode, too, a machine with a fixed address needs the prefix of its network. */
-export function knownNetworks({ subnets, interfaces }: Pick<HttpWiring, 'subnets' | 'interfaces'>) {
+export function knownNetworks({ subnets, interfaces }: Pick<ProvisioningNetworks, 'subnets' | 'interfaces'>) {
   const own = interfaces.flatMap(({ addresses }) =>
     addresses.map(({ address, prefix }): { network: Ipv4Network; dns: readonly [] } => ({
       network: networkOf(address, prefix),

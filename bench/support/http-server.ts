@@ -22,6 +22,7 @@ const journal: Journal = {
   counters: () => new Map(),
   subscribe: () => () => undefined,
   flush: () => Promise.resolve(),
+  written: () => Promise.resolve(),
 };
 
 const unused = (): never => {

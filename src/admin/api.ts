@@ -1,9 +1,10 @@
 import type { Problem } from '../errors.ts';
+import type { LoggerName, LogLevel } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { AdmissionRecord, MachineOverview, MachineRecord } from '../store/port.ts';
+import type { AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
 
 /**
  * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
@@ -33,12 +34,24 @@ export interface EventListView {
   readonly events: readonly BootEvent[];
 }
 
+/** A provisioning interface of the configuration. */
+export interface InterfaceStatus {
+  readonly name: string;
+  /** Empty where it is not there, or has none. */
+  readonly addresses: readonly string[];
+  /** `serving`: all that is configured; `partly`: some of it; `waiting`: nothing, until what `reason` says is mended. */
+  readonly state: 'serving' | 'partly' | 'waiting';
+  readonly reason?: string;
+  /** When it came into this state. */
+  readonly since: number;
+}
+
 /** What the daemon says of itself; put together by the composition root. */
 export interface DaemonStatus {
   readonly version: string;
   readonly startedAt: number;
   readonly mode: 'proxy' | 'server' | 'off';
-  readonly interfaces: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+  readonly interfaces: readonly InterfaceStatus[];
   readonly catalog: {
     readonly generation: number;
     readonly file: string;
@@ -48,6 +61,19 @@ export interface DaemonStatus {
   readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
   /** Damaged databases that were set aside: history began anew after each. */
   readonly database: { readonly setAside: readonly string[] };
+  /** On the provisioning interfaces, as far as they answered a probe or a machine was overheard to ask them. */
+  readonly otherDhcpServers: readonly {
+    readonly interface: string;
+    readonly address: string;
+    readonly mac?: string;
+    /** What it would give to a machine that it does not know. */
+    readonly offered?: string;
+    readonly router?: string;
+    readonly firstSeen: number;
+    readonly lastSeen: number;
+  }[];
+  /** The database, and its bounds: `history` in tinderbox.yaml. Bytes, seconds. */
+  readonly history: HistorySize & { readonly maxSize: number; readonly keep: number };
   /** Which file a firmware architecture gets; null: none was found. */
   readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
 }
@@ -130,6 +156,31 @@ export interface SigningTokenView {
   readonly url: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+}
+
+/** What is logged. Times are milliseconds since the epoch. */
+export interface LogView {
+  /** What it started with, and goes back to. */
+  readonly level: string;
+  readonly parts: readonly {
+    readonly part: LoggerName;
+    readonly level: string;
+    /** Absent: as it started. */
+    readonly until?: number;
+  }[];
+  readonly traces: readonly { readonly mac: Mac; readonly until: number }[];
+}
+
+/** Reset first, then the rest. */
+export interface LogChange {
+  readonly reset?: true;
+  readonly level?: LogLevel;
+  /** Absent: of all parts. */
+  readonly part?: LoggerName;
+  /** Every packet and request of this machine. */
+  readonly trace?: Mac;
+  /** Until it ends by itself. */
+  readonly seconds: number;
 }
 
 export interface ReloadView {

@@ -11,6 +11,8 @@ import type {
   AssignView,
   EventListView,
   ForgetView,
+  LogChange,
+  LogView,
   MachineDetailView,
   MachineListView,
   ReloadView,
@@ -38,6 +40,8 @@ export interface AdminClient {
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
+  log(): Promise<LogView>;
+  changeLog(change: LogChange): Promise<LogView>;
   /** The database as it is now. A stream that ends early rejects. */
   copyDatabase(): Promise<{ readonly size: number; readonly stream: AsyncIterable<Uint8Array> }>;
   /**
@@ -64,6 +68,8 @@ export function createAdminClient(socketPath: string): AdminClient {
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),
+    log: () => get('/api/v1/log'),
+    changeLog: (change) => post('/api/v1/log', change),
     async copyDatabase() {
       const response = await send(socketPath, 'POST', '/api/v1/backup');
       if (response.statusCode !== 200)

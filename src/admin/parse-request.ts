@@ -1,7 +1,8 @@
 import { TinderboxError } from '../errors.ts';
+import { LOG_LEVELS, LOGGER_NAMES } from '../logger.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';
 import type { Page } from '../store/port.ts';
-import type { ApproveRequest, AssignRequest, SigningTokenRequest } from './api.ts';
+import type { ApproveRequest, AssignRequest, LogChange, SigningTokenRequest } from './api.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -78,6 +79,44 @@ export function readSigningToken(mac: unknown, body: unknown): SigningTokenReque
     throw new TinderboxError('usage', `days is no whole number from 1 to ${MAX_DAYS}`);
   }
   return { mac: readMac(mac), days };
+}
+
+/** A level that was forgotten is not to fill a disk for ever. */
+const MAX_LOG_SECONDS = 7 * 86_400;
+
+export function readLogChange(body: unknown): LogChange {
+  if (typeof body !== 'object' || body === null)
+    throw new TinderboxError('usage', 'the body is no JSON object');
+  const { reset, level, part, trace, seconds, ...others } = body as Fields;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new TinderboxError('usage', `unknown key ${JSON.stringify(unknown)}`, {
+      remedy: 'allowed are reset, level, part, trace, seconds',
+    });
+  }
+  if (reset !== undefined && reset !== true) throw new TinderboxError('usage', 'reset is not true');
+  if (typeof seconds !== 'number' || !Number.isInteger(seconds) || seconds < 1 || seconds > MAX_LOG_SECONDS) {
+    throw new TinderboxError('usage', `seconds is no whole number from 1 to ${MAX_LOG_SECONDS}`);
+  }
+  const known = oneOf('level', level, LOG_LEVELS);
+  const named = oneOf('part', part, LOGGER_NAMES);
+  if (named === 'trace') throw new TinderboxError('usage', 'the part trace has no level of its own');
+  return {
+    seconds,
+    ...(reset === true ? { reset } : {}),
+    ...(known === undefined ? {} : { level: known }),
+    ...(named === undefined ? {} : { part: named }),
+    ...(trace === undefined ? {} : { trace: readMac(trace) }),
+  };
+}
+
+function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T | undefined {
+  if (value === undefined) return undefined;
+  const found = allowed.find((one) => one === value);
+  if (found !== undefined) return found;
+  throw new TinderboxError('usage', `${name} is ${JSON.stringify(value)}`, {
+    remedy: `allowed are ${allowed.join(', ')}`,
+  });
 }
 
 function readCount(query: Fields, name: string, least: number): number | undefined {

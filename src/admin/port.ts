@@ -9,6 +9,8 @@ import type {
   AssignView,
   DaemonStatus,
   ForgetView,
+  LogChange,
+  LogView,
   ReloadView,
   SigningTokenRequest,
   SigningTokenView,
@@ -34,6 +36,8 @@ export interface AdminServerOptions {
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
   readonly reload: () => Promise<ReloadView>;
+  /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
+  readonly log: { view(): LogView; change(change: LogChange): LogView };
   /** A consistent copy of the database as it is now. Throws `busy` while another one is taken. */
   readonly copyDatabase: () => Promise<
     { readonly size: number; readonly stream: Readable } & AsyncDisposable

@@ -17,6 +17,7 @@ import {
   readAssignment,
   readEventQuery,
   readForget,
+  readLogChange,
   readMac,
   readPage,
   readSigningToken,
@@ -26,6 +27,8 @@ import { problemOf } from './problem.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
 const SESSION_LIMIT = 100;
+/** Of each door: whoever holds more open must not use up the descriptors that machines boot with. */
+const MOST_CONNECTIONS = 256;
 
 type Query = Readonly<Record<string, unknown>>;
 type MachineRoute = { Params: { mac: string }; Querystring: Query };
@@ -40,6 +43,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   addApi(api, options, streams);
   await api.ready();
   const unix = createServer((request, response) => api.routing(request, response));
+  unix.maxConnections = MOST_CONNECTIONS;
   await listenOnUnixSocket(unix, options.socket);
 
   // Whoever reaches a TCP port is not known yet, so that it tells nothing but that somebody is home.
@@ -47,6 +51,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   addHealth(open);
   await open.ready();
   const tcp = createServer((request, response) => open.routing(request, response));
+  tcp.maxConnections = MOST_CONNECTIONS;
   try {
     if (options.listen !== undefined) await listenOnTcp(tcp, options.listen);
   } catch (error) {
@@ -120,6 +125,8 @@ function addApi(
     return options.makeSigningToken(readSigningToken(params.mac, body));
   });
   app.post('/api/v1/reload', () => options.reload());
+  app.get('/api/v1/log', () => options.log.view());
+  app.post('/api/v1/log', (request) => options.log.change(readLogChange(request.body)));
   app.post('/api/v1/backup', async (_request, reply) => {
     await options.journal.flush();
     const copy = await options.copyDatabase();

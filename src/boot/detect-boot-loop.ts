@@ -28,7 +28,8 @@ export function detectBootLoop(
   now: number,
 ): LoopDecision {
   if (loaderTakenAt === undefined) return { looping: false, attempts: undefined, reasons: [] };
-  const stale = before === undefined || now - before.countedAt > LOOP_WINDOW;
+  // Whichever way: a clock that was set back must not make the window longer.
+  const stale = before === undefined || Math.abs(now - before.countedAt) > LOOP_WINDOW;
   const counted = !stale && before.countedAt >= loaderTakenAt;
   const attempts = counted ? before : { count: stale ? 1 : before.count + 1, countedAt: now };
   if (attempts.count < LOOP_LIMIT) {

@@ -151,7 +151,8 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogH
     problems: () => errors,
     warnings: () => warnings,
     refresh: () => {
-      if (!dirty && now() - lastLook < checkInterval) return running ?? Promise.resolve();
+      // Whichever way: a clock that was set back must not put it off.
+      if (!dirty && Math.abs(now() - lastLook) < checkInterval) return running ?? Promise.resolve();
       return run(false);
     },
     reload: () => run(true),

@@ -17,10 +17,10 @@ const GIVE_UP_AFTER = 15_000;
 export async function lockProfiles(dir: string): Promise<AsyncDisposable> {
   const file = join(dir, LOCK_FILE);
   const own = `${process.pid} ${randomUUID()}\n`;
-  const deadline = Date.now() + GIVE_UP_AFTER;
+  const deadline = performance.now() + GIVE_UP_AFTER;
   while (!(await create(file, own))) {
     await removeStale(file);
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new TinderboxError('busy', `somebody else is editing ${dir}: ${file} exists`, {
         remedy: `Try again; remove ${file} if nobody is.`,
       });
@@ -50,7 +50,8 @@ async function create(file: string, own: string): Promise<boolean> {
 /** Renamed first and looked at again: of two that find the same old lock, the slower one must not delete a new one. */
 async function removeStale(file: string): Promise<void> {
   const old = await stat(file).catch(() => undefined);
-  if (old === undefined || Date.now() - old.mtimeMs < STALE_AFTER) return;
+  // Whichever way: one from before the clock was set back would stand for ever.
+  if (old === undefined || Math.abs(Date.now() - old.mtimeMs) < STALE_AFTER) return;
   const aside = `${file}.${process.pid}`;
   try {
     await rename(file, aside);

@@ -8,6 +8,7 @@ const HELP = `
 Looks at the configuration, profiles/, the interfaces, the boot files of each architecture, and the assets that roles
 refer to, and the cluster's authorities. Changes nothing; may be run beside a running daemon. An authority that has
 expired, or a clock that cannot be right, is an error here although the daemon starts: no certificate can be issued.
+So is an interface that is not there or has no address: the daemon starts and waits for it.
 
 Example:
   $ sudo tinderbox check --config /etc/tinderbox/tinderbox.yaml`;
@@ -40,8 +41,8 @@ async function inspect(
   const file = await findConfigFile({ flag: typeof flag === 'string' ? flag : undefined });
   try {
     const { config, warnings } = await loadConfig(file);
-    const { problems, issuing, bootFileIndex } = await runPreflight(config);
-    return { problems: [...warnings, ...problems, ...issuing], bootFiles: bootFileIndex.rows() };
+    const { problems, waiting, issuing, bootFileIndex } = await runPreflight(config);
+    return { problems: [...warnings, ...waiting, ...problems, ...issuing], bootFiles: bootFileIndex.rows() };
   } catch (error) {
     // Without a configuration nothing else can be looked at.
     if (error instanceof TinderboxError && error.problems.length > 0)

@@ -3,6 +3,7 @@ import { findConfigFile, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/port.ts';
 import { formatProblem, TinderboxError } from '../errors.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';
+import type { ExitCode } from './exit.ts';
 
 export interface CliOutput {
   readonly out: (text: string) => void;
@@ -11,8 +12,8 @@ export interface CliOutput {
 
 /** What a command has besides its arguments. */
 export interface CliContext extends CliOutput {
-  /** A command that found problems, and printed them, ends with exit code 1. */
-  fail(): void;
+  /** A command that found problems, and printed them, ends with exit code 1, or this one. */
+  fail(code?: ExitCode): void;
 }
 
 /** The configuration that `--config` names, wherever it stood on the line, or the one found; says its warnings. */

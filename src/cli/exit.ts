@@ -1,7 +1,7 @@
 import { formatProblem, TinderboxError, toTinderboxError } from '../errors.ts';
 
-/** ok, failed, wrong usage. */
-export type ExitCode = 0 | 1 | 2;
+/** ok, failed, wrong usage; of `serve` under systemd besides: to be started anew, wrong configuration (sysexits.h). */
+export type ExitCode = 0 | 1 | 2 | 75 | 78;
 
 /** What a failed command prints on stderr, and its exit code. */
 export function reportFailure(

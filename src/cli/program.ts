@@ -8,8 +8,10 @@ import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
 import { addForgetCommand } from './forget.ts';
+import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
+import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
@@ -18,6 +20,7 @@ import { addSimulateCommand } from './simulate-command.ts';
 
 const EXAMPLES = `
 Examples:
+  $ sudo tinderbox init                                a first configuration, from questions or flags
   $ sudo tinderbox check                               everything that is wrong, at once
   $ sudo tinderbox serve                               run the service in the foreground
   $ sudo tinderbox machines                            who was seen, and how far each came
@@ -29,9 +32,11 @@ Members of the group tinderbox need no sudo for what only asks the daemon: machi
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
 const COMMANDS = [
+  addInitCommand,
   addServeCommand,
   addCheckCommand,
   addMachinesCommand,
+  addLogCommand,
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,
@@ -52,8 +57,8 @@ export async function runCli(
   let code: ExitCode = 0;
   const context: CliContext = {
     ...output,
-    fail() {
-      code = 1;
+    fail(as = 1) {
+      code = as;
     },
   };
   try {
@@ -68,7 +73,8 @@ export async function runCli(
   }
 }
 
-function buildProgram(context: CliContext): Command {
+/** All commands; man pages and completions are made from it too. */
+export function buildProgram(context: CliContext): Command {
   const program = new Command('tinderbox')
     .description('Lights bare metal: boots machines from the network, and says why one does not.')
     .version(readVersion())

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import { connect, type TLSSocket } from 'node:tls';
 import type { RequestContext } from '@kubernetes/client-node';
+import type { buildConnector } from 'undici';
 import type { ClusterCredentials } from './port.ts';
 
 export interface ApiResponse {
@@ -30,10 +30,6 @@ export interface ApiClientOptions {
   readonly silentTime?: number;
 }
 
-interface Agent {
-  destroy(): Promise<void>;
-}
-
 type ConnectOptions = {
   readonly hostname: string;
   readonly port: string;
@@ -46,11 +42,13 @@ type Connected = (error: Error | null, socket: TLSSocket | null) => void;
  * asks for Nodes: all of it takes 90 MB of memory, this half of that, and without a cluster none.
  */
 export async function openApiClient(options: ApiClientOptions): Promise<ApiClient> {
-  const [{ CoreV1ApiRequestFactory }, { createConfiguration }, { ServerConfiguration }] = await Promise.all([
-    import('@kubernetes/client-node/dist/gen/apis/CoreV1Api.js'),
-    import('@kubernetes/client-node/dist/gen/configuration.js'),
-    import('@kubernetes/client-node/dist/gen/servers.js'),
-  ]);
+  const [{ CoreV1ApiRequestFactory }, { createConfiguration }, { ServerConfiguration }, { Agent }] =
+    await Promise.all([
+      import('@kubernetes/client-node/dist/gen/apis/CoreV1Api.js'),
+      import('@kubernetes/client-node/dist/gen/configuration.js'),
+      import('@kubernetes/client-node/dist/gen/servers.js'),
+      import('undici'),
+    ]);
   const { apiServer, credentials, connectTime = 10_000, answerTime = 30_000, silentTime = 120_000 } = options;
   const sockets = new Set<TLSSocket>();
 
@@ -86,12 +84,11 @@ export async function openApiClient(options: ApiClientOptions): Promise<ApiClien
     socket.once('close', () => tell(new Error('the connection was closed'), null));
   }
 
-  // The client's own way makes an agent for each request and closes none. This is the library that it uses.
-  const require = createRequire(import.meta.resolve('@kubernetes/client-node'));
-  const undici = require('undici') as { readonly Agent: new (settings: object) => Agent };
-  const agent = new undici.Agent({
+  // The client's own way makes an agent for each request and closes none. undici is the library that
+  // it uses, in the version that it uses: package.json names it, so that both get the same.
+  const agent = new Agent({
     allowH2: false,
-    connect: connectSocket,
+    connect: connectSocket as buildConnector.connector,
     headersTimeout: answerTime,
     bodyTimeout: silentTime,
   });
@@ -102,7 +99,7 @@ export async function openApiClient(options: ApiClientOptions): Promise<ApiClien
       default: {
         getName: () => 'client certificate',
         applySecurityAuthentication(context) {
-          context.setDispatcher(agent as unknown as Parameters<RequestContext['setDispatcher']>[0]);
+          context.setDispatcher(agent);
           context.setSignal(ending.signal);
         },
       },

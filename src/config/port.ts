@@ -1,4 +1,5 @@
 import type { Subnet } from '../boot/subnet.ts';
+import type { LogLevel } from '../logger.ts';
 import type { ClusterSettings } from '../machine/cluster.ts';
 import type { Ipv4, Ipv4Network } from '../machine/ipv4.ts';
 
@@ -15,11 +16,13 @@ export interface DhcpConfig {
   readonly subnets: readonly SubnetConfig[];
   /** Addresses only for machines that have an entry in machines.yaml. */
   readonly knownOnly: boolean;
-  readonly probe: boolean;
+  readonly probeAddresses: boolean;
   /** proxy mode, UEFI: `pxe` sends firmware to port 4011 (real boards differ least there), `offer` puts it all in the offer. */
   readonly uefiProxy: 'pxe' | 'offer';
   /** Seconds that a declined address rests. */
   readonly declineTime: number;
+  /** Seconds between two looks for other DHCP servers; absent: never. */
+  readonly probe?: number;
   /** `disk`: fsync before the ACK leaves. `process`: survives the end of the process, not of the power. */
   readonly leaseDurability: 'disk' | 'process';
 }
@@ -55,6 +58,10 @@ export interface Config {
     readonly socket: string;
   };
   readonly admission: 'open' | 'approve' | 'listed';
+  /** How much of the past is kept: seconds, bytes of the database. */
+  readonly history: { readonly keep: number; readonly maxSize: number };
+  /** The least that is logged from the start. */
+  readonly log: { readonly level: LogLevel };
   readonly cluster?: ClusterSettings;
   readonly paths: { readonly profiles: string; readonly assets: string; readonly state: string };
   /** Boot file by firmware architecture name (`bios`, `uefi-x64`, …): the operator's, over the defaults. */

@@ -19,6 +19,8 @@ import type { RawConfig, RawSubnet } from './schema.ts';
 
 /** RFC 2131 allows any lease; shorter ones than this only make machines renew all the time. */
 const SHORTEST_LEASE = 60;
+/** Seconds: a timer takes no more than 24 days, and a day is too long already. */
+const LONGEST_PROBE = 86_400;
 const SHORT_FORM_KEYS = ['network', 'range', 'router', 'dns', 'domain', 'ntp', 'mtu'] as const;
 
 type RawDhcp = NonNullable<RawConfig['dhcp']>;
@@ -33,11 +35,20 @@ export function resolveDhcp(raw: RawDhcp, report: Reporter): DhcpConfig {
     mode,
     subnets,
     knownOnly: raw.knownOnly ?? false,
-    probe: raw.probe ?? true,
+    probeAddresses: raw.probeAddresses ?? true,
     uefiProxy: raw.uefiProxy ?? 'pxe',
     declineTime: parseDuration(raw.declineTime ?? '10m') ?? 600,
+    ...resolveProbe(raw.probe ?? '5m', report),
     leaseDurability: raw.leaseDurability ?? 'disk',
   };
+}
+
+function resolveProbe(raw: string | number, report: Reporter): Pick<DhcpConfig, 'probe'> {
+  if (raw === 'off') return {};
+  const probe = parseDuration(raw) ?? 0;
+  if (probe > 0 && probe <= LONGEST_PROBE) return { probe };
+  report.error(['dhcp', 'probe'], `a probe every ${probe} s; allowed: 1 s to 1d, or off`);
+  return {};
 }
 
 function resolveAllSubnets(raw: RawDhcp, mode: DhcpConfig['mode'], report: Reporter): SubnetConfig[] {

@@ -63,6 +63,8 @@ export function resolveConfig(
     tftp: { port: raw.tftp?.port ?? 69, maxTransfers: raw.tftp?.maxTransfers ?? 512 },
     admin,
     admission: raw.admission ?? 'open',
+    log: { level: raw.log?.level ?? 'info' },
+    history: resolveHistory(raw.history ?? {}, report),
     ...(cluster === undefined ? {} : { cluster }),
     paths,
     loaders: new Map(
@@ -94,6 +96,20 @@ function resolveHttp(raw: NonNullable<RawConfig['http']>): Config['http'] {
     sessionTime: parseDuration(raw.sessionTime ?? '1h') ?? 3600,
     strictAddress: raw.strictAddress ?? false,
   };
+}
+
+/** Machines and leases alone may take so much. */
+const LEAST_HISTORY = 16 * 2 ** 20;
+
+function resolveHistory(raw: NonNullable<RawConfig['history']>, report: Reporter): Config['history'] {
+  const maxSize = parseSize(raw.maxSize ?? '500MB') ?? 500_000_000;
+  if (maxSize < LEAST_HISTORY) {
+    report.error(
+      ['history', 'maxSize'],
+      `${raw.maxSize} is less than 16MiB, which machines and leases may take`,
+    );
+  }
+  return { keep: parseDuration(raw.keep ?? '90d') ?? 90 * 86_400, maxSize };
 }
 
 function resolveAdmin(

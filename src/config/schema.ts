@@ -7,6 +7,7 @@ import {
   network,
   words,
 } from '../document/text-schemas.ts';
+import { LOG_LEVELS } from '../logger.ts';
 import { FIRMWARE_ARCHITECTURES } from '../machine/architecture.ts';
 
 /**
@@ -25,6 +26,14 @@ const duration = (description: string, fallback: string) =>
       Type.String(words('^\\d{1,10}[smhd]?$', 'a time such as 30m, 1h, 1d or 3600 (seconds)')),
     ],
     { description, default: fallback, examples: ['30m', '1h', '1d'] },
+  );
+const size = (description: string, fallback: string, examples: readonly (string | number)[]) =>
+  Type.Union(
+    [
+      Type.Integer({ minimum: 0 }),
+      Type.String(words('^\\d{1,15}(B|kB|MB|GB|KiB|MiB|GiB)?$', 'a size such as 512MiB, 2GB or 0')),
+    ],
+    { description, default: fallback, examples: [...examples] },
   );
 const port = (description: string, fallback: number) =>
   Type.Integer({ minimum: 0, maximum: 65_535, description, default: fallback });
@@ -91,7 +100,7 @@ const DhcpSchema = Type.Object(
         default: false,
       }),
     ),
-    probe: Type.Optional(
+    probeAddresses: Type.Optional(
       Type.Boolean({
         description:
           'server mode: while the database is new, look on the network whether an address is free before it is offered.',
@@ -105,6 +114,19 @@ const DhcpSchema = Type.Object(
       }),
     ),
     declineTime: Type.Optional(duration('How long an address rests after a machine found it taken.', '10m')),
+    probe: Type.Optional(
+      Type.Union(
+        [
+          Type.Integer({ minimum: 1, maximum: 86_400 }),
+          Type.String(words('^(off|\\d{1,10}[smhd]?)$', 'a time such as 5m, 1h or 300 (seconds), or off')),
+        ],
+        {
+          description: 'How often other DHCP servers are looked for, with a DISCOVER | off: never.',
+          default: '5m',
+          examples: ['5m', '1h', 'off'],
+        },
+      ),
+    ),
     leaseDurability: Type.Optional(
       Type.Enum(['disk', 'process'], {
         description:
@@ -126,15 +148,7 @@ const HttpSchema = Type.Object(
         examples: ['http://boot.example.net'],
       }),
     ),
-    cacheBytes: Type.Optional(
-      Type.Union(
-        [
-          Type.Integer({ minimum: 0 }),
-          Type.String(words('^\\d{1,15}(B|kB|MB|GB|KiB|MiB|GiB)?$', 'a size such as 512MiB, 2GB or 0')),
-        ],
-        { description: 'Memory for hot files.', default: '512MiB', examples: ['512MiB', '2GiB', 0] },
-      ),
-    ),
+    cacheBytes: Type.Optional(size('Memory for hot files.', '512MiB', ['512MiB', '2GiB', 0])),
     sessionTime: Type.Optional(duration("How long a boot session's configuration may be fetched.", '1h')),
     strictAddress: Type.Optional(
       Type.Boolean({
@@ -225,7 +239,8 @@ export const ConfigSchema = Type.Object(
     network: Type.Object(
       {
         interface: Type.Union([interfaceName, Type.Array(interfaceName, { minItems: 1 })], {
-          description: 'Provisioning interface, or a list of them; their addresses are read from them.',
+          description:
+            'Provisioning interface, or a list of them; their addresses are read from them, whenever they change.',
           examples: ['enp0s8', ['enp0s8', 'enp0s9']],
         }),
       },
@@ -280,6 +295,38 @@ export const ConfigSchema = Type.Object(
           'open: any machine boots | approve: unknown ones wait | listed: only those in machines.yaml.',
         default: 'open',
       }),
+    ),
+    log: Type.Optional(
+      Type.Object(
+        {
+          level: Type.Optional(
+            Type.Enum([...LOG_LEVELS], {
+              description: 'The least that is logged; `tinderbox log` changes it while the daemon runs.',
+              default: 'info',
+            }),
+          ),
+        },
+        { ...closed, description: 'The log.' },
+      ),
+    ),
+    history: Type.Optional(
+      Type.Object(
+        {
+          keep: Type.Optional(
+            duration(
+              'Older boots and events are deleted; alarms after four times as long. The newest boot of a machine stays.',
+              '90d',
+            ),
+          ),
+          maxSize: Type.Optional(
+            size('What the database may hold; beyond, the oldest go. At least 16MiB.', '500MB', [
+              '500MB',
+              '2GiB',
+            ]),
+          ),
+        },
+        { ...closed, description: 'How much of the past is kept.' },
+      ),
     ),
     cluster: Type.Optional(ClusterSchema),
     paths: Type.Optional(

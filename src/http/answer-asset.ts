@@ -1,13 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
-import { type AssetFile, type FoundAsset, findAsset } from './asset-file.ts';
+import { type AssetFile, findAsset } from './asset-file.ts';
 import { contentTypeOf, validatorsOf } from './asset-headers.ts';
 import { parseAssetPath } from './asset-path.ts';
 import type { AssetSource, AssetSources } from './asset-source.ts';
 import { parseByteRange } from './byte-range.ts';
 import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
 import { sendAsset } from './send-asset.ts';
+import { findSettledAsset } from './settle-asset.ts';
 
 export interface AssetRequest {
   readonly target: string;
@@ -38,6 +39,7 @@ export async function answerAsset(
   }
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const found = await find(deps, path.segments);
+    if (found.kind === 'unsettled') return beingReplaced(deps, request, 'it is being written in place');
     if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
     if (found.kind !== 'file') {
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
@@ -90,27 +92,25 @@ export async function answerAsset(
     }
     return undefined;
   }
-  return refused(
-    deps,
-    request,
-    503,
-    'the asset is being replaced; ask again',
-    `the file changed during each of ${ATTEMPTS} attempts to read it`,
-    'failed',
-    { 'retry-after': '2' },
-  );
+  return beingReplaced(deps, request, `the file changed during each of ${ATTEMPTS} attempts to read it`);
 }
 
 /**
  * UEFI HTTP boot fetches its loader from /assets/ipxe: the operator's file if there is one, else the distribution's,
  * exactly as TFTP has it.
  */
-async function find(deps: RouteDeps, segments: readonly string[]): Promise<FoundAsset> {
-  const found = await findAsset(deps.assets, segments);
+async function find(deps: RouteDeps, segments: readonly string[]) {
+  const found = await findSettledAsset(deps.assets, segments, deps.clock);
   const [folder, name, ...rest] = segments;
   if (found.kind !== 'missing' || folder !== 'ipxe' || name === undefined || rest.length > 0) return found;
   const loader = await deps.findLoader?.(name);
   return loader === undefined ? found : findAsset(dirname(loader), [basename(loader)]);
+}
+
+/** iPXE asks again by itself after such an answer. */
+function beingReplaced(deps: RouteDeps, request: BootRequest, reason: string): Answer {
+  const line = 'the asset is being replaced; ask again';
+  return refused(deps, request, 503, line, reason, 'failed', { 'retry-after': '2' });
 }
 
 interface Head {

@@ -2,12 +2,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { createConnectionBounds } from './connection-bounds.ts';
-import type { HttpLimits, HttpServer, HttpServerOptions } from './port.ts';
+import type { HttpLimits, HttpListeners, HttpPlace, HttpServer, HttpServerOptions } from './port.ts';
 
 export const DEFAULT_LIMITS: HttpLimits = {
   connections: 1_024,
   // A rack behind one address (NAT, a test client) downloads with 64 at once.
   connectionsPerAddress: 128,
+  toldConnections: 128,
   headerBytes: 16 * 1024,
   bodyBytes: 64 * 1024,
   headersTime: 10_000,
@@ -17,8 +18,6 @@ export const DEFAULT_LIMITS: HttpLimits = {
   checkInterval: 2_000,
 };
 
-/** Connections above the limit that are still told to come back; those above this are closed without a word. */
-const TOLD_CONNECTIONS = 128;
 const DRAIN_INTERVAL = 50;
 
 /** Called for each request with the interface of the listener that it came in on. */
@@ -30,6 +29,8 @@ export type RequestHandler = (
 
 export interface Listeners {
   readonly addresses: HttpServer['addresses'];
+  /** All or none. */
+  open(places: readonly HttpPlace[]): Promise<HttpListeners>;
   /** Whether this client was dropped because it took nothing for too long. */
   isStalled(socket: Socket): boolean;
   stop(options: { readonly graceMs: number }): Promise<void>;
@@ -57,7 +58,7 @@ export async function openListeners(
       connectionsCheckingInterval: limits.checkInterval,
       noDelay: true,
     });
-    server.maxConnections = limits.connections + TOLD_CONNECTIONS;
+    server.maxConnections = limits.connections + limits.toldConnections;
     server.on('drop', () => options.journal.count('http.dropped-connection'));
     server.on('connection', (socket) => bounds.admit(socket));
     // Idle means that the kernel took nothing: Node starts anew for each write that moves on.
@@ -87,34 +88,56 @@ export async function openListeners(
     return server;
   };
 
-  const servers: { readonly server: Server; readonly host: string; readonly via?: string }[] = [];
-  try {
-    for (const { host, via, fd } of options.listen) {
-      const server = serverFor(via);
-      await listen(server, host, fd, options);
-      servers.push({ server, host, ...(via === undefined ? {} : { via }) });
+  // Those that listen, and those that don't any more and have connections left.
+  const servers = new Set<Server>();
+  const retire = async (server: Server): Promise<void> => {
+    await close(server);
+    servers.delete(server);
+  };
+  const openAll = async (places: readonly HttpPlace[]) => {
+    const opened: { readonly server: Server; readonly host: string; readonly via?: string }[] = [];
+    try {
+      for (const { host, via, fd } of places) {
+        const server = serverFor(via);
+        await listen(server, host, fd, options);
+        // What fails from now on is one connection's: that must not end the program.
+        server.on('error', () => options.journal.count('http.accept-failed'));
+        servers.add(server);
+        opened.push({ server, host, ...(via === undefined ? {} : { via }) });
+      }
+    } catch (error) {
+      await Promise.all(opened.map(({ server }) => retire(server)));
+      throw error;
     }
-  } catch (error) {
-    await Promise.all(servers.map(({ server }) => close(server)));
-    throw error;
-  }
+    return opened;
+  };
 
+  const first = await openAll(options.listen);
   return {
-    addresses: servers.map(({ server, host, via }) => ({
+    addresses: first.map(({ server, host, via }) => ({
       host,
       port: (server.address() as AddressInfo).port,
       ...(via === undefined ? {} : { via }),
     })),
+    async open(places) {
+      const opened = await openAll(places);
+      return {
+        close() {
+          for (const { server } of opened) void retire(server);
+        },
+      };
+    },
     isStalled: (socket) => stalled.has(socket),
     async stop({ graceMs }) {
       stopping = true;
-      const closed = Promise.all(servers.map(({ server }) => close(server)));
+      const left = [...servers];
+      const closed = Promise.all(left.map(retire));
       // A connection that turns idle after close() would be kept for its keep-alive time.
       const drain = setInterval(() => {
-        for (const { server } of servers) server.closeIdleConnections();
+        for (const server of left) server.closeIdleConnections();
       }, DRAIN_INTERVAL);
       const deadline = setTimeout(() => {
-        for (const { server } of servers) server.closeAllConnections();
+        for (const server of left) server.closeAllConnections();
       }, graceMs);
       await closed;
       clearInterval(drain);

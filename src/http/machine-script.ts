@@ -51,7 +51,12 @@ export async function answerMachineScript(
   };
   const reasons = [...parsed.notes, ...plan.reasons];
 
-  if (plan.kind === 'boot') return boot(deps, plans, request, plan, facts, { ...observed, reasons });
+  if (plan.kind === 'boot') {
+    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons });
+    // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
+    await deps.journal.written();
+    return answer;
+  }
   const waits = plan.kind === 'wait';
   const answered = waits ? `wait: ${plan.message}` : plan.message;
   deps.journal.record({ ...observed, outcome: 'refused', answered, reasons, waits });

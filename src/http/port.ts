@@ -92,6 +92,8 @@ export interface HttpLimits {
   readonly connections: number;
   /** As `connections`, of one remote address. */
   readonly connectionsPerAddress: number;
+  /** Above `connections`, those that are still told to come back; the others are closed without a word. */
+  readonly toldConnections: number;
   readonly headerBytes: number;
   readonly bodyBytes: number;
   readonly headersTime: number;
@@ -103,9 +105,16 @@ export interface HttpLimits {
   readonly checkInterval: number;
 }
 
+/** Where to listen; `via` names the interface, for events. With `fd` that descriptor listens already, on `host`. */
+export interface HttpPlace {
+  readonly host: string;
+  readonly via?: string;
+  readonly fd?: number;
+}
+
 export interface HttpServerOptions {
-  /** One listener each; `via` names the interface, for events. With `fd` that descriptor listens already, on `host`. */
-  readonly listen: readonly { readonly host: string; readonly via?: string; readonly fd?: number }[];
+  /** One listener each from the start; `open` adds others. */
+  readonly listen: readonly HttpPlace[];
   /** 0: any free one (the same on no two addresses). */
   readonly port: number;
   /** Replaces `http://<address>[:port]` in everything sent to machines. */
@@ -143,7 +152,18 @@ export interface HttpServerOptions {
 }
 
 export interface HttpServer {
+  /** Those of `listen`. */
   readonly addresses: readonly { readonly host: string; readonly port: number; readonly via?: string }[];
+  /** Listens on more addresses; all or none. Throws as startHttpServer does. */
+  open(places: readonly HttpPlace[]): Promise<HttpListeners>;
   /** Stops accepting, lets transfers finish for `graceMs`, then drops them. */
   stop(options: { readonly graceMs: number }): Promise<void>;
+}
+
+export interface HttpListeners {
+  /**
+   * Stops accepting. Downloads that run go on, also where the address is gone: it may come back before the client gives
+   * up, and one that takes nothing for too long is dropped as everywhere.
+   */
+  close(): void;
 }

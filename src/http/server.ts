@@ -98,9 +98,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const asked = { token: request.params.session, name, pem };
     return send(reply, await answerSigningRequest(deps, plans, signings, requestOf(request), asked));
   });
-  app.post<SessionRoute>('/boot/:session/report', (request, reply) => {
+  app.post<SessionRoute>('/boot/:session/report', async (request, reply) => {
     const body = typeof request.body === 'string' ? request.body : '';
-    const answer = answerSessionReport(deps, requestOf(request), request.params.session, body, request.query);
+    const answer = await answerSessionReport(
+      deps,
+      requestOf(request),
+      request.params.session,
+      body,
+      request.query,
+    );
     return send(reply, answer);
   });
   app.route({
@@ -153,6 +159,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   return {
     addresses: listeners.addresses,
+    open: (places) => listeners.open(places),
     async stop(how) {
       await listeners.stop(how);
       await app.close();

@@ -7,13 +7,13 @@ import { parseReport } from './parse-report.ts';
  * machine that took an hour is late, not lost. Where no cluster is configured `booted` is a session's last stage and
  * the journal ends it there.
  */
-export function answerSessionReport(
+export async function answerSessionReport(
   deps: RouteDeps,
   request: BootRequest,
   token: string,
   body: string,
   query: Readonly<Record<string, unknown>>,
-): Answer {
+): Promise<Answer> {
   const found = findSession(deps, request, 'http.report', token);
   if (found.kind === 'refused') return found.answer;
   const observed = { ...originIn(deps, request, found.session), kind: 'http.report' } as const;
@@ -47,5 +47,7 @@ export function answerSessionReport(
       failed: true,
     });
   }
+  // It says so once: a daemon that is killed now must know it when it comes back.
+  await deps.journal.written();
   return { status: 200, text: 'ok\n' };
 }

@@ -1,6 +1,7 @@
-import { TinderboxError } from '../errors.ts';
 import type { NetworkNamespace } from './namespace.ts';
-import { addAddress, addBridge, addTap, addVethPair, createNamespace, joinBridge } from './namespace.ts';
+import { addBridge, addTap, createNamespace } from './namespace.ts';
+import type { PlainDhcp } from './plain-dhcp.ts';
+import { startPlainDhcp } from './plain-dhcp.ts';
 
 export interface ProvisioningNetworkOptions {
   /** Address of the bridge with its prefix length: where the server is reached. */
@@ -35,17 +36,10 @@ export async function createProvisioningNetwork(
   await addBridge(namespace, bridge, address);
   const taps = Array.from({ length: machines }, (_, index) => `tap${index}`);
   for (const tap of taps) await addTap(namespace, tap, bridge);
-  let log = '';
-  let router: NetworkNamespace | undefined;
+  let router: PlainDhcp | undefined;
   if (plainDhcp) {
-    router = stack.use(await createNamespace('router'));
-    await addVethPair({ namespace, name: 'uplink0' }, { namespace: router, name: 'eth0' });
-    await joinBridge(namespace, 'uplink0', bridge);
     const network = address.slice(0, address.lastIndexOf('.'));
-    await addAddress(router, 'eth0', `${network}.2/24`);
-    await startPlainDhcp(router, network, (text) => {
-      log = (log + text).slice(-MAX_LOG);
-    });
+    router = stack.use(await startPlainDhcp({ namespace, bridge, network }));
   }
   const owned = stack.move();
   return {
@@ -53,45 +47,8 @@ export async function createProvisioningNetwork(
     bridge,
     address: address.slice(0, address.indexOf('/')),
     taps,
-    ...(router !== undefined && { router }),
-    routerLog: () => log,
+    ...(router !== undefined && { router: router.namespace }),
+    routerLog: () => router?.log() ?? '',
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** Characters. */
-const MAX_LOG = 1_000_000;
-
-/** dnsmasq as the DHCP server of a router: addresses, no boot file. `network` is the first three numbers. */
-async function startPlainDhcp(
-  router: NetworkNamespace,
-  network: string,
-  onLog: (text: string) => void,
-): Promise<void> {
-  const argv = [
-    // no-daemon: stay in the foreground, and do not change the user, which a user namespace forbids.
-    ['dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--port=0', '--log-dhcp', '--leasefile-ro'],
-    ['--interface=eth0', '--bind-interfaces'],
-    [`--dhcp-range=${network}.50,${network}.99,10m`, `--dhcp-option=option:router,${network}.2`],
-    // Its check whether an address is in use takes three seconds.
-    ['--no-ping'],
-  ].flat();
-  const server = router.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
-  await new Promise<void>((resolve, reject) => {
-    let said = '';
-    server.stderr?.on('data', (chunk: Buffer) => {
-      const text = chunk.toString('utf8');
-      onLog(text);
-      if (said.length < MAX_LOG) said += text;
-      if (said.includes('DHCP, IP range')) resolve();
-    });
-    const fail = (): void =>
-      reject(
-        new TinderboxError('unavailable', `dnsmasq did not start: ${said.trim()}`, {
-          remedy: 'Install the package dnsmasq-base.',
-        }),
-      );
-    server.once('exit', fail);
-    server.once('error', fail);
-  });
 }

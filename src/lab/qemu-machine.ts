@@ -1,14 +1,10 @@
-import type { ChildProcess } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { TinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { MachineConsole } from './machine-console.ts';
-import { createConsole } from './machine-console.ts';
 import type { NetworkNamespace } from './namespace.ts';
-import { stopProcess } from './namespace.ts';
-import { sendQmpCommand } from './qmp-client.ts';
+import type { RunningQemu } from './run-qemu.ts';
+import { escapeCommas, runQemu } from './run-qemu.ts';
 import { vendorRomScript } from './vendor-rom.ts';
 
 /**
@@ -39,18 +35,9 @@ export interface QemuMachineOptions {
   readonly kvm?: boolean;
 }
 
-export interface QemuMachine extends AsyncDisposable {
+export interface QemuMachine extends RunningQemu {
   readonly kind: MachineKind;
   readonly mac: Mac;
-  readonly pid: number;
-  readonly console: MachineConsole;
-  readonly consoleFile: string;
-  /** As its reset button: it boots from the network again. */
-  readonly reset: () => Promise<void>;
-  /** Pulls the plug. */
-  readonly quit: () => Promise<void>;
-  /** Resolves when the machine is off, whoever turned it off. */
-  readonly exited: Promise<void>;
 }
 
 const OVMF_CODE = '/usr/share/OVMF/OVMF_CODE_4M.fd';
@@ -60,55 +47,21 @@ const OVMF_VARS = '/usr/share/OVMF/OVMF_VARS_4M.fd';
 export async function startQemuMachine(options: QemuMachineOptions): Promise<QemuMachine> {
   const { kind, mac, folder, namespace } = options;
   await mkdir(folder, { recursive: true });
-  // Not in the machine's folder: the path of a unix socket has at most 107 bytes.
-  const monitorFolder = await mkdtemp(`${tmpdir()}/tinderbox-qmp-`);
-  const monitor = `${monitorFolder}/qmp`;
   const argv = [
-    ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'none'],
-    ['-accel', options.kvm === true ? 'kvm' : 'tcg', '-cpu', 'max', '-m', String(options.memory ?? 512)],
-    ['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ['-qmp', `unix:${escapeCommas(monitor)},server=on,wait=off`],
     ['-uuid', options.uuid ?? uuidOf(mac)],
     ['-smbios', smbios(options)],
     ...(await firmwareArguments(options)),
     ...diskArguments(options),
   ].flat();
-  const child = namespace.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const console = createConsole(`${kind} machine ${mac}`);
-  const consoleFile = `${folder}/console.log`;
-  const copy = createWriteStream(consoleFile);
-  child.stdout?.on('data', (chunk: Buffer) => {
-    copy.write(chunk);
-    console.write(chunk);
+  const running = await runQemu({
+    namespace,
+    name: `${kind} machine ${mac}`,
+    folder,
+    memory: options.memory ?? 512,
+    ...(options.kvm !== undefined && { kvm: options.kvm }),
+    argv,
   });
-  const said: Buffer[] = [];
-  child.stderr?.on('data', (chunk: Buffer) => said.push(chunk));
-  const exited = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
-    child.once('error', () => resolve());
-  }).then(() => {
-    copy.end();
-    console.end();
-    return rm(monitorFolder, { recursive: true, force: true });
-  });
-  await started(child, monitor, () => Buffer.concat(said).toString('utf8'));
-  return {
-    kind,
-    mac,
-    pid: child.pid as number,
-    console,
-    consoleFile,
-    exited,
-    reset: () => sendQmpCommand(monitor, 'system_reset'),
-    async quit() {
-      if (child.exitCode === null && child.signalCode === null) await sendQmpCommand(monitor, 'quit');
-      await exited;
-    },
-    async [Symbol.asyncDispose]() {
-      await stopProcess(child);
-      await exited;
-    },
-  };
+  return { kind, mac, ...running };
 }
 
 type Argument = readonly string[];
@@ -180,27 +133,3 @@ function uuidOf(mac: Mac): string {
 function romMac(mac: Mac): string {
   return `02:00:00${mac.slice(8)}`;
 }
-
-/** Waits until QEMU's monitor answers, which is when the machine runs. */
-async function started(child: ChildProcess, monitor: string, said: () => string): Promise<void> {
-  const failures: Error[] = [];
-  child.once('error', (error) => failures.push(error));
-  for (let tries = 0; tries < 500 && failures.length === 0 && child.exitCode === null; tries += 1) {
-    const answers =
-      existsSync(monitor) && (await sendQmpCommand(monitor, 'query-status').then(isTrue, isFalse));
-    if (answers) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  await stopProcess(child);
-  throw new TinderboxError('not-found', `QEMU did not start: ${failures[0]?.message ?? said().trim()}`, {
-    remedy: 'Install the packages qemu-system-x86, ipxe-qemu, seabios and ovmf.',
-  });
-}
-
-/** QEMU reads a doubled comma as a comma. */
-function escapeCommas(text: string): string {
-  return text.replaceAll(',', ',,');
-}
-
-const isTrue = (): boolean => true;
-const isFalse = (): boolean => false;

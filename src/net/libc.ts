@@ -4,17 +4,21 @@ import type * as Koffi from 'koffi';
 import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
+import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
 
-/** One entry of getifaddrs(3): a name comes once per address, and at least once without one. */
+/** One entry of getifaddrs(3): a name comes once per address, and once without one, for the device itself. */
 export interface InterfaceAddress {
   readonly name: string;
   readonly up: boolean;
+  /** A cable, and somebody at its other end. */
+  readonly carrier: boolean;
   readonly address?: Ipv4;
   readonly netmask?: Ipv4;
+  readonly device?: { readonly index: number; readonly hardwareAddress: Uint8Array };
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc {
+export interface Libc extends SocketCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -31,7 +35,11 @@ const SOCKET_OPTIONS = { reuseAddress: 2, bindToDevice: 25 } as const;
 export type SocketOption = keyof typeof SOCKET_OPTIONS;
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
+const AF_PACKET = 17;
 const IFF_UP = 1;
+const IFF_RUNNING = 0x40;
+/** sizeof(struct sockaddr_ll). */
+const SOCKADDR_LL_SIZE = 20;
 const SIOCGIFMTU = 0x8921;
 const IFNAMSIZ = 16;
 const IFREQ_SIZE = 40;
@@ -86,16 +94,26 @@ function bindFunctions(): Libc {
     data: 'void *',
   });
   const sockaddr = koffi.array('uint8', 8);
+  const sockaddrLl = koffi.array('uint8', SOCKADDR_LL_SIZE);
 
   const ipv4Of = (pointer: unknown): Ipv4 | undefined => {
     if (pointer === null) return undefined;
     const bytes = koffi.decode(pointer, sockaddr) as Uint8Array;
-    // sa_family is 16 bits in host order; in sockaddr_in port (2 bytes) and address (4) follow.
-    return new Uint16Array(bytes.slice(0, 2).buffer)[0] === AF_INET ? ipv4FromBytes(bytes, 4) : undefined;
+    // In sockaddr_in, port (2 bytes) and address (4) follow the family.
+    return familyOf(bytes) === AF_INET ? ipv4FromBytes(bytes, 4) : undefined;
+  };
+  // packet(7): family (2 bytes), protocol (2), index (4), type (2), packet type (1), length (1), address.
+  const deviceOf = (pointer: unknown): InterfaceAddress['device'] => {
+    if (pointer === null || familyOf(koffi.decode(pointer, sockaddr) as Uint8Array) !== AF_PACKET)
+      return undefined;
+    const bytes = koffi.decode(pointer, sockaddrLl) as Uint8Array;
+    const [index = 0] = new Int32Array(bytes.slice(4, 8).buffer);
+    return { index, hardwareAddress: bytes.slice(12, 12 + Math.min(bytes[11] ?? 0, 8)) };
   };
   const openUdpDescriptor = (): number => check('socket', socket(AF_INET, SOCK_DGRAM_CLOEXEC_NONBLOCK, 0));
 
   return {
+    ...bindSocketCalls(library, check),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =
@@ -120,9 +138,12 @@ function bindFunctions(): Libc {
         const entry = koffi.decode(pointer, ifaddrs);
         const address = ipv4Of(entry.address);
         const netmask = address === undefined ? undefined : ipv4Of(entry.netmask);
+        const device = deviceOf(entry.address);
         entries.push({
           name: entry.name,
           up: (entry.flags & IFF_UP) !== 0,
+          carrier: (entry.flags & IFF_RUNNING) !== 0,
+          ...(device !== undefined && { device }),
           ...(address !== undefined && { address }),
           ...(netmask !== undefined && { netmask }),
         });
@@ -145,6 +166,11 @@ function bindFunctions(): Libc {
       }
     },
   };
+}
+
+function familyOf(sockaddr: Uint8Array): number | undefined {
+  // 16 bits in the host's order.
+  return new Uint16Array(sockaddr.slice(0, 2).buffer)[0];
 }
 
 function errnoError(call: string, errno: number): NodeJS.ErrnoException {

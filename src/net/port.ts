@@ -9,7 +9,16 @@ export interface NetworkInterface {
   readonly mtu: number;
   /** Administratively up. */
   readonly up: boolean;
+  /** A cable is in and the other side lives; absent where the kernel does not say. */
+  readonly carrier?: boolean;
+  /** The kernel's number: one that was removed and made again has another. */
+  readonly index?: number;
+  /** Lower case with colons; absent where there is none. */
+  readonly mac?: string;
 }
+
+/** Every network interface of this host, as it is now. */
+export type ReadInterfaces = () => Promise<readonly NetworkInterface[]>;
 
 export interface UdpSocketOptions {
   /** Local port; 0 for any. */
@@ -44,6 +53,11 @@ export type OpenUdpSocket = (options: UdpSocketOptions) => Promise<Socket>;
 export interface Doors {
   /** Takes the socket that was inherited for this port and device, else opens one. */
   readonly openUdp: OpenUdpSocket;
-  /** The listening descriptor that was inherited for HTTP on this interface; undefined: listen on its addresses. */
+  /** A listening descriptor that was inherited for HTTP on this interface, to be closed by who asked; undefined: there is none. */
   readonly httpDescriptor: (interfaceName: string) => number | undefined;
+  /**
+   * Whether a socket was inherited for this device as it is now: one on all of its addresses, so that there is nothing to
+   * open for each. Absent: never.
+   */
+  readonly coversDevice?: (device: string, kind: 'http' | 'tftp') => boolean;
 }

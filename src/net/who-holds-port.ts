@@ -29,11 +29,17 @@ export function whoHoldsTcpPort(
   return whoHoldsPort(['tcp', 'tcp6'], port, address, proc, (state) => state === TCP_LISTEN);
 }
 
-/** `dnsmasq (pid 123)`, several joined by `and`; undefined if nobody is known by name. */
-export function describeHolders(holders: readonly PortHolder[]): string | undefined {
+/**
+ * `dnsmasq (pid 123)`, several joined by `and`; undefined if nobody is known by name. `self` has the port on another
+ * interface, and is named only where nobody else is.
+ */
+export function describeHolders(holders: readonly PortHolder[], self = process.pid): string | undefined {
   const named = holders.filter((holder) => holder.pid !== undefined);
   if (named.length === 0) return undefined;
-  return named.map(({ pid, command }) => `${command ?? 'a program'} (pid ${pid})`).join(' and ');
+  const others = named.filter(({ pid }) => pid !== self);
+  return (others.length === 0 ? named : others)
+    .map(({ pid, command }) => `${command ?? 'a program'} (pid ${pid})`)
+    .join(' and ');
 }
 
 async function whoHoldsPort(

@@ -21,22 +21,34 @@ export interface DhcpLoopOptions {
   readonly socket: DatagramSocket;
   /** The interface's name. */
   readonly via: string;
-  /** Of the interface: what replies call the server unless the decision says otherwise. */
-  readonly serverAddress: Ipv4;
+  /** Of the interface, as it is now: what replies call the server unless the decision says otherwise. */
+  readonly serverAddress: () => Ipv4;
   readonly plane: 'dhcp' | 'pxe';
   readonly decide: (
     packet: DhcpPacket,
     client: NetworkClient,
     now: number,
   ) => Promise<DhcpAction> | DhcpAction;
-  /** Carries out a lease change; when it resolves, a binding is on disk. */
-  readonly changeLease: (client: NetworkClient, change: LeaseChange, now: number) => Promise<void>;
+  /** Carries out a lease change; when it resolves, a binding is on disk, unless it says otherwise. */
+  readonly changeLease: (
+    client: NetworkClient,
+    change: LeaseChange,
+    now: number,
+  ) => Promise<UnwrittenChange | undefined>;
   readonly destination: (request: DhcpPacket, answered: MessageType, source: RemoteInfo) => Destination;
+  /** Sees each request first; `ignore`: this host's own, and nothing comes of it. */
+  readonly overhear?: (packet: DhcpPacket) => 'ignore' | undefined;
   readonly journal: Pick<Journal, 'record' | 'count' | 'learnAddress'>;
   readonly logger: Logger;
   readonly now: () => number;
   /** Milliseconds that never go back; for tests. */
   readonly uptime?: () => number;
+}
+
+/** A binding that could not be written, and for how many seconds the address may be confirmed all the same. */
+export interface UnwrittenChange {
+  readonly unwritten: unknown;
+  readonly seconds: number;
 }
 
 export interface Destination {
@@ -68,6 +80,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     if (inFlight.size >= MAX_IN_FLIGHT) return journal.count(`${plane}.dropped.busy`);
     const packet = decode(bytes);
     if (packet === undefined) return;
+    if (options.overhear?.(packet) === 'ignore') return journal.count(`${plane}.dropped.own-probe`);
     const work = answer(packet, source).catch((error: unknown) =>
       sayError('a packet could not be answered', error),
     );
@@ -95,19 +108,34 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
       return sayTrouble('a client is not supported', { reason: identified.refused });
     }
     const { client } = identified;
-    const action = await options.decide(packet, client, now);
+    let action = await options.decide(packet, client, now);
     if (action.trouble !== undefined) {
       journal.count(`${plane}.${action.trouble.counter}`);
       sayTrouble(action.trouble.text, { mac: client.mac, reasons: action.reasons });
     }
     try {
-      if (action.lease !== undefined) await options.changeLease(client, action.lease, now);
+      if (action.lease !== undefined) {
+        const unwritten = await options.changeLease(client, action.lease, now);
+        if (unwritten !== undefined) action = confirmed(action, unwritten);
+      }
     } catch (error) {
       return record(packet, client, withoutLease(client, action, error), now);
     }
     if (action.kind === 'reply') send(packet, action, source);
     learn(client, action);
     record(packet, client, action, now);
+  }
+
+  function confirmed(action: DhcpAction, { unwritten, seconds }: UnwrittenChange): DhcpAction {
+    sayError('a lease could not be written', unwritten);
+    const { message } = toTinderboxError(unwritten);
+    const reasons = [
+      ...action.reasons,
+      `confirmed for ${seconds} s only, since it cannot be written: ${message}`,
+    ];
+    if (action.kind === 'silent' || action.address === undefined) return { ...action, reasons };
+    const { address } = action;
+    return { ...action, reasons, address: { ...address, subnet: { ...address.subnet, leaseTime: seconds } } };
   }
 
   /** Somebody else was faster, or the disk failed: silence, the client asks again. */
@@ -128,7 +156,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     action: Extract<DhcpAction, { kind: 'reply' }>,
     source: RemoteInfo,
   ): void {
-    const { type, address, boot, message, serverAddress = options.serverAddress } = action;
+    const { type, address, boot, message, serverAddress = options.serverAddress() } = action;
     const reply = encodeDhcpPacket(
       buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
     );

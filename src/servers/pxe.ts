@@ -10,7 +10,7 @@ export function startPxeServer(
   return runDhcpLoop({
     ...options,
     plane: 'pxe',
-    changeLease: () => Promise.resolve(),
+    changeLease: () => Promise.resolve(undefined),
     // A client without an address asks by broadcast, from 0.0.0.0.
     destination: (_request, _answered, { address, port }) => ({
       address: address === '0.0.0.0' ? '255.255.255.255' : address,

@@ -31,6 +31,8 @@ export interface BootFilesOptions {
   readonly maxFileBytes?: number;
   /** Milliseconds, of a clock that does not jump. */
   readonly now?: () => number;
+  /** The time of day in ms, as files have it. */
+  readonly wallClock?: () => number;
 }
 
 export interface BootFiles {
@@ -56,6 +58,7 @@ export function createBootFiles(options: BootFilesOptions): BootFiles {
   const snapshots = createSnapshots({
     cacheBytes: options.cacheBytes ?? 64 * 1024 * 1024,
     maxFileBytes: options.maxFileBytes ?? 256 * 1024 * 1024,
+    wallClock: options.wallClock ?? Date.now,
   });
   const loaders = new Set(options.loaderNames);
   const now = options.now ?? (() => performance.now());

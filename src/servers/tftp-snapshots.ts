@@ -1,5 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What tells one state of a file from another. */
 interface Version {
@@ -24,6 +25,8 @@ export interface SnapshotsOptions {
   readonly cacheBytes: number;
   /** A larger file is refused: it is held in memory while it is sent. */
   readonly maxFileBytes: number;
+  /** The time of day in ms, as files have it. */
+  readonly wallClock: () => number;
 }
 
 export interface Snapshots {
@@ -36,8 +39,13 @@ export interface Snapshots {
   size(): number;
 }
 
-/** A file that is written to while it is read is read again, so many times. */
-const ATTEMPTS = 3;
+/** A file that is written to while it is read is read again, so many times; a client asks again anyway. */
+const ATTEMPTS = 10;
+/**
+ * A file younger than this may still be being written (truncated first, as `cp` does), and the kernel's file times
+ * tick in steps of up to 10 ms: within one step two versions of one size look the same. In ms.
+ */
+const SETTLE_TIME = 100;
 
 /** Reads each state of a file once, for however many clients; forgets the least recently used beyond `cacheBytes`. */
 export function createSnapshots(options: SnapshotsOptions): Snapshots {
@@ -69,7 +77,7 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
 
   const load = async (path: string): Promise<SnapshotAnswer> => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const snapshot = await readOnce(path, options.maxFileBytes);
+      const snapshot = await readOnce(path, options);
       if (snapshot === undefined) continue;
       if ('refused' in snapshot) return snapshot;
       keep(snapshot);
@@ -101,7 +109,7 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
 /** Undefined if the file changed under the reading. */
 async function readOnce(
   path: string,
-  maxFileBytes: number,
+  { maxFileBytes, wallClock }: SnapshotsOptions,
 ): Promise<Snapshot | { refused: string; missing: boolean } | undefined> {
   try {
     // NONBLOCK, or opening a FIFO waits for its writer; NOFOLLOW: `path` had no links when it was checked.
@@ -113,6 +121,12 @@ async function readOnce(
         return { refused: `larger than ${maxFileBytes} bytes: serve it over HTTP`, missing: false };
       }
       const version = versionOf(before);
+      const age = wallClock() - version.modified;
+      // Younger than now by much: another clock, not a fresh edit.
+      if (age < SETTLE_TIME && age > -1000) {
+        await sleep(SETTLE_TIME - Math.max(age, 0));
+        return undefined;
+      }
       const bytes = await file.readFile();
       const unchanged = bytes.length === version.size && sameVersion(version, versionOf(await file.stat()));
       return unchanged ? { ...version, path, bytes } : undefined;

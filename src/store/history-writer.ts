@@ -16,6 +16,11 @@ export interface HistoryWriter {
   forget(mac: Mac): void;
   /** Resolves when all of it is in the store; rejects when the store refuses. */
   flush(): Promise<void>;
+  /**
+   * Resolves when all that was given so far is in the store, or was refused by it. Many who wait share a batch; nobody
+   * waits while the store refuses anyway.
+   */
+  settle(): Promise<void>;
   /** Flushes once more; what cannot be written is lost, and said. */
   close(): Promise<void>;
 }
@@ -43,6 +48,7 @@ export function createHistoryWriter(options: {
   const forgotten = new Set<Mac>();
   let timer: NodeJS.Timeout | undefined;
   let underWay: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
   let closed = false;
   let failing = false;
   let saidAt = Number.NEGATIVE_INFINITY;
@@ -153,6 +159,17 @@ export function createHistoryWriter(options: {
     logger.error({ waiting: events.length, remedy }, `history cannot be written: ${message}`);
   }
 
+  /** Everything that is given until this batch leaves goes with it. */
+  async function writeNext(): Promise<void> {
+    // At least once, so that those who ask in the same turn share it.
+    await underWay?.catch(() => undefined);
+    for (let before = underWay; before !== undefined; before = underWay) await before.catch(() => undefined);
+    next = undefined;
+    if (timer !== undefined) clearTimeout(timer);
+    timer = undefined;
+    await writeInBackground();
+  }
+
   async function flush(): Promise<void> {
     if (timer !== undefined) clearTimeout(timer);
     timer = undefined;
@@ -188,6 +205,11 @@ export function createHistoryWriter(options: {
       for (const [id, session] of sessions) if (session.mac === mac) sessions.delete(id);
     },
     flush,
+    async settle() {
+      if (closed || failing) return;
+      next ??= writeNext();
+      await next;
+    },
     async close() {
       try {
         await flush();

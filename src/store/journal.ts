@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { advanceSession, type SessionAdvance } from '../boot/boot-session.ts';
 import { openTokenSession } from '../boot/open-token-session.ts';
 import type { Logger } from '../logger.ts';
@@ -5,6 +6,7 @@ import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { stageReached } from '../machine/stage.ts';
 import { createAddressBook } from './address-book.ts';
+import { followClock } from './clock-jumps.ts';
 import { createEventRecorder, isOfFormer, isOfNode } from './event-recorder.ts';
 import { createHistoryWriter } from './history-writer.ts';
 import { createBucket, JOURNAL_LIMITS, type JournalLimits } from './journal-limits.ts';
@@ -28,6 +30,8 @@ export interface JournalOptions {
   readonly state: Omit<StoredState, 'admissions'>;
   /** Milliseconds since the epoch; observations bring their own. */
   readonly clock: () => number;
+  /** Milliseconds that never jump; absent: the clock never does. */
+  readonly uptime?: () => number;
   /** A boot session that was silent for longer does not go on with the next network boot. In ms. */
   readonly idleTime: number;
   /** Called with each observation, also with those that bounds forbid to record. */
@@ -39,7 +43,11 @@ export interface JournalOptions {
 }
 
 /** The journal, and its end: `close` writes what waits and stops. */
-export type ClosableJournal = Journal & { close(): Promise<void> };
+export type ClosableJournal = Journal & {
+  close(): Promise<void>;
+  /** The newest boot session of each machine in memory. */
+  sessions(): Iterable<BootSession>;
+};
 
 /** Once its entry and its token are gone it is one of those that got their script. */
 function rankAfter(
@@ -54,8 +62,11 @@ function rankAfter(
 /** Complaints about listeners in the log: one a second. */
 const SAY_AGAIN = 1_000;
 
+/** How long an answer waits for its session to be written. In ms. */
+const PATIENCE = 500;
+
 export function createJournal(options: JournalOptions): ClosableJournal {
-  const { store, state, clock, idleTime, logger, isListed = () => false } = options;
+  const { store, state, clock, idleTime, logger, uptime = clock, isListed = () => false } = options;
   const limits: JournalLimits = { ...JOURNAL_LIMITS, ...options.limits };
   const counters = new Map<string, number>();
   const hostnames = new Map<string, Mac>();
@@ -95,6 +106,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   let saidAt = Number.NEGATIVE_INFINITY;
 
   restore();
+  const follow = followClock({ clock, uptime, jumped: moveSessions });
 
   function restore(): void {
     // Oldest first, so that the table's order is that of their last packets.
@@ -135,6 +147,22 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     machines.touch(entry, 3);
   }
 
+  /** A machine that boots while the clock is set is as far in its boot as it was: its URLs are no older for it. */
+  function moveSessions(step: number): void {
+    for (const entry of machines.entries()) {
+      const { session } = entry;
+      if (session === undefined || session.end !== undefined) continue;
+      const { scriptAt } = session;
+      entry.session = {
+        ...session,
+        updatedAt: session.updatedAt + step,
+        ...(scriptAt === undefined ? {} : { scriptAt: scriptAt + step }),
+      };
+      sessions.set(session.id, entry.session);
+      if (entry.recorded) writer.session(entry.session);
+    }
+  }
+
   function count(name: string): void {
     const known = counters.get(name);
     if (known !== undefined) counters.set(name, known + 1);
@@ -154,6 +182,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   }
 
   function recordObservation(observation: Observation): BootSession | undefined {
+    follow();
     const mac = observation.mac ?? observation.facts?.mac;
     tellObserver(observation);
     try {
@@ -173,6 +202,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (session?.lastStage !== 'ready') continue;
       if (session.end === undefined || session.end === 'ready') yield { facts, session };
     }
+  }
+
+  function* newestSessions(): Iterable<BootSession> {
+    for (const { session } of machines.entries()) if (session !== undefined) yield session;
   }
 
   async function forget(mac: Mac): Promise<boolean> {
@@ -328,8 +361,14 @@ export function createJournal(options: JournalOptions): ClosableJournal {
 
   return {
     record: recordObservation,
-    sessionOf: (mac) => machines.get(mac)?.session,
-    sessionById: (id) => sessions.get(id),
+    sessionOf(mac) {
+      follow();
+      return machines.get(mac)?.session;
+    },
+    sessionById(id) {
+      follow();
+      return sessions.get(id);
+    },
     machine(mac) {
       const entry = machines.get(mac);
       return entry === undefined ? undefined : toRecord(entry);
@@ -345,6 +384,14 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     counters: () => counters,
     subscribe: (listener) => events.subscribe(listener),
     flush: () => writer.flush(),
+    async written() {
+      const patience = new AbortController();
+      const { signal } = patience;
+      const tired = sleep(PATIENCE, undefined, { signal, ref: false }).catch(() => undefined);
+      await Promise.race([writer.settle(), tired]);
+      patience.abort();
+    },
     close: () => writer.close(),
+    sessions: newestSessions,
   };
 }

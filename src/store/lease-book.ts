@@ -1,6 +1,7 @@
 import { TinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4, type Ipv4Range, rangeContains } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
+import { followClock } from './clock-jumps.ts';
 import { createFreeAddresses, type FreeAddresses } from './free-addresses.ts';
 import type { AddressHolder, Lease, LeaseBook, Store } from './port.ts';
 
@@ -12,6 +13,12 @@ export interface LeaseBookOptions {
   readonly clock: () => number;
   /** A machine has one address in a network, and as many as there are networks that it is on. */
   readonly isSameNetwork: (a: Ipv4, b: Ipv4) => boolean;
+  /** Milliseconds that never jump; absent: the clock never does. */
+  readonly uptime?: () => number;
+  /** The longest time in ms for which an address is given out or rests. */
+  readonly longest?: number;
+  /** The clock was set by so many ms, and the leases keep the time that they had left. */
+  readonly clockJumped?: (step: number) => void;
 }
 
 interface Offer {
@@ -25,11 +32,15 @@ const MAX_WAITING = 8;
 /** Ranges whose free addresses are kept in order; a configuration has a handful. */
 const MAX_POOLS = 256;
 
+/** No jump of the clock leaves a lease more than this (or the longest that is given now), in ms: what it had left by a wrong clock is not known. */
+const LONGEST = 7 * 86_400_000;
+
 /**
  * The addresses given out. An address has one machine, always: memory changes only after the disk has, and while an
  * address is being written nobody else may have it, whatever the write becomes.
  */
-export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBookOptions): LeaseBook {
+export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
+  const { store, leases, clock, isSameNetwork, uptime = clock, longest = 0 } = options;
   const records = new Map<Ipv4, Lease>();
   const addressesOf = new Map<Mac, Set<Ipv4>>();
   const offers = new Map<Ipv4, Offer>();
@@ -41,6 +52,31 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
   const turns = new Map<Mac, (() => void)[]>();
 
   for (const lease of leases) remember(lease);
+  /** Of all jumps of the clock so far. */
+  let moved = 0;
+  const follow = followClock({ clock, uptime, jumped: moveAll });
+
+  /** A machine counts its lease's time by a clock of its own: it still has the address, whatever ours was set to. */
+  function moveAll(step: number): void {
+    moved += step;
+    const kept: Lease[] = [];
+    for (const record of records.values()) {
+      const lease = movedBy(record, step);
+      records.set(lease.address, lease);
+      // What is being written is newer than this, and must not be written over.
+      if (lease.state !== 'released' && !writing.has(lease.address)) kept.push(lease);
+    }
+    for (const [address, { mac, until }] of offers) offers.set(address, { mac, until: until + step });
+    pools.clear();
+    options.clockJumped?.(step);
+    // Renewals write them again one by one; until then a restart must not find them run out.
+    store.commitLeases(kept).catch(() => undefined);
+  }
+
+  function movedBy(lease: Lease, step: number): Lease {
+    const latest = clock() + Math.max(longest, LONGEST);
+    return { ...lease, expiresAt: Math.max(0, Math.min(lease.expiresAt + step, latest)) };
+  }
 
   function remember(lease: Lease): void {
     const former = records.get(lease.address);
@@ -131,9 +167,11 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
   /** Writes leases of one machine; memory follows when they are on disk. Claims the addresses before it waits. */
   async function write(mac: Mac, changed: readonly Lease[]): Promise<void> {
     for (const { address } of changed) writing.set(address, mac);
+    const movedBefore = moved;
     try {
       await store.commitLeases(changed);
-      for (const lease of changed) remember(lease);
+      const step = moved - movedBefore;
+      for (const lease of changed) remember(step === 0 ? lease : movedBy(lease, step));
     } finally {
       for (const { address } of changed) writing.delete(address);
     }
@@ -166,6 +204,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
 
   return {
     leaseOf(mac, isWanted) {
+      follow();
       let best: Lease | undefined;
       for (const address of addressesOf.get(mac) ?? []) {
         const record = records.get(address);
@@ -177,6 +216,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
     },
 
     offerOf(mac, isWanted) {
+      follow();
       for (const address of offeredTo.get(mac) ?? []) {
         const offer = offers.get(address);
         if (offer === undefined || offer.until <= clock()) continue;
@@ -185,10 +225,14 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
       return undefined;
     },
 
-    holderOf: (address) => holderAt(address, clock()),
+    holderOf(address) {
+      follow();
+      return holderAt(address, clock());
+    },
     isKnown: (address) => records.has(address),
 
     offer(address, mac, until) {
+      follow();
       const refusal = whyNot(address, mac);
       if (refusal !== undefined) throw refusal;
       withdrawOffersBeside(mac, address);
@@ -201,6 +245,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
 
     bind: (lease) =>
       inTurn(lease.mac, async () => {
+        follow();
         const refusal = whyNot(lease.address, lease.mac);
         if (refusal !== undefined) throw refusal;
         const now = clock();
@@ -211,6 +256,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
 
     release: (mac, address) =>
       inTurn(mac, async () => {
+        follow();
         withdrawOffer(mac, address);
         const record = records.get(address);
         if (record?.mac !== mac || !isStillBound(record, clock())) return;
@@ -219,6 +265,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
 
     decline: (address, mac, until) =>
       inTurn(mac, async () => {
+        follow();
         const record = records.get(address);
         const offered = offeredTo.get(mac)?.has(address) === true;
         if (!offered && (record?.mac !== mac || record.state === 'declined')) return;
@@ -229,6 +276,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
       }),
 
     freeAddress(ranges, excluded, now, preferred) {
+      follow();
       const taken = (address: Ipv4): boolean => writing.has(address) || excluded(address);
       if (
         preferred !== undefined &&
@@ -252,6 +300,7 @@ export function createLeaseBook({ store, leases, clock, isSameNetwork }: LeaseBo
     },
 
     counts() {
+      follow();
       const now = clock();
       const counts = { bound: 0, offered: 0, declined: 0 };
       for (const record of records.values()) {

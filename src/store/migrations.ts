@@ -124,6 +124,8 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Facts about the database itself: `incomplete_since`, from when on it may not know of addresses in use.
   'CREATE TABLE notes (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT',
+  // Alarms outlive other events, so that pruning asks for them alone.
+  `CREATE INDEX events_alarms ON events (id) WHERE kind = 'security.alarm'`,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

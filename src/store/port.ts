@@ -51,6 +51,19 @@ export interface HistoryBatch {
   readonly events: readonly BootEvent[];
 }
 
+/** How much of the past the database holds. */
+export interface HistorySize {
+  /** Of the file, without what waits in its WAL (up to 16 MiB). */
+  readonly bytes: number;
+  /** Of these, what is not free for what comes. */
+  readonly used: number;
+  readonly events: number;
+  readonly sessions: number;
+  readonly machines: number;
+  /** Milliseconds since the epoch. */
+  readonly oldestEvent?: number;
+}
+
 export interface MachineOverview {
   readonly machine: MachineRecord;
   /** The newest boot session; of a machine that has none, the newest of its signing tokens. */
@@ -147,6 +160,12 @@ export interface Store extends ReleaseBook {
     readonly sessionId?: number;
     readonly limit: number;
   }): Promise<readonly BootEvent[]>;
+  /**
+   * Deletes a little of what is too old or too much at `now` (milliseconds since the epoch), behind everything else that
+   * waits. True: there is more to do.
+   */
+  tidyHistory(now: number): Promise<boolean>;
+  measureHistory(): Promise<HistorySize>;
   close(): Promise<void>;
 }
 
@@ -314,4 +333,9 @@ export interface Journal {
   subscribe(listener: (event: BootEvent) => void): () => void;
   /** Resolves when everything recorded so far is in the store. */
   flush(): Promise<void>;
+  /**
+   * As `flush`, for what is answered to machines: they must not wait for a store that is slow or refuses, so it resolves
+   * also then, after at most half a second.
+   */
+  written(): Promise<void>;
 }

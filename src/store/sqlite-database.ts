@@ -22,6 +22,7 @@ import {
   sessionFromRow,
   sessionToRow,
 } from './sqlite-rows.ts';
+import { makeShrinkable, prepareTidying, type SqliteTidy } from './sqlite-tidy.ts';
 
 /**
  * `disk`: a lease is synced before its commit returns, and survives the loss of power. `process`: it survives the
@@ -38,7 +39,7 @@ export interface SqliteOptions {
 }
 
 /** The store port, synchronous, in the thread that calls it. Everything throws TinderboxError and nothing else. */
-export interface SqliteDatabase extends SqliteReader, SqliteReleases {
+export interface SqliteDatabase extends SqliteReader, SqliteReleases, SqliteTidy {
   load(): StoredState;
   commitLeases(leases: readonly Lease[]): void;
   appendHistory(batch: HistoryBatch): void;
@@ -81,6 +82,7 @@ export function createSqliteDatabase(
   opening: DatabaseOpening = { created: false },
 ): SqliteDatabase {
   const { file, durability } = options;
+  makeShrinkable(database);
   database.pragma('journal_mode = WAL');
   database.pragma('foreign_keys = ON');
   // The WAL is cut back to this after a checkpoint; without it a burst's size stays on disk for ever.
@@ -131,6 +133,7 @@ export function createSqliteDatabase(
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
   const prune = preparePruning(database, limits);
+  const tidy = prepareTidying(database, limits);
 
   const writeLeases = database.transaction((leases: readonly Lease[]) => {
     for (const lease of leases) putLease.run(leaseToRow(lease));
@@ -224,6 +227,11 @@ export function createSqliteDatabase(
       setSynced(false);
       return removeMachine.immediate(mac);
     }),
+    tidyHistory: guarded(file, (now: number) => {
+      setSynced(false);
+      return tidy.tidyHistory(now);
+    }),
+    measureHistory: guarded(file, () => tidy.measureHistory()),
     putAdmission: guarded(file, (admission: AdmissionRecord) => {
       setSynced(durability === 'disk');
       putAdmission.run(admission);

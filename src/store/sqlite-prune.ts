@@ -5,21 +5,48 @@ import type { HistoryBatch } from './port.ts';
 /** What the database keeps; the rest is deleted, oldest first. */
 export interface StoreLimits {
   readonly events: number;
+  /** Of these, alarms: they outlive the others, and must not push all of them out. */
+  readonly alarms: number;
   readonly sessionsPerMachine: number;
+  /** Beyond these: of those about which an alarm was raised. */
+  readonly alarmedSessionsPerMachine: number;
   /** Those with an entry in machines.yaml outlive the others, and of these those that were given a role. */
   readonly machines: number;
+  /** Bytes of the database that are in use. Leases and machines are never deleted for it. */
+  readonly bytes: number;
+  /** Milliseconds. */
+  readonly age: number;
 }
 
-export const STORE_LIMITS: StoreLimits = { events: 200_000, sessionsPerMachine: 50, machines: 20_000 };
+const DAY = 86_400_000;
+
+export const STORE_LIMITS: StoreLimits = {
+  events: 200_000,
+  alarms: 20_000,
+  sessionsPerMachine: 50,
+  alarmedSessionsPerMachine: 10,
+  machines: 20_000,
+  bytes: 500_000_000,
+  age: 90 * DAY,
+};
 
 /** Rows deleted with one batch at most: pruning must not hold up the leases behind it. */
-const PRUNE_ROWS = 2_000;
+export const PRUNE_ROWS = 2_000;
 
 /**
  * A session whose signing token is valid. With it would go which certificates it gave, and the token would be good once
  * more. The journal bounds how many there are.
  */
-const HAS_TOKEN = `(signing_until IS NOT NULL AND signing_until > @now AND (ended_as IS NULL OR ended_as <> 'superseded'))`;
+export const HAS_TOKEN = `(signing_until IS NOT NULL AND signing_until > @now AND (ended_as IS NULL OR ended_as <> 'superseded'))`;
+
+/** Written so that the index of alarms answers it. */
+export const IS_ALARM = `kind = 'security.alarm'`;
+
+/** Bytes of the database that hold something; free pages are used again before the file grows. */
+export function usedBytes(database: Database): number {
+  const pragma = (name: string): number => database.pragma(name, { simple: true }) as number;
+  return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+}
 
 /** Returns what is to run at the end of each batch's transaction. `spared`: a machine that stays, come what may. */
 export function preparePruning(
@@ -28,13 +55,26 @@ export function preparePruning(
 ): (batch: HistoryBatch, spared?: Mac) => void {
   const newestEvent = database.prepare('SELECT max(id) AS id FROM events').pluck();
   const oldEvents = database.prepare(
-    'DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id <= ? ORDER BY id LIMIT ?)',
+    `DELETE FROM events WHERE id IN
+       (SELECT id FROM events WHERE id > @from AND id <= @upTo AND NOT ${IS_ALARM} ORDER BY id LIMIT @count)`,
   );
-  const oldSessions = database
-    .prepare(
-      `SELECT id FROM sessions WHERE mac = @mac AND NOT ${HAS_TOKEN} ORDER BY id DESC LIMIT -1 OFFSET @keep`,
-    )
+  /** What alarms stay behind; only they are older. */
+  const oldestEvent = database
+    .prepare(`SELECT id FROM events WHERE id > ? AND NOT ${IS_ALARM} ORDER BY id LIMIT 1`)
     .pluck();
+  const countAlarms = database.prepare(`SELECT count(*) FROM events WHERE ${IS_ALARM}`).pluck();
+  const oldAlarms = database.prepare(
+    `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE ${IS_ALARM} ORDER BY id LIMIT ?)`,
+  );
+  const oldSessions = (alarmed: boolean) =>
+    database
+      .prepare(
+        `SELECT id FROM sessions WHERE mac = @mac AND alarmed_at IS ${alarmed ? 'NOT ' : ''}NULL AND NOT ${HAS_TOKEN}
+         ORDER BY id DESC LIMIT -1 OFFSET @keep`,
+      )
+      .pluck();
+  const oldQuiet = oldSessions(false);
+  const oldAlarmed = oldSessions(true);
   const dropSession = database.prepare('DELETE FROM sessions WHERE id = ?');
   const dropSessionEvents = database.prepare('DELETE FROM events WHERE session_id = ?');
   const countMachines = database.prepare('SELECT count(*) FROM machines').pluck();
@@ -47,6 +87,19 @@ export function preparePruning(
     .pluck();
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
+  /** Below it there are alarms only. */
+  let from = 0;
+
+  function pruneEvents(batch: HistoryBatch): void {
+    const newest = newestEvent.get() as number;
+    const most = Math.max(PRUNE_ROWS, 2 * batch.events.length);
+    const isTooLarge = usedBytes(database) > limits.bytes;
+    const upTo = isTooLarge ? newest : newest - limits.events;
+    const count = isTooLarge ? Math.max(100, 2 * batch.events.length) : most;
+    if (upTo <= from) return;
+    oldEvents.run({ from, upTo, count });
+    from = ((oldestEvent.get(from) as number | undefined) ?? from + 1) - 1;
+  }
 
   return (batch, spared) => {
     const times = [
@@ -54,14 +107,17 @@ export function preparePruning(
       ...batch.sessions.map(({ updatedAt }) => updatedAt),
     ];
     const now = times.reduce((latest, at) => Math.max(latest, at), 0);
-    if (batch.events.length > 0) {
-      oldEvents.run(
-        (newestEvent.get() as number) - limits.events,
-        Math.max(PRUNE_ROWS, 2 * batch.events.length),
-      );
+    if (batch.events.length > 0) pruneEvents(batch);
+    if (batch.events.some(({ kind }) => kind === 'security.alarm')) {
+      const surplus = (countAlarms.get() as number) - limits.alarms;
+      if (surplus > 0) oldAlarms.run(Math.min(surplus, PRUNE_ROWS));
     }
     for (const mac of new Set(batch.sessions.map((session) => session.mac))) {
-      for (const id of oldSessions.all({ mac, keep: limits.sessionsPerMachine, now })) {
+      const old = [
+        ...oldQuiet.all({ mac, keep: limits.sessionsPerMachine, now }),
+        ...oldAlarmed.all({ mac, keep: limits.alarmedSessionsPerMachine, now }),
+      ];
+      for (const id of old) {
         dropSessionEvents.run(id);
         dropSession.run(id);
       }

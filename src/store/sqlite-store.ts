@@ -8,6 +8,7 @@ import type { DatabaseOpening } from './open-sound.ts';
 import type {
   AdmissionRecord,
   GivenCertificate,
+  HistorySize,
   Lease,
   MachineOverview,
   Release,
@@ -161,6 +162,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
     listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),
     listEvents: (query) => ask<readonly BootEvent[]>({ name: 'listEvents', args: [query] }),
+    tidyHistory: (now) => ask<boolean>({ name: 'tidyHistory', args: [now] }, history),
+    measureHistory: () => ask<HistorySize>({ name: 'measureHistory', args: [] }),
     // Last in the last queue, so what was asked before is still done.
     close: () => (closing ??= closeThread(thread, ask<void>({ name: 'close', args: [] }, history))),
   };

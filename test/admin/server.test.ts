@@ -11,6 +11,7 @@ import { createAdminClient } from '../../src/admin/client.ts';
 import type { AdminServerOptions } from '../../src/admin/port.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { TinderboxError } from '../../src/errors.ts';
+import { createLogControl } from '../../src/log-control.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
@@ -27,7 +28,7 @@ const STATUS: DaemonStatus = {
   version: '0.1.0',
   startedAt: T0 - 61_000,
   mode: 'server',
-  interfaces: [{ name: 'br0', addresses: ['10.77.0.1'] }],
+  interfaces: [{ name: 'br0', addresses: ['10.77.0.1'], state: 'serving', since: 0 }],
   catalog: {
     generation: 3,
     file: '/profiles/machines.yaml',
@@ -35,6 +36,16 @@ const STATUS: DaemonStatus = {
   },
   leases: { bound: 1, offered: 0, declined: 0 },
   database: { setAside: [] },
+  otherDhcpServers: [],
+  history: {
+    bytes: 8192,
+    used: 4096,
+    events: 2,
+    sessions: 1,
+    machines: 1,
+    maxSize: 500_000_000,
+    keep: 7_776_000,
+  },
   bootFiles: [{ architecture: 'uefi-arm64', file: null }],
 };
 
@@ -70,6 +81,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
+    log: createLogControl(loggers, () => T0),
     copyDatabase: () => copyToStream(join(dir, 'state.db')),
     logger: loggers.admin,
     clock: () => T0,
@@ -382,6 +394,38 @@ t.test('a client says what to do where no daemon listens or none may be asked', 
   await t.rejects(createAdminClient(socket).status(), { code: 'refused' });
 });
 
+t.test(
+  'what is logged is asked for and changed; a wrong change is refused, and changes nothing',
+  async (t) => {
+    const { client, socket } = await startAdmin(t);
+    const before = await client.log();
+    t.equal(before.level, 'info');
+    t.ok(before.parts.some(({ part, level }) => part === 'dhcp' && level === 'info'));
+    const changed = await client.changeLog({ level: 'debug', part: 'dhcp', trace: MAC, seconds: 60 });
+    t.match(changed.traces, [{ mac: MAC, until: T0 + 60_000 }]);
+    t.same(
+      changed.parts.filter(({ until }) => until !== undefined),
+      [{ part: 'dhcp', level: 'debug', until: T0 + 60_000 }],
+    );
+    const wrong: readonly (readonly [object, RegExp])[] = [
+      [{ level: 'debug' }, /seconds/],
+      [{ level: 'debug', seconds: 10 ** 7 }, /seconds/],
+      [{ level: 'loud', seconds: 1 }, /level is "loud"/],
+      [{ level: 'debug', part: 'trace', seconds: 1 }, /no level of its own/],
+      [{ level: 'debug', part: 'constructor', seconds: 1 }, /part is/],
+      [{ trace: 'x', seconds: 1 }, /no MAC/],
+      [{ reset: false, seconds: 1 }, /reset/],
+      [{ file: '/etc/passwd', seconds: 1 }, /unknown key "file"/],
+    ];
+    for (const [change, said] of wrong) {
+      const { status, text } = await ask(socket, 'POST', '/api/v1/log', JSON.stringify(change));
+      t.equal(status, 400, JSON.stringify(change));
+      t.match((JSON.parse(text) as { detail: string }).detail, said);
+    }
+    t.same(await client.log(), changed);
+    t.match(await client.changeLog({ reset: true, seconds: 1 }), { traces: [] });
+  },
+);
 t.test('the database is copied as it is now, with what was recorded a moment ago', async (t) => {
   const { dir, socket, journal } = await startAdmin(t);
   boot(journal, '52:54:00:00:00:0f' as Mac, T0);

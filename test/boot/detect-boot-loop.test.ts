@@ -64,3 +64,9 @@ t.test('a loop is tried again when its time is over', async (t) => {
   t.equal(within.looping, true);
   t.equal(after.looping, false);
 });
+
+t.test('a clock that was set back does not make the time longer', async (t) => {
+  const day = 86_400 * SECOND;
+  const attempts = { count: LOOP_LIMIT, countedAt: 2 * day };
+  t.equal(detectBootLoop(attempts, 2 * day - SECOND, day).looping, false);
+});

@@ -36,3 +36,12 @@ t.test('who holds it for too long does not take it from who came after', async (
   await next[Symbol.asyncDispose]();
   t.same(await readdir(dir), []);
 });
+
+t.test('a lock from before the clock was set back is as stale as an old one', async (t) => {
+  const { dir } = await makeFolder();
+  await lockProfiles(dir);
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  await utimes(join(dir, '.machines.yaml.lock'), tomorrow, tomorrow);
+  await (await lockProfiles(dir))[Symbol.asyncDispose]();
+  t.same(await readdir(dir), []);
+});

@@ -73,6 +73,8 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     admissions: () => Promise.reject(new Error('not asked for')),
     makeSigningToken: () => Promise.reject(new Error('not asked for')),
     reload: () => Promise.reject(new Error('not asked for')),
+    log: () => Promise.reject(new Error('not asked for')),
+    changeLog: () => Promise.reject(new Error('not asked for')),
     copyDatabase: () => Promise.reject(new Error('not asked for')),
   };
   const out = (text: string) => void (printed += text);

@@ -78,18 +78,36 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       mode: 'proxy',
       subnets: [],
       knownOnly: false,
-      probe: true,
+      probeAddresses: true,
       uefiProxy: 'pxe',
       declineTime: 600,
+      probe: 300,
       leaseDurability: 'disk',
     },
     http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
     tftp: { port: 69, maxTransfers: 512 },
     admin: { socket: '/etc/tb/var/admin.sock' },
     admission: 'open',
+    log: { level: 'info' },
+    history: { keep: 7_776_000, maxSize: 500_000_000 },
     paths: { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' },
     loaders: new Map(),
   });
+  t.end();
+});
+
+const probeOf = (value: string) => resolve(`${HEAD}dhcp: { probe: ${value} }\n`);
+
+t.test('other DHCP servers are looked for as often as it says', (t) => {
+  for (const [value, seconds] of [
+    ['off', undefined],
+    ['30', 30],
+    ['1h', 3600],
+    ['1d', 86_400],
+  ] as const) {
+    t.equal(probeOf(value).config?.dhcp.probe, seconds, value);
+  }
+  for (const value of ['0', 'never', '2d', '0s']) t.equal(probeOf(value).config, undefined, value);
   t.end();
 });
 
@@ -165,7 +183,7 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a slip in a key',
       `${HEAD}dhcp: { leastime: 1h }\n`,
       [
-        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, probe, uefiProxy, declineTime, leaseDurability',
+        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, probeAddresses, uefiProxy, declineTime, probe, leaseDurability',
       ],
     ],
     [
@@ -235,6 +253,16 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a cache size',
       `${HEAD}http: { cacheBytes: 512mb }\n`,
       ['f:2:21: "http.cacheBytes": expected a size such as 512MiB, 2GB or 0; got "512mb"'],
+    ],
+    [
+      'a history too small',
+      `${HEAD}history: { maxSize: 1MB }\n`,
+      ['f:2:21: 1MB is less than 16MiB, which machines and leases may take'],
+    ],
+    [
+      'a level',
+      `${HEAD}log: { level: verbose }\n`,
+      ['f:2:15: "log.level": expected one of trace, debug, info, warn, error; got "verbose"'],
     ],
     [
       'a port',

@@ -91,6 +91,7 @@ export function createFakeJournal(): FakeJournal {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    written: async () => undefined,
     flush: async () => undefined,
   };
 }

@@ -27,16 +27,6 @@ const machines = (...entries: readonly string[]): string =>
 
 const rows: readonly Row[] = [
   {
-    name: 'an interface that is not there',
-    files: { 'tinderbox.yaml': 'network: { interface: eth9 }\n' },
-    problems: [/tinderbox\.yaml: network\.interface: there is no network interface eth9\n {4}.*br0/],
-  },
-  {
-    name: 'an interface without an address',
-    files: { 'tinderbox.yaml': 'network: { interface: bare0 }\n' },
-    problems: [/tinderbox\.yaml: network\.interface: bare0 has no IPv4 address\n {4}.*ip address add/],
-  },
-  {
     name: 'a key that nobody knows',
     files: { 'tinderbox.yaml': proxy('dhpc: { mode: proxy }\n') },
     problems: [/tinderbox\.yaml:2:1: unknown key "dhpc"; did you mean "dhcp"\?/],
@@ -192,6 +182,26 @@ await t.test('serve refuses to start on', async (t) => {
       t.equal(errors.length, problems.length, errors.join('\n'));
       for (const problem of problems) t.equal(countOf(problem, errors.join('\n')), 1, String(problem));
     });
+  }
+});
+
+await t.test('serve waits for an interface that may still come, which check calls an error', async (t) => {
+  const waiting: readonly [string, RegExp][] = [
+    ['eth9', /tinderbox\.yaml: network\.interface: there is no network interface eth9\n {4}.*br0/],
+    ['bare0', /tinderbox\.yaml: network\.interface: bare0 has no IPv4 address\n {4}.*ip address add/],
+  ];
+  for (const [name, said] of waiting) {
+    await using site = await createSite(namespace, {
+      'tinderbox.yaml': `network: { interface: ${name} }\n`,
+    });
+    const daemon = await site.serve();
+    const lines = daemon.lines().filter(({ level, part }) => level >= 40 && part === 'net');
+    t.equal(lines.length, 1, daemon.log());
+    t.match(lines[0]?.msg, said);
+    t.equal(await listening(namespace), '', 'nothing listens');
+    assertRefused(t, await site.run('check'), [said]);
+    daemon.signal('SIGTERM');
+    t.equal((await daemon.ended).code, 0);
   }
 });
 

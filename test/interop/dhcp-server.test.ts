@@ -9,7 +9,7 @@ const CONFIG = `network: { interface: br0 }
 dhcp:
   mode: server
   # Hundreds ask at once here, faster than addresses are looked for.
-  probe: false
+  probeAddresses: false
   range: 10.77.4.0-10.77.15.255
   router: 10.77.0.1
   leaseTime: 10m

@@ -36,7 +36,8 @@ t.test(
     const { readInterfaces } = await import(${JSON.stringify(new URL('../../src/net/interfaces.ts', import.meta.url).href)});
     console.log(JSON.stringify(await readInterfaces()));`;
     const listed = JSON.parse(await namespace.run([process.execPath, '--input-type=module', '-e', script]));
-    t.same(
+    t.equal(new Set(listed.map(({ index }: { index: number }) => index)).size, listed.length);
+    t.match(
       listed.filter(({ name }: { name: string }) => name !== 'lo'),
       [
         {
@@ -47,9 +48,11 @@ t.test(
           ],
           mtu: 1500,
           up: true,
+          index: Number,
+          mac: /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/,
         },
         { name: 'tap0', addresses: [], mtu: 1500, up: true },
-        { name: 'br1', addresses: [], mtu: 1400, up: false },
+        { name: 'br1', addresses: [], mtu: 1400, up: false, carrier: false },
       ],
     );
   },

@@ -79,7 +79,7 @@ function makeBench(options: BenchOptions = {}): Bench {
   const common = {
     socket: socket as unknown as Socket,
     via: 'eth1',
-    serverAddress: ip('10.77.0.1'),
+    serverAddress: () => ip('10.77.0.1'),
     decide: options.decide ?? (() => OFFER),
     journal: {
       record: (observation: Observation) => void recorded.push(observation),
@@ -90,7 +90,7 @@ function makeBench(options: BenchOptions = {}): Bench {
     now: options.now ?? (() => 1_000_000),
     uptime: options.uptime ?? (() => 0),
   };
-  const changeLease = options.changeLease ?? (() => Promise.resolve());
+  const changeLease = options.changeLease ?? (() => Promise.resolve(undefined));
   const loop = options.port === 4011 ? startPxeServer(common) : startDhcpServer({ ...common, changeLease });
   return {
     loop,
@@ -267,11 +267,11 @@ t.test('a lease is carried out before its ACK leaves; without it there is none',
     type: 'ack',
     lease: { kind: 'bind', address: ip('10.77.0.100'), leaseTime: 60 },
   };
-  const disk = Promise.withResolvers<void>();
+  const disk = Promise.withResolvers<undefined>();
   const bench = makeBench({ decide: () => ack, changeLease: () => disk.promise });
   await bench.receive(DISCOVER);
   t.same(bench.sent, [], 'the disk is still writing');
-  disk.resolve();
+  disk.resolve(undefined);
   await settle();
   t.equal(bench.sent.length, 1);
   t.same(bench.learned, [`10.77.0.100 ${MAC}`], 'what it fetches is known to be its own');
@@ -284,6 +284,34 @@ t.test('a lease is carried out before its ACK leaves; without it there is none',
   t.same([broken.sent, broken.learned], [[], []]);
   t.match(broken.recorded, [{ outcome: 'failed', answered: '', reasons: ['because', /the disk is full/] }]);
 });
+
+t.test(
+  'what is on disk already is confirmed although nothing can be written, for the time that it has left',
+  async (t) => {
+    const ack: DhcpAction = {
+      ...OFFER,
+      type: 'ack',
+      lease: { kind: 'bind', address: ip('10.77.0.100'), leaseTime: SUBNET.leaseTime },
+    };
+    const full = new TinderboxError('unavailable', 'the disk is full');
+    const bench = makeBench({
+      decide: () => ack,
+      changeLease: async () => ({ unwritten: full, seconds: 123 }),
+    });
+    await bench.receive(DISCOVER);
+    const options = bench.sent[0]?.packet.options;
+    t.same([...(options?.get(OPTION.leaseTime) ?? [])], [0, 0, 0, 123]);
+    t.same([...(options?.get(OPTION.renewalTime) ?? [])], [0, 0, 0, 61]);
+    t.match(bench.recorded, [
+      {
+        outcome: 'answered',
+        reasons: ['because', 'confirmed for 123 s only, since it cannot be written: the disk is full'],
+      },
+    ]);
+    t.same(bench.learned, [`10.77.0.100 ${MAC}`]);
+    t.match(JSON.parse(bench.log[0] ?? ''), { level: 50, msg: 'a lease could not be written' });
+  },
+);
 
 t.test('an address that a machine is heard to use is learned', async (t) => {
   const heard: DhcpAction = { kind: 'silent', outcome: 'noted', uses: ip('10.77.0.55'), reasons: [] };
@@ -319,20 +347,20 @@ t.test(
 );
 
 t.test('packets beyond what can wait for the disk are dropped and counted', async (t) => {
-  const never = Promise.withResolvers<void>();
+  const never = Promise.withResolvers<undefined>();
   const action: DhcpAction = { ...OFFER, lease: { kind: 'offer', address: ip('10.77.0.100') } };
   const bench = makeBench({ decide: () => action, changeLease: () => never.promise });
   for (let round = 0; round < 4200; round++) void bench.receive(DISCOVER);
   await settle();
   t.equal(bench.counts.filter((name) => name === 'dhcp.dropped.busy').length, 4200 - 4096);
-  never.resolve();
+  never.resolve(undefined);
   await settle();
   await bench.receive(DISCOVER);
   t.equal(bench.sent.length, 4097, 'those that waited are answered, and the next one as well');
 });
 
 t.test('to stop is to let what is under way finish, and to answer nothing new', async (t) => {
-  const disk = Promise.withResolvers<void>();
+  const disk = Promise.withResolvers<undefined>();
   const action: DhcpAction = {
     ...OFFER,
     type: 'ack',
@@ -343,7 +371,7 @@ t.test('to stop is to let what is under way finish, and to answer nothing new', 
   const stopped = bench.loop.stop();
   await bench.receive(DISCOVER);
   t.notOk(bench.closed(), 'the socket is still needed');
-  disk.resolve();
+  disk.resolve(undefined);
   await stopped;
   t.equal(bench.sent.length, 1);
   t.ok(bench.closed());

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -118,7 +118,11 @@ t.test('TFTP 9: a file is read once for each of its states', async (t) => {
 
 t.test('TFTP 9: memory is bounded, and what is too large is said', async (t) => {
   const { own } = await makeFolders(t);
-  const snapshots = createSnapshots({ cacheBytes: 1000, maxFileBytes: 5000 });
+  const snapshots = createSnapshots({
+    cacheBytes: 1000,
+    maxFileBytes: 5000,
+    wallClock: () => Number.POSITIVE_INFINITY,
+  });
   for (let nth = 0; nth < 20; nth++) await writeFile(join(own, `f${nth}`), randomBytes(300));
   await writeFile(join(own, 'large'), randomBytes(3000));
   await writeFile(join(own, 'huge'), randomBytes(5001));
@@ -152,3 +156,22 @@ t.test('TFTP 9: a file that is replaced during a transfer changes nothing for it
   await harness.until('it ends', () => harness.observations.length === 2);
   t.match(harness.observations[0], { reasons: [`${join(own, 'custom.efi')}, 1300 bytes`] });
 });
+
+t.test(
+  'TFTP 9: what is only truncated yet is not taken for whole, and who writes on and on is told of',
+  async (t) => {
+    const { own, files } = await makeFolders(t);
+    const path = join(own, 'custom.efi');
+    await truncate(path, 0);
+    const asked = files.lookup('custom.efi');
+    await writeFile(path, 'written anew');
+    t.match(await asked, { file: { bytes: Buffer.from('written anew') } });
+    let age = 0;
+    const snapshots = createSnapshots({ cacheBytes: 1000, maxFileBytes: 1000, wallClock: () => stamp + age });
+    const stamp = (await stat(path)).mtimeMs;
+    age = 99.9;
+    t.same(await snapshots.read(path), { refused: 'the file is being written', missing: false });
+    age = 100;
+    t.match(await snapshots.read(path), { bytes: Buffer.from('written anew') });
+  },
+);

@@ -54,6 +54,7 @@ function setUp(
     observed?: (observation: Observation) => void;
     isListed?: (mac: Mac) => boolean;
     clock?: () => number;
+    uptime?: () => number;
   } = {},
 ) {
   const batches: HistoryBatch[] = [];
@@ -76,6 +77,7 @@ function setUp(
     },
     state: { leases: [], machines: [], openSessions: [], nextSessionId: 1, ...options.state },
     clock: options.clock ?? (() => 5),
+    ...(options.uptime === undefined ? {} : { uptime: options.uptime }),
     idleTime: HOUR,
     ...(options.observed === undefined ? {} : { observed: options.observed }),
     ...(options.isListed === undefined ? {} : { isListed: options.isListed }),
@@ -1039,4 +1041,73 @@ void t.test('an answer in a session that is over takes the new one nowhere', asy
   t.match(events().at(-1), { kind: 'http.config', stage: undefined, reasons: [/session 1, which is over/] });
   t.equal(journal.record(seen(alice, { ...late, sessionId: 2 }))?.stage, 'config');
   await journal.close();
+});
+
+for (const step of [365 * 24 * HOUR, -24 * HOUR]) {
+  void t.test(
+    `when the clock is set by ${step / HOUR} h, boots that run go on as young as they were`,
+    async (t) => {
+      const time = { now: 1_700_000_000_000, up: 0 };
+      const { journal, sessions } = setUp({ clock: () => time.now, uptime: () => time.up });
+      const bob = macOf(2);
+      for (const mac of [alice, bob]) journal.record(discover(mac, { at: time.now }));
+      const opened = journal.record(script(alice, { at: time.now }));
+      journal.record(script(bob, { at: time.now, end: 'handed-over' }));
+      const over = journal.sessionOf(bob);
+      time.now += step;
+      const moved = journal.sessionById(opened?.id ?? 0);
+      t.match(
+        moved,
+        { scriptAt: time.now, updatedAt: time.now, openedAt: time.now - step },
+        'its URLs stay valid',
+      );
+      const after = journal.record(seen(alice, { kind: 'http.config', stage: 'config', at: time.now }));
+      t.equal(after?.id, opened?.id, 'it is the same boot');
+      t.same(journal.sessionOf(bob), over, 'what is over is history');
+      await journal.flush();
+      t.match(sessions().get(opened?.id ?? 0), { scriptAt: time.now }, 'also after a restart');
+      time.now += 2 * HOUR;
+      time.up += 2 * HOUR;
+      const next = journal.record(discover(alice, { at: time.now }));
+      t.not(next?.id, opened?.id, 'and two hours of silence are two hours');
+    },
+  );
+}
+
+void t.test('what is answered to machines is written first, in batches that they share', async (t) => {
+  const { journal, sessions, batches } = setUp();
+  const macs = Array.from({ length: 50 }, (_, index) => macOf(index + 1));
+  const all = macs.map(async (mac) => {
+    const session = journal.record(script(mac));
+    await journal.written();
+    return sessions().has(session?.id ?? 0);
+  });
+  t.same(new Set(await Promise.all(all)), new Set([true]));
+  t.ok(batches.length <= 2, `${batches.length} batches`);
+  await journal.written();
+  t.ok(batches.length <= 2, 'nothing waits, nothing is written');
+});
+
+void t.test('a store that refuses or is slow keeps no machine from its answer', async (t) => {
+  const { journal, disk, batches } = setUp();
+  disk.error = new TinderboxError('unavailable', 'the disk is full');
+  journal.record(script(alice));
+  await journal.written();
+  await journal.written();
+  disk.error = undefined;
+  await journal.flush();
+  t.equal(batches.length, 1, 'it is written once there is room');
+
+  const stuck = createJournal({
+    store: { appendHistory: () => new Promise(() => undefined), forgetMachine: async () => true },
+    state: { leases: [], machines: [], openSessions: [], nextSessionId: 1 },
+    clock: () => 5,
+    idleTime: HOUR,
+    logger: createLoggers({ level: 'error' }).store,
+  });
+  // The patience keeps no process alive: the daemon's sockets do.
+  const alive = setInterval(() => undefined, 1000);
+  stuck.record(script(alice));
+  await stuck.written();
+  clearInterval(alive);
 });

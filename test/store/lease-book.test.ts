@@ -466,3 +466,101 @@ void t.test('no address is ever given to two machines at a time, also across a c
   t.ok(given > 1_000, `${given} addresses were given`);
   t.ok(crashes > 1_000, `${crashes} crashes`);
 });
+
+const DAY = 24 * HOUR;
+
+for (const [way, step] of [
+  ['forward', 365 * DAY],
+  ['back', -DAY],
+] as const) {
+  void t.test(`when the clock is set ${way}, leases keep the time that they had left`, async (t) => {
+    const disk = createDisk();
+    const time = { now: 1_700_000_000_000, up: 0 };
+    const jumps: number[] = [];
+    const bound = (address: Ipv4, mac: Mac): Lease => ({
+      address,
+      mac,
+      state: 'bound',
+      expiresAt: time.now + HOUR,
+      via: 'eth0',
+    });
+    const carol = '52:54:00:00:00:0c' as Mac;
+    const c = (first + 2) as Ipv4;
+    const pass = (ms: number): void => {
+      time.now += ms;
+      time.up += ms;
+    };
+    const book = createLeaseBook({
+      store: disk,
+      leases: [bound(a, alice), { ...bound(c, carol), state: 'released', expiresAt: time.now - HOUR }],
+      clock: () => time.now,
+      uptime: () => time.up,
+      isSameNetwork,
+      clockJumped: (ms) => void jumps.push(ms),
+    });
+    book.offer(b, bob, time.now + 60_000);
+    time.now += step;
+    t.match(book.holderOf(a), { mac: alice, until: time.now + HOUR });
+    t.match(book.holderOf(b), { mac: bob, until: time.now + 60_000 });
+    t.equal(book.freeAddress([rangeOf(2)], none, time.now), undefined, 'nobody else gets what is in use');
+    t.equal(book.freeAddress([rangeOf(3)], none, time.now), c, 'what was free is');
+    t.same(jumps, [step], 'told once');
+    await setImmediate();
+    t.match(disk.rows.get(a), { mac: alice, expiresAt: time.now + HOUR }, 'nor after a restart');
+    t.equal(disk.rows.get(c), undefined, 'what is over needs no writing');
+    pass(HOUR - 1);
+    t.equal(book.holderOf(a)?.mac, alice);
+    pass(1);
+    t.equal(book.holderOf(a), undefined, 'and an hour is an hour');
+  });
+}
+
+void t.test(
+  'what was being written as the clock was set is not written over, and moves as well',
+  async (t) => {
+    const disk = createDisk();
+    const time = { now: 1_700_000_000_000, up: 0 };
+    const book = createLeaseBook({
+      store: disk,
+      leases: [{ address: a, mac: alice, state: 'bound', expiresAt: time.now - 1, via: 'eth0' }],
+      clock: () => time.now,
+      uptime: () => time.up,
+      isSameNetwork,
+    });
+    disk.hold();
+    const binding = book.bind({
+      address: a,
+      mac: bob,
+      state: 'bound',
+      expiresAt: time.now + HOUR,
+      via: 'eth0',
+    });
+    time.now += DAY;
+    t.equal(book.holderOf(a)?.mac, bob);
+    await disk.succeed();
+    await binding;
+    await disk.succeed();
+    t.match(disk.rows.get(a), { mac: bob });
+    t.match(book.holderOf(a), { mac: bob, state: 'bound', until: time.now + HOUR });
+  },
+);
+
+void t.test(
+  'a lease that a wrong clock made to last for years has its longest time, once that is set',
+  async (t) => {
+    const disk = createDisk();
+    // The host started without a clock, in 1970: what is on disk seems to last for decades.
+    const time = { now: 1_000_000, up: 0 };
+    const today = 1_700_000_000_000;
+    const book = createLeaseBook({
+      store: disk,
+      leases: [{ address: a, mac: alice, state: 'bound', expiresAt: today + HOUR, via: 'eth0' }],
+      clock: () => time.now,
+      uptime: () => time.up,
+      isSameNetwork,
+      longest: 30 * DAY,
+    });
+    time.now = today;
+    t.match(book.holderOf(a), { mac: alice, until: today + 30 * DAY });
+  },
+);

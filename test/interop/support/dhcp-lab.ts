@@ -177,7 +177,8 @@ export async function bootMachines(
   namespace: NetworkNamespace,
   order: MachinesOrder,
 ): Promise<readonly MachineOutcome[]> {
-  const timeout = (order.timeout ?? 60_000) + (order.stagger ?? 0) * order.count + 10_000;
+  const most = (order.timeout ?? 60_000) * (order.attempts ?? 1);
+  const timeout = most + (order.stagger ?? 0) * order.count + 10_000;
   const output = await namespace.run([process.execPath, VIRTUAL_MACHINES, JSON.stringify(order)], {
     timeout,
   });

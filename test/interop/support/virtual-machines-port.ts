@@ -15,12 +15,16 @@ export interface MachinesOrder {
   readonly stagger?: number;
   /** How often a machine that is told to wait asks for its script. */
   readonly questions?: number;
-  /** Milliseconds. */
+  /** Milliseconds, of one attempt. */
   readonly timeout?: number;
+  /** A machine that did not get through is switched off and on, so often in all; 1. */
+  readonly attempts?: number;
 }
 
 export interface MachineOutcome extends Omit<SimulationResult, 'addresses' | 'packets'> {
   readonly mac: string;
+  /** From 1. Each has a line of its own. */
+  readonly attempt: number;
   /** Dotted; '' where it never had one. */
   readonly addresses: { readonly rom: string; readonly ipxe: string; readonly os: string };
 }

@@ -10,7 +10,9 @@ import {
   createClientPort,
   FIRMWARE_TIMING,
   runVirtualClient,
+  type SimulationResult,
   scaleTiming,
+  type VirtualMachine,
 } from '../../../src/lab/virtual-client.ts';
 import { architectureByName } from '../../../src/machine/architecture.ts';
 import { formatIpv4, type Ipv4 } from '../../../src/machine/ipv4.ts';
@@ -35,9 +37,24 @@ async function boot(index: number): Promise<void> {
   const architecture = architectureByName(order.arch);
   if (mac === undefined || architecture === undefined) throw new Error('no such machine');
   const uuid = `74696e64-6572-4000-8000-${mac.replaceAll(':', '')}`;
+  const machine = { mac, uuid, architecture };
   await delay((order.stagger ?? 0) * index);
-  const result = await runVirtualClient(
-    { mac, uuid, architecture },
+  for (let attempt = 1; attempt <= (order.attempts ?? 1); attempt++) {
+    const { addresses, packets: _packets, ...rest } = await bootOnce(machine);
+    const outcome: MachineOutcome = {
+      mac,
+      attempt,
+      ...rest,
+      addresses: { rom: text(addresses.rom), ipxe: text(addresses.ipxe), os: text(addresses.os) },
+    };
+    process.stdout.write(`${JSON.stringify(outcome)}\n`);
+    if (outcome.ok) return;
+  }
+}
+
+function bootOnce(machine: VirtualMachine): Promise<SimulationResult> {
+  return runVirtualClient(
+    machine,
     {
       port,
       openSocket: openUdpSocket,
@@ -56,13 +73,6 @@ async function boot(index: number): Promise<void> {
       signal: AbortSignal.timeout(order.timeout ?? 60_000),
     },
   );
-  const { addresses, packets: _packets, ...rest } = result;
-  const outcome: MachineOutcome = {
-    mac,
-    ...rest,
-    addresses: { rom: text(addresses.rom), ipxe: text(addresses.ipxe), os: text(addresses.os) },
-  };
-  process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
 await Promise.all(Array.from({ length: order.count }, (_, index) => boot(index)));

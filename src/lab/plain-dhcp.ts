@@ -1,0 +1,70 @@
+import { TinderboxError } from '../errors.ts';
+import type { NetworkNamespace } from './namespace.ts';
+import { addAddress, addVethPair, createNamespace, joinBridge } from './namespace.ts';
+
+export interface PlainDhcpOptions {
+  /** Where the switch is. */
+  readonly namespace: NetworkNamespace;
+  readonly bridge: string;
+  /** The first three numbers of the network's addresses. */
+  readonly network: string;
+}
+
+/** The DHCP server of a router: it gives addresses and no boot file. It is gone with its cable when disposed of. */
+export interface PlainDhcp extends AsyncDisposable {
+  /** It has the address .2 and gives .50 to .99. */
+  readonly namespace: NetworkNamespace;
+  /** What it said so far. */
+  readonly log: () => string;
+}
+
+/** Characters. */
+const MAX_LOG = 1_000_000;
+
+/** Plugs one into the switch. Throws TinderboxError `unavailable` if it does not start. */
+export async function startPlainDhcp({ namespace, bridge, network }: PlainDhcpOptions): Promise<PlainDhcp> {
+  await using stack = new AsyncDisposableStack();
+  const router = stack.use(await createNamespace('router'));
+  await addVethPair({ namespace, name: 'uplink0' }, { namespace: router, name: 'eth0' });
+  await joinBridge(namespace, 'uplink0', bridge);
+  await addAddress(router, 'eth0', `${network}.2/24`);
+  let log = '';
+  await startDnsmasq(router, network, (text) => {
+    log = (log + text).slice(-MAX_LOG);
+  });
+  const owned = stack.move();
+  return { namespace: router, log: () => log, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function startDnsmasq(
+  router: NetworkNamespace,
+  network: string,
+  onLog: (text: string) => void,
+): Promise<void> {
+  const argv = [
+    // no-daemon: stay in the foreground, and do not change the user, which a user namespace forbids.
+    ['dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--port=0', '--log-dhcp', '--leasefile-ro'],
+    ['--interface=eth0', '--bind-interfaces'],
+    [`--dhcp-range=${network}.50,${network}.99,10m`, `--dhcp-option=option:router,${network}.2`],
+    // Its check whether an address is in use takes three seconds.
+    ['--no-ping'],
+  ].flat();
+  const server = router.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+  await new Promise<void>((resolve, reject) => {
+    let said = '';
+    server.stderr?.on('data', (chunk: Buffer) => {
+      const text = chunk.toString('utf8');
+      onLog(text);
+      if (said.length < MAX_LOG) said += text;
+      if (said.includes('DHCP, IP range')) resolve();
+    });
+    const fail = (): void =>
+      reject(
+        new TinderboxError('unavailable', `dnsmasq did not start: ${said.trim()}`, {
+          remedy: 'Install the package dnsmasq-base.',
+        }),
+      );
+    server.once('exit', fail);
+    server.once('error', fail);
+  });
+}

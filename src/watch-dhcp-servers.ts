@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DaemonStatus } from './admin/api.ts';
+import { describeDhcpServer, makeProbe, nameDhcpServer } from './boot/dhcp-probe.ts';
+import {
+  type KnownDhcpServer,
+  NOTHING_KNOWN,
+  noteProbe,
+  noteRequest,
+  type WireChange,
+  type WireState,
+  type WireStep,
+} from './boot/known-dhcp-servers.ts';
+import type { Config } from './config/port.ts';
+import { toTinderboxError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
+import { macFromBytes } from './machine/mac.ts';
+import { findDhcpServers } from './net/find-dhcp-servers.ts';
+import { readInterfaces } from './net/interfaces.ts';
+import { messageTypeOf, OPTION } from './protocol/dhcp/option-codes.ts';
+import { readIpv4 } from './protocol/dhcp/option-values.ts';
+import type { DhcpPacket } from './protocol/dhcp/packet.ts';
+
+export interface DhcpServerWatch extends AsyncDisposable {
+  /**
+   * Every packet that comes in on port 67 of an interface; `ignore`: it is a probe of this very daemon, and nothing
+   * comes of it. Linux gives a host its own broadcasts.
+   */
+  overhear(packet: DhcpPacket, via: string): 'ignore' | undefined;
+  /** Begins to probe: not before the servers are there, since their own answers are left out by their addresses. */
+  start(): void;
+  servers(): DaemonStatus['otherDhcpServers'];
+}
+
+export interface DhcpServerWatchOptions {
+  readonly config: Pick<Config, 'network' | 'dhcp'>;
+  readonly logger: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** dnsmasq pings for three seconds what it is about to offer. In ms. */
+const WAIT = 5000;
+
+/**
+ * Which other DHCP servers there are, at the start and now and then, and what is overheard of them between. Says each
+ * change once: beside a server a second one is a fault, and a proxy without any is one.
+ */
+export function watchDhcpServers({ config, logger, now }: DhcpServerWatchOptions): DhcpServerWatch {
+  const { mode, probe: interval } = config.dhcp;
+  const states = new Map<string, WireState>();
+  const failures = new Map<string, string>();
+  // One address for the life of the daemon: a server offers it the same address again, and its pool loses no other.
+  const random = randomBytes(10);
+  const { mac } = makeProbe(random);
+  let own: ReadonlySet<Ipv4> = new Set();
+  const stop = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+
+  function take(via: string, { state, changes }: WireStep): void {
+    states.set(via, state);
+    for (const change of changes) sayChange(via, change, mode, logger);
+  }
+
+  async function probeOn(device: string): Promise<void> {
+    try {
+      const all = await readInterfaces();
+      own = new Set(all.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
+      // One that is not there or has no address is not served, and that has been said.
+      if (!all.some(({ name, addresses, up }) => name === device && up && addresses.length > 0)) return;
+      const probe = { mac, xid: randomBytes(4).readUInt32BE() };
+      const found = await findDhcpServers({ device, probe, wait: WAIT, signal: stop.signal });
+      if (stop.signal.aborted) return;
+      const others = found.filter(({ server }) => !own.has(server));
+      take(device, noteProbe(states.get(device) ?? NOTHING_KNOWN, others, now()));
+      failures.delete(device);
+    } catch (thrown) {
+      const { message } = toTinderboxError(thrown);
+      if (failures.get(device) === message) return;
+      failures.set(device, message);
+      logger.info({ interface: device }, message);
+    }
+  }
+
+  async function probeForever(seconds: number): Promise<void> {
+    while (!stop.signal.aborted) {
+      await Promise.all(config.network.interfaces.map(probeOn));
+      await delay(seconds * 1000, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  }
+
+  return {
+    overhear(packet, via) {
+      if (packet.hlen === 6 && macFromBytes(packet.chaddr) === mac) return 'ignore';
+      if (interval === undefined || packet.giaddr !== UNSPECIFIED) return undefined;
+      if (messageTypeOf(packet) !== 'request') return undefined;
+      const server = readIpv4(packet.options, OPTION.serverIdentifier);
+      // Until the own addresses are known nothing can be said.
+      if (server === undefined || server === UNSPECIFIED || own.size === 0 || own.has(server))
+        return undefined;
+      take(via, noteRequest(states.get(via) ?? NOTHING_KNOWN, server, now()));
+      return undefined;
+    },
+    start() {
+      if (mode !== 'off' && interval !== undefined) running = probeForever(interval);
+    },
+    servers: () =>
+      [...states].flatMap(([via, { servers }]) => [...servers.values()].map((server) => viewOf(via, server))),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+function sayChange(via: string, change: WireChange, mode: Config['dhcp']['mode'], logger: Logger): void {
+  if (change.kind === 'alone') {
+    if (mode !== 'proxy') return;
+    logger.warn(
+      { interface: via },
+      `no DHCP server answers on ${via}: in proxy mode machines get no address until one does`,
+    );
+    return;
+  }
+  const { server } = change;
+  const details = { interface: via, ...describe(server) };
+  const name = nameDhcpServer(server);
+  switch (change.kind) {
+    case 'appeared': {
+      const who = introduce(server);
+      if (mode === 'server')
+        logger.warn(details, `another DHCP server is on ${via}: ${who}; machines take what answers first`);
+      else logger.info(details, `DHCP server on ${via}: ${who}`);
+      return;
+    }
+    case 'changed':
+      logger.warn(details, `the DHCP server ${name} on ${via} is another host than before`);
+      return;
+    case 'gone':
+      logger.info(details, `the DHCP server ${name} on ${via} does not answer any more`);
+  }
+}
+
+/** A REQUEST of a machine tells no more than the server's address. */
+function introduce({ offered, ...server }: KnownDhcpServer): string {
+  return offered === undefined ? nameDhcpServer(server) : describeDhcpServer({ ...server, offered });
+}
+
+function describe({ server, mac, offered, router }: KnownDhcpServer) {
+  return {
+    address: formatIpv4(server),
+    ...(mac === undefined ? {} : { mac }),
+    ...(offered === undefined ? {} : { offered: formatIpv4(offered) }),
+    ...(router === undefined ? {} : { router: formatIpv4(router) }),
+  };
+}
+
+function viewOf(via: string, server: KnownDhcpServer): DaemonStatus['otherDhcpServers'][number] {
+  return { interface: via, ...describe(server), firstSeen: server.firstSeen, lastSeen: server.lastSeen };
+}
