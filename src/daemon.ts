@@ -6,6 +6,7 @@ import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { describeStatus } from './describe-status.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
+import { createAddressLearning } from './learn-addresses.ts';
 import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
@@ -14,6 +15,7 @@ import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
 import type { Doors } from './net/port.ts';
+import { probeAddress } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
@@ -132,6 +134,11 @@ export async function startDaemon({
         'the clock of this host was set: leases and boot sessions keep the time that they had left',
       ),
   });
+  const learning = createAddressLearning({
+    probe: probeAddress,
+    isKnown: (address) => leases.isKnown(address),
+    until: learningEnd(config, store.opening),
+  });
   const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
     journal.sessionById(id),
@@ -164,6 +171,7 @@ export async function startDaemon({
     journal,
     admissions,
     leases,
+    learning,
     sessionTokens,
     authorities,
     cluster,
@@ -201,6 +209,12 @@ export async function startDaemon({
     },
     stop: () => started.disposeAsync(),
   };
+}
+
+/** By then every lease that was given before was renewed, and so learned, or has run out. Milliseconds since the epoch. */
+function learningEnd({ dhcp }: Config, { incompleteSince }: OpenedStore['opening']): number {
+  if (incompleteSince === undefined || !dhcp.probeAddresses) return 0;
+  return incompleteSince + Math.max(0, ...dhcp.subnets.map(({ leaseTime }) => leaseTime)) * 1000;
 }
 
 /** At the first start there is no session key either. */

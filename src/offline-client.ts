@@ -35,6 +35,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     reload: needsDaemon,
     log: needsDaemon,
     changeLog: needsDaemon,
+    copyDatabase: needsDaemon,
     follow: needsDaemon,
     [Symbol.asyncDispose]: () => store.close(),
   };

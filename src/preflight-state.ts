@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { refuseSharedFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
+import { refuseHalfRestored } from './restore-plan.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { openStoreReadOnly } from './store/sqlite-store.ts';
 
@@ -13,6 +14,8 @@ export const DATABASE_FILE = 'tinderbox.db';
 /** Whether the daemon can keep its state: the folder, or where it will be made, and the database. Changes nothing. */
 export async function checkState(config: Config): Promise<readonly Problem[]> {
   const { state } = config.paths;
+  const half = await refuseHalfRestored(config.file).then(() => [], problemOf);
+  if (half.length > 0) return half;
   try {
     const folder = await nearestFolder(state);
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
@@ -24,6 +27,11 @@ export async function checkState(config: Config): Promise<readonly Problem[]> {
     return [{ severity: 'error', file: config.file, message, remedy }];
   }
   return [...(await checkShared(config)), ...(await checkDatabase(join(state, DATABASE_FILE)))];
+}
+
+function problemOf(thrown: unknown): readonly Problem[] {
+  const { message, remedy } = toTinderboxError(thrown);
+  return [{ severity: 'error', message, ...(remedy === undefined ? {} : { remedy }) }];
 }
 
 /** The daemon refuses it, before it makes anything there. */

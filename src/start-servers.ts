@@ -6,6 +6,7 @@ import { keepDhcpDoors, keepHttpDoors, keepTftpDoors, STOP_GRACE } from './doors
 import type { TinderboxError } from './errors.ts';
 import { followInterfaces } from './follow-interfaces.ts';
 import type { KeptDoors } from './keep-doors.ts';
+import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import { readInterfaces } from './net/interfaces.ts';
@@ -34,6 +35,7 @@ export interface DaemonParts {
   /** What the API server says of Nodes; undefined as authorities are. */
   readonly cluster: ClusterWatch | undefined;
   readonly leases: LeaseBook;
+  readonly learning: AddressLearning;
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: DhcpServerWatch;

@@ -7,9 +7,11 @@ import type { SessionTokens } from './boot/session-token.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { TinderboxError } from './errors.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import { copyToStream } from './make-backup.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
@@ -84,9 +86,34 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       return { generation: catalog.current().generation, problems: catalog.problems() };
     },
     log: wiring.logControl,
+    copyDatabase: oneAtATime(() => copyToStream(join(config.paths.state, DATABASE_FILE))),
     logger: loggers.admin,
     clock: now,
   });
+}
+
+/** Each takes the disk as much as the database is large. */
+function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnType<typeof copyToStream> {
+  let underWay = false;
+  return async () => {
+    if (underWay) {
+      throw new TinderboxError('busy', 'another backup is being taken', { remedy: 'Wait until it is done.' });
+    }
+    underWay = true;
+    try {
+      const taken = await copy();
+      return {
+        ...taken,
+        async [Symbol.asyncDispose]() {
+          underWay = false;
+          await taken[Symbol.asyncDispose]();
+        },
+      };
+    } catch (error) {
+      underWay = false;
+      throw error;
+    }
+  };
 }
 
 async function statusOf(

@@ -8,6 +8,7 @@ import type { CatalogView } from './catalog/port.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
 import { toTinderboxError } from './errors.ts';
+import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
@@ -42,6 +43,7 @@ export interface DhcpWiring {
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
   readonly leases: LeaseBook;
+  readonly learning: AddressLearning;
   readonly journal: Journal;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -152,7 +154,7 @@ const NO_ADDRESS: DhcpAction = {
 };
 
 function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: DhcpWiring) {
-  const { config, catalog, bootFileIndex, loopWatch, leases, networks } = wiring;
+  const { config, catalog, bootFileIndex, loopWatch, leases, learning, networks } = wiring;
   const loaders = allLoaders(config.loaders);
   const { mode, knownOnly, uefiProxy } = config.dhcp;
   const reservedIn = rememberReservations();
@@ -179,7 +181,17 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
       catalog: current,
       knownOnly,
       subnets,
-      view: leases,
+      view: {
+        ...leases,
+        freeAddress: (ranges, isExcluded, at, preferred) =>
+          leases.freeAddress(
+            ranges,
+            (address) => isExcluded(address) || learning.isAvoided(address, client.mac, at),
+            at,
+            learning.claimOf(client.mac, at) ?? preferred,
+          ),
+      },
+      isLearning: !learning.isOver(now),
       isExcluded: (address) => ownAddresses.has(address) || reserved.has(address),
     };
   };
@@ -188,7 +200,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     const place = placeNow();
     if (place === undefined) return NO_ADDRESS;
     return mode === 'server'
-      ? answerServer(packet, client, serverEnvironment(place, client, now))
+      ? learning.settle(client.mac, now, () =>
+          answerServer(packet, client, serverEnvironment(place, client, now)),
+        )
       : answerProxy(packet, client, environment(place, client, now));
   };
   const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) => {

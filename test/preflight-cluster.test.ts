@@ -153,6 +153,7 @@ t.test('an address of the cluster that DHCP gives away is a warning', (t) => {
           mode,
           subnets: [],
           knownOnly: false,
+          probeAddresses: true,
           uefiProxy: 'pxe',
           declineTime: 1,
           leaseDurability: 'disk',

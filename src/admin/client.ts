@@ -42,6 +42,8 @@ export interface AdminClient {
   reload(): Promise<ReloadView>;
   log(): Promise<LogView>;
   changeLog(change: LogChange): Promise<LogView>;
+  /** The database as it is now. A stream that ends early rejects. */
+  copyDatabase(): Promise<{ readonly size: number; readonly stream: AsyncIterable<Uint8Array> }>;
   /**
    * Live events, of one machine if given. Resolves once the stream is open: what happens after that is in it. It ends
    * when the daemon stops or the signal aborts, without an error.
@@ -68,6 +70,12 @@ export function createAdminClient(socketPath: string): AdminClient {
     reload: () => post('/api/v1/reload'),
     log: () => get('/api/v1/log'),
     changeLog: (change) => post('/api/v1/log', change),
+    async copyDatabase() {
+      const response = await send(socketPath, 'POST', '/api/v1/backup');
+      if (response.statusCode !== 200)
+        throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
+      return { size: Number(response.headers['content-length']), stream: response };
+    },
     async follow({ mac, signal } = {}) {
       const path = `/api/v1/events${mac === undefined ? '' : `?mac=${mac}`}`;
       const response = await send(socketPath, 'GET', path, undefined, signal);

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Logger } from '../logger.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Journal, StoreReader } from '../store/port.ts';
@@ -37,6 +38,10 @@ export interface AdminServerOptions {
   readonly reload: () => Promise<ReloadView>;
   /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
   readonly log: { view(): LogView; change(change: LogChange): LogView };
+  /** A consistent copy of the database as it is now. Throws `busy` while another one is taken. */
+  readonly copyDatabase: () => Promise<
+    { readonly size: number; readonly stream: Readable } & AsyncDisposable
+  >;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;

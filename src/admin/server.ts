@@ -127,6 +127,17 @@ function addApi(
   app.post('/api/v1/reload', () => options.reload());
   app.get('/api/v1/log', () => options.log.view());
   app.post('/api/v1/log', (request) => options.log.change(readLogChange(request.body)));
+  app.post('/api/v1/backup', async (_request, reply) => {
+    await options.journal.flush();
+    const copy = await options.copyDatabase();
+    // Also where the client goes away half-way.
+    reply.raw.once('close', () => void copy[Symbol.asyncDispose]());
+    return reply
+      .type('application/vnd.sqlite3')
+      .header('content-length', copy.size)
+      .header('cache-control', 'no-store')
+      .send(copy.stream);
+  });
   app.get<{ Querystring: Query }>('/api/v1/events', (request, reply) => {
     const mac = request.query.mac === undefined ? undefined : readMac(request.query.mac);
     streams.open(reply.raw, mac);

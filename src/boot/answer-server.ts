@@ -141,7 +141,12 @@ function answerRequestMessage(asked: Asked): DhcpAction {
         serverAddress,
         address: addressAnswer(asked, decision.address),
         ...boot,
-        lease: { kind: 'bind', address: decision.address, leaseTime: subnet.leaseTime },
+        lease: {
+          kind: 'bind',
+          address: decision.address,
+          leaseTime: subnet.leaseTime,
+          ...(decision.unproven === undefined ? {} : { unproven: decision.unproven }),
+        },
         reasons: [...reasons, ...bootReasons],
       };
     }
@@ -183,9 +188,9 @@ function withdraw(asked: Asked, kind: 'decline' | 'release', address: Ipv4 | und
 }
 
 function addressInput({ client, environment, subnet }: Asked, requested: Ipv4 | undefined): AddressInput {
-  const { catalog, isExcluded, view, now } = environment;
+  const { catalog, isExcluded, view, now, isLearning } = environment;
   const reservation = catalog.machines.get(client.mac)?.address;
-  return { mac: client.mac, subnet, reservation, requested, isExcluded, view, now };
+  return { mac: client.mac, subnet, reservation, requested, isExcluded, view, now, isLearning };
 }
 
 function addressAnswer({ client, environment, subnet }: Asked, address: Ipv4): AddressAnswer {

@@ -32,10 +32,18 @@ export interface AddressInput {
   readonly isExcluded: (address: Ipv4) => boolean;
   readonly view: AddressView;
   readonly now: number;
+  /** Leases may be unknown, since the database is new: what a machine says that it had is believed. */
+  readonly isLearning?: boolean;
 }
 
 export type AddressDecision =
-  | { readonly kind: 'give'; readonly address: Ipv4; readonly reasons: readonly string[] }
+  | {
+      readonly kind: 'give';
+      readonly address: Ipv4;
+      /** Believed, not known: it has to be looked whether somebody else uses it. */
+      readonly unproven?: true;
+      readonly reasons: readonly string[];
+    }
   | { readonly kind: 'nak' | 'silent' | 'exhausted'; readonly reasons: readonly string[] };
 
 /** RFC 2131 4.3.1: the reservation, else the machine's own address, else the one it asks for, else a free one. */
@@ -85,7 +93,8 @@ export type RequestState = 'selecting' | 'init-reboot' | 'renewing';
  * RFC 2131 4.3.2. An address that the client may not have is a NAK, so that it starts over at once. Silence is for a
  * client that we know nothing about: in INIT-REBOOT, and where the address is none of our ranges also in RENEWING and
  * REBINDING, since another server may have given it. A renewed address of ours that nobody else holds is granted even
- * if the lease is unknown: after the loss of the database machines keep what they have.
+ * if the lease is unknown: after the loss of the database machines keep what they have. While it is new the same holds
+ * for a machine in INIT-REBOOT: the MUST of the RFC is for servers beside others, and this one has lost what it knew.
  */
 export function answerRequest(input: AddressInput, state: RequestState): AddressDecision {
   const { mac, subnet, reservation, requested, view } = input;
@@ -121,6 +130,10 @@ export function answerRequest(input: AddressInput, state: RequestState): Address
   if (holder !== undefined) return give(requested, `${holder.state} to it`);
   if (own !== undefined && own.address !== requested && state === 'init-reboot') {
     return { kind: 'nak', reasons: [`it last had ${formatIpv4(own.address)}, not ${text}`] };
+  }
+  if (own === undefined && state === 'init-reboot' && input.isLearning === true) {
+    const why = 'it says that it had it, and the database is new';
+    return { kind: 'give', address: requested, unproven: true, reasons: [`${text}: ${why}`] };
   }
   if (own === undefined && state === 'init-reboot') {
     return { kind: 'silent', reasons: [`${text} was never given to it (RFC 2131 4.3.2)`] };

@@ -9,7 +9,13 @@ import type { Subnet } from './subnet.ts';
 /** What happens to leases along with a reply; `bind` is on disk before the reply leaves. */
 export type LeaseChange =
   | { readonly kind: 'offer'; readonly address: Ipv4 }
-  | { readonly kind: 'bind'; readonly address: Ipv4; readonly leaseTime: number }
+  | {
+      readonly kind: 'bind';
+      readonly address: Ipv4;
+      readonly leaseTime: number;
+      /** Nothing but the machine's word says that it had this address, and it may not use it yet. */
+      readonly unproven?: true;
+    }
   | { readonly kind: 'release' | 'decline'; readonly address: Ipv4 };
 
 /** What only the operator can mend. */
@@ -73,4 +79,6 @@ export interface ServerEnvironment extends DhcpEnvironment {
   readonly view: AddressView;
   /** Addresses of this host, reservations: never given from a pool. */
   readonly isExcluded: (address: Ipv4) => boolean;
+  /** The database was lost a while ago: machines hold addresses that it does not know. */
+  readonly isLearning: boolean;
 }

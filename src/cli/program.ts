@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
+import { addBackupCommand } from './backup.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
@@ -13,6 +14,7 @@ import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addRenderCommand } from './render.ts';
+import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
 
@@ -43,6 +45,8 @@ const COMMANDS = [
   addSimulateCommand,
   addKubeconfigCommand,
   addIsoCommand,
+  addBackupCommand,
+  addRestoreCommand,
 ];
 
 /** Runs one command line; never throws and never exits by itself. */

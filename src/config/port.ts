@@ -16,6 +16,7 @@ export interface DhcpConfig {
   readonly subnets: readonly SubnetConfig[];
   /** Addresses only for machines that have an entry in machines.yaml. */
   readonly knownOnly: boolean;
+  readonly probeAddresses: boolean;
   /** proxy mode, UEFI: `pxe` sends firmware to port 4011 (real boards differ least there), `offer` puts it all in the offer. */
   readonly uefiProxy: 'pxe' | 'offer';
   /** Seconds that a declined address rests. */

@@ -35,6 +35,7 @@ export function resolveDhcp(raw: RawDhcp, report: Reporter): DhcpConfig {
     mode,
     subnets,
     knownOnly: raw.knownOnly ?? false,
+    probeAddresses: raw.probeAddresses ?? true,
     uefiProxy: raw.uefiProxy ?? 'pxe',
     declineTime: parseDuration(raw.declineTime ?? '10m') ?? 600,
     ...resolveProbe(raw.probe ?? '5m', report),

@@ -2,6 +2,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import { parseIpv4 } from '../machine/ipv4.ts';
+import { explainMovedKeys, MOVED_KEYS } from './moved-keys.ts';
 import { parseDuration, parseSize } from './parse-units.ts';
 import type { Config } from './port.ts';
 import { createReporter, type Reporter } from './reporter.ts';
@@ -28,11 +29,15 @@ export interface ConfigSource {
 }
 
 /** Pure: text to the typed Config, or every problem at once. `config` is there unless a problem is an error. */
-export function resolveConfig(source: ConfigSource): { config?: Config; problems: readonly Problem[] } {
+export function resolveConfig(
+  source: ConfigSource,
+  moved = MOVED_KEYS,
+): { config?: Config; problems: readonly Problem[] } {
   const { file, content, folder, env } = source;
   const reading = readDocument(
     ConfigSchema,
     typeof content === 'string' ? { file, text: content } : { file, bytes: content },
+    { moved: explainMovedKeys(moved) },
   );
   if (reading.value === undefined) return { problems: reading.problems };
   const raw = reading.value;

@@ -100,6 +100,13 @@ const DhcpSchema = Type.Object(
         default: false,
       }),
     ),
+    probeAddresses: Type.Optional(
+      Type.Boolean({
+        description:
+          'server mode: while the database is new, look on the network whether an address is free before it is offered.',
+        default: true,
+      }),
+    ),
     uefiProxy: Type.Optional(
       Type.Enum(['pxe', 'offer'], {
         description: 'proxy mode, UEFI: send firmware to port 4011 (pxe), or put everything into the offer.',

@@ -8,6 +8,9 @@ const MAX_PROBLEMS = 100;
 /** Values that aliases may add to what the file holds. */
 const MAX_ALIASED = 10_000;
 
+/** What is known of a key that is not allowed, by its path (`dhcp.subnets[].pool`). Undefined: nothing. */
+export type MovedKeys = (path: string) => { readonly message: string; readonly remedy?: string } | undefined;
+
 export interface CheckedValue {
   /** As JSON would have it; only meaningful if no problem is an error. */
   readonly value: unknown;
@@ -21,13 +24,14 @@ export interface CheckedValue {
 export function checkSchema(
   schema: SchemaNode,
   root: Located,
-  options: { file: string; size: number },
+  options: { file: string; size: number; moved?: MovedKeys },
 ): CheckedValue {
   const problems: Problem[] = [];
   let budget = options.size + MAX_ALIASED;
 
-  const report = (severity: Problem['severity'], place: Place, message: string): void => {
-    if (problems.length < MAX_PROBLEMS) problems.push({ severity, message, file: options.file, ...place });
+  const report = (severity: Problem['severity'], place: Place, message: string, remedy?: string): void => {
+    if (problems.length >= MAX_PROBLEMS) return;
+    problems.push({ severity, message, file: options.file, ...place, ...(remedy && { remedy }) });
   };
   const mismatch = (node: Located, wanted: SchemaNode, path: DocumentPath): null => {
     const where = path.length === 0 ? 'the file' : quotePath(path);
@@ -79,7 +83,9 @@ export function checkSchema(
     for (const [key, entry] of node.entries) {
       const known = Object.hasOwn(properties, key) ? properties[key] : others;
       if (known === undefined && wanted.additionalProperties === false) {
-        report('error', entry.keyPlace, describeUnknownKey(key, path, keysOf(wanted)));
+        const moved = options.moved?.(formatPath([...path, key]).replace(/\[\d+\]/g, '[]'));
+        const message = moved?.message ?? describeUnknownKey(key, path, keysOf(wanted));
+        report('error', entry.keyPlace, message, moved?.remedy);
         continue;
       }
       const names = wanted.propertyNames;

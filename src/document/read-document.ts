@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox';
 import type { Problem } from '../errors.ts';
-import { checkSchema } from './check-schema.ts';
+import { checkSchema, type MovedKeys } from './check-schema.ts';
 import { decodeText, MAX_DOCUMENT_BYTES, tooLarge } from './decode-text.ts';
 import type { SchemaNode } from './describe-schema.ts';
 import { type DocumentPath, type Located, locatePath, type Place } from './located.ts';
@@ -32,6 +32,7 @@ export type DocumentSource = { readonly file: string } & (
 export function readDocument<S extends TSchema>(
   schema: S,
   source: DocumentSource,
+  options: { readonly moved?: MovedKeys } = {},
 ): DocumentReading<Static<S>> {
   const { file } = source;
   const decoded = 'bytes' in source ? decodeText(source.bytes, file) : { text: source.text };
@@ -48,7 +49,7 @@ export function readDocument<S extends TSchema>(
     return reading([{ severity: 'error', message, file, line: 1, column: 1 }]);
   }
   const map: Located = empty ? { kind: 'map', place: root.place, entries: new Map() } : root;
-  const checked = checkSchema(node, map, { file, size });
+  const checked = checkSchema(node, map, { file, size, ...options });
   if (checked.problems.some((problem) => problem.severity === 'error')) return reading(checked.problems, map);
   return { ...reading<Static<S>>(checked.problems, map), value: checked.value as Static<S> };
 }

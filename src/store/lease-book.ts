@@ -229,6 +229,7 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
       follow();
       return holderAt(address, clock());
     },
+    isKnown: (address) => records.has(address),
 
     offer(address, mac, until) {
       follow();

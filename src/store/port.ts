@@ -199,6 +199,8 @@ export interface LeaseBook {
   ): { readonly address: Ipv4; readonly until: number } | undefined;
   /** A bound lease, an offer or a declined address that is not over yet. */
   holderOf(address: Ipv4): AddressHolder | undefined;
+  /** Whether there ever was a lease of it. */
+  isKnown(address: Ipv4): boolean;
   /** Memory only; replaces what this machine was offered in the network before. Throws `in-use` if another machine holds it. */
   offer(address: Ipv4, mac: Mac, until: number): void;
   /**

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,8 +16,9 @@ import { createLoggers } from '../../src/logger.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import { copyToStream } from '../../src/make-backup.ts';
 import { createJournal } from '../../src/store/journal.ts';
-import { openStore } from '../../src/store/sqlite-store.ts';
+import { openStore, openStoreReadOnly } from '../../src/store/sqlite-store.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const OTHER = '52:54:00:00:00:02' as Mac;
@@ -81,6 +82,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
     log: createLogControl(loggers, () => T0),
+    copyDatabase: () => copyToStream(join(dir, 'state.db')),
     logger: loggers.admin,
     clock: () => T0,
     ...overrides,
@@ -424,3 +426,20 @@ t.test(
     t.match(await client.changeLog({ reset: true, seconds: 1 }), { traces: [] });
   },
 );
+t.test('the database is copied as it is now, with what was recorded a moment ago', async (t) => {
+  const { dir, socket, journal } = await startAdmin(t);
+  boot(journal, '52:54:00:00:00:0f' as Mac, T0);
+  const { size, stream } = await createAdminClient(socket).copyDatabase();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  const copy = join(dir, 'copy.db');
+  await writeFile(copy, Buffer.concat(chunks));
+  t.equal((await stat(copy)).size, size);
+  const reader = await openStoreReadOnly(copy);
+  t.equal((await reader.listMachines({ limit: 9, offset: 0 })).length, 1);
+  await reader.close();
+  t.same(
+    (await readdir(dir)).filter((name) => name.includes('.part')),
+    [],
+  );
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { generateSchemas, readSchema } from '../../schemas/generate.ts';
 import { adminSocketCandidates, findConfigFile, loadConfig } from '../../src/config/load.ts';
+import { KNOWN_ELSEWHERE, MOVED_KEYS } from '../../src/config/moved-keys.ts';
 import { parseDuration, parseSize } from '../../src/config/parse-units.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { formatProblem, type TinderboxError } from '../../src/errors.ts';
@@ -77,6 +78,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       mode: 'proxy',
       subnets: [],
       knownOnly: false,
+      probeAddresses: true,
       uefiProxy: 'pxe',
       declineTime: 600,
       probe: 300,
@@ -181,7 +183,7 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a slip in a key',
       `${HEAD}dhcp: { leastime: 1h }\n`,
       [
-        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, uefiProxy, declineTime, probe, leaseDurability',
+        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, probeAddresses, uefiProxy, declineTime, probe, leaseDurability',
       ],
     ],
     [
@@ -535,4 +537,55 @@ t.test('what is no regular file is refused, and not waited for', async (t) => {
     const error = await rejection(loadConfig(file));
     t.match(error, { code: 'invalid-config', problems: [{ file, message }] }, file);
   }
+});
+
+t.test('a key that has moved is said with its place, the new one and since when', (t) => {
+  const text = `${HEAD}dhcp:\n  mode: server\n  subnets:\n    - { range: 10.77.0.9-10.77.0.10, lease: 1h }\n  proxyPort: 4011\n`;
+  const moved = {
+    'dhcp.proxyPort': { to: 'dhcp.proxy.port', since: '0.2.0' },
+    'dhcp.subnets[].lease': { to: 'dhcp.subnets[].leaseTime', since: '0.3.0' },
+  };
+  const { config, problems } = resolveConfig({ file: 'f', content: text, folder: '/', env: {} }, moved);
+  t.equal(config, undefined);
+  t.same(problems.map(formatProblem), [
+    'f:5:38: dhcp.subnets[].lease is now dhcp.subnets[].leaseTime\n    Move it there, with its value (since 0.3.0; CHANGELOG.md says why).',
+    'f:6:3: dhcp.proxyPort is now dhcp.proxy.port\n    Move it there, with its value (since 0.2.0; CHANGELOG.md says why).',
+  ]);
+  t.end();
+});
+
+type Node = { properties?: Record<string, Node>; items?: Node; anyOf?: Node[] };
+
+function isKey(node: Node | undefined, path: readonly string[]): boolean {
+  const [first, ...rest] = path;
+  if (node === undefined || first === undefined) return node !== undefined;
+  if (node.anyOf?.some((branch) => isKey(branch, path)) === true) return true;
+  return first === '[]' ? isKey(node.items, rest) : isKey(node.properties?.[first], rest);
+}
+
+t.test('every key that has moved, or is called otherwise, leads to one that is there', (t) => {
+  const schema = JSON.parse(readSchema('tinderbox.schema.json')) as Node;
+  const words = [...Object.values(MOVED_KEYS).map(({ to }) => to), ...Object.values(KNOWN_ELSEWHERE)];
+  for (const path of words) {
+    if (path.startsWith('machines.yaml:')) continue;
+    t.ok(isKey(schema, path.replaceAll('[]', '.[]').split('.')), path);
+  }
+  for (const path of [...Object.keys(MOVED_KEYS), ...Object.keys(KNOWN_ELSEWHERE)])
+    t.notOk(isKey(schema, path.replaceAll('[]', '.[]').split('.')), `${path} is no key of today`);
+  t.end();
+});
+
+t.test("what other programs call it is answered with Tinderbox's word", (t) => {
+  t.same(
+    problemsOf(
+      'interfaces: [eth0]\nnetwork: { interface: eth0 }\ndhcp: { lease_time: 1h, gateway: 10.0.0.1 }\nhttp: { listen: 80 }\n',
+    ),
+    [
+      'f:1:1: interfaces is called network.interface here',
+      'f:3:9: dhcp.lease_time is called dhcp.leaseTime here',
+      'f:3:25: dhcp.gateway is called dhcp.router here',
+      'f:4:9: http.listen is called http.port here',
+    ],
+  );
+  t.end();
 });

@@ -60,6 +60,7 @@ export function makeEnvironment(overrides: Partial<Environment> = {}): Environme
     interfaceAddresses: [{ address: ip('10.77.0.1'), url: 'http://10.77.0.1' }],
     catalog: makeCatalog(),
     knownOnly: false,
+    isLearning: false,
     subnets: [SUBNET],
     view: {
       leaseOf: () => undefined,

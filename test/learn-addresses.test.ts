@@ -1,0 +1,117 @@
+import t from 'tap';
+import type { DhcpAction } from '../src/boot/dhcp-action.ts';
+import { createAddressLearning } from '../src/learn-addresses.ts';
+import type { Ipv4 } from '../src/machine/ipv4.ts';
+import type { Mac } from '../src/machine/mac.ts';
+import type { AddressUser } from '../src/net/probe-address.ts';
+
+const alice = '52:54:00:00:00:0a' as Mac;
+const bob = '52:54:00:00:00:0b' as Mac;
+const UNTIL = 1_000_000;
+
+function offer(address: number): DhcpAction {
+  return {
+    kind: 'reply',
+    type: 'offer',
+    lease: { kind: 'offer', address: address as Ipv4 },
+    reasons: ['why'],
+  };
+}
+function ack(address: number, unproven?: true): DhcpAction {
+  const lease = {
+    kind: 'bind',
+    address: address as Ipv4,
+    leaseTime: 60,
+    ...(unproven && { unproven }),
+  } as const;
+  return { kind: 'reply', type: 'ack', lease, reasons: [] };
+}
+
+/** Addresses from 1 on, in order; who is on which. */
+function start(users: Readonly<Record<number, AddressUser>> = {}, known: readonly number[] = []) {
+  const probed: number[] = [];
+  const learning = createAddressLearning({
+    probe: async (address) => {
+      probed.push(address);
+      return users[address];
+    },
+    isKnown: (address) => known.includes(address),
+    until: UNTIL,
+  });
+  const given = new Set<number>();
+  // As the lease book does: what was passed over once is not come back to.
+  let cursor = 1;
+  const discover = async (mac: Mac, now = 0): Promise<DhcpAction> => {
+    const pick = (): DhcpAction => {
+      const claim = learning.claimOf(mac, now);
+      if (claim !== undefined && !given.has(claim)) return offer(claim);
+      while (given.has(cursor) || learning.isAvoided(cursor as Ipv4, mac, now)) cursor++;
+      return offer(cursor);
+    };
+    const action = await learning.settle(mac, now, pick);
+    if (action.kind === 'reply' && action.lease !== undefined) given.add(action.lease.address);
+    return action;
+  };
+  return { learning, probed, discover };
+}
+
+t.test('an address that somebody answers on is passed over', async (t) => {
+  const { discover, probed } = start({ 1: bob, 2: 'somebody' });
+  t.match(await discover(alice), {
+    type: 'offer',
+    lease: { address: 3 },
+    reasons: ['why', /nobody answers/],
+  });
+  t.same(probed, [1, 2, 3]);
+});
+
+t.test('the address that a machine answers on itself is offered to it', async (t) => {
+  const { discover } = start({ 1: alice });
+  t.match(await discover(alice), { lease: { address: 1 }, reasons: ['why', /answers on it itself/] });
+});
+
+t.test('machines that ask at the same time are looked for different addresses', async (t) => {
+  const { discover, probed } = start({ 2: 'somebody' });
+  const macs = Array.from(
+    { length: 20 },
+    (_, index) => `52:54:00:00:01:${String(index).padStart(2, '0')}` as Mac,
+  );
+  const actions = await Promise.all(macs.map((mac) => discover(mac)));
+  const addresses = actions.map((action) => (action.kind === 'reply' ? action.lease?.address : undefined));
+  t.equal(new Set(addresses).size, 20);
+  t.notOk(addresses.includes(2 as Ipv4) || addresses.includes(undefined));
+  t.equal(probed.length, 21, 'each address once');
+});
+
+t.test('a packet that finds every try taken is not answered; the next one goes on from there', async (t) => {
+  const users = Object.fromEntries([1, 2, 3, 4, 5].map((address) => [address, bob]));
+  const { discover } = start(users);
+  t.match(await discover(alice), {
+    kind: 'silent',
+    outcome: 'refused',
+    reasons: [/looked for/, /ask again/],
+  });
+  t.match(await discover(alice), { lease: { address: 6 } });
+});
+
+t.test('what is known, renewed, or asked for when the time is over is not probed', async (t) => {
+  const { learning, probed, discover } = start({ 1: bob, 7: bob }, [1]);
+  t.match(await discover(alice), { lease: { address: 1 } });
+  t.match(await learning.settle(alice, 0, () => ack(7)), { type: 'ack' });
+  t.match(
+    learning.settle(alice, UNTIL, () => offer(7)),
+    { type: 'offer' },
+  );
+  t.ok(learning.isOver(UNTIL));
+  t.same(probed, []);
+});
+
+t.test('a machine that asks for the address it had gets it, unless another one uses it', async (t) => {
+  const { learning } = start({ 7: bob, 8: alice });
+  t.match(await learning.settle(alice, 0, () => ack(7, true)), {
+    type: 'nak',
+    message: '0.0.0.7 is used by 52:54:00:00:00:0b',
+  });
+  t.match(await learning.settle(alice, 0, () => ack(8, true)), { type: 'ack' });
+  t.match(await learning.settle(alice, 0, () => ack(9, true)), { type: 'ack' });
+});
