@@ -20,7 +20,7 @@ async function makeSite(history?: Partial<HistoryBatch>) {
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const files = {
     'tinderbox.yaml':
-      'network: { interface: nowhere0 }\nadmission: approve\ncluster: { apiServer: https://10.77.0.1:6443 }\n',
+      'network: { interface: lo }\nadmission: approve\ncluster: { apiServer: https://10.77.0.1:6443 }\n',
     'profiles/machines.yaml': MACHINES,
     'profiles/worker/role.yaml': 'boot: { kernel: /assets/vmlinuz }\nidentity: worker\n',
     'profiles/coreos/role.yaml':

@@ -139,7 +139,7 @@ t.test('a failure ends with 1 and a remedy, before or after the command', async 
   const served = await run('serve', '--config', config);
   t.match(served, {
     code: 1,
-    stderr: /no network interface nowhere0[\s\S]*\/assets\/vmlinuz: there is no such file/,
+    stderr: /\/assets\/vmlinuz: there is no such file/,
   });
 });
 

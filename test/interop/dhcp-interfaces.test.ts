@@ -6,6 +6,7 @@ import { bootMachines, createLab, overhear, runUdhcpc, startDaemon } from './sup
 const CONFIG = `network: { interface: [br0, br1] }
 dhcp:
   mode: server
+  probe: off
   subnets:
     - { network: 10.77.0.0/24, range: 10.77.0.100-10.77.0.199, router: 10.77.0.1 }
     - { network: 10.78.0.0/24, range: 10.78.0.100-10.78.0.199, router: 10.78.0.1 }
@@ -95,7 +96,7 @@ await t.test('two interfaces of one daemon never mix', async (test) => {
 
 await t.test('two interfaces of a proxy never mix, on ports 67 and 4011', async (test) => {
   await using networks = await createTwoNetworks(
-    'network: { interface: [br0, br1] }\ndhcp: { mode: proxy }\n',
+    'network: { interface: [br0, br1] }\ndhcp: { mode: proxy, probe: off }\n',
   );
   const { daemon, here, there } = networks;
   const overheard = await overhear(there);
