@@ -69,8 +69,9 @@ function installedSize(tree: string, files: readonly string[]): number {
 }
 
 /**
- * The private Node (glibc 2.28) and better-sqlite3 (2.29, GCC 9's libstdc++) need no more than what stands here; a
- * test compares. systemd makes the user and the folders; it need not be what runs the host.
+ * The newest symbol versions that Node, better-sqlite3 and koffi want, by `objdump -T`: GLIBC_2.34 and GLIBCXX_3.4.29,
+ * which is GCC 11's. systemd makes the user and the folders; it need not be what runs the host. procps: the unit reloads
+ * by /bin/kill.
  */
 export const NEEDS = { glibc: '2.34', libstdcxx: '11' } as const;
 
@@ -80,7 +81,7 @@ Version: ${version}
 Architecture: ${debianArchitecture()}
 Maintainer: ${MAINTAINER}
 Installed-Size: ${size}
-Depends: libc6 (>= ${NEEDS.glibc}), libgcc-s1, libstdc++6 (>= ${NEEDS.libstdcxx}), passwd, systemd (>= 252) | systemd-standalone-sysusers, systemd (>= 252) | systemd-standalone-tmpfiles
+Depends: libc6 (>= ${NEEDS.glibc}), libgcc-s1, libstdc++6 (>= ${NEEDS.libstdcxx}), passwd, procps, systemd (>= 252) | systemd-standalone-sysusers, systemd (>= 252) | systemd-standalone-tmpfiles
 Recommends: ipxe
 Suggests: bash-completion, kubernetes-client, xorriso
 Section: net

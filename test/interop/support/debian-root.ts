@@ -24,7 +24,7 @@ export interface DebianRoot {
 
 const CACHE = join(import.meta.dirname, '../../../.cache/debian-roots');
 /** What `apt-get install` would fetch besides: the root has no network. */
-const INCLUDED = ['systemd', 'ipxe', 'iproute2'];
+const INCLUDED = ['systemd', 'procps', 'ipxe', 'iproute2'];
 const KEPT_BY_OTHERS = [
   '/proc',
   '/dev',
