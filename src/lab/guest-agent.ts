@@ -24,7 +24,8 @@ export interface GuestAgent extends AsyncDisposable {
   readonly send: (command: string) => void;
 }
 
-const TIMEOUT = 120_000;
+/** An emulated processor on a busy host. */
+const TIMEOUT = 300_000;
 
 export async function listenForGuest(path: string): Promise<GuestAgent> {
   const waiting = new Map<number, (result: CommandResult) => void>();
