@@ -1,5 +1,8 @@
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 
+/** The one failure of input and output that always is a lack of room: the file beside the database could not grow. */
+const NO_ROOM_FOR_SHM = 'SQLITE_IOERR_SHMSIZE';
+
 /**
  * What SQLite threw, as what the operator can do about it. Codes: https://www.sqlite.org/rescode.html; better-sqlite3
  * gives the extended name (`SQLITE_IOERR_WRITE`). `when`: a daemon that cannot open its database has ended; one that
@@ -16,7 +19,7 @@ export function sqliteError(
   const [, family] = /^SQLITE_([A-Z]+)/.exec(code) ?? [];
   const cause = thrown;
   // Also Node's own code, from making the file.
-  switch (family ?? code) {
+  switch (code === NO_ROOM_FOR_SHM ? 'FULL' : (family ?? code)) {
     case 'FULL':
     case 'ENOSPC':
     case 'EDQUOT':

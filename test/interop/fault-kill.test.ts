@@ -45,7 +45,7 @@ await t.test(
     await open(state);
     const client = await lab.addClient('10.77.0.3/16');
     let daemon = await site.serve();
-    let over = false;
+    const over = new AbortController();
     const booting = bootMachines(client, {
       interface: 'eth0',
       count: MACHINES,
@@ -57,11 +57,11 @@ await t.test(
       attempts: 30,
       timeout: 25_000,
       questions: 20,
-    }).finally(() => void (over = true));
+    }).finally(() => over.abort());
     const away: number[] = [];
-    while (!over && away.length < MOST_KILLS) {
+    while (!over.signal.aborted && away.length < MOST_KILLS) {
       await Promise.race([delay(1000 + random() * 3000), booting]);
-      if (over) break;
+      if (over.signal.aborted) break;
       const killed = performance.now();
       daemon.signal('SIGKILL');
       await daemon.ended;

@@ -504,6 +504,7 @@ void t.test("SQLite's errors become what the operator can do", async (t) => {
     ['SQLITE_CORRUPT_INDEX', 'unavailable', /damaged/],
     ['SQLITE_NOTADB', 'unavailable', /damaged/],
     ['SQLITE_BUSY', 'busy', /locked/],
+    ['SQLITE_IOERR_SHMSIZE', 'unavailable', /disk is full/],
     ['SQLITE_IOERR_WRITE', 'unavailable', /SQLITE_IOERR_WRITE/],
   ] as const;
   for (const [code, expected, message] of rows) {

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +50,8 @@ export interface Lab extends AsyncDisposable {
   daemonLog(): Promise<string>;
   /** SIGTERM to the daemon; its exit code. */
   stopDaemon(): Promise<number | null>;
+  /** SIGKILL; resolves when it is gone. */
+  killDaemon(): Promise<void>;
   startDaemon(): Promise<void>;
 }
 
@@ -91,6 +94,12 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     await stopProcess(daemon, 20_000);
     return daemon.exitCode;
   };
+  const killDaemon = async (): Promise<void> => {
+    if (daemon === undefined || daemon.exitCode !== null || daemon.signalCode !== null) return;
+    const gone = once(daemon, 'exit');
+    daemon.kill('SIGKILL');
+    await gone;
+  };
   await startDaemon();
   stack.defer(async () => void (await stopDaemon()));
 
@@ -112,6 +121,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     daemonLog,
     startDaemon,
     stopDaemon,
+    killDaemon,
     async powerOn(kind, mac, more = {}) {
       const number = plugged++;
       const tap = network.taps[number % network.taps.length] as string;

@@ -79,6 +79,8 @@ const START_LIMIT = 30_000;
 export async function createSite(
   namespace: NetworkNamespace,
   files: Readonly<Record<string, string | Uint8Array | undefined>> = {},
+  /** Programs in front of the daemon's, which replace themselves by it. */
+  wrap: readonly string[] = [],
 ): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'tinderbox-site-'));
   const daemons = new Set<ChildProcess>();
@@ -96,7 +98,14 @@ export async function createSite(
   };
   const start = (args: readonly string[]) => {
     // The daemon as operators run it: without the hooks that tap gives to its children.
-    const [program = '', ...rest] = namespace.enter(['env', '-u', 'NODE_OPTIONS', TINDERBOX, ...args]);
+    const [program = '', ...rest] = namespace.enter([
+      ...wrap,
+      'env',
+      '-u',
+      'NODE_OPTIONS',
+      TINDERBOX,
+      ...args,
+    ]);
     const child = spawn(program, rest, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     const text = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk: Buffer) => void (text.stdout += chunk.toString('utf8')));

@@ -9,7 +9,7 @@ export interface DatabaseFacts {
   readonly leases: readonly { readonly mac: string; readonly address: string }[];
   /** Of each session, whether its configuration with secrets is known to have been sent whole. */
   readonly releases: ReadonlyMap<number, boolean>;
-  count(table: 'machines' | 'sessions' | 'events' | 'leases'): number;
+  readonly count: (table: 'machines' | 'sessions' | 'events' | 'leases') => number;
 }
 
 /** What the daemon has written in its state folder, whether it runs or not. */
