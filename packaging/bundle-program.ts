@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { globSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 
 /** What stays a package of its own: each loads a native module from a path beside itself. */
@@ -17,7 +18,7 @@ const REQUIRE = `import{createRequire as __createRequire}from"node:module";const
 export async function bundleProgram(root: string, out: string): Promise<readonly string[]> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { main: 'src/main.ts', 'sqlite-worker': 'src/store/sqlite-worker.ts' },
+    entryPoints: entryPoints(root),
     outdir: out,
     bundle: true,
     splitting: true,
@@ -34,6 +35,12 @@ export async function bundleProgram(root: string, out: string): Promise<readonly
     logLevel: 'warning',
   });
   return packagesOf(Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs)));
+}
+
+/** The program, and each thread: `x-worker.ts`, which is started by its path and not imported. */
+function entryPoints(root: string): Readonly<Record<string, string>> {
+  const workers = globSync('src/**/*-worker.ts', { cwd: root }).toSorted();
+  return Object.fromEntries(['src/main.ts', ...workers].map((file) => [basename(file, '.ts'), file]));
 }
 
 /** `node_modules/a/node_modules/@b/c/x.js` is of `a/node_modules/@b/c`: as npm's folders nest. */
