@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,15 +6,14 @@ import { type DebianSuite, ensureDebianImage } from '../../src/lab/debian-image.
 import { type InstalledMaster, startInstalledMaster } from '../../src/lab/installed-master.ts';
 import { ensureLiveImage } from '../../src/lab/live-image.ts';
 import { type MachineKind, type QemuMachine, startQemuMachine } from '../../src/lab/qemu-machine.ts';
-import { runProgram } from '../../src/lab/run-program.ts';
 import { createVirtualSwitch, type VirtualSwitch } from '../../src/lab/virtual-switch.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
+import { buildPackages } from '../interop/support/build-packages.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CABLES = 4;
-const PACKAGE_TIMEOUT = 300_000;
 const BOOT_TIME = 300_000;
 
 /** As an operator's `systemctl edit`: what a start and a turn of the loop take here depends on the host. */
@@ -94,16 +93,10 @@ async function gatherFiles(
   folder: string,
   { cache, log }: { readonly cache: string; readonly log: (line: string) => void },
 ): Promise<void> {
-  const out = `${folder}/package`;
-  await mkdir(out, { recursive: true });
-  await runProgram([process.execPath, 'packaging/build.ts', '--fast', '--out', out], {
-    cwd: ROOT,
-    timeout: PACKAGE_TIMEOUT,
-  });
-  const deb = (await readdir(out)).find((name) => name.endsWith('.deb'));
-  if (deb === undefined) throw new Error(`no Debian package among ${(await readdir(out)).join(', ')}`);
-  await cp(join(out, deb), `${folder}/tinderbox.deb`);
-  await rm(out, { recursive: true });
+  await mkdir(folder, { recursive: true });
+  const built = buildPackages();
+  await cp(built.deb, `${folder}/tinderbox.deb`);
+  await rm(built.folder, { recursive: true });
   const live = await ensureLiveImage({ cache, log });
   await mkdir(`${folder}/live`);
   await cp(live.kernel, `${folder}/live/vmlinuz`);
