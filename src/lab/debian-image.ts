@@ -21,8 +21,8 @@ export interface DebianImage {
 
 /** Counts up when what is put together here changes. */
 const RECIPE = 1;
-/** The root, and the network, as systemd and apt on a server without a desktop have them: no dbus. */
-const PACKAGES = ['systemd', 'systemd-sysv', 'udev', 'iproute2', 'kmod', 'procps'];
+/** What a server without a desktop has; of mmdebstrap's smallest Debian 13 not even passwd is a part. No dbus. */
+const PACKAGES = ['passwd', 'systemd', 'systemd-sysv', 'udev', 'iproute2', 'kmod', 'procps'];
 /** Not installed: an apt source on the disk holds them, for what a package under test depends on. */
 const AT_HAND = ['ipxe'];
 const MODULES = ['virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_console', 'virtio_rng'];
