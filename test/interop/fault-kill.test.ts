@@ -94,7 +94,7 @@ await t.test(
       'no machine lost the address that it was promised',
     );
 
-    // Each script that was answered has URLs of a session that is still known, if only as one that is over.
+    // Each script that was answered has URLs of a session that is on disk: of one that is over no daemon remembers more.
     const sent = lookIntoDatabase(state, ({ releases }) => releases);
     const known = outcomes.flatMap(({ mac, scripts, config }) =>
       scripts.flatMap(({ text }) => {
@@ -104,16 +104,14 @@ await t.test(
         return [{ mac, url, id: Number(id), gotSecrets: isSecret && config !== undefined }];
       }),
     );
+    const released = known.filter(({ gotSecrets }) => gotSecrets);
     const statuses = await askMany(
       client,
-      known.map(({ url, gotSecrets }) =>
-        gotSecrets ? { url: `${url}/cloud-config` } : { url: `${url}/report`, form: 'stage=booted' },
-      ),
+      released.map(({ url }) => ({ url: `${url}/cloud-config` })),
     );
-    const lost = known.filter((_, index) => statuses[index] === 404);
-    const again = known.filter(({ gotSecrets }, index) => gotSecrets && statuses[index] === 200);
+    const again = released.filter((_, index) => statuses[index] === 200);
     const twice = again.filter(({ id }) => sent.get(id) === true);
-    t.same(lost, [], 'no session that was answered is forgotten');
+    t.ok(known.length >= MACHINES, `${known.length} scripts were answered`);
     t.same(twice, [], 'no configuration with secrets that was sent whole is sent again');
     t.ok(
       again.length <= away.length,
@@ -122,6 +120,10 @@ await t.test(
 
     daemon.signal('SIGTERM');
     t.equal((await daemon.ended).code, 0);
+    const lost = lookIntoDatabase(state, ({ sessions }) =>
+      known.filter(({ id, mac }) => !sessions.has(`${id} ${mac}`)),
+    );
+    t.same(lost, [], 'no session that was answered is forgotten');
     lookIntoDatabase(state, ({ integrity, leases }) => {
       t.equal(integrity, 'ok');
       const kept = new Map(leases.map(({ mac, address }) => [mac, address]));

@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { runProgram } from '../../src/lab/run-program.ts';
@@ -8,6 +8,13 @@ import { bootMachines, createLab } from './support/dhcp-lab.ts';
 
 const FIRST_MAC = 0x525400000100;
 const MACHINES = process.env['TINDERBOX_FULL'] === '1' ? 200 : 25;
+
+/** Renamed into place, so that nobody finds the moment between truncating and writing, however busy this machine is. */
+function put(file: string, text: string): void {
+  const aside = join(dirname(file), '.aside');
+  writeFileSync(aside, text);
+  renameSync(aside, file);
+}
 
 await using lab = await createLab();
 const client = await lab.addClient('10.77.0.3/24');
@@ -126,9 +133,9 @@ await t.test(`${MACHINES} machines boot while every file is written in halves ag
     const [name, text] = files[edits++ % files.length] ?? ['', ''];
     const file = join(site.folder, 'profiles', name);
     // A half that cannot be taken for a whole, for as long as an editor that hangs leaves it.
-    writeFileSync(file, `${text.slice(0, text.length / 2)}\n  - [`);
+    put(file, `${text.slice(0, text.length / 2)}\n  - [`);
     await delay(60);
-    writeFileSync(file, text);
+    put(file, text);
     await delay(60);
   }
   const outcomes = await booting;

@@ -2,18 +2,14 @@ import type { NetworkNamespace } from '../../../src/lab/namespace.ts';
 
 export interface Question {
   readonly url: string;
-  /** A form, to be posted. */
-  readonly form?: string;
 }
 
 /** What one command line can hold. */
 const AT_ONCE = 200;
 const ASK = `
   const statuses = [];
-  for (const { url, form } of JSON.parse(process.argv[1])) {
-    const type = { 'content-type': 'application/x-www-form-urlencoded' };
-    const how = form === undefined ? {} : { method: 'POST', body: form, headers: type };
-    const answer = await fetch(url, { ...how, signal: AbortSignal.timeout(20_000) });
+  for (const { url } of JSON.parse(process.argv[1])) {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(20_000) });
     await answer.arrayBuffer();
     statuses.push(answer.status);
   }

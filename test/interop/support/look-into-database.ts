@@ -7,6 +7,8 @@ export interface DatabaseFacts {
   readonly integrity: string;
   /** MAC and dotted address of each bound lease. */
   readonly leases: readonly { readonly mac: string; readonly address: string }[];
+  /** `id mac` of each boot session. */
+  readonly sessions: ReadonlySet<string>;
   /** Of each session, whether its configuration with secrets is known to have been sent whole. */
   readonly releases: ReadonlyMap<number, boolean>;
   readonly count: (table: 'machines' | 'sessions' | 'events' | 'leases') => number;
@@ -18,7 +20,9 @@ export function lookIntoDatabase<T>(state: string, look: (facts: DatabaseFacts) 
   try {
     const leases = database.prepare(`SELECT mac, address FROM leases WHERE state = 'bound'`).all();
     const releases = database.prepare('SELECT session_id AS id, completed_at AS at FROM releases').all();
+    const sessions = database.prepare('SELECT id, mac FROM sessions').all() as { id: number; mac: string }[];
     return look({
+      sessions: new Set(sessions.map(({ id, mac }) => `${id} ${mac}`)),
       integrity: String(database.pragma('integrity_check', { simple: true })),
       leases: (leases as { mac: string; address: Ipv4 }[]).map(({ mac, address }) => ({
         mac,
