@@ -1,4 +1,13 @@
-import { closeSync, fchmodSync, fchownSync, openSync, statSync, truncateSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { TinderboxError } from '../errors.ts';
@@ -18,21 +27,44 @@ export function lockForWriting(file: string): Database {
     if (code === 'SQLITE_BUSY') throw inUse(file, error);
     if (code !== 'SQLITE_NOTADB' && code !== 'SQLITE_CORRUPT') throw error;
     // Its content is worth nothing. Whoever held it would have been met before the content was looked at.
-    truncateSync(name);
+    withFile(name, (descriptor) => ftruncateSync(descriptor));
     return lock(name);
   }
 }
 
 /** Who restores with sudo is not who serves. */
 function create(name: string): void {
-  const descriptor = openSync(name, 'a', 0o600);
-  try {
+  withFile(name, (descriptor) => {
     fchmodSync(descriptor, 0o600);
     const { uid, gid } = statSync(dirname(name));
     if (process.geteuid?.() === 0) fchownSync(descriptor, uid, gid);
+  });
+}
+
+/** The folder is the service's, which root does not trust: a link there could name any file of this host. */
+function withFile(name: string, use: (descriptor: number) => void): void {
+  const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let descriptor: number;
+  try {
+    descriptor = openSync(name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') throw noLock(name, error);
+    throw error;
+  }
+  try {
+    const found = fstatSync(descriptor);
+    if (!found.isFile() || found.nlink > 1) throw noLock(name);
+    use(descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+function noLock(name: string, cause?: unknown): TinderboxError {
+  return new TinderboxError('refused', `${name} is a link, or no file at all`, {
+    remedy: 'Nobody makes one there by accident. See what it names, remove it, and try again.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 function lock(name: string): Database {
