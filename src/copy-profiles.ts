@@ -1,5 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  cp,
+  lchown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { TinderboxError } from './errors.ts';
@@ -84,7 +96,8 @@ export async function placeProfiles(
   owner: ServiceAccount | undefined,
 ): Promise<void> {
   if (owner !== undefined) {
-    for (const { name } of await listTree(staged)) await chown(name, owner.uid, owner.gid);
+    // From the inside out: whose a folder is can exchange what is in it for links.
+    for (const { name } of (await listTree(staged)).toReversed()) await lchown(name, owner.uid, owner.gid);
   }
   // rename(2) replaces an empty folder, and refuses one with anything in it.
   await rename(staged, target);

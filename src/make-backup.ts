@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { access, link, open, rename, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { asOwnerOf } from './as-owner-of.ts';
 import { packBackup } from './backup/pack-backup.ts';
 import { BACKUP_FORMAT, type BackupItem, type BackupManifest, ENTRY } from './backup/port.ts';
 import { assetList, fileItem, profileItems, readSecrets } from './backup-items.ts';
@@ -59,7 +59,10 @@ export async function hasAuthorities(config: Config): Promise<boolean> {
 async function writeTo(options: MakeBackupOptions, target: NodeJS.WritableStream): Promise<BackupManifest> {
   const { config, passphrase, now, signal } = options;
   const seconds = Math.floor(now / 1000);
-  const secretFiles = passphrase === undefined ? undefined : await readSecrets(config.paths.state);
+  const secretFiles =
+    passphrase === undefined
+      ? undefined
+      : await asOwnerOf(config.paths.state, () => readSecrets(config.paths.state));
   const owners = {
     config: await ownerOf(config.file),
     profiles: await ownerOf(config.paths.profiles),
@@ -110,7 +113,8 @@ async function* itemsOf(
   onSchema: (version: number) => void,
 ): AsyncGenerator<BackupItem> {
   yield await fileItem(ENTRY.config, config.file);
-  yield* await readProfiles(config.paths.profiles);
+  const { profiles } = config.paths;
+  yield* await asOwnerOf(profiles, () => readProfiles(profiles));
   yield await assetList(config.paths.assets, now);
   const content = { size: database.size, chunks: noticeSchema(database.stream, onSchema) };
   yield { name: ENTRY.database, kind: 'file', mode: 0o600, mtime: now, content };
@@ -152,7 +156,8 @@ async function openDatabaseCopy({
 }: MakeBackupOptions): Promise<DatabaseCopy & AsyncDisposable> {
   if (daemonCopy !== undefined)
     return { ...(await daemonCopy()), [Symbol.asyncDispose]: async () => undefined };
-  return copyToStream(join(config.paths.state, DATABASE_FILE));
+  const { state } = config.paths;
+  return asOwnerOf(state, () => copyToStream(join(state, DATABASE_FILE)));
 }
 
 /** A copy beside the database, whose name is gone before the first byte is read: nothing of it can be left behind. */
@@ -193,9 +198,11 @@ async function writeWhole<T>(
   const part = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.part`);
   try {
     // Before anything is read: a stream would fail when nobody listens yet.
-    await (await open(part, 'wx', 0o600)).close();
+    const handle = await open(part, 'wx', 0o600);
     // Synced when it is closed.
-    const result = await write(createWriteStream(part, { flags: 'r+', flush: true }));
+    const stream = handle.createWriteStream({ flush: true });
+    // Where nothing was written yet, nobody else closes it.
+    const result = await write(stream).finally(() => void stream.destroy());
     if (force) await rename(part, target);
     else {
       // Unlike a rename, a link never replaces what somebody made meanwhile.

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { asOwnerOf } from './as-owner-of.ts';
 import { contextOf, decodeSecrets } from './backup/pack-backup.ts';
 import type { BackupManifest, BackupOwner, SecretFiles } from './backup/port.ts';
 import { type VerifiedBackup, verifyBackup } from './backup/read-backup.ts';
@@ -90,10 +91,10 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
   await makeFolder(dirname(configFile), 0o755, undefined);
   await makeFolder(dirname(profiles), 0o755, undefined);
   await makeFolder(state, 0o700, owners.state);
-  const lock = lockForWriting(join(state, DATABASE_FILE));
+  const lock = await asOwnerOf(state, () => lockForWriting(join(state, DATABASE_FILE)));
   const staged = moves.flatMap((move) => move.staged ?? []);
   try {
-    await removeStaged(staged);
+    await removeStaged(staged, state);
     const placeFor = (what: string): string | undefined => moves.find((move) => move.what === what)?.staged;
     const [configPlace, profilesPlace, database] = ['config', 'profiles', 'database'].map(placeFor);
     await stageFiles(
@@ -106,18 +107,18 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
       },
       owners,
     );
-    if (database !== undefined) prepareRestored(database, now);
+    if (database !== undefined) await asOwnerOf(state, () => prepareRestored(database, now));
     const pki = placeFor('authorities');
-    if (pki !== undefined) await stagePki(pki, secrets, owners.state);
+    if (pki !== undefined) await asOwnerOf(state, () => stagePki(pki, secrets, owners.state));
     const sessionKey = placeFor('session key');
     const keyBytes = secrets.get(SESSION_KEY_FILE);
     if (sessionKey !== undefined && keyBytes !== undefined)
-      await stageSecret(sessionKey, keyBytes, owners.state);
+      await asOwnerOf(state, () => stageSecret(sessionKey, keyBytes, owners.state));
     onStep('staged');
     await carryOut(configFile, { backup: resolve(file), state, moves }, onStep);
   } catch (thrown) {
     // Without a plan nothing was touched; with one, it is needed to go on.
-    if (!(await exists(planFile(configFile)))) await removeStaged(staged);
+    if (!(await exists(planFile(configFile)))) await removeStaged(staged, state);
     throw explain(thrown);
   } finally {
     lock.close();
@@ -131,7 +132,7 @@ export async function continueRestore(configFile: string): Promise<RestorePlan> 
   if (plan === undefined) {
     throw new TinderboxError('not-found', `no restore was interrupted (there is no ${planFile(configFile)})`);
   }
-  const lock = lockForWriting(join(plan.state, DATABASE_FILE));
+  const lock = await asOwnerOf(plan.state, () => lockForWriting(join(plan.state, DATABASE_FILE)));
   try {
     await carryOut(configFile, plan);
   } finally {

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, chown, lchown, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { chmod, lchown, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { asOwnerOf } from './as-owner-of.ts';
 import { type BackupManifest, ENTRY, type SecretFiles } from './backup/port.ts';
 import { entriesOf } from './backup/read-backup.ts';
 import { TinderboxError } from './errors.ts';
@@ -42,23 +41,17 @@ export async function stageFiles(
       await mkdir(path, { mode: 0o700 });
       folders.push({ path, mode: listed.mode });
     } else if (entry.kind === 'link') {
-      links.push({ path, target: entry.target ?? '' });
+      links.push({ path, target: listed.target ?? '' });
     } else {
       const hash = createHash('sha256');
-      await pipeline(
-        entry.content,
-        async function* (chunks: AsyncIterable<Buffer>) {
-          for await (const chunk of chunks) {
-            hash.update(chunk);
-            yield chunk;
-          }
-        },
-        createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true }),
-      );
+      // Its name may be exchanged for a link meanwhile: all that follows goes by the descriptor.
+      await using handle = await open(path, 'wx', 0o600);
+      await handle.writeFile(hashing(entry.content, hash));
       if (hash.digest('hex') !== listed.sha256)
         throw new TinderboxError('invalid-config', `${file} has changed while it was read`);
-      await giveTo(path, owner);
-      await chmod(path, name === ENTRY.database ? 0o600 : listed.mode & 0o777);
+      if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
+      await handle.chmod(name === ENTRY.database ? 0o600 : listed.mode & 0o777);
+      await handle.sync();
     }
   }
   // Last, so that nothing is ever written through one; folders from the inside out, since one may be read-only.
@@ -70,6 +63,13 @@ export async function stageFiles(
     await syncFolder(path);
     await giveTo(path, owners.profiles);
     await chmod(path, mode & 0o777);
+  }
+}
+
+async function* hashing(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
   }
 }
 
@@ -105,7 +105,7 @@ export async function stagePki(folder: string, files: SecretFiles, owner: Ids | 
 }
 
 export async function giveTo(path: string, owner: Ids | undefined): Promise<void> {
-  if (owner !== undefined) await chown(path, owner.uid, owner.gid);
+  if (owner !== undefined) await lchown(path, owner.uid, owner.gid);
 }
 
 /** Folders that are not there yet belong to whom what is in them does. */
@@ -115,6 +115,11 @@ export async function makeFolder(folder: string, mode: number, owner: Ids | unde
   for (let path = folder; path.length >= first.length; path = dirname(path)) await giveTo(path, owner);
 }
 
-export async function removeStaged(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await rm(path, { recursive: true, force: true });
+/** With what SQLite may have left beside a database: it would be replayed into the next one of that name. */
+export async function removeStaged(paths: readonly string[], state: string): Promise<void> {
+  const all = paths.flatMap((path) => ['', '-journal', '-wal', '-shm'].map((suffix) => `${path}${suffix}`));
+  for (const path of all) {
+    const remove = () => rm(path, { recursive: true, force: true });
+    await (dirname(path) === state ? asOwnerOf(state, remove) : remove());
+  }
 }

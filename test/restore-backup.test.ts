@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -119,6 +120,19 @@ function tamper(file: string, from: string, to: string): string {
   return changed;
 }
 
+/** Gives the one link another target, with a checksum that is right again. */
+function retarget(file: string): string {
+  const bytes = gunzipSync(readFileSync(file));
+  const header = bytes.subarray(bytes.indexOf('profiles/alias\0'));
+  header.write('/shad\0', 157);
+  header.write(' '.repeat(8), 148);
+  const sum = header.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  const changed = `${file}.link`;
+  writeFileSync(changed, gzipSync(bytes));
+  return changed;
+}
+
 t.test('what cannot be restored as a whole is refused before anything is touched', async (t) => {
   const config = await makeSite(t);
   const file = await backUp(t, config);
@@ -166,8 +180,13 @@ t.test('what cannot be restored as a whole is refused before anything is touched
       { code: 'refused', message: /format 9/, remedy: /Install Tinderbox/ },
     ],
     [
+      'a link that names something else',
+      () => restore(retarget(file), config.file),
+      { code: 'invalid-config', message: /profiles\/alias is not what it was/ },
+    ],
+    [
       'a newer schema',
-      () => restore(tamper(file, `"schema": ${MIGRATIONS.length}`, '"schema":99'), config.file),
+      () => restore(tamper(file, `"schema": ${MIGRATIONS.length}`, '"schema": 99'), config.file),
       { code: 'newer-database', message: /schema version 99/, remedy: /Install Tinderbox/ },
     ],
     [
@@ -223,6 +242,8 @@ t.test('root gives what it restores to the user that owns the state folder', asy
   if (process.geteuid?.() !== 0) return t.fail('this test runs as root');
   const config = await makeSite(t);
   const file = await backUp(t, config);
+  // As on an installed system: the service's user must get there, and root works there with its rights.
+  chmodSync(dirname(config.file), 0o755);
   execFileSync('chown', ['-R', '65534:65534', config.paths.state, config.paths.profiles]);
   await restore(file, config.file);
   for (const path of ['tinderbox.db', 'tinderbox.db.lock', 'pki', 'pki/etcd.pem', 'session-key'].map((name) =>

@@ -79,7 +79,14 @@ async function* packItem(item: BackupItem): AsyncGenerator<Uint8Array, BackupFil
   }
   if (seen !== size) throw new Error(`${name} has ${seen} bytes instead of ${size}`);
   yield Buffer.alloc(paddingOf(size));
-  return { name, kind, mode, size, ...(kind === 'file' ? { sha256: hash.digest('hex') } : {}) };
+  return {
+    name,
+    kind,
+    mode,
+    size,
+    ...(target === undefined ? {} : { target }),
+    ...(kind === 'file' ? { sha256: hash.digest('hex') } : {}),
+  };
 }
 
 function jsonOf(value: unknown): Buffer {

@@ -26,6 +26,8 @@ export interface BackupFile {
   readonly kind: 'file' | 'folder' | 'link';
   readonly mode: number;
   readonly size: number;
+  /** Of links. */
+  readonly target?: string;
   /** Hexadecimal; of files. */
   readonly sha256?: string;
 }

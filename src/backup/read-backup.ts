@@ -7,6 +7,8 @@ import { readTar, type TarEntry } from './read-tar.ts';
 
 /** What is kept in memory of one entry: a configuration, a manifest, keys. */
 const MAX_SMALL = 16 * 1024 * 1024;
+/** A folder of profiles with more is none: names cost memory, and compress to nothing. */
+const MAX_ENTRIES = 100_000;
 const NAME = /^(tinderbox\.yaml|assets\.json|state\/tinderbox\.db|profiles(\/[^/\0]+)*)$/u;
 
 export interface VerifiedBackup {
@@ -29,7 +31,7 @@ export async function verifyBackup(file: string): Promise<VerifiedBackup> {
 }
 
 async function verify(file: string): Promise<VerifiedBackup> {
-  const found = new Map<string, { readonly size: number; readonly kind: string; readonly sha256: string }>();
+  const found = new Map<string, Pick<TarEntry, 'size' | 'kind' | 'target'> & { readonly sha256: string }>();
   const small = new Map<string, Buffer>();
   for await (const entry of entriesOf(file)) {
     const hash = createHash('sha256');
@@ -41,8 +43,10 @@ async function verify(file: string): Promise<VerifiedBackup> {
       if (isSmall) keep.push(chunk);
     }
     const name = entry.name.replace(/\/$/, '');
-    if (found.has(name)) throw damaged(file, `${name} is there twice`);
-    found.set(name, { size: entry.size, kind: entry.kind, sha256: hash.digest('hex') });
+    if (found.has(name)) throw damaged(file, `${JSON.stringify(name)} is there twice`);
+    if (found.size >= MAX_ENTRIES) throw damaged(file, `it holds more than ${MAX_ENTRIES} entries`);
+    const { size, kind, target } = entry;
+    found.set(name, { size, kind, ...(target === undefined ? {} : { target }), sha256: hash.digest('hex') });
     if (isSmall) small.set(name, Buffer.concat(keep));
     if (found.size === 1) refuseNewerFormat(file, parse(file, small.get(ENTRY.about)) as BackupAbout);
   }
@@ -51,15 +55,21 @@ async function verify(file: string): Promise<VerifiedBackup> {
   for (const key of Object.keys(about) as (keyof BackupAbout)[])
     if (manifest[key] !== about[key]) throw damaged(file, `${ENTRY.about} and ${ENTRY.manifest} differ`);
   const listed = [...manifest.files, ...(manifest.secrets === undefined ? [] : [manifest.secrets])];
-  for (const { name, kind, size, sha256 } of listed) {
+  for (const { name, kind, size, target, sha256 } of listed) {
     const is = found.get(name);
     if (name !== ENTRY.secrets && !isSafeName(name)) throw damaged(file, `it names ${JSON.stringify(name)}`);
     if (is === undefined) throw damaged(file, `${name} is missing`);
-    if (is.kind !== kind || is.size !== size || (kind === 'file' && is.sha256 !== sha256))
+    if (
+      is.kind !== kind ||
+      is.size !== size ||
+      is.target !== target ||
+      (kind === 'file' && is.sha256 !== sha256)
+    )
       throw damaged(file, `${name} is not what it was (its checksum differs)`);
   }
   const expected = new Set([...listed.map(({ name }) => name), ENTRY.about, ENTRY.manifest]);
-  for (const name of found.keys()) if (!expected.has(name)) throw damaged(file, `it holds ${name} besides`);
+  for (const name of found.keys())
+    if (!expected.has(name)) throw damaged(file, `it holds ${JSON.stringify(name)} besides`);
   const config = small.get(ENTRY.config);
   if (config === undefined) throw damaged(file, `${ENTRY.config} is missing`);
   const secrets = small.get(ENTRY.secrets);

@@ -15,8 +15,9 @@ const TAG = 16;
 const LOG_N = 17;
 const R = 8;
 const P = 1;
-/** What a header may ask of this host: 1 GiB. */
+/** What a header may ask of this host: 1 GiB, eight times what is asked for now. */
 const MAX_LOG_N = 20;
+const MAX_BYTES = 2 ** 30;
 
 /** `context` is authenticated too: what is sealed opens only beside it. */
 export async function sealSecrets(
@@ -49,7 +50,8 @@ export async function openSecrets(sealed: Buffer, passphrase: string, context: U
     );
   }
   const [version, logN = 0, r = 0, p = 0] = sealed.subarray(8, 12);
-  if (version !== VERSION || logN < 10 || logN > MAX_LOG_N || r < 1 || r > 16 || p < 1 || p > 4) {
+  const isBounded = logN >= 10 && logN <= MAX_LOG_N && r >= 1 && 128 * 2 ** logN * r <= MAX_BYTES;
+  if (version !== VERSION || !isBounded || p < 1 || p > 4) {
     throw new TinderboxError(
       'refused',
       `the backup is sealed in a way (version ${version}) that this program does not know`,

@@ -35,6 +35,10 @@ t.test('every byte counts, and a header cannot ask for more than this host gives
     await t.rejects(open(changed(at, (sealed[at] ?? 0) ^ 1)), { code: 'refused' }, `byte ${at}`);
   await t.rejects(open(changed(8, 2)), { code: 'refused', message: /version 2/, remedy: /newer/ });
   await t.rejects(open(changed(9, 31)), { code: 'refused' }, '2^31 is more memory than there is');
+  const large = Buffer.from(sealed);
+  large[9] = 20;
+  large[10] = 16;
+  await t.rejects(open(large), { code: 'refused', message: /version 1/ }, '2 GiB in a product of both');
   await t.rejects(open(changed(0, 0)), { code: 'invalid-config' });
   await t.rejects(open(sealed.subarray(0, 50)), { code: 'invalid-config' });
 });

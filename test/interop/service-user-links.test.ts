@@ -1,0 +1,89 @@
+import { execFileSync } from 'node:child_process';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import t, { type Test } from 'tap';
+import { makeSite } from '../support/make-site.ts';
+import { backUp, leasesOf, restore } from '../support/restore-site.ts';
+
+/* What root does in folders of the service's user, if that user has put links there. */
+t.setTimeout(300_000);
+
+/** `nobody` of Debian, in the part of the service's user. */
+const USER = 65_534;
+const SECRET = 'root:$y$j9T$secret:20000:0:99999:7:::\n';
+
+/** A site as it is installed: its folders are the service's, what is around them root's. */
+async function makeInstalled(t: Test) {
+  const config = await makeSite(t);
+  const folder = dirname(config.file);
+  execFileSync('chmod', ['755', folder]);
+  execFileSync('chown', ['-Rh', `${USER}:${USER}`, config.paths.state, config.paths.profiles]);
+  const elsewhere = mkdtempSync(join(tmpdir(), 'tinderbox-root-'));
+  t.teardown(() => rmSync(elsewhere, { recursive: true, force: true }));
+  const secret = join(elsewhere, 'shadow');
+  writeFileSync(secret, SECRET, { mode: 0o600 });
+  return { config, secret };
+}
+
+t.test('a backup by root reads nothing through links that the service could not', async (t) => {
+  for (const name of ['session-key', 'pki/extra.pem']) {
+    const { config, secret } = await makeInstalled(t);
+    rmSync(join(config.paths.state, name), { force: true });
+    symlinkSync(secret, join(config.paths.state, name));
+    await t.rejects(backUp(t, config), { code: 'refused', message: /may not be read/ }, name);
+  }
+  t.same([process.geteuid?.(), process.getegid?.()], [0, 0], 'it is root again');
+});
+
+t.test('a restore by root gives nothing away through links, and puts everything in its place', async (t) => {
+  const { config, secret } = await makeInstalled(t);
+  const { state } = config.paths;
+  const file = await backUp(t, config);
+  const lock = join(state, 'tinderbox.db.lock');
+  rmSync(lock, { force: true });
+  symlinkSync(secret, lock);
+  await t.rejects(restore(file, config.file), { code: 'refused', message: /is a link/ });
+  rmSync(lock);
+  for (const name of ['session-key', 'tinderbox.db', 'pki'])
+    symlinkSync(secret, join(state, `${name}.restoring-new`));
+  await restore(file, config.file);
+  const found = statSync(secret);
+  t.same([found.uid, found.mode & 0o777, readFileSync(secret, 'utf8')], [0, 0o600, SECRET]);
+  for (const name of ['tinderbox.db', 'session-key', 'pki', 'pki/kubernetes.pem'])
+    t.equal(statSync(join(state, name)).uid, USER, name);
+  for (const path of [config.paths.profiles, join(config.paths.profiles, 'worker/role.yaml')])
+    t.equal(statSync(path).uid, USER, path);
+  t.same(
+    readdirSync(state).filter((name) => name.includes('restoring')),
+    [],
+  );
+  t.same([process.geteuid?.(), process.getegid?.()], [0, 0], 'it is root again');
+});
+
+t.test('what lies beside the place of a restored database is not replayed into it', async (t) => {
+  const { config } = await makeInstalled(t);
+  const { state } = config.paths;
+  const file = await backUp(t, config);
+  // A database of the same kind whose log is not written back yet.
+  const staged = join(state, 'tinderbox.db.restoring-new');
+  const killed = join(state, 'killed.db');
+  execFileSync('cp', [join(state, 'tinderbox.db'), killed]);
+  const database = new Sqlite(killed);
+  database.pragma('journal_mode = WAL');
+  database.pragma('wal_autocheckpoint = 0');
+  database.exec('DELETE FROM leases');
+  execFileSync('cp', [`${killed}-wal`, `${staged}-wal`]);
+  database.close();
+  await restore(file, config.file);
+  t.equal((await leasesOf(state)).length, 3);
+});
