@@ -132,6 +132,8 @@ function addApi(
     const copy = await options.copyDatabase();
     // Also where the client goes away half-way.
     reply.raw.once('close', () => void copy[Symbol.asyncDispose]());
+    // Or did while the copy was made: then nobody says so any more.
+    if (reply.raw.destroyed) await copy[Symbol.asyncDispose]();
     return reply
       .type('application/vnd.sqlite3')
       .header('content-length', copy.size)

@@ -5,6 +5,7 @@ import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import type { DaemonStatus } from '../../src/admin/api.ts';
 import { createAdminClient } from '../../src/admin/client.ts';
@@ -19,6 +20,7 @@ import type { Mac } from '../../src/machine/mac.ts';
 import { copyToStream } from '../../src/make-backup.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { openStore, openStoreReadOnly } from '../../src/store/sqlite-store.ts';
+import { until } from '../support/until.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const OTHER = '52:54:00:00:00:02' as Mac;
@@ -442,4 +444,30 @@ t.test('the database is copied as it is now, with what was recorded a moment ago
     (await readdir(dir)).filter((name) => name.includes('.part')),
     [],
   );
+});
+
+t.test('a client that goes away while the copy is made keeps nobody from another one', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const goneAway = Promise.withResolvers<void>();
+  let disposed = 0;
+  const { socket } = await startAdmin(t, {
+    copyDatabase: async () => {
+      asked.resolve();
+      await goneAway.promise;
+      return {
+        size: 4,
+        stream: Readable.from([Buffer.from('copy')]),
+        [Symbol.asyncDispose]: async () => void disposed++,
+      };
+    },
+  });
+  const going = request({ socketPath: socket, path: '/api/v1/backup', method: 'POST' });
+  going.on('error', () => undefined).end();
+  await asked.promise;
+  going.destroy();
+  // The server's side of the connection hears of it a turn or two later.
+  await ask(socket, 'GET', '/healthz');
+  goneAway.resolve();
+  await until(() => disposed > 0);
+  t.ok(disposed > 0);
 });
