@@ -31,8 +31,9 @@ export function lineOf(observation: Observation): ObservationLine {
 }
 
 function printable(text: string): string {
-  const cut = text.length <= TEXT_LENGTH ? text : `${text.slice(0, TEXT_LENGTH).toWellFormed()}…`;
-  return maskSessionTokens(cut);
+  // Masked first: half a token would not be known for one.
+  const masked = maskSessionTokens(text);
+  return masked.length <= TEXT_LENGTH ? masked : `${masked.slice(0, TEXT_LENGTH).toWellFormed()}…`;
 }
 
 /** Whose level decides whether an observation is worth a line. */
