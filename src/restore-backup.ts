@@ -14,6 +14,7 @@ import { type Ids, idsOf } from './file-owners.ts';
 import { AUTHORITY_NAMES } from './machine/identity.ts';
 import { PKI_FOLDER } from './manage-authorities.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
+import { refuseElsewhere } from './refuse-elsewhere.ts';
 import {
   carryOut,
   exists,
@@ -80,7 +81,9 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
   const backup = await verifyBackup(file);
   refuseNewer(file, backup.manifest, options.force);
   const config = await configAfter(options, backup);
-  const { secrets, notes } = await unsealed(options, backup);
+  const { secrets, notes, isProven } = await unsealed(options, backup);
+  if (!isProven && !options.force && options.parts.includes('config'))
+    await refuseElsewhere(configFile, config);
   await options.refuseDaemon(config);
   await refuseOtherAuthorities(options, config, secrets);
   const moves = await planMoves(options, config, secrets);
@@ -182,13 +185,18 @@ async function configAfter(options: RestoreOptions, { config: content }: Verifie
 async function unsealed(
   options: RestoreOptions,
   { manifest, secrets }: VerifiedBackup,
-): Promise<{ readonly secrets: SecretFiles; readonly notes: readonly string[] }> {
+): Promise<{
+  readonly secrets: SecretFiles;
+  readonly notes: readonly string[];
+  /** Its maker knew the passphrase: nobody else has written any of it. */
+  readonly isProven: boolean;
+}> {
   const none = new Map<string, Uint8Array>();
-  if (!options.parts.includes('authorities')) return { secrets: none, notes: [] };
+  if (!options.parts.includes('authorities')) return { secrets: none, notes: [], isProven: false };
   if (secrets === undefined) {
     const text = 'the backup holds no authorities and no session key';
     if (options.parts.length === 1) throw new TinderboxError('not-found', text);
-    return { secrets: none, notes: [`${text}: those that are here stay`] };
+    return { secrets: none, notes: [`${text}: those that are here stay`], isProven: false };
   }
   const passphrase = await options.passphrase();
   if (passphrase === undefined) {
@@ -198,7 +206,7 @@ async function unsealed(
     });
   }
   const plain = await openSecrets(secrets, passphrase, contextOf(manifest));
-  return { secrets: decodeSecrets(plain), notes: [] };
+  return { secrets: decodeSecrets(plain), notes: [], isProven: true };
 }
 
 /** Machines trust what is here now. To exchange it by accident cuts all of them off. */

@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadConfig } from '../src/config/load.ts';
+import { makeBackup } from '../src/make-backup.ts';
 import { checkState } from '../src/preflight-state.ts';
 import { MIGRATIONS } from '../src/store/migrations.ts';
 import { openStore } from '../src/store/sqlite-store.ts';
@@ -236,6 +237,28 @@ t.test('a database of an older schema is brought up to date on the way', async (
     readdirSync(join(folder, 'var')).filter((name) => /bak|restoring/.test(name)),
     [],
   );
+});
+
+t.test('a backup that anybody may have written sends nothing to other places', async (t) => {
+  const config = await makeSite(t);
+  writeFileSync(
+    config.file,
+    `${readFileSync(config.file, 'utf8')}paths: { profiles: ${config.paths.profiles} }\n`,
+  );
+  const sealed = await backUp(t, config);
+  const file = `${sealed}.open`;
+  await makeBackup({ config, to: { file, force: false }, now: NOW });
+  const elsewhere = () => join(emptyFolder(t), 'tinderbox.yaml');
+  const before = snapshot(dirname(config.file));
+  for (const refused of [
+    restore(file, elsewhere()),
+    restore(sealed, elsewhere(), { parts: ['config', 'profiles'] }),
+  ])
+    await t.rejects(refused, { code: 'refused', message: config.paths.profiles, remedy: /--force/ });
+  t.same(snapshot(dirname(config.file)), before);
+  await restore(file, config.file);
+  await restore(sealed, elsewhere(), { dryRun: true });
+  await restore(file, elsewhere(), { dryRun: true, force: true });
 });
 
 t.test('root gives what it restores to the user that owns the state folder', async (t) => {

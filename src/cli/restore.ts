@@ -44,7 +44,10 @@ export function addRestoreCommand(program: Command, context: CliContext): void {
     .option('--only <parts>', `some of: ${RESTORE_PARTS.join(',')}`)
     .option('--passphrase-file <file>', 'its first line opens the authorities')
     .option('--dry-run', 'verify all of it and say what would be done')
-    .option('--force', 'also a backup of a newer program, and other authorities than those that are here')
+    .option(
+      '--force',
+      'also a backup of a newer program, other authorities than those that are here, and other places',
+    )
     .option('--continue', 'finish a restore that was interrupted')
     .option('--json', 'print what was done as JSON')
     .addHelpText('after', HELP)
