@@ -186,6 +186,11 @@ t.test('what cannot be restored as a whole is refused before anything is touched
       { code: 'invalid-config', message: /profiles\/alias is not what it was/ },
     ],
     [
+      'what would write to the terminal',
+      () => restore(tamper(file, '2027-01-02T', '\\u001b[2Jab'), config.file),
+      { code: 'invalid-config', message: /its createdAt is none/ },
+    ],
+    [
       'a newer schema',
       () => restore(tamper(file, `"schema": ${MIGRATIONS.length}`, '"schema": 99'), config.file),
       { code: 'newer-database', message: /schema version 99/, remedy: /Install Tinderbox/ },

@@ -48,7 +48,11 @@ async function verify(file: string): Promise<VerifiedBackup> {
     const { size, kind, target } = entry;
     found.set(name, { size, kind, ...(target === undefined ? {} : { target }), sha256: hash.digest('hex') });
     if (isSmall) small.set(name, Buffer.concat(keep));
-    if (found.size === 1) refuseNewerFormat(file, parse(file, small.get(ENTRY.about)) as BackupAbout);
+    if (found.size === 1) {
+      const about = parse(file, small.get(ENTRY.about)) as BackupAbout;
+      refuseUnprintable(file, about);
+      refuseNewerFormat(file, about);
+    }
   }
   const manifest = parse(file, small.get(ENTRY.manifest)) as BackupManifest;
   const about = parse(file, small.get(ENTRY.about)) as BackupAbout;
@@ -58,14 +62,14 @@ async function verify(file: string): Promise<VerifiedBackup> {
   for (const { name, kind, size, target, sha256 } of listed) {
     const is = found.get(name);
     if (name !== ENTRY.secrets && !isSafeName(name)) throw damaged(file, `it names ${JSON.stringify(name)}`);
-    if (is === undefined) throw damaged(file, `${name} is missing`);
+    if (is === undefined) throw damaged(file, `${printable(name)} is missing`);
     if (
       is.kind !== kind ||
       is.size !== size ||
       is.target !== target ||
       (kind === 'file' && is.sha256 !== sha256)
     )
-      throw damaged(file, `${name} is not what it was (its checksum differs)`);
+      throw damaged(file, `${printable(name)} is not what it was (its checksum differs)`);
   }
   const expected = new Set([...listed.map(({ name }) => name), ENTRY.about, ENTRY.manifest]);
   for (const name of found.keys())
@@ -103,6 +107,14 @@ function explain(file: string, thrown: unknown): TinderboxError {
 function isSafeName(name: string): boolean {
   return NAME.test(name) && !name.split('/').some((part) => part === '.' || part === '..');
 }
+
+/** Who made it, and where, is told on a terminal: a backup by a stranger must not write there what it likes. */
+function refuseUnprintable(file: string, about: BackupAbout): void {
+  for (const key of ['tinderbox', 'createdAt', 'host', 'id'] as const)
+    if (!/^[\x20-\x7e]{1,256}$/.test(about[key])) throw damaged(file, `its ${key} is none`);
+}
+
+const printable = (name: string): string => (/\p{Cc}/u.test(name) ? JSON.stringify(name) : name);
 
 function refuseNewerFormat(file: string, { format, tinderbox }: BackupAbout): void {
   if (typeof format === 'number' && format <= BACKUP_FORMAT) return;
