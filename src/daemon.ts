@@ -15,7 +15,7 @@ import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
 import type { Doors } from './net/port.ts';
-import { probeAddress } from './net/probe-address.ts';
+import { createAddressProbe } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
@@ -135,9 +135,10 @@ export async function startDaemon({
       ),
   });
   const learning = createAddressLearning({
-    probe: probeAddress,
+    probe: createAddressProbe(),
     isKnown: (address) => leases.isKnown(address),
-    until: learningEnd(config, store.opening),
+    time: learningTime(config, store.opening, now()),
+    uptime,
   });
   const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
@@ -211,10 +212,14 @@ export async function startDaemon({
   };
 }
 
-/** By then every lease that was given before was renewed, and so learned, or has run out. Milliseconds since the epoch. */
-function learningEnd({ dhcp }: Config, { incompleteSince }: OpenedStore['opening']): number {
+/**
+ * How long it takes from now until every lease that was given before was renewed, and so learned, or has run out. In ms;
+ * never longer than the longest lease, however wrong the clock was when the database was lost.
+ */
+function learningTime({ dhcp }: Config, { incompleteSince }: OpenedStore['opening'], now: number): number {
   if (incompleteSince === undefined || !dhcp.probeAddresses) return 0;
-  return incompleteSince + Math.max(0, ...dhcp.subnets.map(({ leaseTime }) => leaseTime)) * 1000;
+  const longest = Math.max(0, ...dhcp.subnets.map(({ leaseTime }) => leaseTime)) * 1000;
+  return Math.max(0, Math.min(incompleteSince + longest - now, longest));
 }
 
 /** At the first start there is no session key either. */
