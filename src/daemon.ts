@@ -160,7 +160,12 @@ export async function startDaemon({
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
-  const dhcpServers = watchDhcpServers({ config, logger: loggers.dhcp, now });
+  const dhcpServers = watchDhcpServers({
+    config,
+    ownAddresses: () => provisioning.networks().ownAddresses,
+    logger: loggers.dhcp,
+    now,
+  });
   stack.use(dhcpServers);
 
   const parts = {

@@ -29,7 +29,10 @@ t.test(
     await new Promise(setImmediate);
     t.equal(answers.length, 512);
     for (const answer of answers.splice(0)) answer(undefined);
-    t.same(await all, [...new Array(512).fill('somebody'), ...new Array(512).fill(undefined)]);
+    t.same(
+      await all,
+      Array.from({ length: 1024 }, (_, index) => (index < 512 ? 'somebody' : undefined)),
+    );
     t.ok(probe(5000 as Ipv4), 'and there is room again');
   },
 );
