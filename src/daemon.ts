@@ -96,7 +96,7 @@ export async function startDaemon({
     openedAt: now(),
     limits: { age: config.history.keep * 1000, bytes: config.history.maxSize },
     logger: loggers.store,
-    onDamage: failed.resolve,
+    onFailure: failed.resolve,
   });
   stack.defer(() => store.close());
   await sayLostDatabase(config, store.opening, loggers);
