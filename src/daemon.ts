@@ -19,7 +19,7 @@ import { createAddressProbe } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
-import { catalogCheck, runPreflight } from './preflight.ts';
+import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
@@ -80,7 +80,7 @@ export async function startDaemon({
 }: DaemonOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const preflight = await runPreflight(config);
-  refuseIfBroken(preflight.problems, loggers);
+  refuseIfBroken(preflight, loggers);
   sayWaiting(preflight.waiting, loggers);
   const { bootFileIndex } = preflight;
   const provisioning = createProvisioning(config, preflight.host);
@@ -249,13 +249,19 @@ function openAuthoritiesOf(
   return openAuthorities({ folder: pkiFolder(config), clock, logger: loggers.pki });
 }
 
-function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {
+/** Throws `invalid-config`, or `unavailable` where trying again may help. */
+function refuseIfBroken({ problems, lacking }: Preflight, loggers: Loggers): void {
   const errors = problems.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) {
-    throw new TinderboxError('invalid-config', `cannot start: ${errors.length} problem(s)`, {
-      problems: errors,
-      remedy: 'Mend them; `tinderbox check` lists them all.',
-    });
+    const mayPass = errors.every((error) => lacking.includes(error));
+    throw new TinderboxError(
+      mayPass ? 'unavailable' : 'invalid-config',
+      `cannot start: ${errors.length} problem(s)`,
+      {
+        problems: errors,
+        remedy: 'Mend them; `tinderbox check` lists them all.',
+      },
+    );
   }
   for (const warning of problems) loggers.daemon.warn(formatProblem(warning));
 }
