@@ -15,11 +15,11 @@ import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
 import type { Doors } from './net/port.ts';
-import { probeAddress } from './net/probe-address.ts';
+import { createAddressProbe } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
-import { catalogCheck, runPreflight } from './preflight.ts';
+import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
@@ -80,7 +80,7 @@ export async function startDaemon({
 }: DaemonOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack();
   const preflight = await runPreflight(config);
-  refuseIfBroken(preflight.problems, loggers);
+  refuseIfBroken(preflight, loggers);
   sayWaiting(preflight.waiting, loggers);
   const { bootFileIndex } = preflight;
   const provisioning = createProvisioning(config, preflight.host);
@@ -96,7 +96,7 @@ export async function startDaemon({
     openedAt: now(),
     limits: { age: config.history.keep * 1000, bytes: config.history.maxSize },
     logger: loggers.store,
-    onDamage: failed.resolve,
+    onFailure: failed.resolve,
   });
   stack.defer(() => store.close());
   await sayLostDatabase(config, store.opening, loggers);
@@ -135,9 +135,10 @@ export async function startDaemon({
       ),
   });
   const learning = createAddressLearning({
-    probe: probeAddress,
+    probe: createAddressProbe(),
     isKnown: (address) => leases.isKnown(address),
-    until: learningEnd(config, store.opening),
+    time: learningTime(config, store.opening, now()),
+    uptime,
   });
   const authorities = await openAuthoritiesOf(config, loggers, now);
   const sessionTokens = createSessionTokens(await loadSessionKey(config.paths.state, loggers.daemon), (id) =>
@@ -159,7 +160,12 @@ export async function startDaemon({
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
-  const dhcpServers = watchDhcpServers({ config, logger: loggers.dhcp, now });
+  const dhcpServers = watchDhcpServers({
+    config,
+    ownAddresses: () => provisioning.networks().ownAddresses,
+    logger: loggers.dhcp,
+    now,
+  });
   stack.use(dhcpServers);
 
   const parts = {
@@ -211,10 +217,14 @@ export async function startDaemon({
   };
 }
 
-/** By then every lease that was given before was renewed, and so learned, or has run out. Milliseconds since the epoch. */
-function learningEnd({ dhcp }: Config, { incompleteSince }: OpenedStore['opening']): number {
+/**
+ * How long it takes from now until every lease that was given before was renewed, and so learned, or has run out. In ms;
+ * never longer than the longest lease, however wrong the clock was when the database was lost.
+ */
+function learningTime({ dhcp }: Config, { incompleteSince }: OpenedStore['opening'], now: number): number {
   if (incompleteSince === undefined || !dhcp.probeAddresses) return 0;
-  return incompleteSince + Math.max(0, ...dhcp.subnets.map(({ leaseTime }) => leaseTime)) * 1000;
+  const longest = Math.max(0, ...dhcp.subnets.map(({ leaseTime }) => leaseTime)) * 1000;
+  return Math.max(0, Math.min(incompleteSince + longest - now, longest));
 }
 
 /** At the first start there is no session key either. */
@@ -239,13 +249,19 @@ function openAuthoritiesOf(
   return openAuthorities({ folder: pkiFolder(config), clock, logger: loggers.pki });
 }
 
-function refuseIfBroken(problems: readonly Problem[], loggers: Loggers): void {
+/** Throws `invalid-config`, or `unavailable` where trying again may help. */
+function refuseIfBroken({ problems, lacking }: Preflight, loggers: Loggers): void {
   const errors = problems.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) {
-    throw new TinderboxError('invalid-config', `cannot start: ${errors.length} problem(s)`, {
-      problems: errors,
-      remedy: 'Mend them; `tinderbox check` lists them all.',
-    });
+    const mayPass = errors.every((error) => lacking.includes(error));
+    throw new TinderboxError(
+      mayPass ? 'unavailable' : 'invalid-config',
+      `cannot start: ${errors.length} problem(s)`,
+      {
+        problems: errors,
+        remedy: 'Mend them; `tinderbox check` lists them all.',
+      },
+    );
   }
   for (const warning of problems) loggers.daemon.warn(formatProblem(warning));
 }

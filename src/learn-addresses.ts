@@ -1,36 +1,39 @@
 import type { DhcpAction } from './boot/dhcp-action.ts';
 import { formatIpv4, type Ipv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
-import type { AddressUser } from './net/probe-address.ts';
+import type { AddressUser, ProbeAddress } from './net/probe-address.ts';
 
 export interface LearningOptions {
-  readonly probe: (address: Ipv4) => Promise<AddressUser>;
+  readonly probe: ProbeAddress;
   /** Whether the lease book has ever heard of it; then it need not be probed. */
   readonly isKnown: (address: Ipv4) => boolean;
-  /** Milliseconds since the epoch: by then every lease of before was renewed, or has run out. */
-  readonly until: number;
+  /** How long it goes on, in ms: after it every lease of before was renewed, or has run out. */
+  readonly time: number;
+  /** Milliseconds that never jump: a clock that is set late must not end it. */
+  readonly uptime: () => number;
 }
 
 export interface AddressLearning {
-  isOver(now: number): boolean;
-  /** Addresses that a machine is not to be offered: somebody answers on them, or another machine is about to get them. */
-  isAvoided(address: Ipv4, mac: Mac, now: number): boolean;
+  isOver(): boolean;
+  /** Addresses that a machine is not to be offered: somebody answers on them, or they are being looked up. */
+  isAvoided(address: Ipv4, mac: Mac): boolean;
   /** What was found free for this machine: where it is to be preferred, or the search would go on beyond it. */
-  claimOf(mac: Mac, now: number): Ipv4 | undefined;
+  claimOf(mac: Mac): Ipv4 | undefined;
   /**
    * Decides, and looks whether what it would give away is free; decides again until it is. `decide` must ask `isAvoided`
    * where it picks an address.
    */
-  settle(mac: Mac, now: number, decide: () => DhcpAction): Promise<DhcpAction> | DhcpAction;
+  settle(mac: Mac, decide: () => DhcpAction): Promise<DhcpAction> | DhcpAction;
 }
 
-/** Tries for one packet: the machine asks again anyway, and what was found stays known. */
-const MAX_TRIES = 4;
+/**
+ * Rounds of one packet; each looks up twice as many addresses as the one before. So a newcomer passes over 31 machines
+ * that nobody remembers within 1.5 s; it asks again anyway, and what was found stays known.
+ */
+const ROUNDS = 5;
 /** How long what was found holds. In ms. */
 const FOUND_HOLDS = 60_000;
 const FREE_HOLDS = 10_000;
-/** Sockets open at a time; beyond them a packet is not answered, and comes again. */
-const MAX_PROBES = 256;
 /** Addresses remembered; the oldest is forgotten. */
 const MAX_FOUND = 65_536;
 
@@ -40,20 +43,30 @@ interface Finding {
   readonly until: number;
 }
 
+/** What is looked up for one machine at the same time. */
+interface Round {
+  readonly lookUps: Promise<void>[];
+  /** One that it may have was found: it needs no other. */
+  found: boolean;
+}
+
 /**
  * After the database was lost machines hold addresses that it knows nothing of. So for the time of one lease an address
  * that it has never heard of is probed before it is given away, and a machine that asks for the one it had keeps it.
  */
-export function createAddressLearning({ probe, isKnown, until }: LearningOptions): AddressLearning {
+export function createAddressLearning({ probe, isKnown, time, uptime }: LearningOptions): AddressLearning {
+  const end = uptime() + time;
   const found = new Map<Ipv4, Finding>();
-  const underWay = new Map<Ipv4, Mac>();
+  const underWay = new Set<Ipv4>();
   const claims = new Map<Mac, Ipv4>();
+  /** Machines whose packet is being answered. */
+  const settling = new Set<Mac>();
 
-  const isOver = (now: number): boolean => now >= until;
+  const isOver = (): boolean => uptime() >= end;
 
-  function findingOf(address: Ipv4, now: number): Finding | undefined {
+  function findingOf(address: Ipv4): Finding | undefined {
     const finding = found.get(address);
-    return finding !== undefined && finding.until > now ? finding : undefined;
+    return finding !== undefined && finding.until > uptime() ? finding : undefined;
   }
 
   function isTakenFrom(mac: Mac, { user, mac: asked }: Finding): boolean {
@@ -61,63 +74,96 @@ export function createAddressLearning({ probe, isKnown, until }: LearningOptions
     return user === undefined ? asked !== mac : user !== mac;
   }
 
-  async function lookUp(address: Ipv4, mac: Mac, now: number): Promise<void> {
-    underWay.set(address, mac);
+  async function lookUp(
+    address: Ipv4,
+    mac: Mac,
+    probed: Promise<AddressUser>,
+    round: Pick<Round, 'found'>,
+  ): Promise<void> {
+    underWay.add(address);
     try {
-      const user = await probe(address);
+      const user = await probed;
+      const mayHave = user === undefined || user === mac;
+      // A second one that is free stays everybody's.
+      if (user === undefined && round.found) return;
       found.delete(address);
-      found.set(address, { user, mac, until: now + (user === undefined ? FREE_HOLDS : FOUND_HOLDS) });
+      found.set(address, { user, mac, until: uptime() + (user === undefined ? FREE_HOLDS : FOUND_HOLDS) });
       claims.delete(mac);
-      if (user === undefined || user === mac) claims.set(mac, address);
-      const [oldestClaim] = claims.keys();
-      if (claims.size > MAX_FOUND && oldestClaim !== undefined) claims.delete(oldestClaim);
-      const [oldest] = found.keys();
-      if (found.size > MAX_FOUND && oldest !== undefined) found.delete(oldest);
+      if (mayHave) {
+        round.found = true;
+        claims.set(mac, address);
+      }
+      forgetOldest(claims);
+      forgetOldest(found);
     } finally {
       underWay.delete(address);
     }
   }
 
-  async function settleSlowly(mac: Mac, now: number, decide: () => DhcpAction): Promise<DhcpAction> {
-    let reasons: readonly string[] = [];
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const action = decide();
-      const address = newAddress(action);
-      if (address === undefined || isKnown(address)) return action;
-      const finding = findingOf(address, now);
-      if (finding !== undefined) {
-        if (!isTakenFrom(mac, finding)) return withReason(action, finding);
-        return refuseTaken(action, address, finding);
-      }
-      const owner = underWay.get(address);
-      if (underWay.size >= MAX_PROBES || (owner !== undefined && owner !== mac)) break;
-      if (owner === mac) return wait(['its former packet is being answered']);
-      await lookUp(address, mac, now);
-      reasons = [`${formatIpv4(address)} was looked for on the network`];
+  /** Begins to look up what `decide` names, up to so many addresses. */
+  function beginRound(mac: Mac, most: number, decide: () => DhcpAction): Round {
+    const round: Round = { lookUps: [], found: false };
+    while (round.lookUps.length < most) {
+      const address = newAddress(decide());
+      // The next one is known or found already, or it is the same again: one that the machine insists on.
+      if (address === undefined || isKnown(address) || findingOf(address) !== undefined) break;
+      const probed = underWay.has(address) ? undefined : probe(address);
+      if (probed === undefined) break;
+      round.lookUps.push(lookUp(address, mac, probed, round));
+    }
+    return round;
+  }
+
+  /** Undefined: what would be given away has to be looked up first. */
+  function withoutLookingUp(mac: Mac, action: DhcpAction): DhcpAction | undefined {
+    const address = newAddress(action);
+    if (address === undefined || isKnown(address)) return action;
+    const finding = findingOf(address);
+    if (finding === undefined) return undefined;
+    return isTakenFrom(mac, finding) ? refuseTaken(action, address, finding) : withReason(action, finding);
+  }
+
+  async function settleSlowly(mac: Mac, decide: () => DhcpAction): Promise<DhcpAction> {
+    let asked = 0;
+    for (let most = 1; most < 2 ** ROUNDS; most *= 2) {
+      const { lookUps } = beginRound(mac, most, decide);
+      if (lookUps.length === 0) break;
+      asked += lookUps.length;
+      await Promise.all(lookUps);
+      const action = withoutLookingUp(mac, decide());
+      if (action !== undefined) return action;
     }
     return wait([
-      ...reasons,
+      `${asked} address(es) were looked for on the network`,
       'free addresses are being looked for, since the database is new: it will ask again',
     ]);
   }
 
   return {
     isOver,
-    isAvoided(address, mac, now) {
-      const owner = underWay.get(address);
-      if (owner !== undefined) return owner !== mac;
-      const finding = findingOf(address, now);
+    isAvoided(address, mac) {
+      if (underWay.has(address)) return true;
+      const finding = findingOf(address);
       return finding !== undefined && isTakenFrom(mac, finding);
     },
-    claimOf(mac, now) {
+    claimOf(mac) {
       const address = claims.get(mac);
-      return address === undefined || findingOf(address, now) === undefined ? undefined : address;
+      return address === undefined || findingOf(address) === undefined ? undefined : address;
     },
-    settle(mac, now, decide) {
-      if (isOver(now)) return decide();
-      return settleSlowly(mac, now, decide);
+    settle(mac, decide) {
+      const action = decide();
+      if (isOver()) return action;
+      const settled = withoutLookingUp(mac, action);
+      if (settled !== undefined) return settled;
+      if (settling.has(mac)) return wait(['its former packet is being answered']);
+      settling.add(mac);
+      return settleSlowly(mac, decide).finally(() => settling.delete(mac));
     },
   };
+}
+
+function forgetOldest(map: Map<unknown, unknown>): void {
+  if (map.size > MAX_FOUND) map.delete(map.keys().next().value);
 }
 
 /** What a reply would give away; not what a machine renews, since it is there and uses it. */

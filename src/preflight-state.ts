@@ -11,11 +11,18 @@ import { openStoreReadOnly } from './store/sqlite-store.ts';
 /** The database's name in paths.state. */
 export const DATABASE_FILE = 'tinderbox.db';
 
-/** Whether the daemon can keep its state: the folder, or where it will be made, and the database. Changes nothing. */
+/** Whether the daemon can keep its state, as checkStateFolder says, and what lies there. Changes nothing. */
 export async function checkState(config: Config): Promise<readonly Problem[]> {
-  const { state } = config.paths;
   const half = await refuseHalfRestored(config.file).then(() => [], problemOf);
   if (half.length > 0) return half;
+  const unwritable = await checkStateFolder(config);
+  if (unwritable.length > 0) return unwritable;
+  return [...(await checkShared(config)), ...(await checkDatabase(join(config.paths.state, DATABASE_FILE)))];
+}
+
+/** Whether the folder, or where it will be made, can be written: a disk may be read-only for now. */
+export async function checkStateFolder(config: Config): Promise<readonly Problem[]> {
+  const { state } = config.paths;
   try {
     const folder = await nearestFolder(state);
     if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
@@ -26,7 +33,7 @@ export async function checkState(config: Config): Promise<readonly Problem[]> {
       'Make it a folder of the user that runs tinderbox; if it is, run this as that user, or with sudo.';
     return [{ severity: 'error', file: config.file, message, remedy }];
   }
-  return [...(await checkShared(config)), ...(await checkDatabase(join(state, DATABASE_FILE)))];
+  return [];
 }
 
 function problemOf(thrown: unknown): readonly Problem[] {

@@ -16,7 +16,7 @@ import {
   checkVirtualAddresses,
 } from './preflight-cluster.ts';
 import { tryRoles } from './preflight-roles.ts';
-import { checkState } from './preflight-state.ts';
+import { checkState, checkStateFolder } from './preflight-state.ts';
 import { checkVersions } from './preflight-versions.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { allLoaders, type BootFileIndex, createBootFileIndex } from './servers/boot-file-index.ts';
@@ -27,6 +27,8 @@ export interface Preflight {
   readonly problems: readonly Problem[];
   /** Errors that keep certificates from being issued, and nothing from being started. */
   readonly issuing: readonly Problem[];
+  /** Those of `problems` that end without an edit: a disk that is mounted late, a package that is not installed yet. */
+  readonly lacking: readonly Problem[];
   /** Errors that keep an interface from being served for now, and nothing from being started. */
   readonly waiting: readonly Problem[];
   /** Undefined where profiles/ is broken. */
@@ -65,25 +67,27 @@ export async function runPreflight(config: Config): Promise<Preflight> {
   });
   const bootFileIndex = createBootFileIndex(bootFiles, loaders);
   await bootFileIndex.refresh();
-  problems.push(
-    ...checkBootFiles(config, bootFileIndex),
-    ...checkBootFileNames(config, interfaces, bootFileIndex),
-  );
+  const stateFolder = await checkStateFolder(config);
+  const lacking: Problem[] = [...checkBootFiles(config, bootFileIndex), ...stateFolder];
+  problems.push(...lacking, ...checkBootFileNames(config, interfaces, bootFileIndex));
   const authorities = await checkAuthorities(config, Date.now());
-  problems.push(...(await checkState(config)), ...checkCluster(config), ...authorities.problems);
+  if (stateFolder.length === 0) problems.push(...(await checkState(config)));
+  problems.push(...checkCluster(config), ...authorities.problems);
   if (catalog !== undefined) {
     const roles = tryRoles(config, catalog);
+    const assets = await checkRoleAssets(config, roles.rendered);
+    lacking.push(...assets);
     problems.push(
       ...checkIdentities(config, catalog),
       ...checkVirtualAddresses(config, catalog),
       ...checkGivenAway(config, resolved.subnets, catalog),
       ...roles.problems,
       ...checkVersions(catalog),
-      ...(await checkRoleAssets(config, roles.rendered)),
+      ...assets,
     );
   }
   const { issuing } = authorities;
-  return { problems, issuing, waiting, catalog, host, bootFiles, bootFileIndex };
+  return { problems, issuing, lacking, waiting, catalog, host, bootFiles, bootFileIndex };
 }
 
 /** The networks of the configuration on these interfaces, and the reservations that lie outside of them. */

@@ -35,6 +35,8 @@ export interface DhcpServerWatch extends AsyncDisposable {
 
 export interface DhcpServerWatchOptions {
   readonly config: Pick<Config, 'network' | 'dhcp'>;
+  /** Of the provisioning interfaces, as they are now. */
+  readonly ownAddresses: () => ReadonlySet<Ipv4>;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -47,13 +49,15 @@ const WAIT = 5000;
  * Which other DHCP servers there are, at the start and now and then, and what is overheard of them between. Says each
  * change once: beside a server a second one is a fault, and a proxy without any is one.
  */
-export function watchDhcpServers({ config, logger, now }: DhcpServerWatchOptions): DhcpServerWatch {
+export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWatch {
+  const { config, ownAddresses, logger, now } = options;
   const { mode, probe: interval } = config.dhcp;
   const states = new Map<string, WireState>();
   const failures = new Map<string, string>();
   // One address for the life of the daemon: a server offers it the same address again, and its pool loses no other.
   const random = randomBytes(10);
   const { mac } = makeProbe(random);
+  /** At the last probe: a machine may still name an address that is ours no more. */
   let own: ReadonlySet<Ipv4> = new Set();
   const stop = new AbortController();
   let running: Promise<unknown> = Promise.resolve();
@@ -96,9 +100,8 @@ export function watchDhcpServers({ config, logger, now }: DhcpServerWatchOptions
       if (interval === undefined || packet.giaddr !== UNSPECIFIED) return undefined;
       if (messageTypeOf(packet) !== 'request') return undefined;
       const server = readIpv4(packet.options, OPTION.serverIdentifier);
-      // Until the own addresses are known nothing can be said.
-      if (server === undefined || server === UNSPECIFIED || own.size === 0 || own.has(server))
-        return undefined;
+      if (server === undefined || server === UNSPECIFIED) return undefined;
+      if (own.has(server) || ownAddresses().has(server)) return undefined;
       take(via, noteRequest(states.get(via) ?? NOTHING_KNOWN, server, now()));
       return undefined;
     },

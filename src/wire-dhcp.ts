@@ -186,12 +186,12 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
         freeAddress: (ranges, isExcluded, at, preferred) =>
           leases.freeAddress(
             ranges,
-            (address) => isExcluded(address) || learning.isAvoided(address, client.mac, at),
+            (address) => isExcluded(address) || learning.isAvoided(address, client.mac),
             at,
-            learning.claimOf(client.mac, at) ?? preferred,
+            learning.claimOf(client.mac) ?? preferred,
           ),
       },
-      isLearning: !learning.isOver(now),
+      isLearning: !learning.isOver(),
       isExcluded: (address) => ownAddresses.has(address) || reserved.has(address),
     };
   };
@@ -200,9 +200,7 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     const place = placeNow();
     if (place === undefined) return NO_ADDRESS;
     return mode === 'server'
-      ? learning.settle(client.mac, now, () =>
-          answerServer(packet, client, serverEnvironment(place, client, now)),
-        )
+      ? learning.settle(client.mac, () => answerServer(packet, client, serverEnvironment(place, client, now)))
       : answerProxy(packet, client, environment(place, client, now));
   };
   const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) => {

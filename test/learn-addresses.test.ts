@@ -7,7 +7,7 @@ import type { AddressUser } from '../src/net/probe-address.ts';
 
 const alice = '52:54:00:00:00:0a' as Mac;
 const bob = '52:54:00:00:00:0b' as Mac;
-const UNTIL = 1_000_000;
+const TIME = 1_000_000;
 
 function offer(address: number): DhcpAction {
   return {
@@ -16,6 +16,10 @@ function offer(address: number): DhcpAction {
     lease: { kind: 'offer', address: address as Ipv4 },
     reasons: ['why'],
   };
+}
+/** Bob has them all. */
+function usersUpTo(last: number): Record<number, AddressUser> {
+  return Object.fromEntries(Array.from({ length: last }, (_, index) => [index + 1, bob]));
 }
 function ack(address: number, unproven?: true): DhcpAction {
   const lease = {
@@ -28,31 +32,38 @@ function ack(address: number, unproven?: true): DhcpAction {
 }
 
 /** Addresses from 1 on, in order; who is on which. */
-function start(users: Readonly<Record<number, AddressUser>> = {}, known: readonly number[] = []) {
+function start(
+  users: Readonly<Record<number, AddressUser>> = {},
+  known: readonly number[] = [],
+  most = 1000,
+) {
   const probed: number[] = [];
+  let uptime = 0;
   const learning = createAddressLearning({
-    probe: async (address) => {
+    probe: (address) => {
+      if (probed.length >= most) return undefined;
       probed.push(address);
-      return users[address];
+      return Promise.resolve(users[address]);
     },
     isKnown: (address) => known.includes(address),
-    until: UNTIL,
+    time: TIME,
+    uptime: () => uptime,
   });
   const given = new Set<number>();
   // As the lease book does: what was passed over once is not come back to.
   let cursor = 1;
-  const discover = async (mac: Mac, now = 0): Promise<DhcpAction> => {
+  const discover = async (mac: Mac): Promise<DhcpAction> => {
     const pick = (): DhcpAction => {
-      const claim = learning.claimOf(mac, now);
+      const claim = learning.claimOf(mac);
       if (claim !== undefined && !given.has(claim)) return offer(claim);
-      while (given.has(cursor) || learning.isAvoided(cursor as Ipv4, mac, now)) cursor++;
+      while (given.has(cursor) || learning.isAvoided(cursor as Ipv4, mac)) cursor++;
       return offer(cursor);
     };
-    const action = await learning.settle(mac, now, pick);
+    const action = await learning.settle(mac, pick);
     if (action.kind === 'reply' && action.lease !== undefined) given.add(action.lease.address);
     return action;
   };
-  return { learning, probed, discover };
+  return { learning, probed, discover, pass: (ms: number) => void (uptime += ms) };
 }
 
 t.test('an address that somebody answers on is passed over', async (t) => {
@@ -80,38 +91,70 @@ t.test('machines that ask at the same time are looked for different addresses', 
   const addresses = actions.map((action) => (action.kind === 'reply' ? action.lease?.address : undefined));
   t.equal(new Set(addresses).size, 20);
   t.notOk(addresses.includes(2 as Ipv4) || addresses.includes(undefined));
-  t.equal(probed.length, 21, 'each address once');
+  t.equal(new Set(probed).size, probed.length, 'each address once');
+});
+
+t.test('a newcomer passes over many machines that nobody remembers with one packet', async (t) => {
+  const { discover, probed } = start(usersUpTo(30));
+  t.match(await discover(alice), { lease: { address: 31 } });
+  t.equal(probed.length, 31);
 });
 
 t.test('a packet that finds every try taken is not answered; the next one goes on from there', async (t) => {
-  const users = Object.fromEntries([1, 2, 3, 4, 5].map((address) => [address, bob]));
-  const { discover } = start(users);
+  const { discover } = start(usersUpTo(31));
   t.match(await discover(alice), {
     kind: 'silent',
     outcome: 'refused',
-    reasons: [/looked for/, /ask again/],
+    reasons: [/^31 address/, /ask again/],
   });
-  t.match(await discover(alice), { lease: { address: 6 } });
+  t.match(await discover(alice), { lease: { address: 32 } });
+});
+
+t.test(
+  'of several that are free a machine keeps one, and the next machine may have the others',
+  async (t) => {
+    const { discover, learning } = start({ 1: bob });
+    t.match(await discover(alice), { lease: { address: 2 } });
+    t.equal(learning.claimOf(alice), 2);
+    t.ok(learning.isAvoided(2 as Ipv4, bob), 'until it has its offer');
+    t.notOk(learning.isAvoided(3 as Ipv4, bob));
+  },
+);
+
+t.test('a packet sent again while the first is being answered looks for nothing', async (t) => {
+  const { discover, probed } = start();
+  const [first, again] = await Promise.all([discover(alice), discover(alice)]);
+  t.match(first, { lease: { address: 1 } });
+  t.match(again, { kind: 'silent', reasons: [/former packet/] });
+  t.same(probed, [1]);
+});
+
+t.test('where too many are asked about, a packet is not answered', async (t) => {
+  const { discover } = start({}, [], 1);
+  t.match(await discover(alice), { lease: { address: 1 } });
+  t.match(await discover(bob), { kind: 'silent', reasons: [/^0 address/, /ask again/] });
 });
 
 t.test('what is known, renewed, or asked for when the time is over is not probed', async (t) => {
-  const { learning, probed, discover } = start({ 1: bob, 7: bob }, [1]);
+  const { learning, probed, discover, pass } = start({ 1: bob, 7: bob }, [1]);
   t.match(await discover(alice), { lease: { address: 1 } });
-  t.match(await learning.settle(alice, 0, () => ack(7)), { type: 'ack' });
+  t.match(await learning.settle(alice, () => ack(7)), { type: 'ack' });
+  t.notOk(learning.isOver());
+  pass(TIME);
   t.match(
-    learning.settle(alice, UNTIL, () => offer(7)),
+    learning.settle(alice, () => offer(7)),
     { type: 'offer' },
   );
-  t.ok(learning.isOver(UNTIL));
+  t.ok(learning.isOver());
   t.same(probed, []);
 });
 
 t.test('a machine that asks for the address it had gets it, unless another one uses it', async (t) => {
   const { learning } = start({ 7: bob, 8: alice });
-  t.match(await learning.settle(alice, 0, () => ack(7, true)), {
+  t.match(await learning.settle(alice, () => ack(7, true)), {
     type: 'nak',
     message: '0.0.0.7 is used by 52:54:00:00:00:0b',
   });
-  t.match(await learning.settle(alice, 0, () => ack(8, true)), { type: 'ack' });
-  t.match(await learning.settle(alice, 0, () => ack(9, true)), { type: 'ack' });
+  t.match(await learning.settle(alice, () => ack(8, true)), { type: 'ack' });
+  t.match(await learning.settle(alice, () => ack(9, true)), { type: 'ack' });
 });

@@ -159,7 +159,11 @@ export function createJournal(options: JournalOptions): ClosableJournal {
         ...(scriptAt === undefined ? {} : { scriptAt: scriptAt + step }),
       };
       sessions.set(session.id, entry.session);
-      if (entry.recorded) writer.session(entry.session);
+      if (!entry.recorded) continue;
+      // With the machine: by its former time it may be too old to be kept, and its session would go with it.
+      entry.lastSeen += step;
+      writer.machine(entry);
+      writer.session(entry.session);
     }
   }
 

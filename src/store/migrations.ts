@@ -152,7 +152,7 @@ export function inspectDatabase(
   return { version, empty };
 }
 
-/** Copies of older schemas that are kept, the newest; each is as large as the database. */
+/** Copies of older schemas that are kept, the one just made and the newest; each is as large as the database. */
 const KEPT_COPIES = 3;
 
 /** The copy that is made before the schema of an older database is changed. */
@@ -227,7 +227,9 @@ function copyBefore(database: Database, file: string, version: number): void {
     throw error;
   }
   syncPath(dirname(copy));
-  for (const old of listCopies(file).slice(0, -KEPT_COPIES)) rmSync(old.file, { force: true });
+  // Where an older database was put back its copy is the oldest by version, and the only one of what is changed now.
+  const others = listCopies(file).filter((one) => one.version !== version);
+  for (const old of others.slice(0, 1 - KEPT_COPIES)) rmSync(old.file, { force: true });
 }
 
 /** A file, or a folder with the names in it. */

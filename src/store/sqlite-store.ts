@@ -23,8 +23,11 @@ import { openSqliteReader } from './sqlite-reader.ts';
 
 export interface OpenStoreOptions extends SqliteOptions {
   readonly logger?: Logger;
-  /** Called once, when a call finds the file damaged: whoever opened it should end, and the next start mends it. */
-  readonly onDamage?: (error: TinderboxError) => void;
+  /**
+   * Called once, when a call finds the file damaged, or the thread ended: whoever opened it should end, and the next start
+   * mends it.
+   */
+  readonly onFailure?: (error: TinderboxError) => void;
 }
 
 export interface OpenedStore extends Store {
@@ -51,7 +54,7 @@ const LEASES_IN_A_ROW = 8;
  * nothing, and the store goes on.
  */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
-  const { logger, onDamage, ...threadOptions } = options;
+  const { logger, onFailure, ...threadOptions } = options;
   const { thread, opening } = await startThread(threadOptions);
   sayDamage(opening, options.file, logger);
 
@@ -62,17 +65,14 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   let leasesInARow = 0;
   let closing: Promise<void> | undefined;
   let broken: TinderboxError | undefined;
-  let damaged = false;
+  let isFailed = false;
 
   thread.on('message', (message: StoreAnswer) => {
     const answered = underWay;
     underWay = undefined;
     if (message.kind === 'failed') {
       const error = errorFromMessage(message.error);
-      if (message.error.damage === true && !damaged) {
-        damaged = true;
-        onDamage?.(error);
-      }
+      if (message.error.damage === true) sayFailure(error);
       answered?.reject(error);
     } else answered?.resolve(message.kind === 'done' ? message.value : undefined);
     next();
@@ -82,6 +82,12 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     if (closing === undefined || underWay !== undefined) fail(new Error(`it ended with code ${code}`));
   });
 
+  function sayFailure(error: TinderboxError): void {
+    if (isFailed) return;
+    isFailed = true;
+    onFailure?.(error);
+  }
+
   function fail(cause: Error): void {
     if (broken !== undefined) return;
     broken = new TinderboxError('unavailable', `the database's thread stopped: ${cause.message}`, {
@@ -89,6 +95,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       remedy: 'Restart the daemon; nothing that was confirmed is lost.',
     });
     logger?.error({ err: cause }, broken.message);
+    sayFailure(broken);
     underWay?.reject(broken);
     underWay = undefined;
     next();

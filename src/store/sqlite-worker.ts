@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { suspectDamage } from './open-sound.ts';
 import { openSqliteDatabase, type SqliteDatabase } from './sqlite-database.ts';
 import { errorToMessage, sqliteError } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
@@ -21,9 +22,15 @@ function serve(database: SqliteDatabase): void {
       // The thread ends by itself once nothing can be asked any more.
       if (call.name === 'close') port?.close();
     } catch (error) {
-      answer({ kind: 'failed', error: errorToMessage(sqliteError(error, options.file)) });
+      fail(error);
     }
   });
+}
+
+function fail(thrown: unknown): void {
+  const error = errorToMessage(sqliteError(thrown, options.file));
+  if (error.damage === true) suspectDamage(options.file);
+  answer({ kind: 'failed', error });
 }
 
 try {
@@ -31,5 +38,5 @@ try {
   serve(database);
   answer({ kind: 'opened', opening: database.opening() });
 } catch (error) {
-  answer({ kind: 'failed', error: errorToMessage(sqliteError(error, options.file)) });
+  fail(error);
 }

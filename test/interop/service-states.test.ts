@@ -121,6 +121,16 @@ await t.test('so does a role that does not load, but not a port that is taken', 
   holder.kill();
 });
 
+await t.test(
+  'nor a file that machines fetch and that is not there: its disk may be mounted late',
+  async (t) => {
+    await using site = await createSite(namespace, { 'assets/vmlinuz': undefined });
+    const { code, stderr } = await (await startManaged(t, site)).daemon.ended;
+    t.equal(code, 1, stderr);
+    t.match(stderr, /vmlinuz/);
+  },
+);
+
 await t.test('without a manager the exit codes are those of every command', async (t) => {
   await using site = await createSite(namespace, { 'tinderbox.yaml': undefined });
   t.equal((await site.launch('--config', `${site.folder}/tinderbox.yaml`).ended).code, 1);

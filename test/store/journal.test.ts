@@ -1048,7 +1048,7 @@ for (const step of [365 * 24 * HOUR, -24 * HOUR]) {
     `when the clock is set by ${step / HOUR} h, boots that run go on as young as they were`,
     async (t) => {
       const time = { now: 1_700_000_000_000, up: 0 };
-      const { journal, sessions } = setUp({ clock: () => time.now, uptime: () => time.up });
+      const { journal, sessions, machines } = setUp({ clock: () => time.now, uptime: () => time.up });
       const bob = macOf(2);
       for (const mac of [alice, bob]) journal.record(discover(mac, { at: time.now }));
       const opened = journal.record(script(alice, { at: time.now }));
@@ -1061,6 +1061,8 @@ for (const step of [365 * 24 * HOUR, -24 * HOUR]) {
         { scriptAt: time.now, updatedAt: time.now, openedAt: time.now - step },
         'its URLs stay valid',
       );
+      await journal.flush();
+      t.match(machines().get(alice), { lastSeen: time.now }, 'too old to be kept is not its machine either');
       const after = journal.record(seen(alice, { kind: 'http.config', stage: 'config', at: time.now }));
       t.equal(after?.id, opened?.id, 'it is the same boot');
       t.same(journal.sessionOf(bob), over, 'what is over is history');

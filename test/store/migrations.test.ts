@@ -221,5 +221,15 @@ t.test('the copy is of this migration, and only the newest copies stay', (t) => 
     listCopies(file).map(({ version }) => version),
     [4, 5, 6],
   );
+  // An update is taken back by an older copy than these, and made again.
+  const old = join(base, 'put-back.db');
+  makeOld(old, 2);
+  copyFileSync(old, file);
+  change(file, (database) => migrate(database, file));
+  t.same(
+    listCopies(file).map(({ version }) => version),
+    [2, 5, 6],
+    'the copy that was just made stays, however old its schema',
+  );
   t.end();
 });
