@@ -6,7 +6,7 @@ import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { describeStatus } from './describe-status.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
-import { createAddressLearning } from './learn-addresses.ts';
+import { createAddressLearning, learningTime } from './learn-addresses.ts';
 import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
@@ -137,7 +137,7 @@ export async function startDaemon({
   const learning = createAddressLearning({
     probe: createAddressProbe(),
     isKnown: (address) => leases.isKnown(address),
-    time: learningTime(config, store.opening, now()),
+    time: learningTime(config.dhcp, store.opening.incompleteSince, now()),
     uptime,
   });
   const authorities = await openAuthoritiesOf(config, loggers, now);
@@ -215,16 +215,6 @@ export async function startDaemon({
     },
     stop: () => started.disposeAsync(),
   };
-}
-
-/**
- * How long it takes from now until every lease that was given before was renewed, and so learned, or has run out. In ms;
- * never longer than the longest lease, however wrong the clock was when the database was lost.
- */
-function learningTime({ dhcp }: Config, { incompleteSince }: OpenedStore['opening'], now: number): number {
-  if (incompleteSince === undefined || !dhcp.probeAddresses) return 0;
-  const longest = Math.max(0, ...dhcp.subnets.map(({ leaseTime }) => leaseTime)) * 1000;
-  return Math.max(0, Math.min(incompleteSince + longest - now, longest));
 }
 
 /** At the first start there is no session key either. */

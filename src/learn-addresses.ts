@@ -1,4 +1,5 @@
 import type { DhcpAction } from './boot/dhcp-action.ts';
+import type { Config } from './config/port.ts';
 import { formatIpv4, type Ipv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { AddressUser, ProbeAddress } from './net/probe-address.ts';
@@ -48,6 +49,20 @@ interface Round {
   readonly lookUps: Promise<void>[];
   /** One that it may have was found: it needs no other. */
   found: boolean;
+}
+
+/**
+ * How long it takes from now until every lease that was given before was renewed, and so learned, or has run out. In ms;
+ * never longer than the longest lease, however wrong the clock was when the database was lost.
+ */
+export function learningTime(
+  { probeAddresses, subnets }: Config['dhcp'],
+  incompleteSince: number | undefined,
+  now: number,
+): number {
+  if (incompleteSince === undefined || !probeAddresses) return 0;
+  const longest = Math.max(0, ...subnets.map(({ leaseTime }) => leaseTime)) * 1000;
+  return Math.max(0, Math.min(incompleteSince + longest - now, longest));
 }
 
 /**

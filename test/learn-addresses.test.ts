@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { DhcpAction } from '../src/boot/dhcp-action.ts';
-import { createAddressLearning } from '../src/learn-addresses.ts';
+import { createAddressLearning, learningTime } from '../src/learn-addresses.ts';
 import type { Ipv4 } from '../src/machine/ipv4.ts';
 import type { Mac } from '../src/machine/mac.ts';
 import type { AddressUser } from '../src/net/probe-address.ts';
@@ -158,3 +158,20 @@ t.test('a machine that asks for the address it had gets it, unless another one u
   t.match(await learning.settle(alice, () => ack(8, true)), { type: 'ack' });
   t.match(await learning.settle(alice, () => ack(9, true)), { type: 'ack' });
 });
+
+t.test(
+  'it goes on for the longest lease since the database was lost, and no longer by a wrong clock',
+  (t) => {
+    const dhcp = { probeAddresses: true, subnets: [{ leaseTime: 60 }, { leaseTime: 3600 }] } as never;
+    for (const [since, now, time] of [
+      [1_000, 1_000, 3_600_000],
+      [1_000, 601_000, 3_000_000],
+      [1_000, 9_000_000, 0],
+      [99_000_000_000, 1_000, 3_600_000],
+      [undefined, 1_000, 0],
+    ] as const)
+      t.equal(learningTime(dhcp, since, now), time);
+    t.equal(learningTime({ probeAddresses: false, subnets: [{ leaseTime: 60 }] } as never, 1, 1), 0);
+    t.end();
+  },
+);
