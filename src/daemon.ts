@@ -24,6 +24,7 @@ import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import { createProvisioning, type Provisioning } from './provisioning.ts';
+import { rememberReservations } from './remember-reservations.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
@@ -134,9 +135,11 @@ export async function startDaemon({
         'the clock of this host was set: leases and boot sessions keep the time that they had left',
       ),
   });
+  const reservedIn = rememberReservations();
   const learning = createAddressLearning({
     probe: createAddressProbe(),
-    isKnown: (address) => leases.isKnown(address),
+    // A reservation is the operator's word. Who uses it besides is found by the machine itself, which declines it then.
+    isKnown: (address) => leases.isKnown(address) || reservedIn(catalog.current()).has(address),
     time: learningTime(config.dhcp, store.opening.incompleteSince, now()),
     uptime,
   });

@@ -6,7 +6,7 @@ import type { AddressUser, ProbeAddress } from './net/probe-address.ts';
 
 export interface LearningOptions {
   readonly probe: ProbeAddress;
-  /** Whether the lease book has ever heard of it; then it need not be probed. */
+  /** Whether the lease book has ever heard of it, or it is reserved; then it need not be probed. */
   readonly isKnown: (address: Ipv4) => boolean;
   /** How long it goes on, in ms: after it every lease of before was renewed, or has run out. */
   readonly time: number;

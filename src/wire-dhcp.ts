@@ -11,12 +11,12 @@ import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
-import type { Catalog } from './machine/role.ts';
 import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
 import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
 import { messageTypeOf } from './protocol/dhcp/option-codes.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
+import { rememberReservations } from './remember-reservations.ts';
 import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
 import { startDhcpServer } from './servers/dhcp.ts';
 import type { DhcpLoop, DhcpLoopOptions } from './servers/dhcp-loop.ts';
@@ -210,19 +210,6 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     return answerPort4011(packet, client, { ...environment(place, client, now), discoveredAs });
   };
   return { decide67, decide4011 };
-}
-
-/** The reserved addresses of a catalog, gathered once a catalog and not once a packet. */
-function rememberReservations(): (catalog: Catalog) => ReadonlySet<Ipv4> {
-  const known = new WeakMap<Catalog, ReadonlySet<Ipv4>>();
-  return (catalog) => {
-    const before = known.get(catalog);
-    if (before !== undefined) return before;
-    const addresses = [...catalog.machines.values()].map(({ address }) => address);
-    const reserved = new Set(addresses.filter((address) => address !== undefined));
-    known.set(catalog, reserved);
-    return reserved;
-  };
 }
 
 function makeLeaseChanger(
