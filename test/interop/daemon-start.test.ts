@@ -7,6 +7,9 @@ import { formatProblem, type Problem } from '../../src/errors.ts';
 import { addBridge, createNamespace, type NetworkNamespace, stopProcess } from '../../src/lab/namespace.ts';
 import { createSite, type Ended, ROLE, type Site, waitUntil } from './support/daemon-site.ts';
 
+// Thirty starts of the program, each of seconds where others use the processor.
+t.setTimeout(300_000);
+
 const namespace = await createNamespace('start');
 t.teardown(() => namespace[Symbol.asyncDispose]());
 await addBridge(namespace, 'br0', '10.77.0.1/24');
