@@ -169,7 +169,7 @@ export async function copyToStream(
     throw new TinderboxError('not-found', `there is no database at ${file}`, {
       cause,
       remedy:
-        'Start the daemon once (tinderbox serve), or see whether paths.state names the right directory.',
+        'Start the daemon once (sudo systemctl start tinderbox, or sudo tinderbox serve), or see whether paths.state names the right directory.',
     });
   });
   const to = `${file}.backup-${randomUUID().slice(0, 8)}.part`;
