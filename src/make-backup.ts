@@ -247,7 +247,10 @@ function explain(thrown: unknown, file: string): unknown {
     case 'EEXIST':
       return inTheWay(file, thrown);
     case 'ENOENT':
-      return new TinderboxError('not-found', `${dirname(resolve(file))} is not there`, { cause: thrown });
+      return new TinderboxError('not-found', `${dirname(resolve(file))} is not there`, {
+        cause: thrown,
+        remedy: `Make it, for root alone: sudo install -d -m 700 ${dirname(resolve(file))}`,
+      });
     case 'ABORT_ERR':
       return new TinderboxError('unavailable', 'interrupted; nothing was written', { cause: thrown });
     default:
