@@ -169,7 +169,7 @@ export async function copyToStream(
     throw new TinderboxError('not-found', `there is no database at ${file}`, {
       cause,
       remedy:
-        'Start the daemon once (tinderbox serve), or see whether paths.state names the right directory.',
+        'Start the daemon once (sudo systemctl start tinderbox, or sudo tinderbox serve), or see whether paths.state names the right directory.',
     });
   });
   const to = `${file}.backup-${randomUUID().slice(0, 8)}.part`;
@@ -247,7 +247,10 @@ function explain(thrown: unknown, file: string): unknown {
     case 'EEXIST':
       return inTheWay(file, thrown);
     case 'ENOENT':
-      return new TinderboxError('not-found', `${dirname(resolve(file))} is not there`, { cause: thrown });
+      return new TinderboxError('not-found', `${dirname(resolve(file))} is not there`, {
+        cause: thrown,
+        remedy: `Make it, for root alone: sudo install -d -m 700 ${dirname(resolve(file))}`,
+      });
     case 'ABORT_ERR':
       return new TinderboxError('unavailable', 'interrupted; nothing was written', { cause: thrown });
     default:

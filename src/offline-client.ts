@@ -51,6 +51,6 @@ function readEvents(
 
 function needsDaemon(): never {
   throw new TinderboxError('unavailable', 'tinderbox is not running', {
-    remedy: 'Start it: tinderbox serve.',
+    remedy: 'Start it: sudo systemctl start tinderbox, or sudo tinderbox serve.',
   });
 }

@@ -73,6 +73,7 @@ export function addBackupCommand(program: Command, context: CliContext): void {
         const said = `${file}: ${files.filter(({ kind }) => kind === 'file').length} files, ${keys}${assets === undefined ? '' : '; assets are listed only'}\n`;
         if (toStdout) context.err(said);
         else context.out(said);
+        if (flags.authorities) context.err(warnWithoutAuthorities(config, sealed));
       } finally {
         progress.end();
         process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
@@ -131,4 +132,15 @@ function showProgress({ err }: CliContext) {
       shown = 0;
     },
   };
+}
+
+/** Of a cluster whose authorities are still being made, which takes as long as RSA does. Empty: they are there. */
+export function warnWithoutAuthorities(
+  { cluster }: Pick<Config, 'cluster'>,
+  sealed: readonly string[],
+): string {
+  if (cluster === undefined || sealed.some((name) => name.startsWith('pki/'))) return '';
+  return `warning: no authority of the cluster is in it: there was none yet
+    Wait for the daemon to make them (sudo tinderbox ca show), and take the backup again.
+`;
 }

@@ -72,8 +72,10 @@ export function nextSteps(outcome: InitOutcome): readonly string[] {
     hasUnit
       ? ['sudo systemctl enable --now tinderbox', 'and after a change: sudo systemctl restart tinderbox']
       : [`sudo tinderbox serve${flag}`, 'runs it in this terminal'],
-    [`sudo tinderbox machines MAC --follow${flag}`, 'power the machine with this MAC on, and see it boot'],
-    defaultRole === null ? [`sudo tinderbox assign${flag} MAC ROLE`, 'what it is to become'] : undefined,
+    defaultRole === null
+      ? [`sudo tinderbox assign${flag} MAC ROLE`, 'what the machine with this MAC is to become']
+      : undefined,
+    [`sudo tinderbox machines MAC --follow${flag}`, 'power it on, and see it boot'],
   ];
   const present = rows.filter((row) => row !== undefined);
   const width = Math.max(...present.map(([command]) => command.length));

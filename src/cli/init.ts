@@ -19,7 +19,7 @@ import { type Interview, type InterviewFlags, interview } from './init-interview
 import { type InitOutcome, nextSteps, toJson, toText } from './init-report.ts';
 
 const HELP = `
-Asks on a terminal what no flag says; with --yes it asks nothing, and the defaults hold. It listens for other DHCP
+Asks on a terminal what no flag says and suggests the defaults; with --yes they hold. It listens for other DHCP
 servers first, and gives no addresses beside one unless --force says so. Nothing is written that \`tinderbox check\` would
 refuse; profiles that are there stay as they are. The folders of another file than ${SYSTEM_CONFIG_FILE}
 lie beside it.
@@ -47,10 +47,23 @@ export function addInitCommand(program: Command, context: CliContext): void {
   program
     .command('init')
     .description('write a first configuration, from questions or flags')
-    .option('--interface <name>', 'provisioning interface; may come more than once', collect)
-    .addOption(new Option('--mode <mode>', 'who gives addresses').choices(['proxy', 'server', 'off']))
-    .option('--range <first-last>', 'server mode: addresses to give; once for each network', collect)
-    .option('--lease-time <time>', 'server mode: 30m, 1h, 1d')
+    .option(
+      '--interface <name>',
+      'provisioning interface; may come more than once (default: the likeliest)',
+      collect,
+    )
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'who gives addresses (default: server where nobody else does, else proxy)',
+      ).choices(['proxy', 'server', 'off']),
+    )
+    .option(
+      '--range <first-last>',
+      'server mode: addresses to give; once for each network (default: free ones of it)',
+      collect,
+    )
+    .option('--lease-time <time>', 'server mode: 30m, 1h, 1d (default: 1h)')
     .option(
       '--router <address>',
       'server mode: default router of the machines; once for each network',
@@ -58,16 +71,22 @@ export function addInitCommand(program: Command, context: CliContext): void {
     )
     .option('--dns <address>', 'server mode: name server; may come more than once', collect)
     .option('--domain <domain>', 'server mode: where machines look up short names')
-    .addOption(new Option('--admission <policy>', 'who may boot').choices(['open', 'approve', 'listed']))
-    .option('--default-role <role>', 'of machines without an entry; none unless given')
+    .addOption(
+      new Option('--admission <policy>', 'who may boot (default: open)').choices([
+        'open',
+        'approve',
+        'listed',
+      ]),
+    )
+    .option('--default-role <role>', 'of machines without an entry (default: none)')
     .option('--cluster', 'machines join a Kubernetes cluster')
-    .option('--no-cluster', 'they do not')
-    .option('--api-server <url>', 'where kubelets find the API server')
-    .option('--pod-network <network>', 'addresses of pods')
-    .option('--service-network <network>', 'addresses of services')
-    .option('--profiles <folder>', 'the roles and machines.yaml')
-    .option('--assets <folder>', 'what machines fetch')
-    .option('--state <folder>', 'the database and keys')
+    .option('--no-cluster', 'they do not (default)')
+    .option('--api-server <url>', 'where kubelets find the API server (default: port 6443 of this host)')
+    .option('--pod-network <network>', 'addresses of pods (default: 10.2.0.0/16)')
+    .option('--service-network <network>', 'addresses of services (default: 10.3.0.0/24)')
+    .option('--profiles <folder>', 'the roles and machines.yaml (default: /etc/tinderbox/profiles)')
+    .option('--assets <folder>', 'what machines fetch (default: /var/lib/tinderbox/assets)')
+    .option('--state <folder>', 'the database and keys (default: /var/lib/tinderbox/state)')
     .option('--sockets', 'let systemd open the ports: the service runs without any capability')
     .option('--no-detect', 'do not listen for other DHCP servers')
     .option('--force', 'overwrite (a copy is kept), and give addresses beside another DHCP server')

@@ -121,7 +121,8 @@ async function makeOne(
       const daemon = await findDaemon(config);
       if (daemon !== undefined) return await daemon.makeSigningToken({ mac: facts.mac, days: tokenDays });
       throw new TinderboxError('unavailable', 'tinderbox is not running, and it makes the token', {
-        remedy: 'Start it: tinderbox serve. Without a token keys must be on the image: --key-days 30.',
+        remedy:
+          'Start it: sudo systemctl start tinderbox, or sudo tinderbox serve. Without a token keys must be on the image: --key-days 30.',
       });
     },
   });

@@ -50,7 +50,7 @@ export function addLogCommand(program: Command, context: CliContext): void {
       const daemon = await findDaemon(await readConfig(command, context));
       if (daemon === undefined) {
         throw new TinderboxError('unavailable', 'tinderbox is not running, and logs nothing', {
-          remedy: 'Start it: tinderbox serve, with --log-level if need be.',
+          remedy: 'Start it: sudo systemctl start tinderbox, or sudo tinderbox serve --log-level debug.',
         });
       }
       const view = await (change === undefined ? daemon.log() : daemon.changeLog(change));

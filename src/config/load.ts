@@ -37,7 +37,7 @@ export async function findConfigFile(options: FindConfigOptions = {}): Promise<s
     'not-found',
     `there is no configuration: neither ${candidates.join(' nor ')} exists`,
     {
-      remedy: 'Give one with --config FILE or $TINDERBOX_CONFIG.',
+      remedy: 'Give one with --config FILE or $TINDERBOX_CONFIG, or write a first one: sudo tinderbox init',
     },
   );
 }

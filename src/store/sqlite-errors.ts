@@ -37,7 +37,7 @@ export function sqliteError(
     case 'EROFS':
       return new TinderboxError('refused', `${file} cannot be written (${thrown.message})`, {
         cause,
-        remedy: `Give the daemon's user the right to write ${file} and its directory, and see that the file system is not mounted read-only.`,
+        remedy: `Give the daemon's user the right to write ${file} and its directory (what root's tinderbox serve made there: sudo chown -R tinderbox: …), and see that the file system is not mounted read-only.`,
       });
     case 'CANTOPEN':
       return new TinderboxError('unavailable', `${file} cannot be opened (${thrown.message})`, {

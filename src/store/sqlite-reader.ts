@@ -38,7 +38,7 @@ export function openSqliteReader(file: string): SqliteReader {
   if (!existsSync(file)) {
     throw new TinderboxError('not-found', `there is no database at ${file}`, {
       remedy:
-        'Start the daemon once (tinderbox serve), or see whether paths.state names the right directory.',
+        'Start the daemon once (sudo systemctl start tinderbox, or sudo tinderbox serve), or see whether paths.state names the right directory.',
     });
   }
   let database: Database | undefined;
@@ -50,7 +50,8 @@ export function openSqliteReader(file: string): SqliteReader {
         'unavailable',
         `${file} is of an older Tinderbox (schema version ${version})`,
         {
-          remedy: 'Start the daemon once (tinderbox serve): it brings the database up to date.',
+          remedy:
+            'Start the daemon once (sudo systemctl start tinderbox, or sudo tinderbox serve): it brings the database up to date.',
         },
       );
     }

@@ -14,6 +14,7 @@ paths: { profiles: /etc/tinderbox/profiles, assets: /var/lib/tinderbox/assets, s
 /** What `init` does, as far as these tests need it. */
 const CONFIGURE = `cp /tmp/tinderbox.yaml /etc/tinderbox/tinderbox.yaml
 cp -r /usr/share/tinderbox/profiles /etc/tinderbox/profiles
+sed -i 's/^default: .*/default: none/' /etc/tinderbox/profiles/machines.yaml
 chown -R tinderbox:tinderbox /etc/tinderbox/profiles`;
 
 function give(root: DebianRoot, file: string): string {
@@ -155,7 +156,15 @@ systemctl enable tinderbox.service`);
     t.equal(owners, 'tinderbox\n');
     t.equal(root.shell('cat /var/lib/tinderbox/state/pki/ca.key'), 'key\n');
 
-    root.must('apt-get', 'purge', '-y', 'tinderbox');
+    root.shell('echo ETCD_NAME=master-1 >/etc/tinderbox/etcd.env');
+    t.match(root.must('apt-get', 'purge', '-y', 'tinderbox'), /Kept: \/etc\/tinderbox, with files of a role/);
+    t.equal(
+      root.shell('cat /etc/tinderbox/etcd.env'),
+      'ETCD_NAME=master-1\n',
+      'a role of this host keeps its files',
+    );
+    t.not(root.run('test', '-e', '/etc/tinderbox/tinderbox.yaml').status, 0);
+    root.shell('rm /etc/tinderbox/etcd.env');
     root.shell(KEPT.map((path) => `rm -r ${path}`).join('\n'));
     const empty = ['/etc/tinderbox', '/var/lib/tinderbox', '/var/lib/tinderbox/state'];
     t.ok(empty.every((path) => root.run('test', '-d', path).status === 0));
