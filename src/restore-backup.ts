@@ -14,7 +14,7 @@ import { type Ids, idsOf } from './file-owners.ts';
 import { AUTHORITY_NAMES } from './machine/identity.ts';
 import { PKI_FOLDER } from './manage-authorities.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
-import { refuseElsewhere } from './refuse-elsewhere.ts';
+import { refuseElsewhere, refuseReplacing } from './refuse-elsewhere.ts';
 import {
   carryOut,
   exists,
@@ -82,8 +82,10 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRes
   refuseNewer(file, backup.manifest, options.force);
   const config = await configAfter(options, backup);
   const { secrets, notes, isProven } = await unsealed(options, backup);
-  if (!isProven && !options.force && options.parts.includes('config'))
-    await refuseElsewhere(configFile, config);
+  if (!options.force && options.parts.includes('config')) {
+    if (!isProven) await refuseElsewhere(configFile, config);
+    else if (!options.dryRun) await refuseReplacing(configFile, config);
+  }
   await options.refuseDaemon(config);
   await refuseOtherAuthorities(options, config, secrets);
   const moves = await planMoves(options, config, secrets);

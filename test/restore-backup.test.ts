@@ -261,6 +261,12 @@ t.test('a backup that anybody may have written sends nothing to other places', a
   ])
     await t.rejects(refused, { code: 'refused', message: config.paths.profiles, remedy: /--force/ });
   t.same(snapshot(dirname(config.file)), before);
+  await t.rejects(
+    restore(sealed, elsewhere()),
+    { code: 'refused', message: /would replace/, remedy: /--force/ },
+    'nor does one of our own take the place of what another configuration uses',
+  );
+  t.same(snapshot(dirname(config.file)), before);
   await restore(file, config.file);
   await restore(sealed, elsewhere(), { dryRun: true });
   await restore(file, elsewhere(), { dryRun: true, force: true });
