@@ -3,6 +3,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -12,6 +13,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import t, { type Test } from 'tap';
+import { importAuthority, planAuthorityRotation } from '../../src/manage-authorities.ts';
+import { makeForeignAuthority } from '../pki/support/make-cluster.ts';
 import { makeSite } from '../support/make-site.ts';
 import { backUp, leasesOf, restore } from '../support/restore-site.ts';
 
@@ -86,4 +89,48 @@ t.test('what lies beside the place of a restored database is not replayed into i
   database.close();
   await restore(file, config.file);
   t.equal((await leasesOf(state)).length, 3);
+});
+
+t.test('root reads no authorities through a link that the service could not', async (t) => {
+  const { config, secret } = await makeInstalled(t);
+  const key = join(config.paths.state, 'pki/kubernetes.pem');
+  rmSync(key);
+  symlinkSync(secret, key);
+  await t.rejects(planAuthorityRotation(config, Date.now()), { code: 'refused' });
+});
+
+t.test('an import by root neither writes nor removes anything where a link leads', async (t) => {
+  const { config, secret } = await makeInstalled(t);
+  const { state } = config.paths;
+  const roots = dirname(secret);
+  const source = { authority: 'etcd', ...makeForeignAuthority(roots, { name: 'etcd-ca' }) } as const;
+  const options = { replace: true, now: Date.now() };
+  const pki = join(state, 'pki');
+  const [elsewhere, leftover] = [join(roots, 'elsewhere'), join(roots, 'elsewhere/.a.0123456789ab.tmp')];
+  renameSync(pki, join(state, 'own'));
+  execFileSync('cp', ['-R', join(state, 'own'), elsewhere]);
+  writeFileSync(leftover, 'of root');
+  const before = readdirSync(elsewhere);
+  symlinkSync(elsewhere, pki);
+  await t.rejects(importAuthority(config, source, options), { code: 'refused' });
+  t.same(readdirSync(elsewhere), before, 'nothing was written or removed');
+  rmSync(pki);
+
+  // The folder itself, and what it was before there was one.
+  renameSync(join(state, 'own'), pki);
+  await importAuthority(config, source, options);
+  for (const name of readdirSync(pki)) t.equal(statSync(join(pki, name)).uid, USER, name);
+  t.same([process.geteuid?.(), process.getegid?.()], [0, 0], 'it is root again');
+});
+
+t.test('a state folder that is a link by the service makes root no more than the service', async (t) => {
+  const { config, secret } = await makeInstalled(t);
+  const { state } = config.paths;
+  const elsewhere = join(dirname(secret), 'elsewhere');
+  renameSync(state, elsewhere);
+  execFileSync('chown', ['-R', '0:0', elsewhere]);
+  symlinkSync(elsewhere, state);
+  t.ok((await planAuthorityRotation(config, Date.now())).length > 0, "root's own link is followed");
+  execFileSync('chown', ['-h', `${USER}:${USER}`, state]);
+  await t.rejects(planAuthorityRotation(config, Date.now()), { code: 'refused' });
 });
