@@ -16,7 +16,7 @@ import t, { type Test } from 'tap';
 import { importAuthority, planAuthorityRotation } from '../../src/manage-authorities.ts';
 import { makeForeignAuthority } from '../pki/support/make-cluster.ts';
 import { makeSite } from '../support/make-site.ts';
-import { backUp, leasesOf, restore } from '../support/restore-site.ts';
+import { backUp, emptyFolder, leasesOf, NOW, restore } from '../support/restore-site.ts';
 
 /* What root does in folders of the service's user, if that user has put links there. */
 t.setTimeout(300_000);
@@ -133,4 +133,25 @@ t.test('a state folder that is a link by the service makes root no more than the
   t.ok((await planAuthorityRotation(config, Date.now())).length > 0, "root's own link is followed");
   execFileSync('chown', ['-h', `${USER}:${USER}`, state]);
   await t.rejects(planAuthorityRotation(config, Date.now()), { code: 'refused' });
+});
+
+t.test("on a new host the configuration is root's, whatever the backup says", async (t) => {
+  const { config } = await makeInstalled(t);
+  execFileSync('chown', [`${USER}:${USER}`, config.file]);
+  execFileSync('chmod', ['666', config.file]);
+  const file = await backUp(t, config);
+  const folder = emptyFolder(t);
+  execFileSync('chmod', ['755', folder]);
+  const target = join(folder, 'tinderbox.yaml');
+  await restore(file, target);
+  const group = /^tinderbox:[^:]*:(\d+):/m.exec(readFileSync('/etc/group', 'utf8'))?.[1] ?? 0;
+  const { uid, gid, mode } = statSync(target);
+  t.same([uid, gid, mode & 0o777], [0, Number(group), 0o640]);
+
+  // One that is there says it better.
+  execFileSync('chmod', ['644', target]);
+  execFileSync('chown', [`0:${USER}`, target]);
+  await restore(file, target, { now: NOW + 1000 });
+  const again = statSync(target);
+  t.same([again.uid, again.gid, again.mode & 0o777], [0, USER, 0o644]);
 });
