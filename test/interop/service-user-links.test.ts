@@ -3,6 +3,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -13,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import t, { type Test } from 'tap';
+import { runCli } from '../../src/cli/program.ts';
 import { importAuthority, planAuthorityRotation } from '../../src/manage-authorities.ts';
 import { makeForeignAuthority } from '../pki/support/make-cluster.ts';
 import { makeSite } from '../support/make-site.ts';
@@ -154,4 +156,33 @@ t.test("on a new host the configuration is root's, whatever the backup says", as
   await restore(file, target, { now: NOW + 1000 });
   const again = statSync(target);
   t.same([again.uid, again.gid, again.mode & 0o777], [0, USER, 0o644]);
+});
+
+t.test("root edits machines.yaml through a link of its own, and through none of the service's", async (t) => {
+  const { config, secret } = await makeInstalled(t);
+  const { profiles } = config.paths;
+  const machines = join(profiles, 'machines.yaml');
+  const assign = async (mac: string) => {
+    let said = '';
+    const say = (text: string) => void (said += text);
+    const argv = ['assign', mac, 'worker', '--config', config.file];
+    return { code: await runCli(argv, { out: say, err: say }), said };
+  };
+  execFileSync('sh', ['-c', 'echo "boot: { kernel: /k }" > "$0"', join(profiles, 'worker/role.yaml')]);
+  t.match(await assign('52:54:00:00:00:01'), { code: 0 });
+  t.equal(statSync(machines).uid, USER, 'its own file');
+
+  const target = join(dirname(secret), 'machines.yaml');
+  execFileSync('chmod', ['755', dirname(secret)]);
+  writeFileSync(target, readFileSync(machines), { mode: 0o644 });
+  rmSync(machines);
+  symlinkSync(target, machines);
+  t.match(await assign('52:54:00:00:00:02'), { code: 0 });
+  t.match(readFileSync(target, 'utf8'), /52:54:00:00:00:02/);
+  t.equal(readlinkSync(machines), target, 'it is a link still');
+
+  execFileSync('chown', ['-h', `${USER}:${USER}`, machines]);
+  t.match(await assign('52:54:00:00:00:03'), { code: 1, said: /cannot be written/ });
+  t.notMatch(readFileSync(target, 'utf8'), /52:54:00:00:00:03/);
+  t.same([process.geteuid?.(), process.getegid?.()], [0, 0], 'it is root again');
 });
