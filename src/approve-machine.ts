@@ -15,6 +15,8 @@ import { checkRoleTemplates } from './render/check-templates.ts';
 export interface ApproveOptions extends MachineChange {
   readonly config: Config;
   readonly interfaces: readonly NetworkInterface[];
+  /** As in EditOptions. */
+  readonly file?: string;
   readonly mac: Mac;
   /** Undefined for a machine that was never seen: then only what its MAC decides is known. */
   readonly facts: MachineFacts | undefined;
@@ -37,9 +39,10 @@ export interface Approved {
 export async function approveMachine(options: ApproveOptions): Promise<Approved> {
   const { config, interfaces, mac, facts = { mac }, holderOf } = options;
   let planned: Pick<Approved, 'role' | 'hostname'> | undefined;
-  const { role, hostname, address } = options;
+  const { role, hostname, address, file } = options;
   const { changed } = await assignInProfiles({
     dir: config.paths.profiles,
+    ...(file === undefined ? {} : { file }),
     mac,
     ...(role === undefined ? {} : { role }),
     ...(hostname === undefined ? {} : { hostname }),

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { asOwnerOf } from './as-owner-of.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import type { ClusterSettings } from './machine/cluster.ts';
@@ -10,7 +11,8 @@ const DAY = 24 * 60 * 60 * 1000;
 
 /** What signs for a command on the master: read from the disk, since keys never go through the admin plane. */
 export function readClusterAuthorities(config: Config, clock: () => number = Date.now): Promise<Authorities> {
-  return readAuthorities(join(config.paths.state, PKI_FOLDER), clock);
+  const { state } = config.paths;
+  return asOwnerOf(state, () => readAuthorities(join(state, PKI_FOLDER), clock));
 }
 
 /** Throws `invalid-config` where tinderbox.yaml has none: without names of a cluster there are no certificates. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import {
   chmod,
   chown,
@@ -6,6 +7,8 @@ import {
   lchown,
   mkdir,
   mkdtemp,
+  open,
+  opendir,
   readdir,
   readFile,
   rename,
@@ -31,9 +34,9 @@ export async function compareProfiles(shipped: string, folder: string): Promise<
   const different: string[] = [];
   const missing: string[] = [];
   for (const name of await listRoles(shipped)) {
-    const [ours, theirs] = await Promise.all([readTree(join(shipped, name)), readTree(join(folder, name))]);
-    if (theirs.size === 0) missing.push(name);
-    else if (!isSame(ours, theirs)) different.push(name);
+    const found = await compareTree(await readTree(join(shipped, name)), join(folder, name));
+    if (found === 'missing') missing.push(name);
+    else if (found === 'different') different.push(name);
   }
   return { kept: true, different, missing };
 }
@@ -135,15 +138,44 @@ async function listTree(folder: string): Promise<readonly { name: string; isFold
 }
 
 async function readTree(folder: string): Promise<ReadonlyMap<string, Buffer>> {
-  if ((await entriesOf(folder)).length === 0) return new Map();
   const files = (await listTree(folder)).filter(({ isFolder }) => !isFolder);
   return new Map(
     await Promise.all(files.map(async ({ name }) => [relative(folder, name), await readFile(name)] as const)),
   );
 }
 
-function isSame(one: ReadonlyMap<string, Buffer>, other: ReadonlyMap<string, Buffer>): boolean {
-  return (
-    one.size === other.size && [...one].every(([name, bytes]) => other.get(name)?.equals(bytes) === true)
-  );
+/**
+ * The folder is the service's, and who looks is root: no more is read than ships, no link is followed, and nothing but a
+ * regular file is opened. A pipe would be waited for, and some devices do something when they are opened.
+ */
+async function compareTree(
+  ours: ReadonlyMap<string, Buffer>,
+  folder: string,
+): Promise<'same' | 'different' | 'missing'> {
+  let seen = 0;
+  try {
+    for await (const entry of await opendir(folder, { recursive: true })) {
+      if (entry.isDirectory()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const expected = entry.isFile() ? ours.get(relative(folder, path)) : undefined;
+      if (expected === undefined || !(await holds(path, expected))) return 'different';
+      seen += 1;
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return 'missing';
+    if (code === 'ENOTDIR' || code === 'ELOOP') return 'different';
+    throw error;
+  }
+  if (seen === 0) return 'missing';
+  return seen === ours.size ? 'same' : 'different';
+}
+
+async function holds(path: string, expected: Buffer): Promise<boolean> {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  await using handle = await open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  const found = await handle.stat();
+  if (!found.isFile() || found.size !== expected.length) return false;
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(expected.length), 0, expected.length, 0);
+  return bytesRead === expected.length && buffer.equals(expected);
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asOwnerOf } from './as-owner-of.ts';
 import { refuseSharedFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, TinderboxError } from './errors.ts';
@@ -23,7 +24,7 @@ export type { AuthorityDescription, ImportResult, RotationPlan };
 
 /** Throws `not-found` before the first start, `refused` if this user may not read them. */
 export async function showAuthorities(config: Config): Promise<readonly AuthorityDescription[]> {
-  const found = await describeFolder(pkiFolder(config));
+  const found = await asOwnerOf(config.paths.state, () => describeFolder(pkiFolder(config)));
   if (found !== undefined) return found;
   throw new TinderboxError('not-found', `there are no authorities in ${pkiFolder(config)} yet`, {
     remedy:
@@ -113,7 +114,7 @@ export async function importAuthority(
 /** Files of former authorities of this name, with their private keys. */
 export async function listFormerFiles(config: Config, authority: AuthorityName): Promise<readonly string[]> {
   const folder = pkiFolder(config);
-  const names = await listFolder(folder);
+  const names = await asOwnerOf(config.paths.state, () => listFolder(folder));
   return names
     .filter((name) => isFormerOf(authority, name))
     .toSorted()
@@ -131,13 +132,10 @@ export async function changeTrustOf(
 ): Promise<AuthorityDescription> {
   const { authority, add, remove, now } = change;
   const text = add === undefined ? undefined : await readTogether([add], false);
-  return changeTrust({
-    folder: pkiFolder(config),
-    authority,
-    remove,
-    now,
-    ...(text === undefined ? {} : { add: text }),
-  });
+  const more = text === undefined ? {} : { add: text };
+  return asOwnerOf(config.paths.state, () =>
+    changeTrust({ folder: pkiFolder(config), authority, remove, now, ...more }),
+  );
 }
 
 async function importInto(
@@ -147,7 +145,9 @@ async function importInto(
 ): Promise<ImportResult> {
   const folder = pkiFolder(config);
   await refuseSharedFolder(config.paths.state);
-  const result = await importAuthorities({ folder, ...sources, ...options, random: randomBytes });
+  const result = await asOwnerOf(config.paths.state, () =>
+    importAuthorities({ folder, ...sources, ...options, random: randomBytes }),
+  );
   if (result.serviceAccounts !== 'made') return result;
   return { ...result, warnings: [...result.warnings, warnOfTokens('a new pair was made')] };
 }

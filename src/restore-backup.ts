@@ -60,6 +60,9 @@ export interface RestoreResult {
   readonly notes: readonly string[];
 }
 
+/** May read the configuration where the package has made it. */
+const SERVICE_GROUP = 'tinderbox';
+
 /** Of what takes the place of something; left over only where a restore was killed before it had a plan. */
 const STAGED = '.restoring-new';
 
@@ -267,10 +270,14 @@ async function planMoves(
   return moves;
 }
 
-/** Whoever has it now, else whom it belonged to where the backup was made. Only root may give files away. */
+/**
+ * Whoever has it now, else whom it belonged to where the backup was made. Only root may give files away. A new
+ * configuration is root's: it tells root where to write, and anybody may have written a manifest that names its owner.
+ */
 async function ownersFor(config: Config, { owners }: BackupManifest) {
   return {
-    config: await presentOwner(config.file, owners.config),
+    config: await presentOwner(config.file, { user: 'root', group: SERVICE_GROUP }),
+    configMode: await presentMode(config.file),
     profiles: await presentOwner(config.paths.profiles, owners.profiles),
     state: await presentOwner(config.paths.state, owners.state),
   };
@@ -279,7 +286,14 @@ async function ownersFor(config: Config, { owners }: BackupManifest) {
 async function presentOwner(path: string, before: BackupOwner): Promise<Ids | undefined> {
   if (process.geteuid?.() !== 0) return undefined;
   const found = await stat(path).catch(() => undefined);
-  return found === undefined ? idsOf(before) : { uid: found.uid, gid: found.gid };
+  if (found !== undefined) return { uid: found.uid, gid: found.gid };
+  return (await idsOf(before)) ?? (before.user === 'root' ? { uid: 0, gid: 0 } : undefined);
+}
+
+async function presentMode(path: string): Promise<number | undefined> {
+  if (process.geteuid?.() !== 0) return undefined;
+  const found = await stat(path).catch(() => undefined);
+  return found === undefined ? 0o640 : found.mode & 0o777;
 }
 
 function explain(thrown: unknown): TinderboxError {

@@ -18,6 +18,8 @@ export interface StagingPlaces {
 export interface StagingOwners {
   /** Undefined: whoever runs this owns it. */
   readonly config: Ids | undefined;
+  /** Undefined: what the backup says, but nobody else writes it. */
+  readonly configMode: number | undefined;
   readonly profiles: Ids | undefined;
   readonly state: Ids | undefined;
 }
@@ -50,7 +52,7 @@ export async function stageFiles(
       if (hash.digest('hex') !== listed.sha256)
         throw new TinderboxError('invalid-config', `${file} has changed while it was read`);
       if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
-      await handle.chmod(name === ENTRY.database ? 0o600 : listed.mode & 0o777);
+      await handle.chmod(modeOf(name, listed.mode, owners));
       await handle.sync();
     }
   }
@@ -64,6 +66,11 @@ export async function stageFiles(
     await giveTo(path, owners.profiles);
     await chmod(path, mode & 0o777);
   }
+}
+
+function modeOf(name: string, listed: number, { configMode }: StagingOwners): number {
+  if (name === ENTRY.database) return 0o600;
+  return name === ENTRY.config ? (configMode ?? listed & 0o755) : listed & 0o777;
 }
 
 async function* hashing(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {

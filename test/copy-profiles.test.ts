@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -6,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -61,6 +64,31 @@ t.test('what is there is told apart from what ships, and nothing takes its place
   await t.rejects(placeProfiles(staged.folder, target, undefined), { code: 'ENOTEMPTY' });
   await staged.remove();
   t.equal(readFileSync(join(target, 'worker/role.yaml'), 'utf8'), 'description: mine\n');
+});
+
+t.test('of what is there nothing is opened but regular files as large as those that ship', async (t) => {
+  const folder = makeFolder(t);
+  const [shipped, target] = [join(folder, 'shipped'), join(folder, 'profiles')];
+  const role = join(target, 'worker/role.yaml');
+  const compare = async () => (await compareProfiles(shipped, target)).different;
+  cpSync(shipped, target, { recursive: true });
+  t.same(await compare(), []);
+  const odd: Readonly<Record<string, () => unknown>> = {
+    'a pipe': () => execFileSync('mkfifo', [role]),
+    'a link to what ships': () => symlinkSync(join(shipped, 'worker/role.yaml'), role),
+    'a link to nowhere': () => symlinkSync('nowhere', role),
+    // More than readFile takes; sparse.
+    'a huge file': () => execFileSync('truncate', ['-s', '3G', role]),
+    'the same length': () => writeFileSync(role, 'description: WORKER\n'),
+  };
+  for (const [what, make] of Object.entries(odd)) {
+    rmSync(role, { force: true });
+    make();
+    t.same(await compare(), ['worker'], what);
+  }
+  rmSync(join(target, 'worker'), { recursive: true });
+  execFileSync('mkfifo', [join(target, 'worker')]);
+  t.same(await compare(), ['worker'], 'a pipe in the place of the folder');
 });
 
 t.test('a trial copy is gone afterwards, also after a failure', async (t) => {

@@ -42,6 +42,8 @@ export interface AdminServerOptions {
   readonly copyDatabase: () => Promise<
     { readonly size: number; readonly stream: Readable } & AsyncDisposable
   >;
+  /** Milliseconds that a reader of that copy may take nothing of it; absent: a minute. */
+  readonly mostStall?: number;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;

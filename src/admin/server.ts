@@ -11,6 +11,7 @@ import {
   type StatusView,
   sessionView,
 } from './api.ts';
+import { endWhenStalled } from './end-when-stalled.ts';
 import { createEventStreams } from './event-stream.ts';
 import {
   readApproval,
@@ -29,6 +30,8 @@ import { listenOnUnixSocket } from './unix-socket.ts';
 const SESSION_LIMIT = 100;
 /** Of each door: whoever holds more open must not use up the descriptors that machines boot with. */
 const MOST_CONNECTIONS = 256;
+/** In ms. Whoever packs a backup writes for no longer than that to a disk, or a network, without taking more. */
+const MOST_STALL = 60_000;
 
 type Query = Readonly<Record<string, unknown>>;
 type MachineRoute = { Params: { mac: string }; Querystring: Query };
@@ -134,6 +137,7 @@ function addApi(
     reply.raw.once('close', () => void copy[Symbol.asyncDispose]());
     // Or did while the copy was made: then nobody says so any more.
     if (reply.raw.destroyed) await copy[Symbol.asyncDispose]();
+    endWhenStalled(reply.raw, options.mostStall ?? MOST_STALL);
     return reply
       .type('application/vnd.sqlite3')
       .header('content-length', copy.size)

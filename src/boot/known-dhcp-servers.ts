@@ -52,7 +52,12 @@ export function noteProbe(before: WireState, found: readonly FoundDhcpServer[], 
   }
   for (const { server, mac: told, offered, router } of found) {
     const known = servers.get(server);
-    if (known === undefined && servers.size >= MOST_SERVERS) continue;
+    if (known === undefined && servers.size >= MOST_SERVERS) {
+      const evicted = leastHeard(servers);
+      if (evicted === undefined) continue;
+      servers.delete(evicted.server);
+      changes.push({ kind: 'gone', server: evicted });
+    }
     // It may be gone between its offer and the question for its MAC.
     const mac = told ?? known?.mac;
     const seen = {
@@ -73,6 +78,13 @@ export function noteProbe(before: WireState, found: readonly FoundDhcpServer[], 
   const alone = servers.size === 0;
   if (alone && !before.alone) changes.push({ kind: 'alone' });
   return { state: { servers, alone }, changes };
+}
+
+/** Of those that were only named by others, which costs a forger one packet each: the one that was so first. */
+function leastHeard(servers: ReadonlyMap<Ipv4, KnownDhcpServer>): KnownDhcpServer | undefined {
+  const [first, ...rest] = [...servers.values()].filter(({ answers }) => !answers);
+  if (first === undefined) return undefined;
+  return rest.reduce((least, each) => (each.lastSeen < least.lastSeen ? each : least), first);
 }
 
 /** A machine's REQUEST named this server (option 54): it took its offer. */

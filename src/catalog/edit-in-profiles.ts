@@ -14,6 +14,8 @@ const MAX_ATTEMPTS = 5;
 
 export interface EditOptions extends Pick<LoadCatalogOptions, 'checkRole' | 'checkCatalog'> {
   readonly dir: string;
+  /** machines.yaml, where it is another one than that in `dir`. */
+  readonly file?: string;
   /** Throws to keep an edit from being written although it is sound. */
   readonly accept?: (catalog: Catalog) => void;
 }
@@ -27,8 +29,7 @@ export async function editInProfiles<Edited extends { readonly text: string; rea
   options: EditOptions,
   edit: (text: string) => Edited,
 ): Promise<{ readonly edited: Edited; readonly catalog: Catalog }> {
-  const { dir } = options;
-  const file = join(dir, MACHINES_FILE);
+  const { dir, file = join(options.dir, MACHINES_FILE) } = options;
   try {
     await using lock = await lockProfiles(dir);
     void lock;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { approveMachine } from '../approve-machine.ts';
+import { editAsOwner } from '../edit-as-owner.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { presentInterfaces } from '../preflight.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
@@ -78,16 +79,19 @@ async function approve(
   const config = await readConfig(command, context);
   const { facts, seen, holders, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
-  const approved = await approveMachine({
+  const options = {
     config,
     interfaces: await presentInterfaces(config),
     mac,
     facts: seen ? facts : undefined,
-    holderOf: (name) => holders.get(name),
+    holderOf: (name: string) => holders.get(name),
     ...(role === undefined ? {} : { role }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(address === undefined ? {} : { address }),
-  });
+  };
+  const approved = await editAsOwner(config.paths.profiles, (place) =>
+    approveMachine({ ...options, ...place }),
+  );
   if (json === true) return context.out(`${JSON.stringify({ mac, ...approved, seen })}\n`);
   const what = `${approved.hostname}, role ${approved.role}`;
   context.out(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { assignInProfiles } from '../catalog/assign-in-profiles.ts';
+import { editAsOwner } from '../edit-as-owner.ts';
 import { catalogCheck, presentInterfaces } from '../preflight.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
@@ -35,7 +36,7 @@ export function addAssignCommand(program: Command, context: CliContext): void {
       if (flags.address !== undefined) requireAddress(flags.address);
       if (flags.hostname !== undefined) requireHostname(flags.hostname);
       const config = await readConfig(command, context);
-      const assigned = await assignInProfiles({
+      const options = {
         dir: config.paths.profiles,
         mac,
         role,
@@ -43,7 +44,8 @@ export function addAssignCommand(program: Command, context: CliContext): void {
         ...(flags.address === undefined ? {} : { address: flags.address }),
         checkRole: checkRoleTemplates,
         checkCatalog: catalogCheck(config, await presentInterfaces(config)),
-      });
+      };
+      const assigned = await editAsOwner(options.dir, (place) => assignInProfiles({ ...options, ...place }));
       if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...assigned })}\n`);
       const before = assigned.before === undefined ? '' : ` (was ${assigned.before})`;
       context.out(

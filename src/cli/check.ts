@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { findConfigFile, loadConfig } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
 import { formatProblem, type Problem, TinderboxError } from '../errors.ts';
 import { type Preflight, runPreflight } from '../preflight.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, locateConfig } from './context.ts';
 
 const HELP = `
 Looks at the configuration, profiles/, the interfaces, the boot files of each architecture, and the assets that roles
@@ -22,7 +22,7 @@ export function addCheckCommand(program: Command, context: CliContext): void {
     .option('--json', 'print the problems as JSON')
     .addHelpText('after', HELP)
     .action(async ({ json }: { json?: boolean }, command: Command) => {
-      const { problems, bootFiles } = await inspect(command);
+      const { problems, bootFiles } = await inspect(command, context);
       const errors = problems.filter(({ severity }) => severity === 'error');
       if (errors.length > 0) context.fail();
       if (json === true)
@@ -36,9 +36,9 @@ export function addCheckCommand(program: Command, context: CliContext): void {
 
 async function inspect(
   command: Command,
+  context: CliContext,
 ): Promise<{ problems: readonly Problem[]; bootFiles: readonly BootFileRow[] }> {
-  const flag: unknown = command.optsWithGlobals()['config'];
-  const file = await findConfigFile({ flag: typeof flag === 'string' ? flag : undefined });
+  const file = await locateConfig(command, context);
   try {
     const { config, warnings } = await loadConfig(file);
     const { problems, waiting, issuing, bootFileIndex } = await runPreflight(config);

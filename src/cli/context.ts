@@ -16,11 +16,18 @@ export interface CliContext extends CliOutput {
   fail(code?: ExitCode): void;
 }
 
+/** The file that `--config` names, wherever it stood on the line, or the one found. Throws as findConfigFile does. */
+export async function locateConfig(command: Command, { err }: CliOutput): Promise<string> {
+  const flag: unknown = command.optsWithGlobals()['config'];
+  return findConfigFile({
+    flag: typeof flag === 'string' ? flag : undefined,
+    warn: (problem) => err(`warning: ${formatProblem(problem)}\n`),
+  });
+}
+
 /** The configuration that `--config` names, wherever it stood on the line, or the one found; says its warnings. */
 export async function readConfig(command: Command, context: CliContext): Promise<Config> {
-  const flag: unknown = command.optsWithGlobals()['config'];
-  const file = await findConfigFile({ flag: typeof flag === 'string' ? flag : undefined });
-  const { config, warnings } = await loadConfig(file);
+  const { config, warnings } = await loadConfig(await locateConfig(command, context));
   for (const warning of warnings) context.err(`warning: ${formatProblem(warning)}\n`);
   return config;
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { findConfigFile, SYSTEM_CONFIG_FILE } from '../config/load.ts';
+import { SYSTEM_CONFIG_FILE } from '../config/load.ts';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import {
   continueRestore,
@@ -10,7 +10,7 @@ import {
 } from '../restore-backup.ts';
 import type { RestoreMove } from '../restore-plan.ts';
 import { askPassphrase, givenPassphrase } from './ask-passphrase.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, locateConfig } from './context.ts';
 import { usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
 
@@ -54,7 +54,7 @@ export function addRestoreCommand(program: Command, context: CliContext): void {
     .action(async (file: string | undefined, flags: RestoreFlags, command: Command) => {
       if ((file === undefined) !== (flags.continue === true))
         throw usageError('give a backup, or --continue', 'tinderbox restore --help has examples');
-      const configFile = await targetConfigFile(command);
+      const configFile = await targetConfigFile(command, context);
       if (file === undefined) {
         const { moves } = await continueRestore(configFile);
         return say({ moves, notes: [] }, flags, context);
@@ -81,10 +81,9 @@ export function addRestoreCommand(program: Command, context: CliContext): void {
 }
 
 /** On a new host there is none yet: then it will be where the service looks for it. */
-async function targetConfigFile(command: Command): Promise<string> {
-  const flag: unknown = command.optsWithGlobals()['config'];
+async function targetConfigFile(command: Command, context: CliContext): Promise<string> {
   try {
-    return await findConfigFile({ flag: typeof flag === 'string' ? flag : undefined });
+    return await locateConfig(command, context);
   } catch (thrown) {
     if (toTinderboxError(thrown).code === 'not-found') return SYSTEM_CONFIG_FILE;
     throw thrown;

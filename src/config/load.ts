@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, open } from 'node:fs/promises';
+import { access, lstat, open, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MAX_DOCUMENT_BYTES, tooLarge } from '../document/decode-text.ts';
 import { describeFileError } from '../document/describe-file-error.ts';
@@ -17,29 +17,60 @@ export interface FindConfigOptions {
   readonly env?: ConfigEnvironment;
   readonly cwd?: string;
   readonly systemFile?: string;
+  /** Who runs this. */
+  readonly uid?: number | undefined;
+  /** Told of a file that was found, and is not to be trusted. */
+  readonly warn?: (problem: Problem) => void;
 }
 
 /**
  * The absolute path of the configuration: `--config`, `$TINDERBOX_CONFIG`, `./tinderbox.yaml`, then /etc. A file that
- * was named is not looked for elsewhere. Throws TinderboxError `not-found` naming every place tried.
+ * was named is not looked for elsewhere. Root takes the one in the working folder only from root and from who runs sudo:
+ * it says what is written where. Throws TinderboxError `not-found` naming every place tried.
  */
 export async function findConfigFile(options: FindConfigOptions = {}): Promise<string> {
   const { flag, env = process.env, cwd = process.cwd(), systemFile = SYSTEM_CONFIG_FILE } = options;
   if (flag !== undefined) return resolve(cwd, flag);
   const named = env.TINDERBOX_CONFIG ?? '';
   if (named !== '') return resolve(cwd, named);
-  const candidates = [join(cwd, 'tinderbox.yaml'), systemFile];
+  const own = join(cwd, 'tinderbox.yaml');
+  const candidates = [own, systemFile];
+  let isDoubted = false;
   for (const candidate of candidates) {
     // One that exists but may not be read is the one that is meant: loadConfig says so.
-    if (await exists(candidate)) return candidate;
+    if (!(await exists(candidate))) continue;
+    const doubt = candidate === own ? await doubtOf(own, options).catch(() => undefined) : undefined;
+    if (doubt === undefined) return candidate;
+    isDoubted = true;
+    options.warn?.({
+      severity: 'warning',
+      file: candidate,
+      message: `is passed over, since ${doubt}, and this runs as root`,
+      remedy: `If it is meant: --config ${candidate}`,
+    });
   }
   throw new TinderboxError(
     'not-found',
-    `there is no configuration: neither ${candidates.join(' nor ')} exists`,
+    isDoubted
+      ? `there is no configuration: ${own} is passed over, and ${systemFile} does not exist`
+      : `there is no configuration: neither ${candidates.join(' nor ')} exists`,
     {
       remedy: 'Give one with --config FILE or $TINDERBOX_CONFIG, or write a first one: sudo tinderbox init',
     },
   );
+}
+
+/** Why root should not take it for the operator's; a link counts, and what it leads to. */
+async function doubtOf(
+  file: string,
+  { env = process.env, uid = process.geteuid?.() }: FindConfigOptions,
+): Promise<string | undefined> {
+  if (uid !== 0) return undefined;
+  const operator = Number(env.SUDO_UID ?? 0);
+  const [link, target] = await Promise.all([lstat(file), stat(file)]);
+  const stranger = [link, target].find((each) => each.uid !== 0 && each.uid !== operator);
+  if (stranger !== undefined) return `it belongs to another user (${stranger.uid})`;
+  return (target.mode & 0o022) === 0 ? undefined : 'others than its owner may write it';
 }
 
 async function exists(file: string): Promise<boolean> {

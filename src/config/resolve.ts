@@ -17,6 +17,8 @@ const MAX_SOCKET_PATH = 107;
 export interface ConfigEnvironment {
   readonly TINDERBOX_CONFIG?: string | undefined;
   readonly RUNTIME_DIRECTORY?: string | undefined;
+  /** Who called sudo. */
+  readonly SUDO_UID?: string | undefined;
 }
 
 export interface ConfigSource {

@@ -471,3 +471,22 @@ t.test('a client that goes away while the copy is made keeps nobody from another
   await until(() => disposed > 0);
   t.ok(disposed > 0);
 });
+
+t.test('a client that reads nothing of the copy does not keep it from others for ever', async (t) => {
+  let disposed = 0;
+  const { socket } = await startAdmin(t, {
+    mostStall: 100,
+    copyDatabase: async () => ({
+      // More than any socket takes in.
+      size: 64 * 1024 * 1024,
+      stream: Readable.from(Array.from({ length: 1024 }, () => Buffer.alloc(64 * 1024))),
+      [Symbol.asyncDispose]: async () => void disposed++,
+    }),
+  });
+  const idle = connect(socket);
+  t.teardown(() => idle.destroy());
+  idle.on('error', () => undefined).pause();
+  idle.write('POST /api/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until(() => disposed > 0);
+  t.ok(disposed > 0);
+});

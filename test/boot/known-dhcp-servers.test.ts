@@ -91,3 +91,21 @@ t.test('a flood of forged servers is bounded, in what is kept and in what is sai
   const found = flood.map(([address]) => server(address));
   t.equal(noteProbe(NOTHING_KNOWN, found, 0).state.servers.size, 16);
 });
+
+t.test('one that answers takes the place of one that was only named, however many are', async (t) => {
+  const flood = Array.from(
+    { length: 16 },
+    (_, index): Step => [formatIpv4((0x0a4e0000 + index) as Ipv4), index + 1],
+  );
+  const last = play(...flood, ['10.78.0.0', 20], ['probe', 30, server('10.77.0.2')], ['10.78.1.1', 31]);
+  t.same(
+    last.slice(-2),
+    [['gone 10.78.0.1', 'appeared 10.77.0.2'], []],
+    'the least lately named is left out',
+  );
+});
+
+t.test('one that answered yields to nobody', async (t) => {
+  const sixteen = Array.from({ length: 16 }, (_, index) => server(formatIpv4((0x0a4e0000 + index) as Ipv4)));
+  t.same(play(['probe', 0, ...sixteen], ['probe', 1, ...sixteen, server('10.77.0.2')]).at(-1), []);
+});

@@ -98,6 +98,7 @@ t.test('who may not read the authorities is told to use sudo, not to give them a
 t.test('what root imports belongs to the user whose state folder it is', async (t) => {
   const { folder, state, run } = makeSite(t);
   const from = makeKubeadmFolder(folder);
+  chmodSync(folder, 0o755);
   mkdirSync(state);
   chownSync(state, 65_534, 65_534);
   await run('import', '--from', from);

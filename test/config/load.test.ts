@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, lchown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -466,6 +466,41 @@ t.test('times and sizes', (t) => {
   ];
   for (const [text, size] of sizes) t.equal(parseSize(text), size, String(text));
   t.end();
+});
+
+t.test('root passes over a tinderbox.yaml of somebody else in the working folder, and says so', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tinderbox-doubt-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const [local, systemFile] = [join(dir, 'tinderbox.yaml'), join(dir, 'etc.yaml')];
+  await writeFile(systemFile, HEAD);
+  await writeFile(local, HEAD, { mode: 0o644 });
+  if (process.geteuid?.() === 0) await lchown(local, 1000, 1000);
+  const owner = (await stat(local)).uid;
+  const find = async (uid: number, env = {}, flag?: string) => {
+    const said: string[] = [];
+    const warn = (problem: Parameters<typeof formatProblem>[0]) => void said.push(formatProblem(problem));
+    return [await findConfigFile({ flag, env, uid, warn, cwd: dir, systemFile }), ...said];
+  };
+  const sudo = { SUDO_UID: String(owner) };
+  const said = `${local}: is passed over, since it belongs to another user (${owner}), and this runs as root\n    If it is meant: --config ${local}`;
+  t.same(await find(0), [systemFile, said]);
+  t.same(await find(0, { SUDO_UID: '4242' }), [systemFile, said]);
+  t.same(await find(0, sudo), [local], 'who runs sudo is the operator');
+  t.same(await find(0, {}, local), [local], 'it was named');
+  t.same(await find(4242), [local], 'anybody else harms nobody but themselves');
+  await chmod(local, 0o664);
+  t.match(await find(0, sudo), [systemFile, /others than its owner may write it/]);
+  await chmod(local, 0o644);
+  await rm(systemFile);
+  const none = await rejection(find(0));
+  t.match(none, { code: 'not-found', message: `${local} is passed over, and ${systemFile} does not exist` });
+  if (process.geteuid?.() !== 0) return;
+  await writeFile(systemFile, HEAD);
+  await rm(local);
+  await symlink('/etc/hostname', local);
+  t.same(await find(0), [local], "root's link to root's file");
+  await lchown(local, 1000, 1000);
+  t.match(await find(0), [systemFile, /belongs to another user \(1000\)/]);
 });
 
 t.test('files are found in order, and read or refused', async (t) => {
