@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -26,6 +28,11 @@ t.setTimeout(300_000);
 /** `nobody` of Debian, in the part of the service's user. */
 const USER = 65_534;
 const SECRET = 'root:$y$j9T$secret:20000:0:99999:7:::\n';
+
+/** tap's record of a thread is written when that ends, with whatever rights the process has then. */
+const records = '.tap/processinfo';
+mkdirSync(records, { recursive: true });
+chmodSync(records, 0o777);
 
 /** A site as it is installed: its folders are the service's, what is around them root's. */
 async function makeInstalled(t: Test) {
