@@ -39,6 +39,7 @@ const TEST_PACKAGES = [
   'openssl',
   'python3',
   'shellcheck',
+  'strace',
   'systemd',
   'tcpdump',
   'tftp-hpa',
