@@ -54,6 +54,11 @@ function tidy(database: SqliteDatabase, now = NOW): number {
 const idsOf = (database: SqliteDatabase, of: Mac): readonly number[] =>
   database.listSessions(of, page).map(({ id }) => id);
 
+function left(database: SqliteDatabase) {
+  const { events, sessions, machines } = database.measureHistory();
+  return { events, sessions, machines };
+}
+
 t.test('a clock that is set wrongly deletes nothing by age, and what is too much all the same', async (t) => {
   let uptime = 0;
   const file = join(base, `${++made}.db`);
@@ -64,10 +69,6 @@ t.test('a clock that is set wrongly deletes nothing by age, and what is too much
       sessions: [session(1, mac(1), NOW), session(2, mac(1), NOW)],
       events: [event(mac(1), NOW, { sessionId: 1 }), alarm(mac(1), NOW)],
     });
-  const left = (database: SqliteDatabase) => {
-    const { events, sessions, machines } = database.measureHistory();
-    return { events, sessions, machines };
-  };
   const all = { events: 2, sessions: 2, machines: 1 };
 
   const database = openSqliteDatabase({ ...options, limits: { age: 30 * DAY } });
