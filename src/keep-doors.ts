@@ -20,7 +20,10 @@ export interface WantedDoor {
 
 /** Doors of one kind, on one interface. */
 export interface KeptDoors {
-  /** Closes what is not wanted any more, opens what is missing; returns what could not be opened. */
+  /**
+   * Closes what is not wanted any more, opens what is missing; returns what could not be opened or closed. What could not
+   * be closed is tried again at the next turn.
+   */
   follow(now: NetworkInterface | undefined): Promise<readonly TinderboxError[]>;
   count(): number;
   stop(): Promise<void>;
@@ -29,6 +32,7 @@ export interface KeptDoors {
 /** Nothing is reopened that need not be: who is being served on a door that stays notices nothing. */
 export function keepDoors(wantedFor: (now: NetworkInterface) => readonly WantedDoor[]): KeptDoors {
   const open = new Map<string, OpenDoor>();
+  const leaving = new Set<OpenDoor>();
   return {
     async follow(now) {
       const wanted = now === undefined ? [] : wantedFor(now);
@@ -36,9 +40,17 @@ export function keepDoors(wantedFor: (now: NetworkInterface) => readonly WantedD
         const stays = wanted.some((one) => one.key === key);
         if (stays && now !== undefined && door.fits?.(now) !== false) continue;
         open.delete(key);
-        await door.leave();
+        leaving.add(door);
       }
       const refused: TinderboxError[] = [];
+      for (const door of leaving) {
+        try {
+          await door.leave();
+          leaving.delete(door);
+        } catch (thrown) {
+          refused.push(toTinderboxError(thrown));
+        }
+      }
       for (const one of wanted) {
         if (open.has(one.key)) continue;
         try {
@@ -51,8 +63,9 @@ export function keepDoors(wantedFor: (now: NetworkInterface) => readonly WantedD
     },
     count: () => open.size,
     async stop() {
-      await Promise.all([...open.values()].map((door) => door.stop()));
+      await Promise.all([...open.values(), ...leaving].map((door) => door.stop()));
       open.clear();
+      leaving.clear();
     },
   };
 }

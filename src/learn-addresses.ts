@@ -101,8 +101,9 @@ export function createAddressLearning({ probe, isKnown, time, uptime }: Learning
       const mayHave = user === undefined || user === mac;
       // A second one that is free stays everybody's.
       if (user === undefined && round.found) return;
+      const isFound = user !== undefined && user !== 'unknown';
       found.delete(address);
-      found.set(address, { user, mac, until: uptime() + (user === undefined ? FREE_HOLDS : FOUND_HOLDS) });
+      found.set(address, { user, mac, until: uptime() + (isFound ? FOUND_HOLDS : FREE_HOLDS) });
       claims.delete(mac);
       if (mayHave) {
         round.found = true;
@@ -196,6 +197,9 @@ function withReason(action: DhcpAction, { user }: Finding): DhcpAction {
 
 /** Of an offer `decide` would have picked another one: only a machine that insists on an address gets here. */
 function refuseTaken(action: DhcpAction, address: Ipv4, { user }: Finding): DhcpAction {
+  // A machine that boots again may well have it itself: it is not told to give it up.
+  if (user === 'unknown')
+    return wait([`whether somebody has ${formatIpv4(address)} could not be asked: it will ask again`]);
   const reason = `${formatIpv4(address)} is used by ${user ?? 'another machine'}`;
   if (action.kind !== 'reply' || action.type === 'offer') return wait([reason]);
   const { serverAddress } = action;

@@ -24,11 +24,18 @@ export type SocketKind = 'dhcp' | 'pxe' | 'tftp' | 'http';
 export const SOCKETS_DROP_IN = 'tinderbox.service.d/sockets.conf';
 
 const HEADER = '# Written by `tinderbox init --sockets`.\n';
+/** Of the shipped drop-in of the service. */
+const COPIED = '# Copied to /etc/systemd/system/tinderbox.service.d by `tinderbox init --sockets`';
+
+/** Whether this is the text of a drop-in that `init --sockets` made, now or in an earlier version. */
+export function isOwnDropIn(text: string): boolean {
+  return text.startsWith(HEADER) || text.startsWith(COPIED);
+}
 
 /**
  * What makes systemd open the ports of these interfaces: the shipped templates hold everything but the port and the
- * device, since BindToDevice= expands no specifiers. After a change of `network.interface` or a port: again, with those
- * that are no longer listed disabled.
+ * device, since BindToDevice= expands no specifiers. After a change of `network.interface` or a port: again;
+ * `removeOldSocketUnits` takes away those that are no longer listed.
  */
 export function socketUnits(interfaces: readonly string[], ports: SocketPorts): SocketUnits {
   const kinds: readonly (readonly [SocketKind, string])[] = [

@@ -45,6 +45,10 @@ export interface DhcpServerWatchOptions {
 /** dnsmasq pings for three seconds what it is about to offer. In ms. */
 const WAIT = 5000;
 
+/** So it is with socket units, where the service has no capability. */
+const WITHOUT_RIGHT =
+  'port 68 needs CAP_NET_BIND_SERVICE, which a service with socket units has not. Other servers are noticed only when machines ask them; dhcp.probe: off silences this';
+
 /**
  * Which other DHCP servers there are, at the start and now and then, and what is overheard of them between. Says each
  * change once: beside a server a second one is a fault, and a proxy without any is one.
@@ -80,10 +84,10 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
       take(device, noteProbe(states.get(device) ?? NOTHING_KNOWN, others, now()));
       failures.delete(device);
     } catch (thrown) {
-      const { message } = toTinderboxError(thrown);
+      const { code, message } = toTinderboxError(thrown);
       if (failures.get(device) === message) return;
       failures.set(device, message);
-      logger.info({ interface: device }, message);
+      logger.info({ interface: device }, code === 'refused' ? `${message}: ${WITHOUT_RIGHT}` : message);
     }
   }
 

@@ -40,7 +40,7 @@ export async function writeSocketUnits({ interfaces, dhcp, shipped, folder }: So
 export async function enableUnits(instances: readonly string[]): Promise<void> {
   try {
     await systemctl('enable', ...instances);
-    if (existsSync('/run/systemd/system')) await systemctl('daemon-reload');
+    await reloadUnits();
   } catch (cause) {
     const quoted = instances.map((name) => `'${name}'`).join(' ');
     throw new TinderboxError(
@@ -52,6 +52,29 @@ export async function enableUnits(instances: readonly string[]): Promise<void> {
       },
     );
   }
+}
+
+/** Throws TinderboxError `unavailable` with the command that does the same by hand. */
+export async function disableUnits(instances: readonly string[]): Promise<void> {
+  if (instances.length === 0) return;
+  try {
+    await systemctl('disable', ...instances);
+  } catch (cause) {
+    const quoted = instances.map((name) => `'${name}'`).join(' ');
+    throw new TinderboxError(
+      'unavailable',
+      `sockets of an earlier init are still enabled: ${toTinderboxError(cause).message}`,
+      {
+        cause,
+        remedy: `Do it by hand: sudo systemctl disable ${quoted} && sudo systemctl daemon-reload`,
+      },
+    );
+  }
+}
+
+/** Has systemd read what was removed; throws as execFile does. */
+export async function reloadUnits(): Promise<void> {
+  if (existsSync('/run/systemd/system')) await systemctl('daemon-reload');
 }
 
 async function systemctl(...args: readonly string[]): Promise<void> {

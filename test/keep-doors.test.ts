@@ -16,6 +16,7 @@ const nic = (...addresses: string[]): NetworkInterface => ({
 function makeDoors(fits?: OpenDoor['fits']) {
   const happened: string[] = [];
   const held = new Set<string>();
+  const jammed = new Set<string>();
   const doors = keepDoors(({ addresses }) =>
     addresses.map(({ address }) => {
       const key = formatIpv4(address);
@@ -25,7 +26,10 @@ function makeDoors(fits?: OpenDoor['fits']) {
           if (held.has(key)) throw new TinderboxError('in-use', `${key} is held`);
           happened.push(`open ${key}`);
           return {
-            leave: async () => void happened.push(`leave ${key}`),
+            async leave() {
+              if (jammed.has(key)) throw new Error(`${key} is jammed`);
+              happened.push(`leave ${key}`);
+            },
             stop: async () => void happened.push(`stop ${key}`),
             ...(fits === undefined ? {} : { fits }),
           };
@@ -33,7 +37,7 @@ function makeDoors(fits?: OpenDoor['fits']) {
       };
     }),
   );
-  return { doors, held, happened: () => happened.splice(0) };
+  return { doors, held, jammed, happened: () => happened.splice(0) };
 }
 
 t.test('only what changed is closed and opened, and what closes does so first', async (t) => {
@@ -74,6 +78,21 @@ t.test('one that says that it fits no more is opened anew under the same key', a
   await doors.follow(nic('10.77.0.1'));
   await doors.follow({ ...nic('10.77.0.1'), mtu: 9000 });
   t.strictSame(happened(), ['open 10.77.0.1', 'leave 10.77.0.1', 'open 10.77.0.1']);
+});
+
+t.test('one that does not close is told, keeps no other waiting, and is tried again', async (t) => {
+  const { doors, jammed, happened } = makeDoors();
+  await doors.follow(nic('10.77.0.1', '10.77.0.2'));
+  happened();
+  jammed.add('10.77.0.1');
+  t.match(await doors.follow(nic('10.77.0.3')), [{ message: /10\.77\.0\.1 is jammed/ }]);
+  t.strictSame(happened(), ['leave 10.77.0.2', 'open 10.77.0.3']);
+  t.equal(doors.count(), 1);
+  jammed.clear();
+  t.strictSame(await doors.follow(nic('10.77.0.3')), []);
+  t.strictSame(happened(), ['leave 10.77.0.1']);
+  await doors.stop();
+  t.strictSame(happened(), ['stop 10.77.0.3']);
 });
 
 t.test('to stop is to stop each that is open', async (t) => {

@@ -175,3 +175,17 @@ t.test(
     t.end();
   },
 );
+
+t.test(
+  "an address that could not be asked about is nobody's to give, and not taken from who has it",
+  async (t) => {
+    const { learning, discover, pass } = start({ 1: 'unknown' });
+    t.match(await discover(alice), { type: 'offer', lease: { address: 2 } });
+    t.match(await learning.settle(bob, () => ack(1, true)), {
+      kind: 'silent',
+      reasons: [/could not be asked/],
+    });
+    pass(10_000);
+    t.notOk(learning.isAvoided(1 as Ipv4, bob), 'and soon it is asked about again');
+  },
+);

@@ -39,6 +39,7 @@ const TEST_PACKAGES = [
   'openssl',
   'python3',
   'shellcheck',
+  'strace',
   'systemd',
   'tcpdump',
   'tftp-hpa',
@@ -73,14 +74,17 @@ const tapStep = (name: string, patterns: readonly string[], jobs: number, timeou
   return { name, argv, tap: true };
 };
 
+const ALONE = ['daemon-flood', 'daemon-interfaces', 'dhcp-*', 'fault-*', 'soak', 'tftp'];
+
 const STEPS: readonly Step[] = [
   { name: 'types', argv: ['tsc'] },
   { name: 'lint', argv: ['oxlint', '--deny-warnings'] },
   { name: 'format', argv: ['biome', 'ci', '--error-on-warnings', '--colors=off', '--max-diagnostics=20'] },
   tapStep('unit', ['test/*.test.ts', 'test/!(e2e|interop)/**/*.test.ts'], 2, 180),
   // Most of their time they wait for timers of real programs.
-  tapStep('interop', ['test/interop/**/*.test.ts'], 2, 600),
-  // One at a time: emulated machines need all that there is.
+  tapStep('interop', [`test/interop/!(${ALONE.join('|')}).test.ts`], 2, 600),
+  // One at a time: they load the machine, or boot emulated ones, and real programs have real timers.
+  tapStep('interop-alone', [`test/interop/@(${ALONE.join('|')}).test.ts`], 1, 600),
   tapStep('e2e', ['test/e2e/**/*.test.ts'], 1, 1800),
 ];
 

@@ -72,15 +72,21 @@ echo "$old" | while read -r file; do
 done
 mv "$new" "$list"
 
+failed=0
 if [ "$(id -u)" = 0 ] && command -v systemd-sysusers >/dev/null; then
   systemd-sysusers "$(place lib/sysusers.d/tinderbox.conf)"
   systemd-tmpfiles --create "$(place lib/tmpfiles.d/tinderbox.conf)" || [ $? -eq 73 ]
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    systemctl try-restart tinderbox.service
+    systemctl try-restart tinderbox.service || failed=1
   fi
 else
   echo 'No user, folders and service are made: that takes root and systemd.'
 fi
 echo "Installed. To remove it: sudo $prefix/lib/tinderbox/uninstall.sh"
 [ -e /etc/tinderbox/tinderbox.yaml ] || echo "Next: sudo $prefix/bin/tinderbox init"
+if [ $failed = 1 ]; then
+  echo 'The service was stopped, and the new version does not start.' >&2
+  echo 'See: systemctl status tinderbox; journalctl -u tinderbox' >&2
+  exit 1
+fi

@@ -12,6 +12,8 @@ export interface InitOutcome extends Pick<Interview, 'answers' | 'surveys'> {
   readonly text: string;
   readonly dryRun: boolean;
   readonly written: readonly string[];
+  /** Drop-ins of units that an earlier init wrote, and this one has not. */
+  readonly removed: readonly string[];
   readonly backup?: string;
   readonly profiles: ProfileCopy;
   /** Of machines.yaml; null: none. */
@@ -22,23 +24,45 @@ export interface InitOutcome extends Pick<Interview, 'answers' | 'surveys'> {
 
 /** What a program reads of it. */
 export function toJson(outcome: InitOutcome, steps: readonly string[]): string {
-  const { file, dryRun, written, backup, answers, surveys, profiles, defaultRole, warnings, missing, text } =
-    outcome;
+  const {
+    file,
+    dryRun,
+    written,
+    removed,
+    backup,
+    answers,
+    surveys,
+    profiles,
+    defaultRole,
+    warnings,
+    missing,
+    text,
+  } = outcome;
   const otherDhcpServers = surveys.map(({ interface: name, servers, failed }) => ({
     interface: name,
     servers: servers.map(describeDhcpServer),
     ...(failed === undefined ? {} : { failed }),
   }));
   const { interfaces, mode } = answers;
-  const found = { file, dryRun, written, ...(backup === undefined ? {} : { backup }), interfaces, mode };
+  const found = {
+    file,
+    dryRun,
+    written,
+    removed,
+    ...(backup === undefined ? {} : { backup }),
+    interfaces,
+    mode,
+  };
   const rest = { otherDhcpServers, profiles, defaultRole, warnings, missing, nextSteps: steps };
   return `${JSON.stringify({ ...found, ...rest, ...(dryRun ? { text } : {}) }, null, 2)}\n`;
 }
 
 export function toText(outcome: InitOutcome, steps: readonly string[]): string {
-  const { written, backup, profiles, answers, defaultRole, missing } = outcome;
+  const { written, removed, backup, profiles, answers, defaultRole, missing } = outcome;
   const lines = ['', 'Written:', ...written.map((path) => `  ${path}`)];
   if (backup !== undefined) lines.push(`  ${backup}: what was there before`);
+  if (removed.length > 0)
+    lines.push('Removed, as an earlier init wrote it:', ...removed.map((path) => `  ${path}`));
   if (profiles.kept) lines.push(`Kept: ${answers.paths.profiles}, as it was there already`);
   if (profiles.different.length > 0) lines.push(`  other than shipped: ${profiles.different.join(', ')}`);
   if (profiles.missing.length > 0) lines.push(`  shipped, and not there: ${profiles.missing.join(', ')}`);

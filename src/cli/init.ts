@@ -7,6 +7,7 @@ import type { Config } from '../config/port.ts';
 import { writeConfigText } from '../config/write-config-text.ts';
 import { compareProfiles, listRoles, type ProfileCopy, withStagedProfiles } from '../copy-profiles.ts';
 import { formatProblem, TinderboxError, toTinderboxError } from '../errors.ts';
+import { findOldSocketUnits, removeOldSocketUnits } from '../remove-socket-units.ts';
 import { findServiceAccount } from '../service-account.ts';
 import { findShippedFiles } from '../shipped-files.ts';
 import { surveyInterfaces } from '../survey-network.ts';
@@ -147,21 +148,31 @@ async function init(flags: InitFlags, command: Command, context: CliContext): Pr
       account: process.geteuid?.() === 0 ? await findServiceAccount() : undefined,
       stamp: new Date().toISOString().replaceAll(/[-:]|\.\d+/g, ''),
     });
-    if (flags.sockets !== true) return { ...outcome, ...done };
-    return await addSockets({ ...outcome, ...done }, join(shipped.schemas, '../systemd'));
+    // Units are for the installed system alone.
+    if (file !== SYSTEM_CONFIG_FILE) return { ...outcome, ...done };
+    const plan = flags.sockets === true ? join(shipped.schemas, '../systemd') : undefined;
+    return await arrangeSockets({ ...outcome, ...done }, plan);
   } finally {
     asker.close();
   }
 }
 
-/** The configuration is there by now: what fails is said, and done again by hand. */
-async function addSockets(outcome: InitOutcome, shipped: string): Promise<InitOutcome> {
+/**
+ * The configuration is there by now: what fails is said, and done again by hand. `shipped`: the folder of the units;
+ * undefined: no sockets, and the service opens its ports itself.
+ */
+async function arrangeSockets(outcome: InitOutcome, shipped: string | undefined): Promise<InitOutcome> {
   const { interfaces, mode } = outcome.answers;
+  let done = outcome;
   try {
-    const plan = { interfaces, dhcp: mode !== 'off', shipped, folder: UNIT_FOLDER };
-    const { written, instances } = await writeSocketUnits(plan);
-    await enableUnits(instances);
-    return { ...outcome, written: [...outcome.written, ...written] };
+    const plan = { interfaces, dhcp: mode !== 'off', folder: UNIT_FOLDER };
+    const { written, instances } =
+      shipped === undefined ? { written: [], instances: [] } : await writeSocketUnits({ ...plan, shipped });
+    done = { ...outcome, written: [...outcome.written, ...written] };
+    if (instances.length > 0) await enableUnits(instances);
+    // An old socket would hold its port, and a service without its capability has none on a new interface.
+    const removed = await removeOldSocketUnits(await findOldSocketUnits(UNIT_FOLDER, new Set(written)));
+    return { ...done, removed };
   } catch (thrown) {
     const { message, remedy } = toTinderboxError(thrown);
     const problem = formatProblem({
@@ -169,7 +180,7 @@ async function addSockets(outcome: InitOutcome, shipped: string): Promise<InitOu
       message,
       ...(remedy === undefined ? {} : { remedy }),
     });
-    return { ...outcome, warnings: [...outcome.warnings, problem] };
+    return { ...done, warnings: [...done.warnings, problem] };
   }
 }
 
@@ -233,6 +244,7 @@ function outcomeOf({
     surveys,
     profiles,
     written: [],
+    removed: [],
     defaultRole: check.defaultRole,
     warnings: [...warnings, ...more],
     missing: check.missing,

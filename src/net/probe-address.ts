@@ -1,11 +1,15 @@
 import { createSocket } from 'node:dgram';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import { readArpTable } from './arp.ts';
+import { parseArpTable } from './arp.ts';
 
-/** Who was found on an address: the MAC on this network, or `somebody` beyond a router. Undefined: nobody answered. */
-export type AddressUser = Mac | 'somebody' | undefined;
+/**
+ * Who was found on an address: the MAC on this network, or `somebody` beyond a router; `unknown`: this host could not ask.
+ * Undefined: nobody answered.
+ */
+export type AddressUser = Mac | 'somebody' | 'unknown' | undefined;
 
 /** Whether somebody has an address. Undefined at once: too many are being asked about, try again later. */
 export type ProbeAddress = (address: Ipv4) => Promise<AddressUser> | undefined;
@@ -61,13 +65,26 @@ export function createAddressProbe({
   };
 }
 
-let nextReading: Promise<ReadonlyMap<Ipv4, Mac>> | undefined;
+/** Out of descriptors, memory or ports: nothing was asked. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN']);
 
-/** As it is after this was called. */
-function readNeighbours(): Promise<ReadonlyMap<Ipv4, Mac>> {
+function whatItTells(code = ''): 'somebody' | 'unknown' | undefined {
+  if (code === 'ECONNREFUSED') return 'somebody';
+  return EXHAUSTED.has(code) ? 'unknown' : undefined;
+}
+
+let nextReading: Promise<ReadonlyMap<Ipv4, Mac> | undefined> | undefined;
+
+/** As it is after this was called; undefined: no descriptor was left to read it with. */
+function readNeighbours(): Promise<ReadonlyMap<Ipv4, Mac> | undefined> {
   nextReading ??= delay(TOGETHER).then(async () => {
     nextReading = undefined;
-    return new Map((await readArpTable()).map(({ address, mac }) => [address, mac]));
+    try {
+      const table = parseArpTable(await readFile('/proc/self/net/arp', 'latin1'));
+      return new Map(table.map(({ address, mac }) => [address, mac]));
+    } catch (error) {
+      return EXHAUSTED.has((error as NodeJS.ErrnoException).code ?? '') ? undefined : new Map();
+    }
   });
   return nextReading;
 }
@@ -75,18 +92,17 @@ function readNeighbours(): Promise<ReadonlyMap<Ipv4, Mac>> {
 /**
  * Asks by a datagram whether somebody has an address: to send it the kernel asks by ARP, which no firewall holds back,
  * and from behind a router a closed port is refused by ICMP. Needs no rights that a raw socket does. Takes 300 ms; never
- * rejects: what cannot be asked about is nobody's.
+ * rejects: where no way leads is nobody; but a host that has no descriptor left to ask with knows nothing.
  */
 export async function probeAddress(address: Ipv4): Promise<AddressUser> {
   const socket = createSocket('udp4');
-  const refused = Promise.withResolvers<'somebody' | undefined>();
-  socket.on('error', (error: NodeJS.ErrnoException) =>
-    refused.resolve(error.code === 'ECONNREFUSED' ? 'somebody' : undefined),
-  );
+  const refused = Promise.withResolvers<'somebody' | 'unknown' | undefined>();
+  socket.on('error', (error: NodeJS.ErrnoException) => refused.resolve(whatItTells(error.code)));
   try {
     socket.connect(PORT, formatIpv4(address), () => socket.send('', () => undefined));
     const answer = await Promise.race([refused.promise, delay(WAIT, undefined)]);
-    return (await readNeighbours()).get(address) ?? answer;
+    const neighbours = await readNeighbours();
+    return neighbours === undefined ? (answer ?? 'unknown') : (neighbours.get(address) ?? answer);
   } finally {
     socket.close();
   }

@@ -4,7 +4,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { migrate } from './migrations.ts';
 import { type Salvage, salvage } from './salvage.ts';
 import { setAside } from './set-aside.ts';
-import { isDamage } from './sqlite-errors.ts';
+import { isDamage, isUnreadable } from './sqlite-errors.ts';
 import { BUSY_TIMEOUT } from './sqlite-reader.ts';
 
 /** How the database was found. */
@@ -100,6 +100,7 @@ function findDamage(file: string): string | undefined {
     return verdict === 'ok' ? undefined : verdict.replace('*** in database main ***', '').trim();
   } catch (error) {
     if (isDamage(error)) return (error as Error).message;
+    if (isUnreadable(error)) return `a part of it cannot be read: ${(error as Error).message}`;
     throw error;
   } finally {
     database?.close();

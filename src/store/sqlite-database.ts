@@ -36,6 +36,8 @@ export interface SqliteOptions {
   readonly limits?: Partial<StoreLimits>;
   /** Milliseconds since the epoch: when a database that is made now begins. */
   readonly openedAt?: number;
+  /** Milliseconds that never jump; for tests, and not across the border of a thread. */
+  readonly uptime?: () => number;
 }
 
 /** The store port, synchronous, in the thread that calls it. Everything throws TinderboxError and nothing else. */
@@ -81,7 +83,7 @@ export function createSqliteDatabase(
   close: () => void,
   opening: DatabaseOpening = { created: false },
 ): SqliteDatabase {
-  const { file, durability } = options;
+  const { file, durability, openedAt = Date.now(), uptime = () => performance.now() } = options;
   makeShrinkable(database);
   database.pragma('journal_mode = WAL');
   database.pragma('foreign_keys = ON');
@@ -133,7 +135,7 @@ export function createSqliteDatabase(
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
   const prune = preparePruning(database, limits);
-  const tidy = prepareTidying(database, limits);
+  const tidy = prepareTidying(database, limits, { startedAt: openedAt, uptime });
 
   const writeLeases = database.transaction((leases: readonly Lease[]) => {
     for (const lease of leases) putLease.run(leaseToRow(lease));

@@ -77,6 +77,12 @@ export function isDamage(thrown: unknown): boolean {
   return typeof code === 'string' && /^SQLITE_(CORRUPT|NOTADB)/.test(code);
 }
 
+/** A part of it cannot be read: a bad sector. While it is opened that is damage, since the next start would find the same. */
+export function isUnreadable(thrown: unknown): boolean {
+  const { code } = thrown as { code?: unknown };
+  return code === 'SQLITE_IOERR_READ' || code === 'SQLITE_IOERR_CORRUPTFS';
+}
+
 /** `run`, so that it throws TinderboxError and nothing else. */
 export function guarded<A extends readonly unknown[], R>(
   file: string,

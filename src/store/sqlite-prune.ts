@@ -16,6 +16,8 @@ export interface StoreLimits {
   readonly bytes: number;
   /** Milliseconds. */
   readonly age: number;
+  /** How long a clock that was set has to run before anything goes by age. In ms. */
+  readonly settle: number;
 }
 
 const DAY = 86_400_000;
@@ -28,6 +30,7 @@ export const STORE_LIMITS: StoreLimits = {
   machines: 20_000,
   bytes: 500_000_000,
   age: 90 * DAY,
+  settle: 3_600_000,
 };
 
 /** Rows deleted with one batch at most: pruning must not hold up the leases behind it. */

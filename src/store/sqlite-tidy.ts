@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { HistorySize } from './port.ts';
 import { HAS_TOKEN, IS_ALARM, PRUNE_ROWS, type StoreLimits, usedBytes } from './sqlite-prune.ts';
+import { trustClock } from './trust-clock.ts';
 
 /** What goes by age and by size; each call does a little, so that a lease never waits long behind it. */
 export interface SqliteTidy {
@@ -37,7 +38,14 @@ export function makeShrinkable(database: Database): void {
   }
 }
 
-export function prepareTidying(database: Database, limits: StoreLimits): SqliteTidy {
+export interface TidyClock {
+  /** The time of day now: milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Milliseconds that never jump. */
+  readonly uptime: () => number;
+}
+
+export function prepareTidying(database: Database, limits: StoreLimits, clock: TidyClock): SqliteTidy {
   const firstEvents = `SELECT id FROM events WHERE NOT ${IS_ALARM} ORDER BY id LIMIT ${PRUNE_ROWS}`;
   const dropOldEvents = database.prepare(`DELETE FROM events WHERE id IN (${firstEvents}) AND at < ?`);
   const dropFirstEvents = database.prepare(`DELETE FROM events WHERE id IN (${firstEvents})`);
@@ -77,6 +85,8 @@ export function prepareTidying(database: Database, limits: StoreLimits): SqliteT
        (SELECT count(*) FROM machines) AS machines, (SELECT at FROM events ORDER BY id LIMIT 1) AS oldest`,
   );
   const pragma = (name: string): number => database.pragma(name, { simple: true }) as number;
+  const lastRecord = database.prepare('SELECT max(last_seen) FROM machines').pluck().get() as number | null;
+  const mayGoByAge = trustClock({ ...clock, lastRecord: lastRecord ?? undefined, settle: limits.settle });
   /** The sessions up to here were looked at in this round. */
   let swept = 0;
 
@@ -95,8 +105,9 @@ export function prepareTidying(database: Database, limits: StoreLimits): SqliteT
   }
 
   const prune = database.transaction((now: number): boolean => {
-    const cutoff = now - limits.age;
-    const alarmCutoff = now - ALARMS_STAY * limits.age;
+    const byAge = mayGoByAge(now);
+    const cutoff = byAge ? now - limits.age : 0;
+    const alarmCutoff = byAge ? now - ALARMS_STAY * limits.age : 0;
     const isTooLarge = usedBytes(database) > limits.bytes;
     const events = (isTooLarge ? dropFirstEvents.run() : dropOldEvents.run(cutoff)).changes;
     const alarms = dropOldAlarms.run(alarmCutoff).changes;

@@ -176,10 +176,14 @@ echo 'tinderbox:x:64001:64002::/var/lib/tinderbox:/usr/sbin/nologin' >> /etc/pas
 echo 'tinderbox:x:64002:' >> /etc/group
 rm -rf /etc/tinderbox /etc/systemd/system
 mkdir -p /etc/systemd/system /etc/tinderbox/profiles
+cp "$(dirname "$1")"/../systemd/*.socket /etc/systemd/system
 cd /
 "$@"
 stat -c '%n %u:%g %a' /etc/tinderbox /etc/tinderbox/* /etc/tinderbox/profiles/worker/role.yaml /var/lib/tinderbox/*
 cd /etc/systemd/system
+find . -name '*.conf' -o -type l | sort
+echo 'again, without sockets:'
+"$1" init --no-detect --interface br0 --mode server --force --yes
 find . -name '*.conf' -o -type l | sort
 umount -l "$copy"
 rmdir "$copy"
@@ -188,7 +192,7 @@ rmdir "$copy"
 await t.test('on an installed system everything belongs to whom the service needs it to', async (t) => {
   await using lab = await createLab();
   const flags = ['--no-detect', '--interface', 'br0', '--mode', 'server', '--sockets', '--yes'];
-  const text = await lab.network.namespace.run(
+  const all = await lab.network.namespace.run(
     [
       'unshare',
       '--mount',
@@ -205,6 +209,7 @@ await t.test('on an installed system everything belongs to whom the service need
     ],
     { timeout: 60_000 },
   );
+  const [text = '', again = ''] = all.split('again, without sockets:\n');
   t.match(text, /\n\/etc\/tinderbox\/profiles 64001:64002 750\n/);
   t.match(text, /\n\/etc\/tinderbox\/profiles\/worker\/role\.yaml 64001:64002 640\n/);
   t.match(text, /\n\/etc\/tinderbox\/tinderbox\.yaml 0:64002 640\n/);
@@ -212,6 +217,12 @@ await t.test('on an installed system everything belongs to whom the service need
   t.match(text, /\n\/var\/lib\/tinderbox\/state 64001:64002 700\n/);
   t.match(text, /\n\.\/tinderbox-dhcp@br0\.socket\.d\/device\.conf\n/);
   t.match(text, /\n\.\/tinderbox\.service\.d\/sockets\.conf\n/);
+  t.match(text, /\n\.\/tinderbox\.service\.wants\/tinderbox-dhcp@br0\.socket\n/);
+  t.match(
+    again,
+    /Removed, as an earlier init wrote it:\n {2}\/etc\/systemd\/system\/tinderbox\.service\.d\//,
+  );
+  t.notMatch(again, /^\.\//m, 'the service opens its ports itself again');
 });
 
 await t.test('beside a dnsmasq it is a proxy, and no second server unless forced', async (t) => {

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import t from 'tap';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import { type AddressUser, createAddressProbe, type ProbeAddress } from '../../src/net/probe-address.ts';
@@ -43,4 +45,23 @@ t.test('while the kernel goes on asking for one that nobody has, its place is no
   await askAll(probe, 512);
   t.ok(probe(600 as Ipv4));
   t.equal(probed, 512);
+});
+
+t.test('without a descriptor to ask with it is not known whether somebody is there', (t) => {
+  const module = join(import.meta.dirname, '../../src/net/probe-address.ts');
+  const script = `import { closeSync, openSync } from 'node:fs';
+    import { probeAddress } from ${JSON.stringify(module)};
+    await probeAddress(0x7f000001);
+    const taken = [];
+    try { for (;;) taken.push(openSync('/dev/null')); } catch {}
+    const users = [await probeAddress(0x7f000001)];
+    // One for the socket, none for the table.
+    closeSync(taken.pop());
+    users.push(await probeAddress(0x7f000001));
+    for (const one of taken) closeSync(one);
+    process.stdout.write(users.join(' '));`;
+  const argv = ['--nofile=200:200', process.execPath, '--input-type=module', '--eval', script];
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  t.equal(execFileSync('prlimit', argv, { env, encoding: 'utf8' }), 'unknown somebody');
+  t.end();
 });

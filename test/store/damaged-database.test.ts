@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -240,6 +241,23 @@ t.test('damage that shows while it runs is said once to whoever opened it', asyn
   await next.close();
 });
 
+t.test('a bad sector that shows at opening is damage: the database is set aside', async (t) => {
+  const file = newFile();
+  await makeFull(file);
+  const module = join(import.meta.dirname, '../../src/store/open-sound.ts');
+  const script = `import { openSound } from ${JSON.stringify(module)};
+    const { database, opening } = openSound(${JSON.stringify(file)}, ${NOW});
+    database.close();
+    process.stdout.write(JSON.stringify(opening));`;
+  // The first read: what fails later is a finding of the check itself. Salvage reads the sector again, with success.
+  const fault = ['--quiet=all', '-f', '-o', '/dev/null', '-P', file, '-e', 'inject=pread64:error=EIO:when=1'];
+  const argv = [...fault, process.execPath, '--input-type=module', '--eval', script];
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const opening: unknown = JSON.parse(execFileSync('strace', argv, { env, encoding: 'utf8' }));
+  t.match(opening, { damaged: { reason: /cannot be read: disk I\/O error/, savedLeases: LEASES } });
+  t.equal(listSetAside(file).length, 1);
+});
+
 t.test('damage that only work shows does not end each start anew', async (t) => {
   const file = newFile();
   await makeFull(file);
@@ -250,7 +268,7 @@ t.test('damage that only work shows does not end each start anew', async (t) => 
   const key = root.lastIndexOf(alice);
   t.not(key, -1);
   overwrite(file, at + key, 1);
-  const open = () => openStore({ file, durability: 'disk', openedAt: NOW, limits: { age: 1 } });
+  const open = () => openStore({ file, durability: 'disk', openedAt: NOW, limits: { age: 1, settle: 0 } });
 
   const store = await open();
   t.equal(store.opening.damaged, undefined, 'a quick check sees nothing');

@@ -20,7 +20,7 @@ const page = { limit: 1_000, offset: 0 };
 let made = 0;
 
 function open(limits: Partial<StoreLimits>, file = join(base, `${++made}.db`)): SqliteDatabase {
-  return openSqliteDatabase({ file, durability: 'process', limits: { age: 30 * DAY, ...limits } });
+  return openSqliteDatabase({ file, durability: 'process', limits: { age: 30 * DAY, settle: 0, ...limits } });
 }
 
 function mac(number: number): Mac {
@@ -53,6 +53,41 @@ function tidy(database: SqliteDatabase, now = NOW): number {
 
 const idsOf = (database: SqliteDatabase, of: Mac): readonly number[] =>
   database.listSessions(of, page).map(({ id }) => id);
+
+function left(database: SqliteDatabase) {
+  const { events, sessions, machines } = database.measureHistory();
+  return { events, sessions, machines };
+}
+
+t.test('a clock that is set wrongly deletes nothing by age, and what is too much all the same', async (t) => {
+  let uptime = 0;
+  const file = join(base, `${++made}.db`);
+  const options = { file, durability: 'process', openedAt: NOW, uptime: () => uptime } as const;
+  const fill = (database: SqliteDatabase): void =>
+    database.appendHistory({
+      machines: [machine(1, NOW)],
+      sessions: [session(1, mac(1), NOW), session(2, mac(1), NOW)],
+      events: [event(mac(1), NOW, { sessionId: 1 }), alarm(mac(1), NOW)],
+    });
+  const all = { events: 2, sessions: 2, machines: 1 };
+
+  const database = openSqliteDatabase({ ...options, limits: { age: 30 * DAY } });
+  fill(database);
+  tidy(database, NOW + 1_000 * DAY);
+  uptime += 3_599_999;
+  tidy(database, NOW + 1_000 * DAY + uptime);
+  t.same(left(database), all, 'it may be put right again');
+  uptime += 1;
+  tidy(database, NOW + 1_000 * DAY + uptime);
+  t.same(left(database), { events: 0, sessions: 0, machines: 0 }, 'it is the time of day by now');
+  fill(database);
+  database.close();
+
+  const small = openSqliteDatabase({ ...options, limits: { age: 30 * DAY, bytes: 1 } });
+  tidy(small, NOW + 1_000 * DAY);
+  t.match(left(small), { events: 1, machines: 1 }, 'the event went for want of room');
+  small.close();
+});
 
 t.test('what is older than its time goes; alarms stay longer, and of each machine the newest boot', (t) => {
   const database = open({});
