@@ -25,7 +25,7 @@ export interface GuestAgent extends AsyncDisposable {
 }
 
 /** An emulated processor on a busy host. */
-const TIMEOUT = 300_000;
+const TIMEOUT = 900_000;
 
 export async function listenForGuest(path: string): Promise<GuestAgent> {
   const waiting = new Map<number, (result: CommandResult) => void>();

@@ -10,7 +10,7 @@ import { HANDED_OVER, startInstalledSite } from '../support/installed-site.ts';
 
 const FIRST = '52:54:00:12:34:56';
 const SECOND = '52:54:00:ab:cd:ef';
-const STEP_TIME = 600_000;
+const STEP_TIME = 900_000;
 const INIT = 'tinderbox init --yes --interface ens7';
 const FULL = process.env['TINDERBOX_FULL'] === '1';
 /** Sets of /proc/PID/status. */
@@ -101,7 +101,9 @@ END`,
       await master.run(
         'cd /etc/tinderbox/profiles && cp -p machines.yaml /root/ && echo "rules: [{ rol: x }]" >machines.yaml && systemctl reload tinderbox',
       );
+      say('the broken edit is there, and reload was asked for');
       await master.run(waitUntilShell('journalctl -u tinderbox -p err --no-pager | grep -q machines.yaml'));
+      say('the journal has the error');
       await master.run(
         'cp -p /root/machines.yaml /etc/tinderbox/profiles/ && sync && systemctl reload tinderbox',
       );
@@ -193,5 +195,5 @@ function waitUntilServed(): string {
 
 /** Two minutes of an emulated processor. */
 function waitUntilShell(holds: string): string {
-  return `tries=0; until ${holds}; do tries=$((tries + 1)); [ $tries -lt 480 ] || exit 1; sleep 0.25; done`;
+  return `tries=0; until ${holds}; do tries=$((tries + 1)); [ $tries -lt 1200 ] || exit 1; sleep 0.5; done`;
 }
