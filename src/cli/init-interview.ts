@@ -11,7 +11,7 @@ import {
   surveyWire,
   type WireSurvey,
 } from '../survey-network.ts';
-import { type Asker, flagOrAnswer } from './ask.ts';
+import { type Asker, flagOrAnswer, type Question } from './ask.ts';
 import { usageError } from './exit.ts';
 import {
   addressesOf,
@@ -209,38 +209,26 @@ async function chooseAddresses(
   asker: Asker,
 ) {
   const apiServer = cluster === undefined ? undefined : parseIpv4(new URL(cluster.apiServer).hostname);
-  const routers = addressesOf(
-    await flagOrAnswer(
-      join(flags.router),
-      {
-        flag: '--router',
-        label: 'Router',
-        why: 'Where machines send what is for other networks. None: they stay in theirs.',
-        fallback: '',
-        check: isAddresses,
-      },
-      asker,
-    ),
-  );
+  const listOf = async (
+    given: readonly string[] | undefined,
+    question: Pick<Question, 'flag' | 'label' | 'why'>,
+  ) => addressesOf(await flagOrAnswer(join(given), { ...question, fallback: '', check: isAddresses }, asker));
+  const routers = await listOf(flags.router, {
+    flag: '--router',
+    label: 'Router',
+    why: 'Where machines send what is for other networks. None: they stay in theirs.',
+  });
   const [stray] = strayRouters(interfaces, routers);
   if (stray !== undefined) {
     throw usageError(
       `the router ${formatIpv4(stray)} is in no network of ${interfaces.map(({ name }) => name).join(', ')}`,
     );
   }
-  const dns = addressesOf(
-    await flagOrAnswer(
-      join(flags.dns),
-      {
-        flag: '--dns',
-        label: 'Name servers',
-        why: 'Resolvers that machines reach; Tinderbox itself is none.',
-        fallback: '',
-        check: isAddresses,
-      },
-      asker,
-    ),
-  );
+  const dns = await listOf(flags.dns, {
+    flag: '--dns',
+    label: 'Name servers',
+    why: 'Resolvers that machines reach; Tinderbox itself is none.',
+  });
   const others = [...dns, ...(apiServer === undefined ? [] : [apiServer])];
   const suggested = planSubnets(interfaces, { ranges: [], routers, others });
   const range = await flagOrAnswer(

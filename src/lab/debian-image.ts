@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -8,6 +8,7 @@ import type { Log } from './debian-packages.ts';
 import { indexPackages } from './index-packages.ts';
 import { keepBuilt } from './keep-built.ts';
 import { ensureBootPackages, unpackBootPackages } from './kernel-and-busybox.ts';
+import { readBeside } from './read-beside.ts';
 import { runProgram } from './run-program.ts';
 
 export type DebianSuite = 'bookworm' | 'trixie';
@@ -88,10 +89,6 @@ export async function ensureDebianImage(
     await writeFile(`${result}/initrd`, await promisify(gzip)(archive, { level: 1 }));
   });
   return { disk: `${folder}/disk`, kernel: `${folder}/vmlinuz`, initrd: `${folder}/initrd` };
-}
-
-function readBeside(name: string): Promise<Buffer> {
-  return readFile(new URL(name, import.meta.url));
 }
 
 async function bootstrap(suite: DebianSuite, root: string): Promise<void> {

@@ -6,6 +6,7 @@ import { buildCpio } from './cpio.ts';
 import type { Log } from './debian-packages.ts';
 import { keepBuilt } from './keep-built.ts';
 import { ensureBootPackages, unpackBootPackages } from './kernel-and-busybox.ts';
+import { readBeside } from './read-beside.ts';
 
 /** A kernel and an initrd that boot from memory and do what live-init.sh says. Absolute paths. */
 export interface LiveImage {
@@ -62,10 +63,6 @@ interface Script {
   readonly path: string;
   readonly content: Uint8Array;
   readonly executable?: boolean;
-}
-
-function readBeside(name: string): Promise<Buffer> {
-  return readFile(new URL(name, import.meta.url));
 }
 
 async function readScripts(): Promise<readonly Script[]> {
