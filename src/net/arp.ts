@@ -30,10 +30,3 @@ export function parseArpTable(text: string): readonly ArpEntry[] {
     return address === undefined || mac === undefined || !complete ? [] : [{ address, mac, device }];
   });
 }
-
-/** Undefined if the kernel does not know. */
-export async function macOfNeighbour(address: Ipv4, device?: string): Promise<Mac | undefined> {
-  const table = await readArpTable();
-  return table.find((entry) => entry.address === address && (device === undefined || entry.device === device))
-    ?.mac;
-}
