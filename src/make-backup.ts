@@ -15,6 +15,7 @@ import { TinderboxError } from './errors.ts';
 import { ownerOf } from './file-owners.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
+import { syncFolder } from './restore-plan.ts';
 import { copyDatabase } from './store/copy-database.ts';
 import { readVersion } from './version.ts';
 
@@ -34,7 +35,7 @@ export interface MakeBackupOptions {
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** Bytes before compression, so far. */
-  readonly onProgress?: (bytes: number, name: string) => void;
+  readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -50,10 +51,7 @@ export async function makeBackup(options: MakeBackupOptions): Promise<BackupMani
 
 /** Whether there are authorities, which go into a backup under a passphrase only. */
 export async function hasAuthorities(config: Config): Promise<boolean> {
-  return access(pkiFolder(config)).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
-  );
+  return exists(pkiFolder(config));
 }
 
 async function writeTo(options: MakeBackupOptions, target: NodeJS.WritableStream): Promise<BackupManifest> {
@@ -97,7 +95,7 @@ async function writeTo(options: MakeBackupOptions, target: NodeJS.WritableStream
       // A stream takes an empty chunk for nothing to read yet, and waits for ever.
       if (value.length === 0) continue;
       bytes += value.length;
-      options.onProgress?.(bytes, '');
+      options.onProgress?.(bytes);
       yield value;
     }
   }
@@ -209,8 +207,7 @@ async function writeWhole<T>(
       await link(part, target);
       await unlink(part);
     }
-    await using folder = await open(dirname(target), 'r');
-    await folder.sync();
+    await syncFolder(dirname(target));
     return result;
   } catch (thrown) {
     await rm(part, { force: true });
