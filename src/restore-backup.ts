@@ -24,6 +24,7 @@ import {
   type RestorePlan,
   readPlan,
 } from './restore-plan.ts';
+import { SERVICE_NAME } from './service-account.ts';
 import { SESSION_KEY_FILE } from './session-key.ts';
 import { makeFolder, removeStaged, stageFiles, stagePki, stageSecret } from './stage-restore.ts';
 import { lockForWriting } from './store/lock-for-writing.ts';
@@ -59,9 +60,6 @@ export interface RestoreResult {
   /** Said to the operator: what was not restored, and why. */
   readonly notes: readonly string[];
 }
-
-/** May read the configuration where the package has made it. */
-const SERVICE_GROUP = 'tinderbox';
 
 /** Of what takes the place of something; left over only where a restore was killed before it had a plan. */
 const STAGED = '.restoring-new';
@@ -276,7 +274,7 @@ async function planMoves(
  */
 async function ownersFor(config: Config, { owners }: BackupManifest) {
   return {
-    config: await presentOwner(config.file, { user: 'root', group: SERVICE_GROUP }),
+    config: await presentOwner(config.file, { user: 'root', group: SERVICE_NAME }),
     configMode: await presentMode(config.file),
     profiles: await presentOwner(config.paths.profiles, owners.profiles),
     state: await presentOwner(config.paths.state, owners.state),

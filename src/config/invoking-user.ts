@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { TinderboxError } from '../errors.ts';
+import { askGetent } from './ask-getent.ts';
 
 /** Who typed the command: with sudo not the one that it runs as. */
 export interface InvokingUser {
@@ -42,16 +41,9 @@ export function findSudoUid(env: UserEnvironment = process.env): number | undefi
   return process.geteuid?.() === 0 && Number.isInteger(uid) && uid > 0 ? uid : undefined;
 }
 
-/** By getent and not from /etc/passwd: accounts may come from a directory service. */
 async function findAccount(uid: number): Promise<Pick<InvokingUser, 'name' | 'uid' | 'gid' | 'home'>> {
-  try {
-    const { stdout } = await promisify(execFile)('getent', ['passwd', String(uid)], { timeout: 10_000 });
-    const [name = '', , , gid = '', , home = ''] = stdout.trim().split(':');
-    if (name !== '' && home.startsWith('/') && /^\d+$/.test(gid))
-      return { name, uid, gid: Number(gid), home };
-  } catch {
-    // Said below.
-  }
+  const [name = '', , , gid = '', , home = ''] = (await askGetent('passwd', String(uid))) ?? [];
+  if (name !== '' && home.startsWith('/') && /^\d+$/.test(gid)) return { name, uid, gid: Number(gid), home };
   throw new TinderboxError('not-found', `this host knows no user ${uid}, who ran sudo`, {
     remedy: 'Name the file: --file FILE.',
   });
