@@ -1,3 +1,4 @@
+import type { Stall } from '../machine/diagnosis.ts';
 import type { EventKind, Outcome } from '../machine/event.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
@@ -37,6 +38,7 @@ export interface SessionStep {
   /** The boot ID of the Node that is ready. */
   readonly bootId?: string;
   readonly failed?: boolean;
+  readonly stalled?: Stall;
   readonly end?: SessionEnd;
 }
 
@@ -168,7 +170,7 @@ function carryOn(
 ): { readonly session: BootSession; readonly endReasons: readonly string[] } {
   const proven = step.stage ?? 'discovered';
   const session: BootSession = {
-    ...withFormerNode(waitingOrNot(current, step), step),
+    ...withFormerNode(stalledOrNot(waitingOrNot(current, step), step), step),
     updatedAt: isFutile(step) ? current.updatedAt : Math.max(current.updatedAt, step.at),
     stage: laterStage(current.stage, proven),
     stageTimes:
@@ -207,6 +209,14 @@ function waitingOrNot(current: BootSession, step: SessionStep): BootSession {
   if (step.kind !== 'http.script' || step.client !== 'script') return current;
   const { waitingSince = step.at, ...rest } = current;
   return step.waits === true ? { ...rest, waitingSince } : rest;
+}
+
+/** A mark, not an end: gone once the session gets further than where it stalled. */
+function stalledOrNot(current: BootSession, { stalled, stage = 'discovered' }: SessionStep): BootSession {
+  if (stalled !== undefined) return { ...current, stalled };
+  if (current.stalled === undefined || laterStage(current.stage, stage) === current.stage) return current;
+  const { stalled: _stalled, ...rest } = current;
+  return rest;
 }
 
 function isNodeGone(kind: EventKind): boolean {

@@ -26,6 +26,10 @@ export const EVENT_KINDS = [
   'node.left',
   'session.opened',
   'session.ended',
+  'session.stalled',
+  'syslog.line',
+  'http.hardware',
+  'power.command',
   'catalog.changed',
   'security.alarm',
 ] as const;

@@ -1,3 +1,4 @@
+import type { Stall } from './diagnosis.ts';
 import type { Ipv4 } from './ipv4.ts';
 import type { Mac } from './mac.ts';
 import type { Stage } from './stage.ts';
@@ -41,6 +42,8 @@ export interface BootSession {
   readonly signingUntil?: number;
   /** When the machine last said that its boot failed: a mark, not an end, since what failed is tried again. */
   readonly failedAt?: number;
+  /** It overran the time of its stage: a mark, not an end. Gone once it gets to a later stage. */
+  readonly stalled?: Stall;
   /** When an alarm was last raised about it, also after its end. */
   readonly alarmedAt?: number;
   /** Since when it is told to wait for approval; absent once it got its script or a refusal. */

@@ -111,11 +111,12 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   function restore(): void {
     // Oldest first, so that the table's order is that of their last packets.
     for (const record of state.machines.toSorted((a, b) => a.lastSeen - b.lastSeen)) {
-      const { firstSeen, lastSeen, via, hostname, ...facts } = record;
+      const { firstSeen, lastSeen, via, hostname, hardware, ...facts } = record;
       const entry = newEntry(record.mac, firstSeen);
       entry.facts = facts;
       entry.lastSeen = lastSeen;
       entry.via = via;
+      entry.hardware = hardware;
       nameMachine(entry, hostname);
       entry.recorded = true;
       machines.touch(entry, isListed(entry.mac) ? 3 : rankOf(record));
@@ -277,6 +278,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     const gotScript = session !== undefined && session !== before && stageReached(session.stage, 'script');
     entry.lastSeen = Math.max(entry.lastSeen, at);
     if (observation.via !== undefined) entry.via = observation.via;
+    if (observation.hardware !== undefined) entry.hardware = observation.hardware;
     if (observation.facts !== undefined)
       entry.facts = mergeFacts(entry.facts, observation.facts, limits.factLength);
     if (observation.assigned !== undefined) {

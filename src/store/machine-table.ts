@@ -1,4 +1,5 @@
 import type { MachineFacts } from '../machine/facts.ts';
+import type { Hardware } from '../machine/hardware.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { createOldestFirst } from './oldest-first.ts';
@@ -26,6 +27,7 @@ export interface MachineEntry extends SessionSlot {
   lastSeen: number;
   via: string | undefined;
   hostname: string | undefined;
+  hardware: Hardware | undefined;
   rank: Rank;
   /** False: in memory only, as one of too many new machines. */
   recorded: boolean;
@@ -48,6 +50,7 @@ export function newEntry(mac: Mac, at: number): MachineEntry {
     lastSeen: at,
     via: undefined,
     hostname: undefined,
+    hardware: undefined,
     rank: 0,
     recorded: false,
     ...newSlot(),
@@ -63,6 +66,7 @@ export function toRecord(entry: MachineEntry): MachineRecord {
     lastSeen: entry.lastSeen,
     ...(entry.via === undefined ? {} : { via: entry.via }),
     ...(entry.hostname === undefined ? {} : { hostname: entry.hostname }),
+    ...(entry.hardware === undefined ? {} : { hardware: entry.hardware }),
   };
 }
 

@@ -126,6 +126,22 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE TABLE notes (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT',
   // Alarms outlive other events, so that pruning asks for them alone.
   `CREATE INDEX events_alarms ON events (id) WHERE kind = 'security.alarm'`,
+  'ALTER TABLE sessions ADD COLUMN stalled TEXT',
+  'ALTER TABLE machines ADD COLUMN hardware TEXT',
+  // Who changed what: bounded by its own limits, since it outlives machines and their events.
+  `
+  CREATE TABLE audit (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      INTEGER NOT NULL,
+    actor   TEXT    NOT NULL,
+    via     TEXT    NOT NULL,
+    address TEXT,
+    action  TEXT    NOT NULL,
+    target  TEXT,
+    outcome TEXT    NOT NULL,
+    detail  TEXT    NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

@@ -1,7 +1,9 @@
 import type { AdmissionPlaces } from '../boot/admit-machine.ts';
 import type { Assignment } from '../boot/boot-session.ts';
+import type { Stall } from '../machine/diagnosis.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import type { Hardware } from '../machine/hardware.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4, Ipv4Range } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
@@ -27,6 +29,8 @@ export interface MachineRecord extends MachineFacts {
   readonly lastSeen: number;
   readonly via?: string;
   readonly hostname?: string;
+  /** As it last told. */
+  readonly hardware?: Hardware;
 }
 
 /** As it is written down. */
@@ -261,6 +265,10 @@ export interface Observation {
   readonly bootId?: string;
   /** The machine says that its boot failed. */
   readonly failed?: boolean;
+  /** Its session overran the time of its stage. */
+  readonly stalled?: Stall;
+  /** What the machine tells of itself. */
+  readonly hardware?: Hardware;
   /**
    * Opens a session beside the machine's boot session, whose signing requests are answered until then (milliseconds
    * since the epoch).

@@ -99,26 +99,26 @@ export function createSqliteDatabase(
   );
   const putMachine = database.prepare<MachineRow>(
     `INSERT INTO machines (mac, uuid, arch, relay, address, serial, asset, manufacturer, product, platform,
-       first_seen, last_seen, via, hostname, listed)
+       first_seen, last_seen, via, hostname, hardware, listed)
      VALUES (@mac, @uuid, @arch, @relay, @address, @serial, @asset, @manufacturer, @product, @platform,
-       @first_seen, @last_seen, @via, @hostname, @listed)
+       @first_seen, @last_seen, @via, @hostname, @hardware, @listed)
      ON CONFLICT (mac) DO UPDATE SET uuid = excluded.uuid, arch = excluded.arch, relay = excluded.relay,
        address = excluded.address, serial = excluded.serial, asset = excluded.asset,
        manufacturer = excluded.manufacturer, product = excluded.product, platform = excluded.platform,
        first_seen = excluded.first_seen, last_seen = excluded.last_seen, via = excluded.via,
-       hostname = excluded.hostname, listed = excluded.listed`,
+       hostname = excluded.hostname, hardware = excluded.hardware, listed = excluded.listed`,
   );
   const putSession = database.prepare<SessionRow>(
     `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,
-       alarmed_at, waiting_since, signing_until, last_stage, boot_id, former_boot_id, registration, former_registration,
+       stalled, alarmed_at, waiting_since, signing_until, last_stage, boot_id, former_boot_id, registration, former_registration,
        role, hostname, address)
      VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @script_at, @failed_at,
-       @alarmed_at, @waiting_since, @signing_until, @last_stage, @boot_id, @former_boot_id, @registration, @former_registration,
+       @stalled, @alarmed_at, @waiting_since, @signing_until, @last_stage, @boot_id, @former_boot_id, @registration, @former_registration,
        @role, @hostname, @address)
      ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
        updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
        ended_as = excluded.ended_as, ended_at = excluded.ended_at, script_at = excluded.script_at,
-       failed_at = excluded.failed_at, alarmed_at = excluded.alarmed_at, waiting_since = excluded.waiting_since,
+       failed_at = excluded.failed_at, stalled = excluded.stalled, alarmed_at = excluded.alarmed_at, waiting_since = excluded.waiting_since,
        signing_until = excluded.signing_until, last_stage = excluded.last_stage, boot_id = excluded.boot_id,
        former_boot_id = excluded.former_boot_id, registration = excluded.registration,
        former_registration = excluded.former_registration, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,

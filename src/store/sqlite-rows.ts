@@ -1,5 +1,7 @@
 import type { MachineArch } from '../machine/architecture.ts';
+import type { Stall } from '../machine/diagnosis.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
+import type { Hardware } from '../machine/hardware.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
@@ -38,6 +40,7 @@ export interface MachineRow {
   readonly last_seen: number;
   readonly via: string | null;
   readonly hostname: string | null;
+  readonly hardware: string | null;
   /** 0 or 1. */
   readonly listed: number;
 }
@@ -53,6 +56,7 @@ export interface SessionRow {
   readonly ended_at: number | null;
   readonly script_at: number | null;
   readonly failed_at: number | null;
+  readonly stalled: string | null;
   readonly alarmed_at: number | null;
   readonly waiting_since: number | null;
   readonly signing_until: number | null;
@@ -150,6 +154,7 @@ export function machineToRow(machine: StoredMachine): MachineRow {
     last_seen: machine.lastSeen,
     via: machine.via ?? null,
     hostname: machine.hostname ?? null,
+    hardware: toJson(machine.hardware),
     listed: machine.listed === true ? 1 : 0,
   };
 }
@@ -169,6 +174,7 @@ export function machineFromRow(row: MachineRow): MachineRecord {
       platform: row.platform,
       via: row.via,
       hostname: row.hostname,
+      hardware: fromJson(row.hardware) as Hardware | null,
     }),
     firstSeen: row.first_seen,
     lastSeen: row.last_seen,
@@ -187,6 +193,7 @@ export function sessionToRow(session: BootSession): SessionRow {
     ended_at: session.endedAt ?? null,
     script_at: session.scriptAt ?? null,
     failed_at: session.failedAt ?? null,
+    stalled: toJson(session.stalled),
     alarmed_at: session.alarmedAt ?? null,
     waiting_since: session.waitingSince ?? null,
     signing_until: session.signingUntil ?? null,
@@ -214,6 +221,7 @@ export function sessionFromRow(row: SessionRow): BootSession {
       endedAt: row.ended_at,
       scriptAt: row.script_at,
       failedAt: row.failed_at,
+      stalled: fromJson(row.stalled) as Stall | null,
       alarmedAt: row.alarmed_at,
       waitingSince: row.waiting_since,
       signingUntil: row.signing_until,

@@ -70,6 +70,12 @@ const ROWS: readonly { readonly since: number; readonly sql: string }[] = [
   { since: 5, sql: 'UPDATE sessions SET alarmed_at = 7 WHERE id = 41;' },
   { since: 6, sql: 'UPDATE certificates SET address = 172818532;' },
   { since: 7, sql: 'UPDATE machines SET listed = 1;' },
+  { since: 11, sql: `UPDATE sessions SET stalled = '{"at":8,"stage":"script"}' WHERE id = 41;` },
+  { since: 12, sql: `UPDATE machines SET hardware = '{"at":9,"source":"ipxe","disks":[],"network":[]}';` },
+  {
+    since: 13,
+    sql: "INSERT INTO audit (at, actor, via, action, outcome, detail) VALUES (1, 'root', 'socket', 'reload', 'done', '');",
+  },
 ];
 
 function makeOld(file: string, version: number): void {
@@ -98,6 +104,8 @@ for (let version = 1; version <= NEWEST; version++) {
       t.match(await store.releaseOf(41), { completedAt: 3 });
       t.match(await store.certificateOf(41, 'node'), { serial: '01' });
     }
+    if (version >= 11) t.match(state.openSessions, [{ stalled: { at: 8 } }]);
+    if (version >= 12) t.match(state.machines, [{ hardware: { at: 9 } }]);
     if (version >= 4) t.match(state.admissions, [{ mac: alice, rule: 'rule' }]);
     t.same(store.opening, { created: false }, 'it knows all of its leases');
     t.same(

@@ -1,0 +1,79 @@
+import type { Problem } from '../errors.ts';
+import type { Diagnosis } from '../machine/diagnosis.ts';
+import type { MachineView, SessionView } from './api.ts';
+
+/** Where a machine's role comes from. */
+export interface AssignmentView {
+  readonly from: 'entry' | 'rule' | 'default' | 'none';
+  readonly role?: string;
+  readonly hostname?: string;
+  /** A reservation. */
+  readonly address?: string;
+  /** machines.yaml, and the line of the entry or rule. */
+  readonly file: string;
+  readonly line?: number;
+  readonly reasons: readonly string[];
+  /** Of the machine's entry as it is now, or of its absence: who edits it says which one was read. */
+  readonly revision: string;
+}
+
+/** What would be served now. Certificates and keys are samples, and secrets are masked. */
+export interface PreviewView {
+  readonly role: string;
+  readonly hostname: string;
+  readonly reasons: readonly string[];
+  readonly script: string;
+  /** Absent for a role without a configuration. */
+  readonly config?: string;
+}
+
+/** Why a machine gets what it gets, what it would get now, and what its last boot did. */
+export interface ExplainView {
+  readonly mac: string;
+  /** Absent: never seen. */
+  readonly machine?: MachineView;
+  readonly session?: SessionView;
+  readonly assignment: AssignmentView;
+  /** `boot`: it gets its script; `wait`: it waits for approval; `refuse`: it gets nothing. */
+  readonly decision: 'boot' | 'wait' | 'refuse';
+  readonly message: string;
+  /** Absent: its architecture is not known yet. */
+  readonly bootfile?: {
+    readonly architecture: string;
+    /** Absent: it is sent none, and reasons say why. */
+    readonly file?: string;
+    readonly reasons: readonly string[];
+  };
+  /** Absent where it would not boot, or where its role does not render: then `problems` says so. */
+  readonly preview?: PreviewView;
+  readonly problems: readonly Problem[];
+  /** Of its newest session, if that is stalled. */
+  readonly diagnosis?: Diagnosis;
+}
+
+/** A role with everything that is wrong with it. */
+export interface RoleView {
+  readonly name: string;
+  readonly description: string;
+  /** The folder. */
+  readonly folder: string;
+  readonly boot: 'kernel' | 'local' | 'hold';
+  readonly identity: string;
+  /** Entries and rules of machines.yaml that give it, with their lines. */
+  readonly givenBy: readonly { readonly what: string; readonly line: number }[];
+  /** Machines whose newest boot had it. */
+  readonly machines: number;
+  readonly problems: readonly Problem[];
+}
+
+export interface RoleListView {
+  readonly roles: readonly RoleView[];
+  /** Of machines.yaml, and why what is on disk is not in force. */
+  readonly problems: readonly Problem[];
+}
+
+export interface RoleDetailView extends RoleView {
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+  /** Newest boot first; at most a hundred. */
+  readonly usedBy: readonly { readonly mac: string; readonly hostname?: string }[];
+}
