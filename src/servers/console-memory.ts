@@ -66,8 +66,8 @@ export function createConsoleMemory(limits: ConsoleMemoryLimits = CONSOLE_LIMITS
       if (mac !== own) forget(mac);
     }
     const kept = machines.get(own);
-    while (kept !== undefined && characters > limits.characters && kept.first < kept.lines.length - 1)
-      dropOldest(kept);
+    if (kept === undefined) return;
+    while (characters > limits.characters && kept.first < kept.lines.length - 1) dropOldest(kept);
   }
 
   return {
