@@ -7,6 +7,7 @@ import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addExplainCommand } from './explain.ts';
 import { addForgetCommand } from './forget.ts';
 import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   addServeCommand,
   addCheckCommand,
   addMachinesCommand,
+  addExplainCommand,
   addLogCommand,
   addAssignCommand,
   addApproveCommand,
