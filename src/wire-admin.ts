@@ -19,6 +19,7 @@ import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
@@ -41,6 +42,7 @@ export interface AdminWiring {
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
+  readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -80,8 +82,12 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
     },
+    console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
-    forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
+    forget(mac) {
+      wiring.consoles.forget(mac);
+      return forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
+    },
     makeSigningToken: (request) => openSigningSession(wiring, request),
     async reload() {
       await catalog.reload();

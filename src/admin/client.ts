@@ -20,6 +20,7 @@ import type {
   SigningTokenView,
   StatusView,
 } from './api.ts';
+import type { ConsoleView } from './console-api.ts';
 import type { ExplainView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 
@@ -33,6 +34,8 @@ export interface AdminClient {
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
   /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
+  /** What it printed: the lines after that number. */
+  console(mac: Mac, after?: number): Promise<ConsoleView>;
   explain(mac: Mac, architecture?: string): Promise<ExplainView>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
@@ -64,6 +67,7 @@ export function createAdminClient(socketPath: string): AdminClient {
     machine: (mac) => get(`/api/v1/machines/${mac}`),
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
+    console: (mac, after = 0) => get(`/api/v1/machines/${mac}/console?after=${after}`),
     explain: (mac, architecture) =>
       get(
         `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,

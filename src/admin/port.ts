@@ -16,6 +16,7 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
 } from './api.ts';
+import type { ConsoleView } from './console-api.ts';
 import type { ExplainView } from './explain-api.ts';
 
 export interface AdminServerOptions {
@@ -32,6 +33,8 @@ export interface AdminServerOptions {
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
   /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
   readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
+  /** What it printed, by syslog: the lines after that number; absent: all that are remembered. */
+  readonly console: (mac: Mac, after?: number) => ConsoleView;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**

@@ -9,6 +9,7 @@ import { addPages } from './page/add-pages.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addBackupRoutes } from './routes/backup.ts';
+import { addConsoleRoutes } from './routes/console.ts';
 import { addControlRoutes } from './routes/control.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
@@ -61,6 +62,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: EventStreams): void {
   addHealthRoutes(app);
   addMachineRoutes(app, options);
+  addConsoleRoutes(app, options);
   addExplainRoutes(app, options);
   addStatusRoutes(app, options);
   addAssignmentRoutes(app, options);
