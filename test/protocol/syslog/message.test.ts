@@ -83,11 +83,12 @@ t.test('what real senders say is read', async (t) => {
     t.strictSame(decode(datagram), expected === undefined ? [] : [expected], name);
 });
 
+const read = (name: string) => {
+  const file = new URL(`../../fixtures/syslog/${name}`, import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as readonly string[]).flatMap(decode);
+};
+
 t.test("a whole boot of iPXE 2.0 and of busybox's kernel log is read as what it is", async (t) => {
-  const read = (name: string) => {
-    const file = new URL(`../../fixtures/syslog/${name}`, import.meta.url);
-    return (JSON.parse(readFileSync(file, 'utf8')) as readonly string[]).flatMap(decode);
-  };
   const ipxe = read('ipxe-2.0.0.json');
   t.ok(ipxe.length > 15);
   for (const line of ipxe) t.match(line, { program: 'ipxe', facility: 'kern', severity: 'info' });
