@@ -19,7 +19,9 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
   StatusView,
+  TokenView,
 } from './api.ts';
+import type { AuditListView } from './audit-api.ts';
 import type { ExplainView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 
@@ -43,6 +45,11 @@ export interface AdminClient {
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
+  /** Secrets. */
+  token(): Promise<TokenView>;
+  /** Makes another token, and ends what the former let in. */
+  renewToken(): Promise<TokenView>;
+  audit(page?: Page): Promise<AuditListView>;
   log(): Promise<LogView>;
   changeLog(change: LogChange): Promise<LogView>;
   /** The database as it is now. A stream that ends early rejects. */
@@ -75,6 +82,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),
+    token: () => get('/api/v1/token'),
+    renewToken: () => post('/api/v1/token/renew'),
+    audit: ({ limit, offset } = { limit: 100, offset: 0 }) =>
+      get(`/api/v1/audit?limit=${limit}&offset=${offset}`),
     log: () => get('/api/v1/log'),
     changeLog: (change) => post('/api/v1/log', change),
     async copyDatabase() {
