@@ -38,6 +38,7 @@ import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
+import { startRecorder } from './wire-recorder.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -119,6 +120,7 @@ export async function startDaemon({
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
+  const recorder = startRecorder({ journal, catalog, logger: loggers.store, now, uptime });
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
   const leases = createLeaseBook({
@@ -178,6 +180,7 @@ export async function startDaemon({
     catalog,
     store,
     journal,
+    recorder,
     admissions,
     leases,
     learning,

@@ -15,6 +15,7 @@ import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import type { Provisioning } from './provisioning.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
+import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
@@ -29,6 +30,7 @@ export interface DaemonParts {
   readonly catalog: CatalogHolder;
   readonly store: Store;
   readonly journal: Journal;
+  readonly recorder: FlightRecorder;
   readonly admissions: AdmissionBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
@@ -81,7 +83,9 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   for (const { files, open } of followed) for (const doors of files) await open(doors);
   let follower: ReturnType<typeof followInterfaces> | undefined;
   const interfaceStates = () => follower?.states() ?? [];
-  const admin = await refusals.attempt(() => startAdminOn({ ...parts, networks, interfaceStates }));
+  const admin = await refusals.attempt(() =>
+    startAdminOn({ ...parts, networks, host: () => provisioning.host(), interfaceStates }),
+  );
   if (admin !== undefined) stops.push(() => admin.stop({ graceMs: STOP_GRACE }));
   for (const { dhcp, open } of followed) for (const doors of dhcp) await open(doors);
   refusals.throwIfAny();
@@ -103,7 +107,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
 /** The doors of one interface, still closed. */
 function doorsOf(
   name: string,
-  { config, preflight, provisioning, journal, doors, loggers, now }: DaemonParts,
+  { config, preflight, provisioning, journal, recorder, doors, loggers, now }: DaemonParts,
   http: Parameters<typeof keepHttpDoors>[1],
   wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
@@ -120,6 +124,7 @@ function doorsOf(
     lookup: preflight.bootFiles.lookup,
     logger: loggers.tftp,
     journal,
+    recorder,
     clock: { now },
   });
   const dhcp =

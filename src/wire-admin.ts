@@ -4,6 +4,7 @@ import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
 import { approveMachine } from './approve-machine.ts';
 import type { SessionTokens } from './boot/session-token.ts';
+import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
@@ -11,13 +12,16 @@ import { TinderboxError } from './errors.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import { parseMac } from './machine/mac.ts';
 import { copyToStream } from './make-backup.ts';
+import type { NetworkInterface } from './net/port.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
@@ -29,9 +33,12 @@ export interface AdminWiring {
   readonly preflight: Pick<Preflight, 'bootFileIndex'>;
   /** As they are now: asked for each request. */
   readonly networks: () => ProvisioningNetworks;
+  /** Every interface of this host, as it is now. */
+  readonly host: () => readonly NetworkInterface[];
   readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
   readonly journal: Journal;
+  readonly recorder: FlightRecorder;
   readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
@@ -46,8 +53,9 @@ export interface AdminWiring {
 }
 
 export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
-  const { config, catalog, networks, store, journal, loggers, now } = wiring;
+  const { config, catalog, networks, host, store, journal, recorder, loggers, now } = wiring;
   const startedAt = now();
+  const macOf = (via: string) => parseMac(host().find(({ name }) => name === via)?.mac ?? '');
   return startAdminServer({
     socket: config.admin.socket,
     ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
@@ -79,7 +87,12 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
     },
-    forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
+    async forget(mac) {
+      const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
+      recorder.forget(mac);
+      return forgotten;
+    },
+    capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     async reload() {
       await catalog.reload();

@@ -8,6 +8,7 @@ import { closeServer, listenOnTcp } from './listen-tcp.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addBackupRoutes } from './routes/backup.ts';
+import { addCaptureRoutes } from './routes/capture.ts';
 import { addControlRoutes } from './routes/control.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addHealthRoutes } from './routes/health.ts';
@@ -63,5 +64,6 @@ function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: E
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
+  addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
 }

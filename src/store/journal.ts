@@ -15,13 +15,13 @@ import {
   type MachineEntry,
   NO_EVIDENCE,
   newEntry,
-  type Rank,
   rankOf,
   type SessionSlot,
   toRecord,
   toStored,
 } from './machine-table.ts';
 import type { JoiningMachine, Journal, Observation, Store, StoredMachine, StoredState } from './port.ts';
+import type { Rank } from './ranked-table.ts';
 import { mergeFacts } from './shape-event.ts';
 import { createTokenSlots } from './token-slots.ts';
 

@@ -18,6 +18,7 @@ import type { BootEvent } from '../../src/machine/event.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { copyToStream } from '../../src/make-backup.ts';
+import { encodePcap } from '../../src/protocol/pcap/pcap-file.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { openStore, openStoreReadOnly } from '../../src/store/sqlite-store.ts';
 import { until } from '../support/until.ts';
@@ -82,6 +83,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     }),
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
+    capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
     reload: async () => ({ generation: 4, problems: [] }),
     log: createLogControl(loggers, () => T0),
     copyDatabase: () => copyToStream(join(dir, 'state.db')),
@@ -106,6 +108,27 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     log: () => lines.join(''),
   };
 }
+
+t.test('the packets of a machine are a file, of one session if asked; none is said to be none', async (t) => {
+  const asked: unknown[] = [];
+  const capture: AdminServerOptions['capture'] = (mac, window) => {
+    asked.push(window);
+    return mac === MAC ? encodePcap([]) : undefined;
+  };
+  const { client, journal, socket } = await startAdmin(t, { capture });
+  boot(journal, MAC, T0);
+  boot(journal, MAC, T0 + 60_000);
+  t.same(await client.capture(MAC), Buffer.from(encodePcap([])));
+  await client.capture(MAC, 1);
+  await client.capture(MAC, 2);
+  t.same(asked, [undefined, { from: T0, to: T0 + 60_000 }, { from: T0 + 60_000 }]);
+  await t.rejects(client.capture(OTHER), { code: 'not-found', message: /no packets of 52:54/ });
+  await t.rejects(client.capture(MAC, 99), { code: 'not-found', message: /session 99/ });
+  t.match(await ask(socket, 'GET', `/api/v1/machines/${MAC}/pcap`), {
+    status: 200,
+    type: 'application/vnd.tcpdump.pcap',
+  });
+});
 
 /** One network boot as far as the script. */
 function boot(journal: ReturnType<typeof createJournal>, mac: Mac, at: number): void {
