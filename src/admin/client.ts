@@ -20,6 +20,7 @@ import type {
   SigningTokenView,
   StatusView,
 } from './api.ts';
+import type { ExplainView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 
 /**
@@ -33,6 +34,8 @@ export interface AdminClient {
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
   /** A pcap file. Rejects with `not-found` where no packets are kept. Without a session: of all that are kept. */
   capture(mac: Mac, sessionId?: number): Promise<Uint8Array>;
+  /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
+  explain(mac: Mac, architecture?: string): Promise<ExplainView>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
@@ -70,6 +73,10 @@ export function createAdminClient(socketPath: string): AdminClient {
         throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
       return Buffer.concat(await response.toArray());
     },
+    explain: (mac, architecture) =>
+      get(
+        `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,
+      ),
     status: () => get('/api/v1/status'),
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),

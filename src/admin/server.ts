@@ -5,12 +5,14 @@ import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
 import { addGuard } from './guard.ts';
 import { closeServer, listenOnTcp } from './listen-tcp.ts';
+import { addPages } from './page/add-pages.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addBackupRoutes } from './routes/backup.ts';
 import { addCaptureRoutes } from './routes/capture.ts';
 import { addControlRoutes } from './routes/control.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addMachineRoutes } from './routes/machines.ts';
 import { addStatusRoutes } from './routes/status.ts';
@@ -60,10 +62,12 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: EventStreams): void {
   addHealthRoutes(app);
   addMachineRoutes(app, options);
+  addExplainRoutes(app, options);
   addStatusRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
   addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
+  addPages(app, options);
 }
