@@ -38,6 +38,7 @@ import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
+import { createDaemonMetrics } from './wire-metrics.ts';
 import { startRecorder } from './wire-recorder.ts';
 
 export interface DaemonOptions {
@@ -105,6 +106,7 @@ export async function startDaemon({
   stack.use(keepHistoryTidy({ store, now, logger: loggers.store }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
+  const metrics = createDaemonMetrics(catalog);
   const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,
@@ -115,7 +117,9 @@ export async function startDaemon({
     observed(observation) {
       loopWatch.notice(observation);
       logControl.notice(observation);
+      metrics.observe(observation);
     },
+    advanced: metrics.advance,
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
@@ -158,7 +162,11 @@ export async function startDaemon({
           journal,
           logger: loggers.cluster,
           now,
-          credentials: () => watcherCredentials(authorities),
+          async credentials() {
+            const credentials = await watcherCredentials(authorities);
+            metrics.noteCertificate('api-server-client', credentials.notAfter);
+            return credentials;
+          },
         });
   if (cluster !== undefined) stack.use(cluster);
 
@@ -181,6 +189,8 @@ export async function startDaemon({
     store,
     journal,
     recorder,
+    metrics,
+    sessions: journal.sessions,
     admissions,
     leases,
     learning,

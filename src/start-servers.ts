@@ -9,6 +9,7 @@ import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import type { BootSession } from './machine/session.ts';
 import { readInterfaces } from './net/interfaces.ts';
 import type { Doors } from './net/port.ts';
 import type { Authorities } from './pki/port.ts';
@@ -22,6 +23,7 @@ import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import type { DoWithout } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
+import type { DaemonMetrics } from './wire-metrics.ts';
 
 export interface DaemonParts {
   readonly config: Config;
@@ -31,6 +33,9 @@ export interface DaemonParts {
   readonly store: Store;
   readonly journal: Journal;
   readonly recorder: FlightRecorder;
+  readonly metrics: DaemonMetrics;
+  /** The newest boot session of each machine. */
+  readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;

@@ -14,6 +14,7 @@ import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import { parseMac } from './machine/mac.ts';
+import type { BootSession } from './machine/session.ts';
 import { copyToStream } from './make-backup.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { openSigningSession } from './open-signing-session.ts';
@@ -27,6 +28,7 @@ import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { DaemonMetrics } from './wire-metrics.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -40,6 +42,9 @@ export interface AdminWiring {
   readonly store: Store;
   readonly journal: Journal;
   readonly recorder: FlightRecorder;
+  readonly metrics: DaemonMetrics;
+  /** The newest boot session of each machine. */
+  readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
@@ -93,6 +98,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       recorder.forget(mac);
       return forgotten;
     },
+    metrics: async () => wiring.metrics.render({ ...wiring, status: await statusOf(wiring, startedAt) }),
     capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     makeSigningToken: (request) => openSigningSession(wiring, request),

@@ -47,6 +47,8 @@ export interface AdminServerOptions {
     mac: Mac,
     window?: { readonly from: number; readonly to?: number },
   ) => Uint8Array | undefined;
+  /** Every metric in the text format of Prometheus. */
+  readonly metrics: () => Promise<string>;
   readonly reload: () => Promise<ReloadView>;
   /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
   readonly log: { view(): LogView; change(change: LogChange): LogView };

@@ -15,6 +15,7 @@ import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addMachineRoutes } from './routes/machines.ts';
+import { addMetricsRoutes } from './routes/metrics.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
@@ -64,6 +65,7 @@ function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: E
   addMachineRoutes(app, options);
   addExplainRoutes(app, options);
   addStatusRoutes(app, options);
+  addMetricsRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);

@@ -91,6 +91,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     }),
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
+    metrics: async () => '# TYPE up gauge\n',
     capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
     reload: async () => ({ generation: 4, problems: [] }),
     log: createLogControl(loggers, () => T0),
