@@ -40,6 +40,8 @@ import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
+import { createDaemonMetrics } from './wire-metrics.ts';
+import { startRecorder } from './wire-recorder.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -113,6 +115,7 @@ export async function startDaemon({
   audit = stack.use(createAuditTrail({ store, logger: loggers.admin }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
+  const metrics = createDaemonMetrics(catalog);
   const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,
@@ -123,11 +126,14 @@ export async function startDaemon({
     observed(observation) {
       loopWatch.notice(observation);
       logControl.notice(observation);
+      metrics.observe(observation);
     },
+    advanced: metrics.advance,
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
+  const recorder = startRecorder({ journal, catalog, logger: loggers.store, now, uptime });
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
   const leases = createLeaseBook({
@@ -165,7 +171,11 @@ export async function startDaemon({
           journal,
           logger: loggers.cluster,
           now,
-          credentials: () => watcherCredentials(authorities),
+          async credentials() {
+            const credentials = await watcherCredentials(authorities);
+            metrics.noteCertificate('api-server-client', credentials.notAfter);
+            return credentials;
+          },
         });
   if (cluster !== undefined) stack.use(cluster);
 
@@ -188,6 +198,9 @@ export async function startDaemon({
     store,
     audit,
     journal,
+    recorder,
+    metrics,
+    sessions: journal.sessions,
     admissions,
     leases,
     learning,

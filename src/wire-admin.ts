@@ -7,6 +7,7 @@ import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { SessionTokens } from './boot/session-token.ts';
+import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
@@ -15,18 +16,23 @@ import { type ExplainSources, explainMachine } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import { parseMac } from './machine/mac.ts';
+import type { BootSession } from './machine/session.ts';
 import { copyToStream } from './make-backup.ts';
+import type { NetworkInterface } from './net/port.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { DaemonMetrics } from './wire-metrics.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -34,9 +40,15 @@ export interface AdminWiring {
   readonly preflight: Pick<Preflight, 'bootFileIndex'>;
   /** As they are now: asked for each request. */
   readonly networks: () => ProvisioningNetworks;
+  /** Every interface of this host, as it is now. */
+  readonly host: () => readonly NetworkInterface[];
   readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
   readonly journal: Journal;
+  readonly recorder: FlightRecorder;
+  readonly metrics: DaemonMetrics;
+  /** The newest boot session of each machine. */
+  readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
@@ -52,8 +64,9 @@ export interface AdminWiring {
 }
 
 export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
-  const { config, catalog, networks, store, journal, audit, loggers, now } = wiring;
+  const { config, catalog, networks, host, store, journal, recorder, audit, loggers, now } = wiring;
   const startedAt = now();
+  const macOf = (via: string) => parseMac(host().find(({ name }) => name === via)?.mac ?? '');
   return startAdminServer({
     socket: config.admin.socket,
     ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
@@ -101,7 +114,13 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     forget: (mac) =>
-      audit.changing(() => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac)),
+      audit.changing(async () => {
+        const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
+        recorder.forget(mac);
+        return forgotten;
+      }),
+    metrics: async () => wiring.metrics.render({ ...wiring, status: await statusOf(wiring, startedAt) }),
+    capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     reload: () =>
       audit.changing(async () => {

@@ -34,6 +34,8 @@ export interface AdminClient {
   machine(mac: Mac): Promise<MachineDetailView>;
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
+  /** A pcap file. Rejects with `not-found` where no packets are kept. Without a session: of all that are kept. */
+  capture(mac: Mac, sessionId?: number): Promise<Uint8Array>;
   /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
   explain(mac: Mac, architecture?: string): Promise<ExplainView>;
   status(): Promise<StatusView>;
@@ -71,6 +73,13 @@ export function createAdminClient(socketPath: string): AdminClient {
     machine: (mac) => get(`/api/v1/machines/${mac}`),
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
+    async capture(mac, sessionId) {
+      const query = sessionId === undefined ? '' : `?session=${sessionId}`;
+      const response = await send(socketPath, 'GET', `/api/v1/machines/${mac}/pcap${query}`);
+      if (response.statusCode !== 200)
+        throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
+      return Buffer.concat(await response.toArray());
+    },
     explain: (mac, architecture) =>
       get(
         `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,

@@ -65,6 +65,16 @@ export interface AdminServerOptions {
    * machine would not boot, gets no certificates or gets issued ones, `busy` if there is no room for it.
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
+  /**
+   * The last packets of a machine as a pcap file, of a time if it is said which (milliseconds since the epoch).
+   * Undefined: none is kept.
+   */
+  readonly capture: (
+    mac: Mac,
+    window?: { readonly from: number; readonly to?: number },
+  ) => Uint8Array | undefined;
+  /** Every metric in the text format of Prometheus. */
+  readonly metrics: () => Promise<string>;
   readonly reload: () => Promise<ReloadView>;
   /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
   readonly log: { view(): LogView; change(change: LogChange): LogView };

@@ -254,6 +254,8 @@ export interface LeaseBook {
     now: number,
     preferred?: Ipv4,
   ): Ipv4 | undefined;
+  /** Addresses that are bound, offered or declined, in no order. */
+  held(): Iterable<Ipv4>;
   counts(): { readonly bound: number; readonly offered: number; readonly declined: number };
 }
 
@@ -277,6 +279,8 @@ export interface Observation {
   readonly answered: string;
   readonly reasons: readonly string[];
   readonly via?: string;
+  /** What was sent of a file. */
+  readonly bytes?: number;
   /** New knowledge about the machine. Its MAC says whose it is. */
   readonly facts?: MachineFacts;
   readonly mac?: Mac;

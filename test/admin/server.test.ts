@@ -7,13 +7,36 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import { createAdminClient } from '../../src/admin/client.ts';
+import type { AdminServerOptions } from '../../src/admin/port.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import { encodePcap } from '../../src/protocol/pcap/pcap-file.ts';
 import { openStoreReadOnly } from '../../src/store/sqlite-store.ts';
 import { ask, boot, MAC, OTHER, STATUS, startAdmin, T0 } from '../support/start-admin.ts';
 import { until } from '../support/until.ts';
+
+t.test('the packets of a machine are a file, of one session if asked; none is said to be none', async (t) => {
+  const asked: unknown[] = [];
+  const capture: AdminServerOptions['capture'] = (mac, window) => {
+    asked.push(window);
+    return mac === MAC ? encodePcap([]) : undefined;
+  };
+  const { client, journal, socket } = await startAdmin(t, { capture });
+  boot(journal, MAC, T0);
+  boot(journal, MAC, T0 + 60_000);
+  t.same(await client.capture(MAC), Buffer.from(encodePcap([])));
+  await client.capture(MAC, 1);
+  await client.capture(MAC, 2);
+  t.same(asked, [undefined, { from: T0, to: T0 + 60_000 }, { from: T0 + 60_000 }]);
+  await t.rejects(client.capture(OTHER), { code: 'not-found', message: /no packets of 52:54/ });
+  await t.rejects(client.capture(MAC, 99), { code: 'not-found', message: /session 99/ });
+  t.match(await ask(socket, 'GET', `/api/v1/machines/${MAC}/pcap`), {
+    status: 200,
+    type: 'application/vnd.tcpdump.pcap',
+  });
+});
 
 t.test('machines, sessions and events come through the real journal and store', async (t) => {
   const { journal, client } = await startAdmin(t);

@@ -15,6 +15,7 @@ import { createLoggers } from '../../src/logger.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { copyToStream } from '../../src/make-backup.ts';
+import { encodePcap } from '../../src/protocol/pcap/pcap-file.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
 
@@ -89,6 +90,8 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       problems: [],
     }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
+    metrics: async () => '# TYPE up gauge\n',
+    capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
     reload: async () => ({ generation: 4, problems: [] }),
     log: createLogControl(loggers, () => T0),
     copyDatabase: () => copyToStream(join(dir, 'state.db')),
