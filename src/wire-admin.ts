@@ -8,6 +8,7 @@ import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { type ExplainSources, explainMachine } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -79,6 +80,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
     },
+    explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     async reload() {
@@ -90,6 +92,32 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     logger: loggers.admin,
     clock: now,
   });
+}
+
+/** The running daemon's parts, as explanations and previews need them. */
+export function explainSources({
+  config,
+  catalog,
+  preflight,
+  networks,
+  store,
+  journal,
+  admissions,
+  leases,
+  now,
+}: AdminWiring): ExplainSources {
+  return {
+    config,
+    catalog: catalog.current(),
+    catalogProblems: catalog.problems(),
+    store,
+    holders: { get: (hostname) => journal.hostnameHolder(hostname) },
+    places: admissions,
+    networks: networks(),
+    isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
+    leases,
+    now: now(),
+  };
 }
 
 /** Each takes the disk as much as the database is large. */
