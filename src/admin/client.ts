@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { Page } from '../store/port.ts';
+import type { MachineQuery } from '../store/port.ts';
 import type {
   AdmissionListView,
   ApproveRequest,
@@ -24,13 +24,14 @@ import type {
 import type { AuditListView } from './audit-api.ts';
 import type { ExplainView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
+import { writeMachineFilter } from './read-machine-query.ts';
 
 /**
  * The running daemon, over its unix socket. Each rejects with the daemon's own TinderboxError, or with `unavailable`
  * where no daemon listens and `refused` where this user may not ask.
  */
 export interface AdminClient {
-  listMachines(page?: Page): Promise<MachineListView>;
+  listMachines(query?: MachineQuery): Promise<MachineListView>;
   machine(mac: Mac): Promise<MachineDetailView>;
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
@@ -68,8 +69,12 @@ export function createAdminClient(socketPath: string): AdminClient {
   const post = async <View>(path: string, body?: unknown): Promise<View> =>
     (await exchange(socketPath, 'POST', path, body)) as View;
   return {
-    listMachines: ({ limit, offset } = { limit: 1_000, offset: 0 }) =>
-      get(`/api/v1/machines?limit=${limit}&offset=${offset}`),
+    listMachines: ({ limit, offset, ...filter } = { limit: 1_000, offset: 0 }) => {
+      const query = writeMachineFilter(filter);
+      query.set('limit', String(limit));
+      query.set('offset', String(offset));
+      return get(`/api/v1/machines?${query.toString()}`);
+    },
     machine: (mac) => get(`/api/v1/machines/${mac}`),
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),

@@ -52,6 +52,15 @@ t.test('machines, sessions and events come through the real journal and store', 
   });
   t.equal((await client.listMachines({ limit: 1, offset: 1 })).machines.length, 1);
   t.equal((await client.listMachines({ limit: 1, offset: 2 })).machines.length, 0);
+  const page = { limit: 9, offset: 0 };
+  t.equal((await client.listMachines({ ...page, state: 'booting', search: '525400 S1' })).machines.length, 2);
+  t.equal((await client.listMachines({ ...page, search: 'node-56' })).machines[0]?.machine.mac, MAC);
+  t.same((await client.listMachines({ ...page, state: 'ready' })).machines, []);
+  const sorted = await client.listMachines({ ...page, sort: 'mac', reverse: true });
+  t.same(
+    sorted.machines.map(({ machine }) => machine.mac),
+    [MAC, OTHER],
+  );
 
   const { sessions } = await client.machine(MAC);
   t.equal(sessions.length, 1);
@@ -117,6 +126,10 @@ t.test('bad requests are problem documents of RFC 9457', async (t) => {
     [400, 'GET', '/api/v1/machines?limit=0'],
     [400, 'GET', '/api/v1/machines?limit=1&limit=2'],
     [400, 'GET', '/api/v1/machines?offset=-1'],
+    [400, 'GET', '/api/v1/machines?state=nonsense'],
+    [400, 'GET', '/api/v1/machines?sort=nonsense'],
+    [400, 'GET', '/api/v1/machines?role=a&role=b'],
+    [400, 'GET', `/api/v1/machines?search=${'x'.repeat(201)}`],
     [400, 'GET', '/api/v1/machines/nonsense'],
     [404, 'GET', `/api/v1/machines/${MAC}`],
     [404, 'GET', `/api/v1/machines/${MAC}/events`],
