@@ -7,6 +7,7 @@ import type { SessionTokens } from './boot/session-token.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
@@ -18,7 +19,8 @@ import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
-import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { ClosableJournal } from './store/journal.ts';
+import type { AdmissionBook, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
@@ -31,7 +33,7 @@ export interface AdminWiring {
   readonly networks: () => ProvisioningNetworks;
   readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
-  readonly journal: Journal;
+  readonly journal: ClosableJournal;
   readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
@@ -81,6 +83,13 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     },
     forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
+    roles: describeRoles({
+      config,
+      catalog,
+      admissions: wiring.admissions,
+      sessions: () => journal.sessions(),
+      factsOf: (mac) => journal.machine(mac),
+    }),
     async reload() {
       await catalog.reload();
       return { generation: catalog.current().generation, problems: catalog.problems() };

@@ -25,6 +25,7 @@ import {
 } from './parse-request.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { problemOf } from './problem.ts';
+import { addRoleRoutes } from './routes/roles.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
 const SESSION_LIMIT = 100;
@@ -109,6 +110,7 @@ function addApi(
   streams: ReturnType<typeof createEventStreams>,
 ): void {
   addHealth(app);
+  addRoleRoutes(app, options);
   app.get<{ Querystring: Query }>('/api/v1/machines', ({ query }) => listMachines(options, query));
   app.get<MachineRoute>('/api/v1/machines/:mac', ({ params }) => showMachine(options, params.mac));
   app.get<MachineRoute>('/api/v1/machines/:mac/events', ({ params, query }) =>
