@@ -387,7 +387,7 @@ t.test('over TCP nothing is told but that somebody is home', async (t) => {
   t.equal(await (await fetch(`${url}/healthz`)).text(), 'ok\n');
   for (const path of ['/api/v1/machines', '/api/v1/status', '/api/v1/events', '/']) {
     const answer = await fetch(url + path);
-    t.equal(answer.status, 404, path);
+    t.equal(answer.status, 401, path);
     t.notMatch(await answer.text(), MAC);
   }
 });
