@@ -5,6 +5,7 @@ import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
 import { addGuard } from './guard.ts';
 import { closeServer, listenOnTcp } from './listen-tcp.ts';
+import { addPages } from './page/add-pages.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addBackupRoutes } from './routes/backup.ts';
@@ -66,4 +67,5 @@ function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: E
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
   addEventRoutes(app, streams);
+  addPages(app, options);
 }
