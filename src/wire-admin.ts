@@ -56,12 +56,13 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    async assign({ mac, role, hostname }) {
+    async assign({ mac, role, hostname, address }) {
       await assignInProfiles({
         dir: config.paths.profiles,
         mac,
         role,
         ...(hostname === undefined ? {} : { hostname }),
+        ...(address === undefined ? {} : { address }),
         checkRole: checkRoleTemplates,
         checkCatalog: catalogCheck(config, networks().interfaces),
       });

@@ -88,6 +88,10 @@ export interface AssignRequest {
   readonly mac: Mac;
   readonly role: string;
   readonly hostname?: string;
+  /** A reservation, as a dotted quad. */
+  readonly address?: string;
+  /** Of the entry that it changes, as AssignmentView has it: `conflict` if it is another one by now. */
+  readonly revision?: string;
 }
 
 export interface AssignView {
@@ -104,6 +108,8 @@ export interface ApproveRequest {
   readonly role?: string;
   readonly hostname?: string;
   readonly address?: string;
+  /** As in AssignRequest. */
+  readonly revision?: string;
 }
 
 export interface ApproveView {
