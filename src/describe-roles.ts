@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { PreviewView, RoleDetailView, RoleListView, RoleView } from './admin/explain-api.ts';
-import type { AdmissionPlaces } from './boot/admit-machine.ts';
+import { maskSecrets } from './boot/mask-secrets.ts';
 import { describeMatch } from './boot/match-rule.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { readProfileFile } from './catalog/read-profile-file.ts';
@@ -11,23 +11,18 @@ import {
   readRoleFiles,
   surveyRoles,
 } from './catalog/survey-roles.ts';
-import type { Config } from './config/port.ts';
 import { type Problem, TinderboxError } from './errors.ts';
-import type { MachineFacts } from './machine/facts.ts';
 import type { Mac } from './machine/mac.ts';
-import type { Catalog, MachineEntry, Role } from './machine/role.ts';
+import type { Catalog, Role } from './machine/role.ts';
 import type { BootSession } from './machine/session.ts';
-import { previewMachine } from './preview.ts';
-import { maskSecrets } from './render/mask-secrets.ts';
 
 export interface DescribeRolesDeps {
-  readonly config: Config;
+  /** profiles/. */
+  readonly dir: string;
   readonly catalog: Pick<CatalogHolder, 'current' | 'problems' | 'warnings' | 'refresh'>;
-  readonly admissions: AdmissionPlaces;
   /** The newest boot session of each machine. */
   readonly sessions: () => Iterable<BootSession>;
-  /** What is known of a machine; undefined: it was never seen. */
-  readonly factsOf: (mac: Mac) => MachineFacts | undefined;
+  readonly preview: RoleDescriptions['preview'];
 }
 
 export interface RoleDescriptions {
@@ -51,8 +46,7 @@ const MOST_USERS = 100;
  * catalog in force.
  */
 export function describeRoles(deps: DescribeRolesDeps): RoleDescriptions {
-  const { config, catalog, sessions } = deps;
-  const dir = config.paths.profiles;
+  const { dir, catalog, sessions } = deps;
 
   const describe = async (name: string, most: number): Promise<[RoleView, readonly RoleFile[]]> => {
     const role = catalog.current().roles.get(name);
@@ -89,10 +83,7 @@ export function describeRoles(deps: DescribeRolesDeps): RoleDescriptions {
       return {
         ...view,
         problems: [...view.problems, ...files.flatMap(({ problem }) => problem ?? [])],
-        files: files.map((file) => ({
-          name: file.name,
-          text: maskSecrets(file.text, parameters === undefined ? [] : [parameters]),
-        })),
+        files: files.map(({ name: file, text }) => ({ name: file, text: maskSecrets(text, parameters) })),
         usedBy: Array.from(sessions())
           .filter((session) => session.role === name)
           .toSorted((a, b) => b.openedAt - a.openedAt)
@@ -103,36 +94,9 @@ export function describeRoles(deps: DescribeRolesDeps): RoleDescriptions {
 
     async preview(mac, role) {
       await catalog.refresh();
-      const wanted = role === undefined ? catalog.current() : withRole(catalog.current(), mac, role);
-      if (role !== undefined && !wanted.roles.has(role)) throw unknownRole(role, dir);
-      const facts = deps.factsOf(mac) ?? { mac };
-      const preview = await previewMachine(config, wanted, facts, holdersOf(sessions()), deps.admissions);
-      const parameters = [
-        wanted.roles.get(preview.role)?.parameters ?? {},
-        ...wanted.rules.map((rule) => rule.parameters),
-        wanted.machines.get(mac)?.parameters ?? {},
-      ];
-      return {
-        role: preview.role,
-        hostname: preview.hostname,
-        reasons: preview.reasons,
-        script: maskSecrets(preview.script, parameters),
-        ...(preview.config === undefined ? {} : { config: maskSecrets(preview.config, parameters) }),
-      };
+      return deps.preview(mac, role);
     },
   };
-}
-
-/** As if its entry gave it this role: an entry by MAC beats every rule. */
-function withRole(catalog: Catalog, mac: Mac, role: string): Catalog {
-  const entry: MachineEntry = catalog.machines.get(mac) ?? { mac, parameters: {}, line: 0 };
-  return { ...catalog, machines: new Map(catalog.machines).set(mac, { ...entry, role }) };
-}
-
-function holdersOf(sessions: Iterable<BootSession>): ReadonlyMap<string, Mac> {
-  const holders = new Map<string, Mac>();
-  for (const { hostname, mac } of sessions) if (hostname !== undefined) holders.set(hostname, mac);
-  return holders;
 }
 
 async function giversOf(name: string, catalog: Catalog, most: number): Promise<RoleView['givenBy']> {

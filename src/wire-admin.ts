@@ -9,6 +9,7 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
+import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -82,14 +83,14 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       await catalog.reload();
       return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
     },
+    explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     roles: describeRoles({
-      config,
+      dir: config.paths.profiles,
       catalog,
-      admissions: wiring.admissions,
       sessions: () => journal.sessions(),
-      factsOf: (mac) => journal.machine(mac),
+      preview: (mac, role) => previewMasked(explainSources(wiring), mac, role),
     }),
     async reload() {
       await catalog.reload();
@@ -100,6 +101,32 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     logger: loggers.admin,
     clock: now,
   });
+}
+
+/** The running daemon's parts, as explanations and previews need them. */
+export function explainSources({
+  config,
+  catalog,
+  preflight,
+  networks,
+  store,
+  journal,
+  admissions,
+  leases,
+  now,
+}: AdminWiring): ExplainSources {
+  return {
+    config,
+    catalog: catalog.current(),
+    catalogProblems: catalog.problems(),
+    store,
+    holders: { get: (hostname) => journal.hostnameHolder(hostname) },
+    places: admissions,
+    networks: networks(),
+    isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
+    leases,
+    now: now(),
+  };
 }
 
 /** Each takes the disk as much as the database is large. */
@@ -127,7 +154,7 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers }: AdminWiring,
+  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
@@ -137,12 +164,21 @@ async function statusOf(
     mode: config.dhcp.mode,
     interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
-    leases: leases.counts(),
+    leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
     history: { ...(await store.measureHistory()), ...config.history },
+    ...(authorities === undefined
+      ? {}
+      : { certificates: authorities.describe().map(({ name, notAfter }) => ({ name, notAfter })) }),
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),
   };
+}
+
+function poolSize({ dhcp }: Config): number {
+  return dhcp.subnets
+    .flatMap(({ ranges }) => ranges)
+    .reduce((size, { first, last }) => size + last - first + 1, 0);
 }

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { NO_PLACES } from '../src/boot/admit-machine.ts';
+import { MASK } from '../src/boot/mask-secrets.ts';
 import { openCatalog } from '../src/catalog/catalog-holder.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { describeRoles } from '../src/describe-roles.ts';
+import { type ExplainSources, previewMasked } from '../src/explain-machine.ts';
 import { createLoggers } from '../src/logger.ts';
 import type { Mac } from '../src/machine/mac.ts';
 import type { BootSession } from '../src/machine/session.ts';
 import { checkRoleTemplates } from '../src/render/check-templates.ts';
-import { MASK } from '../src/render/mask-secrets.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const OTHER = '52:54:00:00:00:02' as Mac;
@@ -58,11 +59,21 @@ async function fixture(t: Test) {
   t.teardown(() => catalog.close());
   const sessions = [session(MAC, 'worker', 1), session(OTHER, 'worker', 2)];
   const roles = describeRoles({
-    config,
+    dir,
     catalog,
-    admissions: NO_PLACES,
     sessions: () => sessions,
-    factsOf: () => undefined,
+    preview: (mac, role) =>
+      previewMasked(
+        {
+          config,
+          catalog: catalog.current(),
+          store: undefined,
+          holders: new Map(),
+          places: NO_PLACES,
+        } as unknown as ExplainSources,
+        mac,
+        role,
+      ),
   });
   return { dir, write, roles };
 }

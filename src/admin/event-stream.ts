@@ -30,7 +30,11 @@ export function createEventStreams(
 ): EventStreams {
   const open = new Set<ServerResponse>();
 
-  function start(response: ServerResponse, first: string, listen: (send: (text: string) => void) => () => void) {
+  function start(
+    response: ServerResponse,
+    first: string,
+    listen: (send: (text: string) => void) => () => void,
+  ) {
     if (open.size >= STREAM_LIMIT) {
       throw new TinderboxError('busy', `${STREAM_LIMIT} readers follow the events already`, {
         remedy: 'stop one of them',

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Logger } from '../logger.ts';
+import type { FirmwareArchitecture } from '../machine/architecture.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Journal, StoreReader } from '../store/port.ts';
 import type {
@@ -15,7 +16,7 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
 } from './api.ts';
-import type { PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
+import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 
 export interface AdminServerOptions {
   /** Absolute path of the unix socket; its folder must exist. */
@@ -29,6 +30,8 @@ export interface AdminServerOptions {
   readonly assign: (request: AssignRequest) => Promise<AssignView>;
   /** Gives a machine an entry and puts it in force. Throws `refused` where it would not boot with it. */
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
+  /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
+  readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**

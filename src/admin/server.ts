@@ -11,6 +11,7 @@ import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addBackupRoutes } from './routes/backup.ts';
 import { addControlRoutes } from './routes/control.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addMachineRoutes } from './routes/machines.ts';
 import { addRoleRoutes } from './routes/roles.ts';
@@ -61,6 +62,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: EventStreams): void {
   addHealthRoutes(app);
   addMachineRoutes(app, options);
+  addExplainRoutes(app, options);
   addStatusRoutes(app, options);
   addRoleRoutes(app, options);
   addAssignmentRoutes(app, options);

@@ -48,9 +48,7 @@ type SessionMark = Pick<BootSession, 'id' | 'end' | 'signingUntil'>;
 export function lastThatWorked<S extends SessionMark>(sessions: readonly S[], of: number): S | undefined {
   return sessions.find(
     ({ id, end, signingUntil }) =>
-      id < of &&
-      signingUntil === undefined &&
-      (end === 'ready' || end === 'booted' || end === 'handed-over'),
+      id < of && signingUntil === undefined && (end === 'ready' || end === 'booted' || end === 'handed-over'),
   );
 }
 

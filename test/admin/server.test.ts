@@ -92,6 +92,14 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
       seen: true,
       file: '/profiles/machines.yaml',
     }),
+    explain: async (mac, architecture) => ({
+      mac,
+      assignment: { from: 'none', file: 'machines.yaml', reasons: [], revision: 'absent' },
+      decision: 'refuse',
+      message: `as ${architecture?.label ?? 'nothing'}`,
+      dhcp: { mode: 'off', answers: [] },
+      problems: [],
+    }),
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
@@ -234,6 +242,14 @@ t.test('approve, forget and who was admitted reach the daemon', async (t) => {
   t.match(await client.approve(full), { role: 'etcd', hostname: 'e1' });
   t.same(await client.forget(MAC), { mac: MAC, entry: true, place: false, history: 'forgotten', nodes: [] });
   t.same(await client.admissions(), { admissions: [] });
+});
+
+t.test('an explanation is asked for as if the firmware were another', async (t) => {
+  const { client, socket } = await startAdmin(t);
+  t.match(await client.explain(MAC), { mac: MAC, message: 'as nothing' });
+  t.match(await client.explain(MAC, 'uefi-x64'), { message: 'as UEFI x64' });
+  const { status, text } = await ask(socket, 'GET', `/api/v1/machines/${MAC}/explain?arch=uefi-x65`);
+  t.match({ status, text }, { status: 400, text: /no firmware architecture.*uefi-x64/ });
 });
 
 t.test('bad requests are problem documents of RFC 9457', async (t) => {

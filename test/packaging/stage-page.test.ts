@@ -16,7 +16,10 @@ t.test('a built program has its page beside it, with htmx, and names its licence
   t.ok(existsSync(join(out, 'lib/static/htmx.min.js')));
   t.ok(existsSync(join(out, 'lib/static/hx-sse.min.js')));
   t.ok(packages.includes('htmx.org'));
-  t.match(await describeCopyright(ROOT, ['htmx.org'], []), /htmx\.org .*\nLicence: BSD-0-Clause\n\nZero-Clause BSD/);
+  t.match(
+    await describeCopyright(ROOT, ['htmx.org'], []),
+    /htmx\.org .*\nLicence: BSD-0-Clause\n\nZero-Clause BSD/,
+  );
 
   // What reads them looks beside itself, wherever the bundler put it.
   const readers = readdirSync(join(out, 'lib')).filter(

@@ -45,7 +45,9 @@ export function counterGroups(counters: Readonly<Record<string, number>>): reado
   for (const [name, count] of Object.entries(counters).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const [first = '', ...rest] = name.split('.');
     const title = GROUPS[first] ?? 'Other';
-    const words = WORDS[name] ?? (rest.length === 0 || GROUPS[first] === undefined ? name : rest.join(' ')).replaceAll(/[-.]/g, ' ');
+    const words =
+      WORDS[name] ??
+      (rest.length === 0 || GROUPS[first] === undefined ? name : rest.join(' ')).replaceAll(/[-.]/g, ' ');
     const rows = groups.get(title) ?? [];
     rows.push({ name, words, count });
     groups.set(title, rows);
@@ -57,7 +59,10 @@ export function counterGroups(counters: Readonly<Record<string, number>>): reado
 }
 
 /** How full something is: 0 to 100, and whether that is a reason to look. */
-export function fillOf(used: number, most: number): { readonly percent: number; readonly tone: 'good' | 'warn' | 'bad' } {
+export function fillOf(
+  used: number,
+  most: number,
+): { readonly percent: number; readonly tone: 'good' | 'warn' | 'bad' } {
   const percent = most <= 0 ? 0 : Math.min(100, Math.round((used / most) * 100));
   return { percent, tone: percent >= 95 ? 'bad' : percent >= 80 ? 'warn' : 'good' };
 }

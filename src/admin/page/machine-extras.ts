@@ -19,8 +19,20 @@ export interface WhyModel {
   readonly decision: 'boot' | 'wait' | 'refuse';
   readonly message: string;
   readonly reasons: readonly string[];
-  readonly bootfile: { readonly file: string | undefined; readonly architecture: string; readonly reasons: readonly string[] } | undefined;
+  readonly bootfile:
+    | {
+        readonly file: string | undefined;
+        readonly architecture: string;
+        readonly reasons: readonly string[];
+      }
+    | undefined;
   readonly problems: readonly ProblemRow[];
+  readonly answers: readonly {
+    readonly asked: string;
+    readonly answer: string;
+    readonly reasons: readonly string[];
+  }[];
+  readonly note: string | undefined;
 }
 
 export interface ServedModel {
@@ -60,13 +72,13 @@ export async function consoleModel(options: AdminServerOptions, mac: Mac): Promi
   if (view === undefined) return undefined;
   const shown = view.lines.slice(-MOST_LINES);
   return {
-    lines: shown.map(({ at, severity, text }) => ({ at, text, tone: SEVERITY_TONES[severity ?? ''] ?? 'plain' })),
+    lines: shown.map(({ at, severity, text }) => ({
+      at,
+      text,
+      tone: SEVERITY_TONES[severity ?? ''] ?? 'plain',
+    })),
     omitted: view.lines.length - shown.length,
   };
-}
-
-export function explainOf(options: AdminServerOptions, mac: Mac): Promise<ExplainView | undefined> {
-  return optionalParts(options).explain?.(mac) ?? Promise.resolve(undefined);
 }
 
 const FROM = {
@@ -76,7 +88,7 @@ const FROM = {
   none: 'nothing: no entry, no rule and no default',
 } as const;
 
-export function whyModel({ assignment, decision, message, bootfile, problems }: ExplainView): WhyModel {
+export function whyModel({ assignment, decision, message, bootfile, problems, dhcp }: ExplainView): WhyModel {
   const { from, role, file, line, reasons } = assignment;
   return {
     role,
@@ -90,6 +102,8 @@ export function whyModel({ assignment, decision, message, bootfile, problems }: 
         ? undefined
         : { file: bootfile.file, architecture: bootfile.architecture, reasons: bootfile.reasons },
     problems: problemRows(problems),
+    answers: dhcp.answers,
+    note: dhcp.note,
   };
 }
 
@@ -125,5 +139,7 @@ function shape({ role, hostname, reasons, script, config }: PreviewView): Served
 }
 
 function bounded(text: string): string {
-  return text.length <= MOST_TEXT ? text : `${text.slice(0, MOST_TEXT)}\n… ${text.length - MOST_TEXT} more characters`;
+  return text.length <= MOST_TEXT
+    ? text
+    : `${text.slice(0, MOST_TEXT)}\n… ${text.length - MOST_TEXT} more characters`;
 }

@@ -10,11 +10,13 @@ export interface MachineForm {
   readonly role: string;
   readonly hostname: string;
   readonly address: string;
-  /** Of the entry that was read; empty where it is not known. */
+  /** Of the entry that was read. */
   readonly revision: string;
   readonly roles: readonly { readonly name: string; readonly chosen: boolean }[];
   /** What stands in machines.yaml now, where that is not what the form was filled from. */
-  readonly conflict: { readonly role: string; readonly hostname: string; readonly address: string } | undefined;
+  readonly conflict:
+    | { readonly role: string; readonly hostname: string; readonly address: string }
+    | undefined;
   readonly refusal: Refusal | undefined;
 }
 
@@ -30,18 +32,23 @@ export function readFields(body: unknown): FormFields {
     const value = (body as Body)?.[name];
     return typeof value === 'string' ? value.trim().slice(0, MOST_CHARACTERS) : '';
   };
-  return { role: text('role'), hostname: text('hostname'), address: text('address'), revision: text('revision') };
+  return {
+    role: text('role'),
+    hostname: text('hostname'),
+    address: text('address'),
+    revision: text('revision'),
+  };
 }
 
 /** As it stands in machines.yaml. */
-export function fieldsOf(explained: ExplainView | undefined): FormFields {
-  const { from, role, hostname, address, revision } = explained?.assignment ?? {};
+export function fieldsOf({ assignment }: Pick<ExplainView, 'assignment'>): FormFields {
+  const { from, role, hostname, address, revision } = assignment;
   return {
     // What a rule or the default gives is not the entry's: sending it back would write it there.
     role: from === 'entry' ? (role ?? '') : '',
     hostname: hostname ?? '',
     address: address ?? '',
-    revision: revision ?? '',
+    revision,
   };
 }
 
@@ -71,7 +78,7 @@ export async function saveEntry(
 /** The form as it is to be shown: what was typed is kept, and a conflict says what stands there now. */
 export function formOf(
   names: readonly string[],
-  explained: ExplainView | undefined,
+  explained: Pick<ExplainView, 'assignment'>,
   failed?: { readonly thrown: unknown; readonly typed: FormFields },
 ): MachineForm {
   const present = fieldsOf(explained);

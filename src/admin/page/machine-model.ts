@@ -16,6 +16,8 @@ export interface MachineModel {
   readonly diagnosis: DiagnosisModel | undefined;
   readonly session: SessionModel | undefined;
   readonly sessions: readonly SessionLink[];
+  /** There are sessions beside the one that is shown. */
+  readonly hasOthers: boolean;
   readonly stages: readonly StageRow[];
   readonly timeline: TimelineModel;
   readonly comparison: ComparisonModel | undefined;
@@ -114,13 +116,11 @@ export function machineModel(history: MachineHistory): MachineModel {
       role: one.role ?? '',
       chosen: one.id === session?.id,
     })),
-    stages:
-      session === undefined || session.signingUntil !== undefined ? [] : stageRows(session, now),
+    hasOthers: sessions.length > 1,
+    stages: session === undefined || session.signingUntil !== undefined ? [] : stageRows(session, now),
     timeline: timelineOf(events, session?.openedAt ?? events[0]?.at ?? now, window),
     comparison:
-      former === undefined || session === undefined
-        ? undefined
-        : comparisonOf(former, { session, events }),
+      former === undefined || session === undefined ? undefined : comparisonOf(former, { session, events }),
   };
 }
 
@@ -175,7 +175,10 @@ function factsOf(machine: MachineView, session: SessionView | undefined): readon
     ...fact('Processor', machine.arch),
     ...fact('Firmware', firmwareOf(machine)),
     ...fact('UUID', machine.uuid),
-    ...fact('Heard on', machine.relay === undefined ? machine.via : `${machine.via ?? ''} through ${machine.relay}`),
+    ...fact(
+      'Heard on',
+      machine.relay === undefined ? machine.via : `${machine.via ?? ''} through ${machine.relay}`,
+    ),
     { name: 'First seen', value: '', at: machine.firstSeen },
     { name: 'Last seen', value: '', at: machine.lastSeen },
   ];
@@ -202,24 +205,40 @@ function hardwareOf(hardware: Hardware | undefined): readonly Fact[] {
   if (hardware === undefined) return [];
   const { cpu, memory, disks, network } = hardware;
   return [
-    ...fact('CPU', cpu === undefined ? undefined : [cpu.count === undefined ? '' : `${cpu.count} ×`, cpu.model].join(' ').trim()),
-    ...fact('Memory', memory === undefined ? undefined : `${(memory / GIB).toFixed(1).replace(/\.0$/, '')} GiB`),
-    ...disks.slice(0, MOST_PARTS).flatMap(({ name, model, bytes }) =>
-      fact(`Disk ${name}`, [bytes === undefined ? '' : `${(bytes / 1e9).toFixed(0)} GB`, model ?? ''].join(' ').trim() || 'there'),
+    ...fact(
+      'CPU',
+      cpu === undefined
+        ? undefined
+        : [cpu.count === undefined ? '' : `${cpu.count} ×`, cpu.model].join(' ').trim(),
     ),
-    ...network.slice(0, MOST_PARTS).flatMap(({ name, mac, driver, speed, link }) =>
-      fact(
-        `Network ${name}`,
-        [
-          mac,
-          driver,
-          speed === undefined ? undefined : `${speed} Mb/s`,
-          link === undefined ? undefined : link ? 'link' : 'no link',
-        ]
-          .filter((part) => part !== undefined)
-          .join(', ') || 'there',
+    ...fact(
+      'Memory',
+      memory === undefined ? undefined : `${(memory / GIB).toFixed(1).replace(/\.0$/, '')} GiB`,
+    ),
+    ...disks
+      .slice(0, MOST_PARTS)
+      .flatMap(({ name, model, bytes }) =>
+        fact(
+          `Disk ${name}`,
+          [bytes === undefined ? '' : `${(bytes / 1e9).toFixed(0)} GB`, model ?? ''].join(' ').trim() ||
+            'there',
+        ),
       ),
-    ),
+    ...network
+      .slice(0, MOST_PARTS)
+      .flatMap(({ name, mac, driver, speed, link }) =>
+        fact(
+          `Network ${name}`,
+          [
+            mac,
+            driver,
+            speed === undefined ? undefined : `${speed} Mb/s`,
+            link === undefined ? undefined : link ? 'link' : 'no link',
+          ]
+            .filter((part) => part !== undefined)
+            .join(', ') || 'there',
+        ),
+      ),
     { name: `Told by ${hardware.source === 'ipxe' ? 'iPXE' : 'Linux'}`, value: '', at: hardware.at },
   ];
 }
@@ -234,7 +253,9 @@ function diagnosisOf(session: SessionView | undefined): DiagnosisModel | undefin
   return { ...diagnosis, at, stage };
 }
 
-const VERDICTS: Readonly<Record<StageDifference['verdict'], { readonly words: string; readonly tone: Tone }>> = {
+const VERDICTS: Readonly<
+  Record<StageDifference['verdict'], { readonly words: string; readonly tone: Tone }>
+> = {
   alike: { words: 'as before', tone: 'good' },
   slower: { words: 'slower', tone: 'warn' },
   faster: { words: 'faster', tone: 'good' },
@@ -256,7 +277,9 @@ function comparisonOf(
       stage,
       before: was,
       now: is,
-      ...(isUnderWay && verdict === 'missing' ? { words: 'not yet', tone: 'idle' as const } : VERDICTS[verdict]),
+      ...(isUnderWay && verdict === 'missing'
+        ? { words: 'not yet', tone: 'idle' as const }
+        : VERDICTS[verdict]),
     })),
     changed: changed.map(({ what, before: was, now: is }) => ({ what, before: was, now: is })),
     same: same.join(', '),

@@ -5,7 +5,7 @@ import type { Mac } from '../../machine/mac.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { problemOf } from '../problem.ts';
-import { consoleModel, explainOf, refusalOf, servedModel, whyModel } from './machine-extras.ts';
+import { consoleModel, refusalOf, servedModel, whyModel } from './machine-extras.ts';
 import { type FormFields, formOf, macOf, readFields, saveEntry } from './machine-form.ts';
 import { machineModel } from './machine-model.ts';
 import { formToken, optionalParts } from './optional-parts.ts';
@@ -63,7 +63,10 @@ export function addMachinePages(
       const mac = macOf(request.params.mac);
       // The browser asks, where it runs the page's script; without it, this box is the question.
       if ((request.body as Query | undefined)?.['sure'] !== 'yes') {
-        const thrown = new TinderboxError('usage', 'nothing was forgotten: the box "I mean it" was not ticked');
+        const thrown = new TinderboxError(
+          'usage',
+          'nothing was forgotten: the box "I mean it" was not ticked',
+        );
         return showMachine(options, pages, request, reply, mac, { thrown });
       }
       return attempt(() => options.forget(mac), 'forgotten', request, reply, mac);
@@ -123,7 +126,7 @@ async function showMachine(
 ): Promise<FastifyReply> {
   const query = request.query as Query;
   const live = await liveModel(options, mac, query);
-  const explained = await explainOf(options, mac);
+  const explained = await options.explain(mac);
   const { roles } = await options.roles.list();
   const names = roles.map(({ name }) => name);
   const { typed, thrown } = failed ?? {};
@@ -133,7 +136,7 @@ async function showMachine(
     done: DONE[query['done'] as Done] as string | undefined,
     form: formOf(names, explained, typed === undefined ? undefined : { typed, thrown }),
     refusal: failed !== undefined && typed === undefined ? refusalOf(thrown) : undefined,
-    why: explained === undefined ? undefined : whyModel(explained),
+    why: whyModel(explained),
     hasPower: optionalParts(options).power !== undefined,
     waitsForApproval: live?.state.tone === 'warn',
     ...(await servedPart(options, mac, query, names)),

@@ -2,18 +2,20 @@ import type { FastifyRequest } from 'fastify';
 import type { Mac } from '../../machine/mac.ts';
 import type { Page } from '../../store/port.ts';
 import type { AuditListView } from '../audit-api.ts';
-import type { ExplainView } from '../explain-api.ts';
 import type { AdminServerOptions } from '../port.ts';
 
 /** What a machine said on its console, or by syslog. */
 export interface ConsoleLines {
   /** Oldest first. */
-  readonly lines: readonly { readonly at: number; readonly severity?: string | undefined; readonly text: string }[];
+  readonly lines: readonly {
+    readonly at: number;
+    readonly severity?: string | undefined;
+    readonly text: string;
+  }[];
 }
 
 /** Parts that a daemon may be without: the pages leave out what belongs to them. */
 export interface OptionalParts {
-  readonly explain?: (mac: Mac) => Promise<ExplainView>;
   readonly console?: (mac: Mac) => ConsoleLines | undefined | Promise<ConsoleLines | undefined>;
   readonly capture?: (mac: Mac) => Uint8Array | undefined;
   readonly power?: (mac: Mac, action: 'on' | 'off' | 'cycle') => Promise<unknown>;

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { parseMac } from '../../machine/mac.ts';
 import type { RoleView } from '../explain-api.ts';
 import type { AdminServerOptions } from '../port.ts';
-import { refusalOf, servedModel } from './machine-extras.ts';
+import { type Refusal, servedModel } from './machine-extras.ts';
 import { problemRows } from './problem-rows.ts';
 import type { Pages } from './render-page.ts';
 import { sourceOf } from './source-model.ts';
@@ -29,7 +29,9 @@ export function addRolePages(app: FastifyInstance, options: AdminServerOptions, 
     const { machine = '' } = request.query as { readonly machine?: unknown };
     const wanted = typeof machine === 'string' ? machine.trim().slice(0, 64) : '';
     const sources = role.files.map((file) => sourceOf(file, join(role.folder, file.name), role.problems));
-    const placed = new Set(sources.flatMap(({ lines }) => lines.flatMap(({ problems }) => problems.map(keyOf))));
+    const placed = new Set(
+      sources.flatMap(({ lines }) => lines.flatMap(({ problems }) => problems.map(keyOf))),
+    );
     return pages.send(
       reply,
       'role',
@@ -58,9 +60,7 @@ async function preview(options: AdminServerOptions, machine: string, role: strin
     const message = `"${machine}" is no MAC`;
     return {
       served: undefined,
-      notServed: { message, remedy: 'Write it as 52:54:00:12:34:56.', problems: [] } satisfies ReturnType<
-        typeof refusalOf
-      >,
+      notServed: { message, remedy: 'Write it as 52:54:00:12:34:56.', problems: [] } satisfies Refusal,
     };
   }
   const { served, refusal } = await servedModel(options, mac, role);

@@ -42,7 +42,11 @@ export function stageRows(session: StagedSession, now: number): readonly StageRo
   const steps = stepTimes(session);
   const isOver = session.end !== undefined;
   const until = session.endedAt ?? (isOver ? session.updatedAt : now);
-  const whole = Math.max(1, until - session.openedAt, ...Object.values(session.stageTimes).map((at) => at - session.openedAt));
+  const whole = Math.max(
+    1,
+    until - session.openedAt,
+    ...Object.values(session.stageTimes).map((at) => at - session.openedAt),
+  );
   const wanted = session.end === 'handed-over' ? 'script' : (session.lastStage ?? 'ready');
   const rows: StageRow[] = [];
   for (const stage of STAGES) {
@@ -51,8 +55,18 @@ export function stageRows(session: StagedSession, now: number): readonly StageRo
     const isAhead = STAGES.indexOf(stage) > STAGES.indexOf(session.stage);
     if (at === undefined || took === undefined) {
       // One that was left out (a ROM that is iPXE fetches no loader) is shown for what it is only while it may come.
-      const mayCome = isAhead && STAGES.indexOf(stage) <= STAGES.indexOf(wanted) && session.end !== 'superseded';
-      if (mayCome) rows.push({ ...textOf(stage), reached: false, offset: undefined, took: undefined, x: 100, width: 0, tone: 'idle' });
+      const mayCome =
+        isAhead && STAGES.indexOf(stage) <= STAGES.indexOf(wanted) && session.end !== 'superseded';
+      if (mayCome)
+        rows.push({
+          ...textOf(stage),
+          reached: false,
+          offset: undefined,
+          took: undefined,
+          x: 100,
+          width: 0,
+          tone: 'idle',
+        });
       continue;
     }
     const offset = Math.max(0, at - session.openedAt);
