@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
+import { addAuditPages } from './audit-page.ts';
+import { addHealthPages } from './health-page.ts';
 import { addMachinePages } from './machine-page.ts';
 import { createPages, type Pages } from './render-page.ts';
 import { addRolePages } from './roles-page.ts';
@@ -19,6 +21,8 @@ export function addPages(app: FastifyInstance, options: AdminServerOptions, stre
   });
   addMachinePages(app, options, pages, streams);
   addRolePages(app, options, pages);
+  addHealthPages(app, options, pages);
+  addAuditPages(app, options, pages);
   return pages;
 }
 

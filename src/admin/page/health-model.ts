@@ -18,20 +18,36 @@ const GROUPS: Readonly<Record<string, string>> = {
   events: 'Recording',
   machines: 'Machines',
   syslog: 'Console messages',
+  security: 'Alarms',
+  journal: 'Recording',
   cluster: 'Cluster',
 };
 
-/** What the parts of a counter's name mean in a sentence. */
+/** What a counter counts, in a sentence, where its name alone does not say it. */
 const WORDS: Readonly<Record<string, string>> = {
-  'events.dropped': 'events not recorded, for their bounds',
-  'events.dropped.store': 'events lost, as the database could not write',
-  'machines.forgotten': 'machines forgotten, for the bound on machines',
-  'tftp.read.answered': 'files asked for, and sent',
-  'tftp.read.refused': 'files asked for, and refused',
+  'events.dropped.store': 'events lost, as the database could not write them',
+  'machines.forgotten': 'machines forgotten, since memory holds a bounded number',
+  'tftp.read.answered': 'files asked for and sent',
+  'tftp.read.refused': 'files asked for and refused',
   'tftp.read.ignored': 'requests not answered',
   'tftp.read.failed': 'requests that failed here',
   'tftp.done.finished': 'transfers that came to their end',
+  'tftp.duplicate-request': 'requests sent again by impatient clients',
+  'tftp.send-failed': 'packets that could not be sent',
+  'tftp.stranger': 'packets from a port that has no transfer',
+  'http.aborted-asset': 'files that a client stopped taking half-way',
+  'http.bad-asset-path': 'paths that lead out of the assets',
+  'http.bad-boot-query': 'requests for a script that name no machine',
+  'http.dropped-connection': 'connections closed to make room',
+  'http.dropped-silent-connection': 'connections closed on which nothing was asked',
   'http.expired-session': 'requests at the URL of a session that is over',
+  'http.no-session': 'requests at the URL of a session that there is not',
+  'http.other-address': 'requests from another address than the one that got the script',
+  'http.stalled': 'answers that nobody took',
+  'http.too-many-connections': 'connections refused: there were too many',
+  'http.too-many-new-machines': 'new machines served, but not recorded: there were too many at once',
+  'http.unknown-route': 'requests for what there is not',
+  'journal.errors': 'faults while recording',
 };
 
 const MOST_ROWS = 40;
