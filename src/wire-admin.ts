@@ -11,8 +11,9 @@ import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
-import { type ExplainSources, explainMachine } from './explain-machine.ts';
+import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -79,13 +80,14 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    assign: ({ mac, role, hostname }) =>
+    assign: ({ mac, role, hostname, address }) =>
       audit.changing(async () => {
         const { before } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
           role,
           ...(hostname === undefined ? {} : { hostname }),
+          ...(address === undefined ? {} : { address }),
           checkRole: checkRoleTemplates,
           checkCatalog: catalogCheck(config, networks().interfaces),
         });
@@ -122,6 +124,12 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     metrics: async () => wiring.metrics.render({ ...wiring, status: await statusOf(wiring, startedAt) }),
     capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
+    roles: describeRoles({
+      dir: config.paths.profiles,
+      catalog,
+      sessions: wiring.sessions,
+      preview: (mac, role) => previewMasked(explainSources(wiring), mac, role),
+    }),
     reload: () =>
       audit.changing(async () => {
         await catalog.reload();
@@ -185,7 +193,7 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers }: AdminWiring,
+  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
@@ -195,12 +203,21 @@ async function statusOf(
     mode: config.dhcp.mode,
     interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
-    leases: leases.counts(),
+    leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
     history: { ...(await store.measureHistory()), ...config.history },
+    ...(authorities === undefined
+      ? {}
+      : { certificates: authorities.describe().map(({ name, notAfter }) => ({ name, notAfter })) }),
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),
   };
+}
+
+function poolSize({ dhcp }: Config): number {
+  return dhcp.subnets
+    .flatMap(({ ranges }) => ranges)
+    .reduce((size, { first, last }) => size + last - first + 1, 0);
 }

@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { MachineQuery } from '../store/port.ts';
+import type { MachineQuery, Page } from '../store/port.ts';
 import type {
   AdmissionListView,
   ApproveRequest,
@@ -22,7 +22,7 @@ import type {
   TokenView,
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
-import type { ExplainView } from './explain-api.ts';
+import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
 
@@ -47,6 +47,10 @@ export interface AdminClient {
   forget(mac: Mac): Promise<ForgetView>;
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
+  roles(): Promise<RoleListView>;
+  role(name: string): Promise<RoleDetailView>;
+  /** What the machine would be served now, or with this role. */
+  preview(mac: Mac, role?: string): Promise<PreviewView>;
   reload(): Promise<ReloadView>;
   /** Secrets. */
   token(): Promise<TokenView>;
@@ -95,6 +99,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
+    roles: () => get('/api/v1/roles'),
+    role: (name) => get(`/api/v1/roles/${encodeURIComponent(name)}`),
+    preview: (mac, role) =>
+      get(`/api/v1/machines/${mac}/preview${role === undefined ? '' : `?role=${encodeURIComponent(role)}`}`),
     reload: () => post('/api/v1/reload'),
     token: () => get('/api/v1/token'),
     renewToken: () => post('/api/v1/token/renew'),

@@ -14,7 +14,7 @@ import type { BootEvent } from '../../src/machine/event.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { encodePcap } from '../../src/protocol/pcap/pcap-file.ts';
 import { openStoreReadOnly } from '../../src/store/sqlite-store.ts';
-import { ask, boot, MAC, OTHER, STATUS, startAdmin, T0 } from '../support/start-admin.ts';
+import { ask, boot, MAC, OTHER, ROLE, STATUS, startAdmin, T0 } from '../support/start-admin.ts';
 import { until } from '../support/until.ts';
 
 t.test('the packets of a machine are a file, of one session if asked; none is said to be none', async (t) => {
@@ -397,4 +397,17 @@ t.test('a client that reads nothing of the copy does not keep it from others for
   idle.write('POST /api/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => disposed > 0);
   t.ok(disposed > 0);
+});
+
+t.test('roles, one of them, and what a machine would be served with it', async (t) => {
+  const { client, socket } = await startAdmin(t);
+  t.same((await client.roles()).roles, [ROLE]);
+  const role = await client.role('worker');
+  t.equal(role.files[0]?.name, 'role.yaml');
+  t.same(role.usedBy, [{ mac: MAC }]);
+  await t.rejects(client.role('../etc'), { code: 'not-found' });
+  t.equal((await client.preview(MAC)).role, 'worker');
+  t.equal((await client.preview(MAC, 'a&b')).role, 'a&b');
+  const twice = await ask(socket, 'GET', `/api/v1/machines/${MAC}/preview?role=a&role=b`);
+  t.equal(twice.status, 400);
 });
