@@ -16,6 +16,7 @@ import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addAuditRoutes } from './routes/audit.ts';
 import { addBackupRoutes } from './routes/backup.ts';
 import { addCaptureRoutes } from './routes/capture.ts';
+import { addConsoleRoutes } from './routes/console.ts';
 import { addControlRoutes } from './routes/control.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
@@ -100,6 +101,7 @@ async function addRoutes(
   const { access, clock } = options;
   addHealthRoutes(app);
   addMachineRoutes(app, options);
+  addConsoleRoutes(app, options);
   addExplainRoutes(app, options);
   addStatusRoutes(app, options);
   addMetricsRoutes(app, options);

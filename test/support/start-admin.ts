@@ -111,6 +111,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       },
       preview: async (mac, role = 'worker') => ({ role, hostname: mac, reasons: [], script: '#!ipxe' }),
     },
+    console: (mac, after = 0) => ({ mac, lines: [], missed: after }),
     metrics: async () => '# TYPE up gauge\n',
     capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
     reload: async () => ({ generation: 4, problems: [] }),
