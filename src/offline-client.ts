@@ -28,6 +28,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     events: async (mac, sessionId) => ({ events: await readEvents(store, mac, sessionId) }),
     admissions: async () => ({ admissions: await store.listAdmissions() }),
     explain: needsDaemon,
+    doctor: needsDaemon,
     status: needsDaemon,
     approve: needsDaemon,
     forget: needsDaemon,

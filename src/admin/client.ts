@@ -20,6 +20,7 @@ import type {
   SigningTokenView,
   StatusView,
 } from './api.ts';
+import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 
@@ -34,6 +35,8 @@ export interface AdminClient {
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
   /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
   explain(mac: Mac, architecture?: string): Promise<ExplainView>;
+  /** What the daemon finds when it looks at itself: with fewer rights than root. */
+  doctor(): Promise<DoctorReport>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
@@ -68,6 +71,7 @@ export function createAdminClient(socketPath: string): AdminClient {
       get(
         `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,
       ),
+    doctor: () => post('/api/v1/doctor'),
     status: () => get('/api/v1/status'),
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),

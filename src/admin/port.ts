@@ -16,6 +16,7 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
 } from './api.ts';
+import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView } from './explain-api.ts';
 
 export interface AdminServerOptions {
@@ -32,6 +33,8 @@ export interface AdminServerOptions {
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
   /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
   readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
+  /** Looks at everything, with the rights of the daemon. Throws `busy` while it does. */
+  readonly doctor: () => Promise<DoctorReport>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**

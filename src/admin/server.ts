@@ -9,6 +9,7 @@ import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addBackupRoutes } from './routes/backup.ts';
 import { addControlRoutes } from './routes/control.ts';
+import { addDoctorRoutes } from './routes/doctor.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
@@ -61,6 +62,7 @@ function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: E
   addHealthRoutes(app);
   addMachineRoutes(app, options);
   addExplainRoutes(app, options);
+  addDoctorRoutes(app, options);
   addStatusRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);

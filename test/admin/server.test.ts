@@ -88,6 +88,7 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
       dhcp: { mode: 'off', answers: [] },
       problems: [],
     }),
+    doctor: async () => ({ ok: true, at: T0, running: true, findings: [] }),
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
