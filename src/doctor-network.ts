@@ -1,9 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { describeDhcpServer, nameDhcpServer } from './boot/dhcp-probe.ts';
 import { type Finding, ok, problem, skipped } from './boot/finding.ts';
 import { judgeInterface } from './boot/judge-interface.ts';
 import { judgeOtherServers } from './boot/judge-other-servers.ts';
-import type { DoctorContext } from './doctor-context.ts';
+import { askProgram, type DoctorContext } from './doctor-context.ts';
 import { type Ipv4, networkContains, networkOf, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import { missingInterface } from './net/interfaces.ts';
@@ -12,7 +12,11 @@ import { networksOf } from './provisioning.ts';
 import { surveyWire } from './survey-network.ts';
 
 /** Each provisioning interface: there, up, with an address in the networks of `dhcp:`, and nothing in the way. */
-export async function checkInterfaces({ config, preflight }: DoctorContext): Promise<readonly Finding[]> {
+export async function checkInterfaces({
+  config,
+  preflight,
+  signal,
+}: DoctorContext): Promise<readonly Finding[]> {
   const { host } = await preflight;
   const { subnets } = networksOf(config, host);
   const findings: Finding[] = [];
@@ -24,7 +28,11 @@ export async function checkInterfaces({ config, preflight }: DoctorContext): Pro
       continue;
     }
     const networks = subnets.filter(({ via, ranges }) => via === name && ranges.length > 0);
-    const facts = { ...found, neighbours: neighboursOf(found, host), ...(await readKernelFacts(name)) };
+    const facts = {
+      ...found,
+      neighbours: neighboursOf(found, host),
+      ...(await readKernelFacts(name, signal)),
+    };
     findings.push(
       ...judgeInterface(facts, { mode: config.dhcp.mode, networks: networks.map(({ network }) => network) }),
     );
@@ -47,18 +55,29 @@ async function readNumber(path: string): Promise<number | undefined> {
   return /^\d+\s*$/.test(text) ? Number(text) : undefined;
 }
 
-async function readKernelFacts(name: string) {
+async function readKernelFacts(name: string, signal: AbortSignal) {
   const filters = await Promise.all(
     ['all', name].map((which) => readNumber(`/proc/sys/net/ipv4/conf/${which}/rp_filter`)),
   );
   // The kernel takes the larger one, and 2 (loose) is larger than 1 (strict): ip-sysctl.rst.
   const rpFilter = Math.max(...filters.map((value) => value ?? 0));
-  const folder = `/sys/class/net/${name}/bridge`;
-  const forwardDelay = await readNumber(`${folder}/forward_delay`);
-  if (forwardDelay === undefined) return { rpFilter };
-  const stp = ((await readNumber(`${folder}/stp_state`)) ?? 0) > 0;
-  const ports = (await readdir(`/sys/class/net/${name}/brif`).catch(() => [])).length;
-  return { rpFilter, bridge: { stp, forwardDelay, ports } };
+  const bridge = await readBridge(name, signal);
+  return { rpFilter, ...(bridge === undefined ? {} : { bridge }) };
+}
+
+/** Asked of `ip`, since /sys shows the network namespace that it was mounted in. Undefined: it is no bridge. */
+async function readBridge(name: string, signal: AbortSignal) {
+  const said = await askProgram('ip', ['-json', '-details', 'link', 'show', 'dev', name], signal);
+  if (said === undefined) return undefined;
+  const [link] = JSON.parse(said) as readonly {
+    readonly linkinfo?: {
+      readonly info_kind?: string;
+      readonly info_data?: { readonly forward_delay?: number; readonly stp_state?: number };
+    };
+  }[];
+  if (link?.linkinfo?.info_kind !== 'bridge') return undefined;
+  const { forward_delay: forwardDelay = 0, stp_state: stp = 0 } = link.linkinfo.info_data ?? {};
+  return { stp: stp > 0, forwardDelay };
 }
 
 /** Who else gives addresses. The daemon asks anyway; whoever has the right to port 68 asks now. */

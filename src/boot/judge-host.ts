@@ -1,5 +1,5 @@
 import { type Finding, ok, problem, skipped, warning } from './finding.ts';
-import { inMegabytes } from './judge-image.ts';
+import { formatSize } from './format-size.ts';
 
 const MB = 1_000_000;
 
@@ -20,7 +20,7 @@ const LITTLE = 512 * MB;
 
 export function judgeSpace({ what, folder, free, total, freeInodes }: FileSystemSpace): Finding {
   const remedy = `Free space on the file system of ${folder}.`;
-  const left = `${what} (${folder}) has ${inMegabytes(free)} free of ${inMegabytes(total)}`;
+  const left = `${what} (${folder}) has ${formatSize(free)} free of ${formatSize(total)}`;
   if (free < LEAST) return problem(left, remedy);
   if (freeInodes !== undefined && freeInodes < 100)
     return problem(`${what} (${folder}) has ${freeInodes} inodes left`, remedy);

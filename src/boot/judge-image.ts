@@ -1,4 +1,5 @@
 import { type Finding, ok, problem, warning } from './finding.ts';
+import { formatSize } from './format-size.ts';
 
 /** The beginning of a file that machines load, and its whole size in bytes. */
 export interface ImageHead {
@@ -25,7 +26,7 @@ export function judgeKernel(image: ImageHead): Finding {
   if (wrong !== undefined) return wrong;
   if (size < SMALLEST_KERNEL) return problem(`${name} has ${size} bytes: too small for a kernel`, AGAIN);
   const kind = kernelKind(head);
-  if (kind !== undefined) return ok(`${name}: ${kind}, ${inMegabytes(size)}`);
+  if (kind !== undefined) return ok(`${name}: ${kind}, ${formatSize(size)}`);
   const other = compressionOf(head) ?? (startsWith(head, '\x7fELF') ? 'an ELF file' : undefined);
   if (other === undefined)
     return warning(
@@ -45,7 +46,7 @@ export function judgeInitrd(image: ImageHead): Finding {
   if (wrong !== undefined) return wrong;
   if (size < SMALLEST_INITRD) return problem(`${name} has ${size} bytes: too small for an initrd`, AGAIN);
   const kind = compressionOf(head) ?? (isCpio(head) ? 'cpio' : undefined);
-  if (kind !== undefined) return ok(`${name}: ${kind}, ${inMegabytes(size)}`);
+  if (kind !== undefined) return ok(`${name}: ${kind}, ${formatSize(size)}`);
   const kernel = kernelKind(head);
   if (kernel !== undefined)
     return problem(
@@ -70,7 +71,7 @@ export function judgeLoader(image: ImageHead): Finding {
       `${name} is no EFI program`,
       'Install the package ipxe again, or name another file under `loaders:`.',
     );
-  return ok(`${name}, ${inMegabytes(size)}`);
+  return ok(`${name}, ${formatSize(size)}`);
 }
 
 /** What a failed download leaves behind. */
@@ -119,8 +120,4 @@ function isCpio(head: Uint8Array): boolean {
 
 function startsWith(bytes: Uint8Array, magic: string, at = 0): boolean {
   return Buffer.from(bytes.subarray(at, at + magic.length)).toString('latin1') === magic;
-}
-
-export function inMegabytes(bytes: number): string {
-  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

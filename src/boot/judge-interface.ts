@@ -11,7 +11,7 @@ export interface InterfaceFacts {
   /** The stricter of its own and that of all interfaces; 1 is strict. */
   readonly rpFilter?: number;
   /** Only of a bridge. */
-  readonly bridge?: { readonly stp: boolean; readonly forwardDelay: number; readonly ports: number };
+  readonly bridge?: { readonly stp: boolean; readonly forwardDelay: number };
   /** Other interfaces of this host in one of its networks. */
   readonly neighbours: readonly string[];
 }
