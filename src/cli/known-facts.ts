@@ -14,6 +14,8 @@ export interface KnownFacts {
   /** The MAC alone of a machine that was never seen. */
   readonly facts: MachineFacts;
   readonly seen: boolean;
+  /** The interface that it was last heard on. */
+  readonly via?: string;
   /** Who boots, or last booted, under a hostname. */
   readonly holders: ReadonlyMap<string, Mac>;
   /** Whom rules with `max` have admitted. */
@@ -47,7 +49,7 @@ async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
   const seen = machines.find(({ machine }) => machine.mac === mac)?.machine;
   const places = placesOf((await client.admissions()).admissions);
   if (seen === undefined) return { facts: { mac }, seen: false, holders, places };
-  const { address, relay, ...facts } = seen;
+  const { address, relay, via, ...facts } = seen;
   const own = parseIpv4(address ?? '');
   const relayAddress = parseIpv4(relay ?? '');
   return {
@@ -57,6 +59,7 @@ async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
       ...(relayAddress === undefined ? {} : { relay: relayAddress }),
     },
     seen: true,
+    ...(via === undefined ? {} : { via }),
     holders,
     places,
   };

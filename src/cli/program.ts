@@ -13,11 +13,12 @@ import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
+import { addRehearseCommand } from './rehearse.ts';
 import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
-import { addWatchCommand } from './watch-command.ts';
+import { addWatchCommand } from './watch.ts';
 
 const EXAMPLES = `
 Examples:
@@ -45,6 +46,7 @@ const COMMANDS = [
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,
+  addRehearseCommand,
   addKubeconfigCommand,
   addIsoCommand,
   addBackupCommand,
