@@ -16,12 +16,13 @@ import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
+import { addRehearseCommand } from './rehearse.ts';
 import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
 import { addTokenCommand } from './token.ts';
-import { addWatchCommand } from './watch-command.ts';
+import { addWatchCommand } from './watch.ts';
 
 const EXAMPLES = `
 Examples:
@@ -54,6 +55,7 @@ const COMMANDS = [
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,
+  addRehearseCommand,
   addKubeconfigCommand,
   addIsoCommand,
   addBackupCommand,
