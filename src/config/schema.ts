@@ -127,6 +127,13 @@ const DhcpSchema = Type.Object(
         },
       ),
     ),
+    allowOtherServers: Type.Optional(
+      Type.Boolean({
+        description:
+          'server mode: begin although another DHCP server gives addresses there. Without it the first start is refused.',
+        default: false,
+      }),
+    ),
     leaseDurability: Type.Optional(
       Type.Enum(['disk', 'process'], {
         description:
@@ -304,6 +311,12 @@ export const ConfigSchema = Type.Object(
               description:
                 'Unix socket of the CLI; absent: /run/tinderbox/admin.sock as a service, else in paths.state.',
               examples: ['/run/tinderbox/admin.sock'],
+            }),
+          ),
+          names: Type.Optional(
+            Type.Array(Type.String({ ...words(DOMAIN_PATTERN, 'a DNS name'), maxLength: 253 }), {
+              description: "Names that browsers use for it, beside this host's own and localhost.",
+              examples: [['boot.example.net']],
             }),
           ),
         },
