@@ -11,6 +11,7 @@ import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { type ExplainSources, explainMachine } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -65,13 +66,14 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    assign: ({ mac, role, hostname }) =>
+    assign: ({ mac, role, hostname, revision }) =>
       audit.changing(async () => {
         const { before } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
           role,
           ...(hostname === undefined ? {} : { hostname }),
+          ...(revision === undefined ? {} : { revision }),
           checkRole: checkRoleTemplates,
           checkCatalog: catalogCheck(config, networks().interfaces),
         });
@@ -100,6 +102,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       }),
     forget: (mac) =>
       audit.changing(() => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac)),
+    explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     reload: () =>
       audit.changing(async () => {
@@ -111,6 +114,32 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     logger: loggers.admin,
     clock: now,
   });
+}
+
+/** The running daemon's parts, as explanations and previews need them. */
+export function explainSources({
+  config,
+  catalog,
+  preflight,
+  networks,
+  store,
+  journal,
+  admissions,
+  leases,
+  now,
+}: AdminWiring): ExplainSources {
+  return {
+    config,
+    catalog: catalog.current(),
+    catalogProblems: catalog.problems(),
+    store,
+    holders: { get: (hostname) => journal.hostnameHolder(hostname) },
+    places: admissions,
+    networks: networks(),
+    isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
+    leases,
+    now: now(),
+  };
 }
 
 /** Each takes the disk as much as the database is large. */

@@ -88,6 +88,8 @@ export interface AssignRequest {
   readonly mac: Mac;
   readonly role: string;
   readonly hostname?: string;
+  /** As AssignmentView has it. If the entry has changed since, nothing is written, and that is a `conflict`. */
+  readonly revision?: string;
 }
 
 export interface AssignView {
@@ -106,6 +108,8 @@ export interface ApproveRequest {
   readonly role?: string;
   readonly hostname?: string;
   readonly address?: string;
+  /** As in AssignRequest. */
+  readonly revision?: string;
 }
 
 export interface ApproveView {

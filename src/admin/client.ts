@@ -22,6 +22,7 @@ import type {
   TokenView,
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
+import type { ExplainView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 
 /**
@@ -33,6 +34,8 @@ export interface AdminClient {
   machine(mac: Mac): Promise<MachineDetailView>;
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
+  /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
+  explain(mac: Mac, architecture?: string): Promise<ExplainView>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
@@ -68,6 +71,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     machine: (mac) => get(`/api/v1/machines/${mac}`),
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
+    explain: (mac, architecture) =>
+      get(
+        `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,
+      ),
     status: () => get('/api/v1/status'),
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),

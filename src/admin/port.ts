@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Logger } from '../logger.ts';
+import type { FirmwareArchitecture } from '../machine/architecture.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { AuditRecord, Journal, Page, StoreReader } from '../store/port.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
   SigningTokenView,
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
+import type { ExplainView } from './explain-api.ts';
 
 /** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
 export interface AdminToken {
@@ -54,6 +56,8 @@ export interface AdminServerOptions {
   readonly assign: (request: AssignRequest) => Promise<AssignView>;
   /** Gives a machine an entry and puts it in force. Throws `refused` where it would not boot with it. */
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
+  /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
+  readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**

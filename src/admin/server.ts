@@ -10,12 +10,14 @@ import { auditChanges } from './audit-changes.ts';
 import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
 import { closeServer, listenOnTcp } from './listen-tcp.ts';
+import { addPages } from './page/add-pages.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addAuditRoutes } from './routes/audit.ts';
 import { addBackupRoutes } from './routes/backup.ts';
 import { addControlRoutes } from './routes/control.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addLoginRoutes } from './routes/login.ts';
 import { addMachineRoutes } from './routes/machines.ts';
@@ -95,6 +97,7 @@ async function addRoutes(
   const { access, clock } = options;
   addHealthRoutes(app);
   addMachineRoutes(app, options);
+  addExplainRoutes(app, options);
   addStatusRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
@@ -103,5 +106,13 @@ async function addRoutes(
   addEventRoutes(app, streams);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
-  await addLoginRoutes(app, { access, sessions, tokens, clock, record: options.audit.record });
+  const pages = addPages(app, options);
+  await addLoginRoutes(app, {
+    access,
+    sessions,
+    tokens,
+    clock,
+    record: options.audit.record,
+    showLogin: (reply, view) => pages.send(reply, 'login', { title: 'Sign in' }, view),
+  });
 }

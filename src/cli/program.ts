@@ -8,6 +8,7 @@ import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addExplainCommand } from './explain.ts';
 import { addForgetCommand } from './forget.ts';
 import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
@@ -19,6 +20,7 @@ import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
 import { addTokenCommand } from './token.ts';
+import { addWatchCommand } from './watch-command.ts';
 
 const EXAMPLES = `
 Examples:
@@ -29,7 +31,7 @@ Examples:
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
   $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
 
-Members of the group tinderbox need no sudo for what only asks the daemon: machines, log, audit, token, approve without a MAC, render MAC.
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, log, audit, token, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -38,6 +40,8 @@ const COMMANDS = [
   addServeCommand,
   addCheckCommand,
   addMachinesCommand,
+  addExplainCommand,
+  addWatchCommand,
   addLogCommand,
   addAuditCommand,
   addTokenCommand,

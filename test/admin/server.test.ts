@@ -80,6 +80,14 @@ t.test('approve, forget and who was admitted reach the daemon', async (t) => {
   t.same(await client.admissions(), { admissions: [] });
 });
 
+t.test('an explanation is asked for as if the firmware were another', async (t) => {
+  const { client, socket } = await startAdmin(t);
+  t.match(await client.explain(MAC), { mac: MAC, message: 'as nothing' });
+  t.match(await client.explain(MAC, 'uefi-x64'), { message: 'as UEFI x64' });
+  const { status, text } = await ask(socket, 'GET', `/api/v1/machines/${MAC}/explain?arch=uefi-x65`);
+  t.match({ status, text }, { status: 400, text: /no firmware architecture.*uefi-x64/ });
+});
+
 t.test('bad requests are problem documents of RFC 9457', async (t) => {
   const { socket } = await startAdmin(t);
   const bad: readonly [status: number, method: string, path: string, body?: string, type?: string][] = [

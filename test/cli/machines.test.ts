@@ -66,6 +66,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
       (async function* () {
         yield* fake.live ?? [];
       })(),
+    explain: () => Promise.reject(new Error('not asked for')),
     status: () => Promise.reject(new Error('not asked for')),
     assign: () => Promise.reject(new Error('not asked for')),
     approve: () => Promise.reject(new Error('not asked for')),
