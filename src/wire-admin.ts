@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DaemonStatus, InterfaceStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
+import { openAdminTls } from './admin-tls.ts';
 import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
 import type { AuditTrail } from './audit-trail.ts';
@@ -20,7 +21,7 @@ import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
-import type { ProvisioningNetworks } from './provisioning.ts';
+import type { Provisioning, ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
@@ -32,6 +33,7 @@ export interface AdminWiring {
   readonly config: Config;
   readonly catalog: CatalogHolder;
   readonly preflight: Pick<Preflight, 'bootFileIndex'>;
+  readonly provisioning: Pick<Provisioning, 'host'>;
   /** As they are now: asked for each request. */
   readonly networks: () => ProvisioningNetworks;
   readonly interfaceStates: () => readonly InterfaceStatus[];
@@ -54,9 +56,13 @@ export interface AdminWiring {
 export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
   const { config, catalog, networks, store, journal, audit, loggers, now } = wiring;
   const startedAt = now();
+  const addresses = () =>
+    wiring.provisioning.host().flatMap((one) => one.addresses.map(({ address }) => address));
+  const tls = await openAdminTls({ config, addresses, clock: now });
   return startAdminServer({
     socket: config.admin.socket,
     ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
+    ...(tls === undefined ? {} : { tls }),
     access: {
       token: await openAdminToken(config.paths.state, loggers.admin),
       names: [ownName(), ...config.admin.names],
