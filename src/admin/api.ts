@@ -50,6 +50,8 @@ export interface InterfaceStatus {
 export interface DaemonStatus {
   readonly version: string;
   readonly startedAt: number;
+  /** Its process. Absent: a daemon of an older version. */
+  readonly pid?: number;
   readonly mode: 'proxy' | 'server' | 'off';
   readonly interfaces: readonly InterfaceStatus[];
   readonly catalog: {
@@ -58,7 +60,13 @@ export interface DaemonStatus {
     /** Why the files on disk are not in force; empty when they are. */
     readonly problems: readonly Problem[];
   };
-  readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
+  readonly leases: {
+    readonly bound: number;
+    readonly offered: number;
+    readonly declined: number;
+    /** Addresses that there are to give; absent: none are given here. */
+    readonly pool?: number;
+  };
   /** Damaged databases that were set aside: history began anew after each. */
   readonly database: { readonly setAside: readonly string[] };
   /** On the provisioning interfaces, as far as they answered a probe or a machine was overheard to ask them. */
@@ -74,6 +82,8 @@ export interface DaemonStatus {
   }[];
   /** The database, and its bounds: `history` in tinderbox.yaml. Bytes, seconds. */
   readonly history: HistorySize & { readonly maxSize: number; readonly keep: number };
+  /** Until when the cluster's authorities are valid; absent: tinderbox.yaml has no `cluster:`. */
+  readonly certificates?: readonly { readonly name: string; readonly notAfter: number }[];
   /** Which file a firmware architecture gets; null: none was found. */
   readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
 }
@@ -88,7 +98,9 @@ export interface AssignRequest {
   readonly mac: Mac;
   readonly role: string;
   readonly hostname?: string;
-  /** As AssignmentView has it. If the entry has changed since, nothing is written, and that is a `conflict`. */
+  /** A reservation, as a dotted quad. */
+  readonly address?: string;
+  /** Of the entry that it changes, as AssignmentView has it: `conflict` if it is another one by now. */
   readonly revision?: string;
 }
 
@@ -193,7 +205,7 @@ export interface LogChange {
 
 export interface VisitorView {
   readonly actor: Actor;
-  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `csrf` of a form. */
+  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `_csrf` of a form. */
   readonly csrfToken?: string;
 }
 

@@ -15,12 +15,17 @@ import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addAuditRoutes } from './routes/audit.ts';
 import { addBackupRoutes } from './routes/backup.ts';
+import { addCaptureRoutes } from './routes/capture.ts';
+import { addConsoleRoutes } from './routes/console.ts';
 import { addControlRoutes } from './routes/control.ts';
+import { addDoctorRoutes } from './routes/doctor.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addLoginRoutes } from './routes/login.ts';
 import { addMachineRoutes } from './routes/machines.ts';
+import { addMetricsRoutes } from './routes/metrics.ts';
+import { addRoleRoutes } from './routes/roles.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { addTokenRoutes } from './routes/token.ts';
@@ -99,16 +104,21 @@ async function addRoutes(
   const { access, clock } = options;
   addHealthRoutes(app);
   addMachineRoutes(app, options);
+  addConsoleRoutes(app, options);
   addExplainRoutes(app, options);
+  addDoctorRoutes(app, options);
   addStatusRoutes(app, options);
+  addMetricsRoutes(app, options);
+  addRoleRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
   addAuditRoutes(app, options);
+  addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
-  const pages = addPages(app, options);
+  const pages = addPages(app, options, streams);
   await addLoginRoutes(app, {
     access,
     sessions,
