@@ -5,7 +5,7 @@ const FAMILIES = [
   {
     name: 'tinderbox_packets_dropped_total',
     help: 'Packets that were not looked at, by port and reason.',
-    pattern: /^(?<plane>dhcp|pxe)\.dropped\.(?<reason>.+)$/,
+    pattern: /^(?<plane>dhcp|pxe|tftp|syslog)\.dropped\.(?<reason>.+)$/,
     labelNames: ['plane', 'reason'],
   },
   {
