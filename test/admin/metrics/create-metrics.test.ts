@@ -122,7 +122,9 @@ const COUNTERS: readonly { readonly name: string; readonly sample: string | unde
   { name: 'security.alarm.other-address', sample: 'tinderbox_security_alarms_total{cause="other-address"}' },
   { name: 'events.dropped.stranger', sample: 'tinderbox_events_dropped_total{bound="stranger"}' },
   { name: 'http.bad-request.400', sample: 'tinderbox_incidents_total{incident="http.bad-request.400"}' },
+  { name: 'syslog.dropped.empty', sample: 'tinderbox_packets_dropped_total{plane="syslog",reason="empty"}' },
   { name: 'tftp.read.answered', sample: undefined },
+  { name: 'syslog.line', sample: undefined },
   { name: 'events.unrecorded.dhcp.discover.answered', sample: undefined },
 ];
 t.test('what the journal counts is told as it is, at each scrape', async (t) => {
