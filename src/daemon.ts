@@ -129,7 +129,7 @@ export async function startDaemon({
       logControl.notice(observation);
       metrics.observe(observation);
     },
-    advanced: metrics.advance,
+    advanced: (turn) => metrics.advance(turn),
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
@@ -201,7 +201,7 @@ export async function startDaemon({
     journal,
     recorder,
     metrics,
-    sessions: journal.sessions,
+    sessions: () => journal.sessions(),
     admissions,
     leases,
     learning,

@@ -9,7 +9,7 @@ import { createTokenCheck, type TokenCheck } from './access/token-check.ts';
 import { auditChanges } from './audit-changes.ts';
 import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
-import { closeServer, listenOnTcp } from './listen-tcp.ts';
+import { closeServer, createTcpServer, listenOnTcp } from './listen-tcp.ts';
 import { addPages } from './page/add-pages.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
@@ -66,11 +66,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   await addRoutes(app, auditChanges(options), streams, { sessions, tokens });
   await app.ready();
 
+  const tcp = await createTcpServer({ times: TIMES, tls: options.tls, logger }, (request, response) =>
+    app.routing(request, response),
+  );
   const unix = createServer(TIMES, (request, response) => app.routing(request, response));
   unix.maxConnections = MOST_CONNECTIONS;
   unix.on('connection', (socket) => void trusted.add(socket));
   await listenOnUnixSocket(unix, options.socket);
-  const tcp = createServer(TIMES, (request, response) => app.routing(request, response));
   tcp.maxConnections = MOST_CONNECTIONS;
   try {
     if (options.listen !== undefined) await listenOnTcp(tcp, options.listen);
@@ -114,8 +116,15 @@ async function addRoutes(
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
-  addPages(app, options, streams);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
-  await addLoginRoutes(app, { access, sessions, tokens, clock, record: options.audit.record });
+  const pages = addPages(app, options, streams);
+  await addLoginRoutes(app, {
+    access,
+    sessions,
+    tokens,
+    clock,
+    record: options.audit.record,
+    showLogin: (reply, view) => pages.send(reply, 'login', { title: 'Sign in' }, view),
+  });
 }

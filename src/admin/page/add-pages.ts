@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { ownPath } from '../access/own-path.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { addAuditPages } from './audit-page.ts';
@@ -24,9 +25,4 @@ export function addPages(app: FastifyInstance, options: AdminServerOptions, stre
   addHealthPages(app, options, pages);
   addAuditPages(app, options, pages);
   return pages;
-}
-
-/** Where to go after signing in: a path of this server, since a link may have brought anything here. */
-export function ownPath(next: unknown): string {
-  return typeof next === 'string' && /^\/(?![/\\])[\x21-\x7e]*$/.test(next) ? next : '/';
 }
