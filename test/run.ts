@@ -39,6 +39,7 @@ const TEST_PACKAGES = [
   'openssl',
   'prometheus',
   'python3',
+  'rsyslog',
   'shellcheck',
   'strace',
   'systemd',

@@ -22,7 +22,7 @@ function unitFolder(t: Test, change: (unit: string) => string = (unit) => unit, 
   const templates = readdirSync(UNITS).filter((name) => name.endsWith('@.socket'));
   for (const name of templates) cpSync(join(UNITS, name), join(folder, name.replace('@', '@eth0')));
   if (!devices) return folder;
-  for (const { path, text } of socketUnits(['eth0'], { dhcp: true, tftp: 69, http: 80 }).files) {
+  for (const { path, text } of socketUnits(['eth0'], { dhcp: true, tftp: 69, http: 80, syslog: 514 }).files) {
     mkdirSync(join(folder, dirname(path)));
     writeFileSync(join(folder, path), text);
   }
