@@ -31,9 +31,9 @@ t.test('an interface that is not listed any more loses its units, and the others
   const removed = await removeOldSocketUnits(old, async (names) => void disabled.push(...names));
   t.same(
     disabled,
-    ['dhcp', 'http', 'pxe', 'tftp'].map((kind) => `tinderbox-${kind}@eth\\x2d2.socket`),
+    ['dhcp', 'http', 'pxe', 'syslog', 'tftp'].map((kind) => `tinderbox-${kind}@eth\\x2d2.socket`),
   );
-  t.equal(removed.length, 4);
+  t.equal(removed.length, 5);
   t.ok(written.every(existsSync));
   t.same(
     readdirSync(folder).filter((name) => /mine|eth\\x2d2/.test(name)),
