@@ -67,5 +67,5 @@ function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: E
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
   addEventRoutes(app, streams);
-  addPages(app, options);
+  addPages(app, options, streams);
 }
