@@ -15,7 +15,8 @@ import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import type { Provisioning } from './provisioning.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
-import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { ClosableJournal } from './store/journal.ts';
+import type { AdmissionBook, LeaseBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
@@ -28,7 +29,7 @@ export interface DaemonParts {
   readonly provisioning: Provisioning;
   readonly catalog: CatalogHolder;
   readonly store: Store;
-  readonly journal: Journal;
+  readonly journal: ClosableJournal;
   readonly admissions: AdmissionBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;

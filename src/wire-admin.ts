@@ -7,8 +7,9 @@ import type { SessionTokens } from './boot/session-token.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
-import { type ExplainSources, explainMachine } from './explain-machine.ts';
+import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -19,7 +20,8 @@ import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
-import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { ClosableJournal } from './store/journal.ts';
+import type { AdmissionBook, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
@@ -32,7 +34,7 @@ export interface AdminWiring {
   readonly networks: () => ProvisioningNetworks;
   readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
-  readonly journal: Journal;
+  readonly journal: ClosableJournal;
   readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
@@ -55,12 +57,13 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    async assign({ mac, role, hostname }) {
+    async assign({ mac, role, hostname, address }) {
       await assignInProfiles({
         dir: config.paths.profiles,
         mac,
         role,
         ...(hostname === undefined ? {} : { hostname }),
+        ...(address === undefined ? {} : { address }),
         checkRole: checkRoleTemplates,
         checkCatalog: catalogCheck(config, networks().interfaces),
       });
@@ -83,6 +86,12 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
+    roles: describeRoles({
+      dir: config.paths.profiles,
+      catalog,
+      sessions: () => journal.sessions(),
+      preview: (mac, role) => previewMasked(explainSources(wiring), mac, role),
+    }),
     async reload() {
       await catalog.reload();
       return { generation: catalog.current().generation, problems: catalog.problems() };
@@ -145,7 +154,7 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers }: AdminWiring,
+  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
@@ -155,12 +164,21 @@ async function statusOf(
     mode: config.dhcp.mode,
     interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
-    leases: leases.counts(),
+    leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
     history: { ...(await store.measureHistory()), ...config.history },
+    ...(authorities === undefined
+      ? {}
+      : { certificates: authorities.describe().map(({ name, notAfter }) => ({ name, notAfter })) }),
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),
   };
+}
+
+function poolSize({ dhcp }: Config): number {
+  return dhcp.subnets
+    .flatMap(({ ranges }) => ranges)
+    .reduce((size, { first, last }) => size + last - first + 1, 0);
 }

@@ -20,7 +20,7 @@ import type {
   SigningTokenView,
   StatusView,
 } from './api.ts';
-import type { ExplainView } from './explain-api.ts';
+import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
 
@@ -43,6 +43,10 @@ export interface AdminClient {
   forget(mac: Mac): Promise<ForgetView>;
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
+  roles(): Promise<RoleListView>;
+  role(name: string): Promise<RoleDetailView>;
+  /** What the machine would be served now, or with this role. */
+  preview(mac: Mac, role?: string): Promise<PreviewView>;
   reload(): Promise<ReloadView>;
   log(): Promise<LogView>;
   changeLog(change: LogChange): Promise<LogView>;
@@ -79,6 +83,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
+    roles: () => get('/api/v1/roles'),
+    role: (name) => get(`/api/v1/roles/${encodeURIComponent(name)}`),
+    preview: (mac, role) =>
+      get(`/api/v1/machines/${mac}/preview${role === undefined ? '' : `?role=${encodeURIComponent(role)}`}`),
     reload: () => post('/api/v1/reload'),
     log: () => get('/api/v1/log'),
     changeLog: (change) => post('/api/v1/log', change),

@@ -33,13 +33,13 @@ export function readEventQuery(query: Fields): { readonly sessionId?: number; re
 }
 
 export function readAssignment(body: unknown): AssignRequest {
-  const { mac, role, hostname } = readTexts(body, ['mac', 'role', 'hostname']);
+  const { mac, role, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address', 'revision']);
   if (role === undefined || role === '') throw new TinderboxError('usage', 'role is missing');
-  return { mac: readMac(mac), role, ...(hostname === undefined ? {} : { hostname }) };
+  return { mac: readMac(mac), role, ...rest };
 }
 
 export function readApproval(body: unknown): ApproveRequest {
-  const { mac, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address']);
+  const { mac, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address', 'revision']);
   return { mac: readMac(mac), ...rest };
 }
 

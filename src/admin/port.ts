@@ -16,7 +16,7 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
 } from './api.ts';
-import type { ExplainView } from './explain-api.ts';
+import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 
 export interface AdminServerOptions {
   /** Absolute path of the unix socket; its folder must exist. */
@@ -40,6 +40,16 @@ export interface AdminServerOptions {
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
   readonly reload: () => Promise<ReloadView>;
+  /**
+   * The roles, with what is wrong with their files, and what a machine would be served now or with another role. Throws
+   * TinderboxError `not-found` for a role that is not there, `refused` where a machine would get nothing,
+   * `invalid-template` where its role does not render.
+   */
+  readonly roles: {
+    list(): Promise<RoleListView>;
+    show(name: string): Promise<RoleDetailView>;
+    preview(mac: Mac, role?: string): Promise<PreviewView>;
+  };
   /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
   readonly log: { view(): LogView; change(change: LogChange): LogView };
   /** A consistent copy of the database as it is now. Throws `busy` while another one is taken. */

@@ -14,6 +14,7 @@ import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addMachineRoutes } from './routes/machines.ts';
+import { addRoleRoutes } from './routes/roles.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
@@ -63,6 +64,7 @@ function addRoutes(app: FastifyInstance, options: AdminServerOptions, streams: E
   addMachineRoutes(app, options);
   addExplainRoutes(app, options);
   addStatusRoutes(app, options);
+  addRoleRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);

@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import type { DaemonStatus } from '../../src/admin/api.ts';
 import { createAdminClient } from '../../src/admin/client.ts';
+import type { RoleView } from '../../src/admin/explain-api.ts';
 import type { AdminServerOptions } from '../../src/admin/port.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { TinderboxError } from '../../src/errors.ts';
@@ -51,6 +52,17 @@ const STATUS: DaemonStatus = {
   bootFiles: [{ architecture: 'uefi-arm64', file: null }],
 };
 
+const ROLE: RoleView = {
+  name: 'worker',
+  description: 'x',
+  folder: '/profiles/worker',
+  boot: 'local',
+  identity: 'none',
+  givenBy: [{ what: 'the default', line: 1 }],
+  machines: 1,
+  problems: [],
+};
+
 /** The admin plane over a real store and journal, in a folder of its own. */
 async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'tb-admin-'));
@@ -91,6 +103,14 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     reload: async () => ({ generation: 4, problems: [] }),
+    roles: {
+      list: async () => ({ roles: [ROLE], problems: [] }),
+      async show(name) {
+        if (name !== ROLE.name) throw new TinderboxError('not-found', `there is no role ${name}`);
+        return { ...ROLE, files: [{ name: 'role.yaml', text: 'boot: local' }], usedBy: [{ mac: MAC }] };
+      },
+      preview: async (mac, role = 'worker') => ({ role, hostname: mac, reasons: [], script: '#!ipxe' }),
+    },
     log: createLogControl(loggers, () => T0),
     copyDatabase: () => copyToStream(join(dir, 'state.db')),
     logger: loggers.admin,
@@ -518,4 +538,17 @@ t.test('a client that reads nothing of the copy does not keep it from others for
   idle.write('POST /api/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => disposed > 0);
   t.ok(disposed > 0);
+});
+
+t.test('roles, one of them, and what a machine would be served with it', async (t) => {
+  const { client, socket } = await startAdmin(t);
+  t.same((await client.roles()).roles, [ROLE]);
+  const role = await client.role('worker');
+  t.equal(role.files[0]?.name, 'role.yaml');
+  t.same(role.usedBy, [{ mac: MAC }]);
+  await t.rejects(client.role('../etc'), { code: 'not-found' });
+  t.equal((await client.preview(MAC)).role, 'worker');
+  t.equal((await client.preview(MAC, 'a&b')).role, 'a&b');
+  const twice = await ask(socket, 'GET', `/api/v1/machines/${MAC}/preview?role=a&role=b`);
+  t.equal(twice.status, 400);
 });

@@ -2,8 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { addFleet } from './add-fleet.ts';
+import { addAuditPages } from './audit-page.ts';
+import { addHealthPages } from './health-page.ts';
+import { addMachinePages } from './machine-page.ts';
 import { ownPath } from './own-path.ts';
 import { createPages, type Pages } from './render-page.ts';
+import { addRolePages } from './roles-page.ts';
 import { addStaticFiles } from './static-files.ts';
 
 /**
@@ -18,5 +22,9 @@ export function addPages(app: FastifyInstance, options: AdminServerOptions, stre
     const { next } = request.query as { readonly next?: unknown };
     return pages.send(reply, 'login', { title: 'Sign in' }, { next: ownPath(next), failed: undefined });
   });
+  addMachinePages(app, options, pages, streams);
+  addRolePages(app, options, pages);
+  addHealthPages(app, options, pages);
+  addAuditPages(app, options, pages);
   return pages;
 }
