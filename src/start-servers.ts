@@ -1,3 +1,4 @@
+import type { AuditTrail } from './audit-trail.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
@@ -9,19 +10,21 @@ import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import type { BootSession } from './machine/session.ts';
 import { readInterfaces } from './net/interfaces.ts';
 import type { Doors } from './net/port.ts';
 import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import type { Provisioning } from './provisioning.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
-import type { ClosableJournal } from './store/journal.ts';
-import type { AdmissionBook, LeaseBook, Store } from './store/port.ts';
+import type { FlightRecorder } from './store/flight-recorder.ts';
+import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import type { DoWithout } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
+import type { DaemonMetrics } from './wire-metrics.ts';
 
 export interface DaemonParts {
   readonly config: Config;
@@ -29,7 +32,12 @@ export interface DaemonParts {
   readonly provisioning: Provisioning;
   readonly catalog: CatalogHolder;
   readonly store: Store;
-  readonly journal: ClosableJournal;
+  readonly audit: AuditTrail;
+  readonly journal: Journal;
+  readonly recorder: FlightRecorder;
+  readonly metrics: DaemonMetrics;
+  /** The newest boot session of each machine. */
+  readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
@@ -82,7 +90,9 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   for (const { files, open } of followed) for (const doors of files) await open(doors);
   let follower: ReturnType<typeof followInterfaces> | undefined;
   const interfaceStates = () => follower?.states() ?? [];
-  const admin = await refusals.attempt(() => startAdminOn({ ...parts, networks, interfaceStates }));
+  const admin = await refusals.attempt(() =>
+    startAdminOn({ ...parts, networks, host: () => provisioning.host(), interfaceStates }),
+  );
   if (admin !== undefined) stops.push(() => admin.stop({ graceMs: STOP_GRACE }));
   for (const { dhcp, open } of followed) for (const doors of dhcp) await open(doors);
   refusals.throwIfAny();
@@ -104,7 +114,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
 /** The doors of one interface, still closed. */
 function doorsOf(
   name: string,
-  { config, preflight, provisioning, journal, doors, loggers, now }: DaemonParts,
+  { config, preflight, provisioning, journal, recorder, doors, loggers, now }: DaemonParts,
   http: Parameters<typeof keepHttpDoors>[1],
   wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
@@ -121,6 +131,7 @@ function doorsOf(
     lookup: preflight.bootFiles.lookup,
     logger: loggers.tftp,
     journal,
+    recorder,
     clock: { now },
   });
   const dhcp =

@@ -20,6 +20,7 @@ import { rememberReservations } from './remember-reservations.ts';
 import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
 import { startDhcpServer } from './servers/dhcp.ts';
 import type { DhcpLoop, DhcpLoopOptions } from './servers/dhcp-loop.ts';
+import type { PacketRecorder } from './servers/port.ts';
 import { startPxeServer } from './servers/pxe.ts';
 import { rememberArchitectures } from './servers/remember-architectures.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
@@ -45,6 +46,7 @@ export interface DhcpWiring {
   readonly leases: LeaseBook;
   readonly learning: AddressLearning;
   readonly journal: Journal;
+  readonly recorder: PacketRecorder;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -99,10 +101,10 @@ export async function openDhcpSockets(
  * silent; with another one they answer by that.
  */
 export function startDhcpOn(via: string, sockets: DhcpSockets, wiring: DhcpWiring): readonly DhcpLoop[] {
-  const { config, journal, loggers, now } = wiring;
+  const { config, journal, recorder, loggers, now } = wiring;
   const placeNow = rememberPlace(via, wiring);
   const serverAddress = () => placeNow()?.serverAddress ?? UNSPECIFIED;
-  const common = { via, serverAddress, journal, now };
+  const common = { via, serverAddress, journal, recorder, now };
   const { decide67, decide4011 } = makeDecisions(via, placeNow, wiring);
   const changeLease = makeLeaseChanger(via, wiring);
   const dhcp = startDhcpServer({

@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { MachineQuery } from '../store/port.ts';
+import type { MachineQuery, Page } from '../store/port.ts';
 import type {
   AdmissionListView,
   ApproveRequest,
@@ -19,7 +19,9 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
   StatusView,
+  TokenView,
 } from './api.ts';
+import type { AuditListView } from './audit-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
@@ -33,6 +35,8 @@ export interface AdminClient {
   machine(mac: Mac): Promise<MachineDetailView>;
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
+  /** A pcap file. Rejects with `not-found` where no packets are kept. Without a session: of all that are kept. */
+  capture(mac: Mac, sessionId?: number): Promise<Uint8Array>;
   /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
   explain(mac: Mac, architecture?: string): Promise<ExplainView>;
   status(): Promise<StatusView>;
@@ -48,6 +52,11 @@ export interface AdminClient {
   /** What the machine would be served now, or with this role. */
   preview(mac: Mac, role?: string): Promise<PreviewView>;
   reload(): Promise<ReloadView>;
+  /** Secrets. */
+  token(): Promise<TokenView>;
+  /** Makes another token, and ends what the former let in. */
+  renewToken(): Promise<TokenView>;
+  audit(page?: Page): Promise<AuditListView>;
   log(): Promise<LogView>;
   changeLog(change: LogChange): Promise<LogView>;
   /** The database as it is now. A stream that ends early rejects. */
@@ -73,6 +82,13 @@ export function createAdminClient(socketPath: string): AdminClient {
     machine: (mac) => get(`/api/v1/machines/${mac}`),
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
+    async capture(mac, sessionId) {
+      const query = sessionId === undefined ? '' : `?session=${sessionId}`;
+      const response = await send(socketPath, 'GET', `/api/v1/machines/${mac}/pcap${query}`);
+      if (response.statusCode !== 200)
+        throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
+      return Buffer.concat(await response.toArray());
+    },
     explain: (mac, architecture) =>
       get(
         `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,
@@ -88,6 +104,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     preview: (mac, role) =>
       get(`/api/v1/machines/${mac}/preview${role === undefined ? '' : `?role=${encodeURIComponent(role)}`}`),
     reload: () => post('/api/v1/reload'),
+    token: () => get('/api/v1/token'),
+    renewToken: () => post('/api/v1/token/renew'),
+    audit: ({ limit, offset } = { limit: 100, offset: 0 }) =>
+      get(`/api/v1/audit?limit=${limit}&offset=${offset}`),
     log: () => get('/api/v1/log'),
     changeLog: (change) => post('/api/v1/log', change),
     async copyDatabase() {

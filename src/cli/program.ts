@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
+import { addAuditCommand } from './audit.ts';
 import { addBackupCommand } from './backup.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
@@ -18,6 +19,7 @@ import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
+import { addTokenCommand } from './token.ts';
 import { addWatchCommand } from './watch-command.ts';
 
 const EXAMPLES = `
@@ -29,7 +31,7 @@ Examples:
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
   $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
 
-Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, log, approve without a MAC, render MAC.
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, log, audit, token, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -41,6 +43,8 @@ const COMMANDS = [
   addExplainCommand,
   addWatchCommand,
   addLogCommand,
+  addAuditCommand,
+  addTokenCommand,
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,

@@ -75,6 +75,29 @@ export interface MachineOverview {
   readonly session?: BootSession;
 }
 
+/** Who asks the admin plane for something. */
+export interface Actor {
+  /** A user's name on the unix socket, `token` for its holder. */
+  readonly name: string;
+  readonly via: 'socket' | 'token' | 'page' | 'daemon';
+  /** Of the client, where it came by TCP. */
+  readonly address?: string;
+}
+
+/** One change that somebody asked for, done or not. */
+export interface AuditRecord {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly actor: Actor;
+  /** `assign`, `approve`, `forget`, `reload`, `power-cycle`, … */
+  readonly action: string;
+  /** A MAC or a name. */
+  readonly target?: string;
+  readonly outcome: 'done' | 'refused' | 'failed';
+  /** What was changed to what, or why it was not; never a secret. */
+  readonly detail: string;
+}
+
 export interface Page {
   readonly limit: number;
   readonly offset: number;
@@ -182,6 +205,10 @@ export interface Store extends ReleaseBook {
   /** In the order of the calls of this and of putAdmission. Nothing happens if there is none. */
   dropAdmission(mac: Mac): Promise<void>;
   listAdmissions(): Promise<readonly AdmissionRecord[]>;
+  /** Resolves when written; not synced one by one. Texts are cut to some hundred characters. */
+  appendAudit(records: readonly AuditRecord[]): Promise<void>;
+  /** Newest first. */
+  listAudit(page: Page): Promise<readonly AuditRecord[]>;
   listMachines(query: MachineQuery): Promise<readonly MachineOverview[]>;
   summarizeMachines(query: Pick<MachineQuery, 'state' | 'role' | 'search'>): Promise<FleetSummary>;
   /** Undefined for a machine never seen. */
@@ -212,6 +239,7 @@ export type StoreReader = Pick<
   | 'listSessions'
   | 'listEvents'
   | 'listAdmissions'
+  | 'listAudit'
   | 'close'
 >;
 
@@ -263,6 +291,8 @@ export interface LeaseBook {
     now: number,
     preferred?: Ipv4,
   ): Ipv4 | undefined;
+  /** Addresses that are bound, offered or declined, in no order. */
+  held(): Iterable<Ipv4>;
   counts(): { readonly bound: number; readonly offered: number; readonly declined: number };
 }
 
@@ -286,6 +316,8 @@ export interface Observation {
   readonly answered: string;
   readonly reasons: readonly string[];
   readonly via?: string;
+  /** What was sent of a file. */
+  readonly bytes?: number;
   /** New knowledge about the machine. Its MAC says whose it is. */
   readonly facts?: MachineFacts;
   readonly mac?: Mac;

@@ -6,7 +6,15 @@ import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { prepareMachineLists } from './list-machines.ts';
 import { inspectDatabase, MIGRATIONS } from './migrations.ts';
-import type { AdmissionRecord, FleetSummary, MachineOverview, MachineQuery, Page } from './port.ts';
+import type {
+  AdmissionRecord,
+  AuditRecord,
+  FleetSummary,
+  MachineOverview,
+  MachineQuery,
+  Page,
+} from './port.ts';
+import { prepareAuditList } from './sqlite-audit.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import {
   type EventRow,
@@ -32,6 +40,7 @@ export interface SqliteReader {
     readonly limit: number;
   }): readonly BootEvent[];
   listAdmissions(): readonly AdmissionRecord[];
+  listAudit(page: Page): readonly AuditRecord[];
   close(): void;
 }
 
@@ -124,6 +133,7 @@ export function buildReader(database: Database, file: string, close: () => void)
       ).map(eventFromRow),
     ),
     listAdmissions: guarded(file, () => admissions.all()),
+    listAudit: guarded(file, prepareAuditList(database)),
     close: guarded(file, close),
   };
 }
