@@ -29,6 +29,7 @@ import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { rememberReservations } from './remember-reservations.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
+import { createConsoleMemory } from './servers/console-memory.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
 import { hasSessionKey, loadSessionKey } from './session-key.ts';
 import { startServers } from './start-servers.ts';
@@ -209,6 +210,7 @@ export async function startDaemon({
     cluster,
     loopWatch,
     dhcpServers,
+    consoles: createConsoleMemory(),
     doors,
     logControl,
     loggers,

@@ -28,6 +28,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     events: async (mac, sessionId) => ({ events: await readEvents(store, mac, sessionId) }),
     admissions: async () => ({ admissions: await store.listAdmissions() }),
     capture: needsDaemon,
+    console: needsDaemon,
     explain: needsDaemon,
     audit: async (page = { limit: 100, offset: 0 }) => ({ records: await store.listAudit(page) }),
     token: needsDaemon,

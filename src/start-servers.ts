@@ -3,7 +3,13 @@ import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
-import { keepDhcpDoors, keepHttpDoors, keepTftpDoors, STOP_GRACE } from './doors-of-interface.ts';
+import {
+  keepDhcpDoors,
+  keepHttpDoors,
+  keepSyslogDoors,
+  keepTftpDoors,
+  STOP_GRACE,
+} from './doors-of-interface.ts';
 import type { TinderboxError } from './errors.ts';
 import { followInterfaces } from './follow-interfaces.ts';
 import type { KeptDoors } from './keep-doors.ts';
@@ -16,6 +22,7 @@ import type { Doors } from './net/port.ts';
 import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import type { Provisioning } from './provisioning.ts';
+import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
@@ -48,6 +55,8 @@ export interface DaemonParts {
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: DhcpServerWatch;
+  /** What machines print, as long as this process lives. */
+  readonly consoles: ConsoleMemory;
   readonly doors: Doors;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
@@ -74,7 +83,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   const gate = makeGate();
   const wiring = { ...parts, networks, bootFileIndex };
   const followed = config.network.interfaces.map((name) => {
-    const { files, dhcp } = doorsOf(name, parts, http, wiring, gate.whenOpen);
+    const { files, dhcp, syslog } = doorsOf(name, parts, http, wiring, gate.whenOpen);
     const refused: TinderboxError[] = [];
     const open = async (doors: KeptDoors): Promise<void> => {
       stops.push(() => doors.stop());
@@ -85,7 +94,17 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
         else await refusals.attempt(() => Promise.reject(error));
       }
     };
-    return { name, files, dhcp, doors: [...files, ...dhcp], refused, open };
+    // Nobody's boot needs it: what is wrong with it is said, and tried again.
+    const openSyslog = async (): Promise<void> => {
+      for (const doors of syslog) {
+        stops.push(() => doors.stop());
+        for (const error of await doors.follow(provisioning.host().find((one) => one.name === name))) {
+          refused.push(error);
+          loggers.net.warn(`${error.message}${error.remedy === undefined ? '' : `\n    ${error.remedy}`}`);
+        }
+      }
+    };
+    return { name, files, dhcp, doors: [...files, ...dhcp, ...syslog], refused, open, openSyslog };
   });
   for (const { files, open } of followed) for (const doors of files) await open(doors);
   let follower: ReturnType<typeof followInterfaces> | undefined;
@@ -96,6 +115,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   if (admin !== undefined) stops.push(() => admin.stop({ graceMs: STOP_GRACE }));
   for (const { dhcp, open } of followed) for (const doors of dhcp) await open(doors);
   refusals.throwIfAny();
+  for (const { openSyslog } of followed) await openSyslog();
 
   gate.open();
   follower = followInterfaces({
@@ -114,7 +134,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
 /** The doors of one interface, still closed. */
 function doorsOf(
   name: string,
-  { config, preflight, provisioning, journal, recorder, doors, loggers, now }: DaemonParts,
+  { config, preflight, provisioning, journal, recorder, consoles, doors, loggers, now }: DaemonParts,
   http: Parameters<typeof keepHttpDoors>[1],
   wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
@@ -136,7 +156,23 @@ function doorsOf(
   });
   const dhcp =
     config.dhcp.mode === 'off' ? [] : [keepDhcpDoors({ name, doors, doWithout, wiring, whenOpen })];
-  return { files: [httpDoors, tftpDoors], dhcp };
+  const { port } = config.syslog;
+  const syslog =
+    port === undefined
+      ? []
+      : [
+          keepSyslogDoors({
+            name,
+            port,
+            doors,
+            doWithout,
+            journal,
+            memory: consoles,
+            logger: loggers.net,
+            now,
+          }),
+        ];
+  return { files: [httpDoors, tftpDoors], dhcp, syslog };
 }
 
 /** What is to happen once it is open: from then on at once. */

@@ -27,6 +27,7 @@ import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
@@ -59,6 +60,7 @@ export interface AdminWiring {
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
   readonly audit: AuditTrail;
+  readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -114,11 +116,13 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
         await catalog.reload();
         return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
       }),
+    console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     forget: (mac) =>
       audit.changing(async () => {
         const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
         recorder.forget(mac);
+        wiring.consoles.forget(mac);
         return forgotten;
       }),
     metrics: async () => wiring.metrics.render({ ...wiring, status: await statusOf(wiring, startedAt) }),

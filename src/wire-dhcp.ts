@@ -7,6 +7,7 @@ import type { NetworkClient } from './boot/identify-client.ts';
 import type { CatalogView } from './catalog/port.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
+import { SYSLOG_PORT } from './config/resolve.ts';
 import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
@@ -170,6 +171,7 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     serverAddress: place.serverAddress,
     serverUrl: place.serverUrl,
     uefiProxy,
+    syslog: config.syslog.port === SYSLOG_PORT,
     loaders,
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     loop: loopWatch.look(client, now),

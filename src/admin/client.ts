@@ -22,6 +22,7 @@ import type {
   TokenView,
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
+import type { ConsoleView } from './console-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
@@ -38,6 +39,8 @@ export interface AdminClient {
   /** A pcap file. Rejects with `not-found` where no packets are kept. Without a session: of all that are kept. */
   capture(mac: Mac, sessionId?: number): Promise<Uint8Array>;
   /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
+  /** What it printed: the lines after that number. */
+  console(mac: Mac, after?: number): Promise<ConsoleView>;
   explain(mac: Mac, architecture?: string): Promise<ExplainView>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
@@ -89,6 +92,7 @@ export function createAdminClient(socketPath: string): AdminClient {
         throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
       return Buffer.concat(await response.toArray());
     },
+    console: (mac, after = 0) => get(`/api/v1/machines/${mac}/console?after=${after}`),
     explain: (mac, architecture) =>
       get(
         `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,

@@ -18,6 +18,7 @@ import type {
   SigningTokenView,
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
+import type { ConsoleView } from './console-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 
 /** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
@@ -58,6 +59,8 @@ export interface AdminServerOptions {
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
   /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
   readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
+  /** What it printed, by syslog: the lines after that number; absent: all that are remembered. */
+  readonly console: (mac: Mac, after?: number) => ConsoleView;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**

@@ -11,11 +11,13 @@ import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
 import { closeServer, listenOnTcp } from './listen-tcp.ts';
 import { addPages } from './page/add-pages.ts';
+import { createPages, type Pages } from './page/render-page.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addAuditRoutes } from './routes/audit.ts';
 import { addBackupRoutes } from './routes/backup.ts';
 import { addCaptureRoutes } from './routes/capture.ts';
+import { addConsoleRoutes } from './routes/console.ts';
 import { addControlRoutes } from './routes/control.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
@@ -57,11 +59,12 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const streams = createEventStreams(options.journal.subscribe);
   const sessions = createLoginSessions({ uptime });
   const tokens = createTokenCheck({ limit: createGuessLimit(uptime), record, logger, clock });
-  const app = createApp(options);
+  const pages = createPages(clock);
+  const app = createApp(options, pages);
   const trusted = new WeakSet<Socket>();
   await app.register(cookie);
   addGuard(app, { access, sessions, tokens, isTrusted: (socket) => trusted.has(socket) });
-  await addRoutes(app, auditChanges(options), streams, { sessions, tokens });
+  await addRoutes(app, auditChanges(options), streams, { sessions, tokens }, pages);
   await app.ready();
 
   const unix = createServer(TIMES, (request, response) => app.routing(request, response));
@@ -96,21 +99,23 @@ async function addRoutes(
   options: AdminServerOptions,
   streams: EventStreams,
   { sessions, tokens }: Access,
+  pages: Pages,
 ): Promise<void> {
   const { access, clock } = options;
   addHealthRoutes(app);
   addMachineRoutes(app, options);
+  addConsoleRoutes(app, options);
   addExplainRoutes(app, options);
   addStatusRoutes(app, options);
-  addRoleRoutes(app, options);
   addMetricsRoutes(app, options);
+  addRoleRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
-  const pages = addPages(app, options, streams);
+  addPages(app, options, streams, pages);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
   await addLoginRoutes(app, {

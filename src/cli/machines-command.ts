@@ -1,9 +1,12 @@
 import { type Command, Option } from 'commander';
+import { TinderboxError } from '../errors.ts';
+import type { Mac } from '../machine/mac.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { printAnsible } from './ansible.ts';
 import { type CliContext, readConfig } from './context.ts';
 import { usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
+import { runConsole } from './machine-console.ts';
 import { readMachinesUsage, runMachines } from './machines.ts';
 import { readCaptureUsage, saveCapture } from './save-capture.ts';
 import { sessionNumber } from './session-number.ts';
@@ -17,6 +20,7 @@ Examples:
   $ sudo tinderbox machines 52:54:00:12:34:56
   $ sudo tinderbox machines 52:54:00:12:34:56 --follow     live, also before it is powered on
   $ sudo tinderbox machines 52:54:00:12:34:56 --pcap boot.pcap     its last packets, for Wireshark
+  $ sudo tinderbox machines 52:54:00:12:34:56 --console    what its iPXE and its kernel print; --follow goes on
   $ sudo tinderbox machines --format ansible > inventory/hosts.yaml     for Kubespray and one's own playbooks`;
 
 /** `ansible-json`: what an inventory script prints. */
@@ -25,6 +29,7 @@ const FORMATS = ['table', 'json', 'ansible', 'ansible-json'] as const;
 interface MachinesFlags {
   readonly session?: string;
   readonly follow?: boolean;
+  readonly console?: boolean;
   readonly json?: boolean;
   readonly pcap?: string;
   readonly format?: (typeof FORMATS)[number];
@@ -38,6 +43,7 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
     .option('--session <number>', 'an older boot')
     .option('--follow', 'go on printing what happens')
     .option('--pcap <file>', 'write its last packets to this file; a dash for stdout')
+    .option('--console', 'what the machine itself prints, by syslog')
     .addOption(new Option('--format <format>', 'print it as this').choices(FORMATS))
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
@@ -50,7 +56,13 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
         json: format === 'json',
         follow: flags.follow === true,
       };
-      readMachinesUsage(args);
+      const machine = readMachinesUsage(args);
+      if (flags.console === true) {
+        const one = requireOne(machine, flags);
+        const client = await findDaemon(await readConfig(command, context));
+        if (client === undefined) throw noConsole(one);
+        return await runConsole(one, args, { client, out: context.out });
+      }
       const config = await readConfig(command, context);
       if (format === 'ansible' || format === 'ansible-json') return printAnsible(config, format, context);
       const deps = { out: context.out, now: Date.now() };
@@ -61,6 +73,23 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
       context.err('tinderbox is not running; this is what its database holds\n');
       return await runMachines(args, { ...deps, client });
     });
+}
+
+function requireOne(mac: Mac | undefined, { session }: MachinesFlags): Mac {
+  if (mac === undefined) throw usageError('--console needs a MAC');
+  if (session !== undefined) {
+    throw usageError(
+      '--console is of all boots',
+      'Leave out --session; its timeline has the lines that were recorded of it.',
+    );
+  }
+  return mac;
+}
+
+function noConsole(mac: Mac): TinderboxError {
+  return new TinderboxError('unavailable', 'tinderbox is not running, and consoles are in its memory only', {
+    remedy: `What was recorded of it stands in its timeline: tinderbox machines ${mac}`,
+  });
 }
 
 function readFormat(mac: string | undefined, flags: MachinesFlags): (typeof FORMATS)[number] {

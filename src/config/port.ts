@@ -51,6 +51,8 @@ export interface Config {
     readonly strictAddress: boolean;
   };
   readonly tftp: { readonly port: number; readonly maxTransfers: number };
+  /** `port` is absent where nothing is received. */
+  readonly syslog: { readonly port?: number };
   readonly admin: {
     /** TCP listener of the admin plane; absent: unix socket only. */
     readonly listen?: { readonly host: string; readonly port: number };

@@ -282,6 +282,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     if (advance.opened) {
       nextId++;
       slot.sessionEvents = 0;
+      slot.sessionLines = 0;
       slot.evidence = NO_EVIDENCE;
     }
     slot.session = session;

@@ -9,6 +9,8 @@ import { createRankedTable, type Rank, type RankedTable } from './ranked-table.t
 export interface SessionSlot {
   session: BootSession | undefined;
   sessionEvents: number;
+  /** Of syslog. */
+  sessionLines: number;
   /** Beyond these. */
   evidence: { readonly [Kind in NonNullable<Observation['evidence']>]: number };
 }
@@ -28,10 +30,11 @@ export interface MachineEntry extends SessionSlot {
   /** Events without a session in the hour that began then. */
   hourBegan: number;
   hourEvents: number;
+  hourLines: number;
 }
 
 export function newSlot(): SessionSlot {
-  return { session: undefined, sessionEvents: 0, evidence: NO_EVIDENCE };
+  return { session: undefined, sessionEvents: 0, sessionLines: 0, evidence: NO_EVIDENCE };
 }
 
 export const NO_EVIDENCE: SessionSlot['evidence'] = { alarm: 0, giving: 0 };
@@ -50,6 +53,7 @@ export function newEntry(mac: Mac, at: number): MachineEntry {
     ...newSlot(),
     hourBegan: at,
     hourEvents: 0,
+    hourLines: 0,
   };
 }
 

@@ -335,6 +335,8 @@ export interface Observation {
   readonly failed?: boolean;
   /** Its session overran the time of its stage. */
   readonly stalled?: Stall;
+  /** Of syslog: a warning or worse, for which some of the bound on lines is kept. */
+  readonly urgent?: boolean;
   /** What the machine tells of itself. */
   readonly hardware?: Hardware;
   /**

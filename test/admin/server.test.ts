@@ -114,6 +114,9 @@ t.test('approve, forget and who was admitted reach the daemon', async (t) => {
 
 t.test('an explanation is asked for as if the firmware were another', async (t) => {
   const { client, socket } = await startAdmin(t);
+  t.same(await client.console(MAC), { mac: MAC, lines: [], missed: 0 });
+  t.match(await client.console(MAC, 7), { missed: 7 }, 'from a line on');
+  t.equal((await ask(socket, 'GET', `/api/v1/machines/${MAC}/console?after=x`)).status, 400);
   t.match(await client.explain(MAC), { mac: MAC, message: 'as nothing' });
   t.match(await client.explain(MAC, 'uefi-x64'), { message: 'as UEFI x64' });
   const { status, text } = await ask(socket, 'GET', `/api/v1/machines/${MAC}/explain?arch=uefi-x65`);

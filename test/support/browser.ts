@@ -18,7 +18,7 @@ export interface WatchedPage {
   /** Errors on the console (a violated policy is one), uncaught ones, and requests to another origin. */
   readonly complaints: readonly string[];
   /** Written to .cache/screenshots, for people to look at. */
-  shoot(name: string): Promise<string>;
+  readonly shoot: (name: string) => Promise<string>;
 }
 
 export interface PageSettings {
@@ -73,7 +73,7 @@ export async function openPage(
     page,
     context,
     complaints,
-    async shoot(name) {
+    shoot: async (name) => {
       const folder = join(import.meta.dirname, '../../.cache/screenshots');
       mkdirSync(folder, { recursive: true });
       const path = join(folder, `${name}.png`);
@@ -92,7 +92,7 @@ export function overflows(page: Page): Promise<boolean> {
 export async function bridgeToSocket(
   t: Test,
   path: string,
-): Promise<{ readonly origin: string; cut(): void }> {
+): Promise<{ readonly origin: string; readonly cut: () => void }> {
   const open = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(path);

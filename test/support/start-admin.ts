@@ -103,9 +103,6 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       problems: [],
     }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
-    metrics: async () => '# TYPE up gauge\n',
-    capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
-    reload: async () => ({ generation: 4, problems: [] }),
     roles: {
       list: async () => ({ roles: [ROLE], problems: [] }),
       async show(name) {
@@ -114,6 +111,10 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       },
       preview: async (mac, role = 'worker') => ({ role, hostname: mac, reasons: [], script: '#!ipxe' }),
     },
+    console: (mac, after = 0) => ({ mac, lines: [], missed: after }),
+    metrics: async () => '# TYPE up gauge\n',
+    capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
+    reload: async () => ({ generation: 4, problems: [] }),
     log: createLogControl(loggers, () => T0),
     copyDatabase: () => copyToStream(join(dir, 'state.db')),
     audit: {

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Mac } from '../../machine/mac.ts';
 import type { Page } from '../../store/port.ts';
+import { csrfTokenOf } from '../access/guard.ts';
 import type { AuditListView } from '../audit-api.ts';
 import type { AdminServerOptions } from '../port.ts';
 
@@ -27,6 +28,6 @@ export function optionalParts(options: AdminServerOptions): OptionalParts {
 }
 
 /** What a form of a page shows beside the cookie. */
-export function formToken(_request: FastifyRequest): string {
-  return '';
+export function formToken(request: FastifyRequest): string {
+  return csrfTokenOf(request);
 }
