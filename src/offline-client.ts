@@ -33,6 +33,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     audit: async (page = { limit: 100, offset: 0 }) => ({ records: await store.listAudit(page) }),
     token: needsDaemon,
     renewToken: needsDaemon,
+    doctor: needsDaemon,
     status: needsDaemon,
     approve: needsDaemon,
     forget: needsDaemon,

@@ -1,6 +1,7 @@
 import { hostname as ownName } from 'node:os';
 import { join } from 'node:path';
-import type { DaemonStatus, InterfaceStatus } from './admin/api.ts';
+import { type DaemonStatus, type InterfaceStatus, overviewView } from './admin/api.ts';
+import type { DoctorReport } from './admin/doctor-api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
 import { openAdminToken } from './admin-token.ts';
@@ -27,6 +28,7 @@ import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import { runDoctor } from './run-doctor.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
@@ -118,6 +120,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       }),
     console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
+    doctor: once(() => examine(wiring, startedAt)),
     forget: (mac) =>
       audit.changing(async () => {
         const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
@@ -172,6 +175,37 @@ export function explainSources({
   };
 }
 
+/** Machines whose configurations are tried; the page's finding names the rest. */
+const EXAMINED = 1000;
+
+async function examine(wiring: AdminWiring, startedAt: number): Promise<DoctorReport> {
+  const { config, store, journal, now } = wiring;
+  await journal.flush();
+  return runDoctor({
+    config,
+    status: await statusOf(wiring, startedAt),
+    inDaemon: true,
+    machines: async () => (await store.listMachines({ limit: EXAMINED, offset: 0 })).map(overviewView),
+    admissions: () => store.listAdmissions(),
+    now: now(),
+  });
+}
+
+/** It takes seconds of a disk and of the network: whoever asks meanwhile is told to wait. */
+function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
+  let underWay = false;
+  return async () => {
+    if (underWay)
+      throw new TinderboxError('busy', 'it is being looked at already', { remedy: 'Wait some seconds.' });
+    underWay = true;
+    try {
+      return await work();
+    } finally {
+      underWay = false;
+    }
+  };
+}
+
 /** Each takes the disk as much as the database is large. */
 function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnType<typeof copyToStream> {
   let underWay = false;
@@ -204,6 +238,7 @@ async function statusOf(
   return {
     version: readVersion(),
     startedAt,
+    pid: process.pid,
     mode: config.dhcp.mode,
     interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },

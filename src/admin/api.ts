@@ -50,6 +50,8 @@ export interface InterfaceStatus {
 export interface DaemonStatus {
   readonly version: string;
   readonly startedAt: number;
+  /** Its process. Absent: a daemon of an older version. */
+  readonly pid?: number;
   readonly mode: 'proxy' | 'server' | 'off';
   readonly interfaces: readonly InterfaceStatus[];
   readonly catalog: {

@@ -23,6 +23,7 @@ import type {
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
 import type { ConsoleView } from './console-api.ts';
+import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
@@ -42,6 +43,8 @@ export interface AdminClient {
   /** What it printed: the lines after that number. */
   console(mac: Mac, after?: number): Promise<ConsoleView>;
   explain(mac: Mac, architecture?: string): Promise<ExplainView>;
+  /** What the daemon finds when it looks at itself: with fewer rights than root. */
+  doctor(): Promise<DoctorReport>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
@@ -97,6 +100,7 @@ export function createAdminClient(socketPath: string): AdminClient {
       get(
         `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,
       ),
+    doctor: () => post('/api/v1/doctor'),
     status: () => get('/api/v1/status'),
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),

@@ -19,6 +19,7 @@ import type {
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
 import type { ConsoleView } from './console-api.ts';
+import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 
 /** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
@@ -61,6 +62,8 @@ export interface AdminServerOptions {
   readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
   /** What it printed, by syslog: the lines after that number; absent: all that are remembered. */
   readonly console: (mac: Mac, after?: number) => ConsoleView;
+  /** Looks at everything, with the rights of the daemon. Throws `busy` while it does. */
+  readonly doctor: () => Promise<DoctorReport>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**

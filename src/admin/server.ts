@@ -19,6 +19,7 @@ import { addBackupRoutes } from './routes/backup.ts';
 import { addCaptureRoutes } from './routes/capture.ts';
 import { addConsoleRoutes } from './routes/console.ts';
 import { addControlRoutes } from './routes/control.ts';
+import { addDoctorRoutes } from './routes/doctor.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addExplainRoutes } from './routes/explain.ts';
 import { addHealthRoutes } from './routes/health.ts';
@@ -106,6 +107,7 @@ async function addRoutes(
   addMachineRoutes(app, options);
   addConsoleRoutes(app, options);
   addExplainRoutes(app, options);
+  addDoctorRoutes(app, options);
   addStatusRoutes(app, options);
   addMetricsRoutes(app, options);
   addRoleRoutes(app, options);

@@ -23,6 +23,8 @@ export interface DhcpConfig {
   readonly declineTime: number;
   /** Seconds between two looks for other DHCP servers; absent: never. */
   readonly probe?: number;
+  /** server mode: begin also where another server gives addresses. */
+  readonly allowOtherServers: boolean;
   /** `disk`: fsync before the ACK leaves. `process`: survives the end of the process, not of the power. */
   readonly leaseDurability: 'disk' | 'process';
 }

@@ -127,6 +127,13 @@ const DhcpSchema = Type.Object(
         },
       ),
     ),
+    allowOtherServers: Type.Optional(
+      Type.Boolean({
+        description:
+          'server mode: begin although another DHCP server gives addresses there. Without it the first start is refused.',
+        default: false,
+      }),
+    ),
     leaseDurability: Type.Optional(
       Type.Enum(['disk', 'process'], {
         description:

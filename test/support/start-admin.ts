@@ -112,6 +112,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       preview: async (mac, role = 'worker') => ({ role, hostname: mac, reasons: [], script: '#!ipxe' }),
     },
     console: (mac, after = 0) => ({ mac, lines: [], missed: after }),
+    doctor: async () => ({ ok: true, at: T0, running: true, findings: [] }),
     metrics: async () => '# TYPE up gauge\n',
     capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
     reload: async () => ({ generation: 4, problems: [] }),
