@@ -113,7 +113,7 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
     databaseSize.set(history.bytes);
     databaseUsed.set(history.used);
     databaseLimit.set(history.maxSize);
-    for (const of of ['events', 'sessions', 'machines'] as const) rows.set({ of }, history[of]);
+    for (const what of ['events', 'sessions', 'machines'] as const) rows.set({ of: what }, history[what]);
     setAside.set(database.setAside.length);
     kept.set(facts.packets.packets);
     keptBytes.set(facts.packets.bytes);
