@@ -11,6 +11,7 @@ import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
 import { closeServer, createTcpServer, listenOnTcp } from './listen-tcp.ts';
 import { addPages } from './page/add-pages.ts';
+import { createPages, type Pages } from './page/render-page.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addAuditRoutes } from './routes/audit.ts';
@@ -59,11 +60,12 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const streams = createEventStreams(options.journal.subscribe);
   const sessions = createLoginSessions({ uptime });
   const tokens = createTokenCheck({ limit: createGuessLimit(uptime), record, logger, clock });
-  const app = createApp(options);
+  const pages = createPages(clock);
+  const app = createApp(options, pages);
   const trusted = new WeakSet<Socket>();
   await app.register(cookie);
   addGuard(app, { access, sessions, tokens, isTrusted: (socket) => trusted.has(socket) });
-  await addRoutes(app, auditChanges(options), streams, { sessions, tokens });
+  await addRoutes(app, auditChanges(options), streams, { sessions, tokens }, pages);
   await app.ready();
 
   const tcp = await createTcpServer({ times: TIMES, tls: options.tls, logger }, (request, response) =>
@@ -100,6 +102,7 @@ async function addRoutes(
   options: AdminServerOptions,
   streams: EventStreams,
   { sessions, tokens }: Access,
+  pages: Pages,
 ): Promise<void> {
   const { access, clock } = options;
   addHealthRoutes(app);
@@ -116,9 +119,9 @@ async function addRoutes(
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
+  addPages(app, options, streams, pages);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
-  const pages = addPages(app, options, streams);
   await addLoginRoutes(app, {
     access,
     sessions,
