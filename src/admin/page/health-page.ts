@@ -40,7 +40,6 @@ export function healthModel(status: StatusView, now: number): object {
   return {
     findings: healthFindings(status, now),
     version: status.version,
-    uptime: status.uptime * 1000,
     startedAt: status.startedAt,
     mode: MODES[status.mode],
     interfaces: status.interfaces.map(({ name, addresses, state, reason, since }) => ({

@@ -75,7 +75,7 @@ export async function consoleModel(options: AdminServerOptions, mac: Mac): Promi
     lines: shown.map(({ at, severity, text }) => ({
       at,
       text,
-      tone: SEVERITY_TONES[severity ?? ''] ?? 'plain',
+      tone: SEVERITY_TONES[severity ?? ''] ?? 'usual',
     })),
     omitted: view.lines.length - shown.length,
   };

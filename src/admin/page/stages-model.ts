@@ -25,11 +25,11 @@ type StagedSession = Pick<
 const MEANINGS: Readonly<Record<Stage, string>> = {
   discovered: 'it was heard',
   offered: 'it was offered a loader',
-  firmware: 'its firmware fetched the loader',
+  firmware: 'its firmware got the loader',
   script: 'iPXE got its script',
-  kernel: 'it fetched the kernel',
-  initrd: 'it fetched the initrd',
-  config: 'its system fetched the configuration',
+  kernel: 'it got the kernel',
+  initrd: 'it got the initrd',
+  config: 'its system got its configuration',
   booted: 'its system said that it is up',
   ready: 'its Node is Ready',
 };
