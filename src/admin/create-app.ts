@@ -17,6 +17,7 @@ export function createApp({ logger }: Pick<AdminServerOptions, 'logger'>): Fasti
       : toTinderboxError(thrown);
     const problem = problemOf(error);
     if (problem.status >= 500) logger.error({ url: request.url, err: error }, 'a request failed');
+    if (error.retryAfter !== undefined) void reply.header('retry-after', error.retryAfter);
     return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   });
   return app;

@@ -32,6 +32,11 @@ export function readEventQuery(query: Fields): { readonly sessionId?: number; re
   return { limit, ...(sessionId === undefined ? {} : { sessionId }) };
 }
 
+/** Of a console: the number of the last line that one has. */
+export function readAfter(query: Fields): number {
+  return readCount(query, 'after', 0) ?? 0;
+}
+
 export function readAssignment(body: unknown): AssignRequest {
   const { mac, role, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address', 'revision']);
   if (role === undefined || role === '') throw new TinderboxError('usage', 'role is missing');

@@ -62,9 +62,24 @@ loaders: { bios: undionly.kpxe }
   t.same(subnet?.ranges.map(formatRange), ['10.77.0.100-10.77.0.200']);
   t.match(subnet, { leaseTime: 3600, domain: 'cluster.local', line: 3 });
   t.same(subnet?.dns.map(formatIpv4), ['10.77.0.1']);
-  t.same(config?.admin, { listen: { host: '127.0.0.1', port: 8080 }, socket: '/etc/tb/var/admin.sock' });
+  t.same(config?.admin, {
+    listen: { host: '127.0.0.1', port: 8080 },
+    socket: '/etc/tb/var/admin.sock',
+    names: [],
+  });
   t.same(config?.paths, { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' });
   t.equal(config?.loaders.get('bios'), 'undionly.kpxe');
+  t.end();
+});
+
+t.test('syslog has a port, or is off', (t) => {
+  t.same(resolve(`${HEAD}syslog: { port: off }\n`).config?.syslog, {});
+  t.same(resolve(`${HEAD}syslog: { port: 5514 }\n`).config?.syslog, { port: 5514 });
+  t.same(resolve(`${HEAD}syslog: {}\n`).config?.syslog, { port: 514 });
+  for (const bad of ['0', '65536', 'on', '""']) {
+    const { problems } = resolve(`${HEAD}syslog: { port: ${bad} }\n`);
+    t.match(problems, [{ severity: 'error', message: /a port from 1 to 65535, or off|65535/ }], bad);
+  }
   t.end();
 });
 
@@ -86,7 +101,8 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
     },
     http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
     tftp: { port: 69, maxTransfers: 512 },
-    admin: { socket: '/etc/tb/var/admin.sock' },
+    syslog: { port: 514 },
+    admin: { socket: '/etc/tb/var/admin.sock', names: [] },
     admission: 'open',
     log: { level: 'info' },
     history: { keep: 7_776_000, maxSize: 500_000_000 },
