@@ -106,16 +106,23 @@ async function addRoutes(
   addExplainRoutes(app, options);
   addDoctorRoutes(app, options);
   addStatusRoutes(app, options);
-  addMetricsRoutes(app, options);
   addRoleRoutes(app, options);
+  addMetricsRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
-  addPages(app, options, streams);
+  const pages = addPages(app, options, streams);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
-  await addLoginRoutes(app, { access, sessions, tokens, clock, record: options.audit.record });
+  await addLoginRoutes(app, {
+    access,
+    sessions,
+    tokens,
+    clock,
+    record: options.audit.record,
+    showLogin: (reply, view) => pages.send(reply, 'login', { title: 'Sign in' }, view),
+  });
 }

@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
+import { addFleet } from './add-fleet.ts';
 import { addAuditPages } from './audit-page.ts';
 import { addHealthPages } from './health-page.ts';
 import { addMachinePages } from './machine-page.ts';
+import { ownPath } from './own-path.ts';
 import { createPages, type Pages } from './render-page.ts';
 import { addRolePages } from './roles-page.ts';
 import { addStaticFiles } from './static-files.ts';
@@ -15,6 +17,7 @@ import { addStaticFiles } from './static-files.ts';
 export function addPages(app: FastifyInstance, options: AdminServerOptions, streams: EventStreams): Pages {
   const pages = createPages(options.clock);
   addStaticFiles(app, pages.files);
+  addFleet(app, options, pages, streams);
   app.get('/login', (request, reply) => {
     const { next } = request.query as { readonly next?: unknown };
     return pages.send(reply, 'login', { title: 'Sign in' }, { next: ownPath(next), failed: undefined });
@@ -24,9 +27,4 @@ export function addPages(app: FastifyInstance, options: AdminServerOptions, stre
   addHealthPages(app, options, pages);
   addAuditPages(app, options, pages);
   return pages;
-}
-
-/** Where to go after signing in: a path of this server, since a link may have brought anything here. */
-export function ownPath(next: unknown): string {
-  return typeof next === 'string' && /^\/(?![/\\])[\x21-\x7e]*$/.test(next) ? next : '/';
 }

@@ -2,13 +2,14 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TinderboxError, toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
+import { csrfTokenOf } from '../access/guard.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { problemOf } from '../problem.ts';
 import { consoleModel, refusalOf, servedModel, whyModel } from './machine-extras.ts';
 import { type FormFields, formOf, macOf, readFields, saveEntry } from './machine-form.ts';
 import { machineModel } from './machine-model.ts';
-import { formToken, optionalParts } from './optional-parts.ts';
+import { optionalParts } from './optional-parts.ts';
 import { readMachine } from './read-machine.ts';
 import type { Pages } from './render-page.ts';
 
@@ -132,7 +133,7 @@ async function showMachine(
   const { typed, thrown } = failed ?? {};
   const shared = {
     mac,
-    csrf: formToken(request),
+    csrf: csrfTokenOf(request),
     done: DONE[query['done'] as Done] as string | undefined,
     form: formOf(names, explained, typed === undefined ? undefined : { typed, thrown }),
     refusal: failed !== undefined && typed === undefined ? refusalOf(thrown) : undefined,
@@ -178,8 +179,7 @@ async function liveModel(options: AdminServerOptions, mac: Mac, query: Query) {
   const shown = model.session?.id;
   return {
     ...model,
-    console: await consoleModel(options, mac),
-    hasCapture: optionalParts(options).capture !== undefined,
+    console: consoleModel(options.console(mac)),
     // What is chosen stays so when the page draws itself anew; the newest is whichever is that then.
     liveQuery: [
       ...(session === undefined || shown === undefined ? [] : [`session=${shown}`]),

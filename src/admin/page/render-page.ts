@@ -11,6 +11,8 @@ export interface PageHead {
   readonly section?: Section | 'none';
   /** Whoever came by TCP can sign out. */
   readonly signedIn?: boolean;
+  /** For forms, as the hidden field `csrf`. */
+  readonly csrf?: string;
 }
 
 export interface Pages {
@@ -38,7 +40,6 @@ const HTMX_CONFIG = JSON.stringify({
   includeIndicatorCSS: false,
   extensions: 'sse',
   defaultTimeout: 30_000,
-  history: false,
   sse: { reconnectDelay: 500, reconnectMaxDelay: 10_000 },
 });
 
@@ -47,12 +48,12 @@ export function createPages(clock: () => number, views?: Views): Pages {
   const files = readStaticFiles();
   const known = views ?? loadViews(VIEWS, (name) => files.url(name));
   const context = (model: object): ViewContext => ({ ...model, now: clock() });
-  const render: Pages['render'] = (view, { title, section, signedIn = false }, model) => {
+  const render: Pages['render'] = (view, { title, section, signedIn = false, csrf = '' }, model) => {
     const nav =
       section === undefined
         ? []
         : MENU.map(({ section: own, name, href }) => ({ name, href, current: own === section }));
-    return known.render(view, context({ ...model, htmx: HTMX_CONFIG, page: { title, nav, signedIn } }));
+    return known.render(view, context({ ...model, htmx: HTMX_CONFIG, page: { title, nav, signedIn, csrf } }));
   };
   return {
     files,

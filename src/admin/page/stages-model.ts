@@ -1,7 +1,7 @@
 import { stepTimes } from '../../boot/compare-sessions.ts';
 import type { BootSession } from '../../machine/session.ts';
 import { STAGES, type Stage } from '../../machine/stage.ts';
-import type { Tone } from './timeline-model.ts';
+import type { Tone } from './fleet-row.ts';
 
 /** One stage of a boot, as a bar on the way from its beginning to its end. */
 export interface StageRow {
