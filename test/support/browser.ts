@@ -18,7 +18,7 @@ export interface WatchedPage {
   /** Errors on the console (a violated policy is one), uncaught ones, and requests to another origin. */
   readonly complaints: readonly string[];
   /** Written to .cache/screenshots, for people to look at. */
-  shoot(name: string): Promise<string>;
+  readonly shoot: (name: string) => Promise<string>;
 }
 
 export interface PageSettings {

@@ -23,6 +23,8 @@ export interface RecordedBoot {
 type Step = Partial<Observation> &
   Pick<Observation, 'kind' | 'asked' | 'answered'> & { readonly after: number };
 
+const xid = (n: number) => `xid 0x${(0x1d2c3b00 + n).toString(16)}`;
+
 /** The events of one UEFI boot, worded as the daemon words them, at the moments of a real one. */
 export function recordBoot(journal: Pick<Journal, 'record'>, boot: RecordedBoot): void {
   const {
@@ -38,7 +40,6 @@ export function recordBoot(journal: Pick<Journal, 'record'>, boot: RecordedBoot)
     joins = true,
   } = boot;
   const ip = parseIpv4(address) as Ipv4;
-  const xid = (n: number) => `xid 0x${(0x1d2c3b00 + n).toString(16)}`;
   const rom = '"PXEClient:Arch:00007:UNDI:003016" arch 7';
   const ipxe = '"PXEClient:Arch:00007:UNDI:003001" arch 7 class "iPXE" iPXE 1.21.1 http';
   const steps: readonly Step[] = [

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Test } from 'tap';
 import type { DaemonStatus } from '../../src/admin/api.ts';
+import type { AuditRecord } from '../../src/admin/audit-api.ts';
 import type { AdminServerOptions } from '../../src/admin/port.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { NO_PLACES } from '../../src/boot/admit-machine.ts';
@@ -18,11 +19,13 @@ import { type ExplainSources, explainMachine, previewMasked } from '../../src/ex
 import { createLogControl } from '../../src/log-control.ts';
 import { createLoggers } from '../../src/logger.ts';
 import { type Ipv4, parseIpv4 } from '../../src/machine/ipv4.ts';
+import type { Mac } from '../../src/machine/mac.ts';
 import { copyToStream } from '../../src/make-backup.ts';
 import type { NetworkInterface } from '../../src/net/port.ts';
 import { networksOf } from '../../src/provisioning.ts';
 import { checkRoleTemplates } from '../../src/render/check-templates.ts';
 import { createJournal } from '../../src/store/journal.ts';
+import type { Page } from '../../src/store/port.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
 
 const ETH1: NetworkInterface = {
@@ -51,7 +54,7 @@ export interface PagesSite {
 export async function startPages(
   t: Test,
   files: Readonly<Record<string, string>>,
-  overrides: (made: { readonly clock: () => number }) => Record<string, unknown> = () => ({}),
+  overrides: Partial<AdminServerOptions> & Record<string, unknown> = {},
 ): Promise<PagesSite> {
   const folder = await mkdtemp(join(tmpdir(), 'tb-pages-'));
   const dir = join(folder, 'profiles');
@@ -105,6 +108,10 @@ export async function startPages(
     await catalog.reload();
     return done;
   };
+  const records: AuditRecord[] = [];
+  const listRecords = async ({ limit, offset }: Page) => ({
+    records: records.toReversed().slice(offset, offset + limit),
+  });
   const startedAt = clock() - 3 * 86_400_000;
   const socket = join(folder, 'admin.sock');
   const options = {
@@ -181,12 +188,17 @@ export async function startPages(
       sessions: () => journal.sessions(),
       preview: (mac, role) => previewMasked(sources(), mac, role),
     }),
+    console: (mac: Mac) => ({ mac, lines: [], missed: 0 }),
+    doctor: async () => ({ ok: true, at: clock(), running: true, findings: [] }),
+    capture: () => undefined,
+    metrics: async () => '',
+    audit: { record: (record: AuditRecord) => void records.push(record), list: listRecords },
     reload: async () => ({ generation: 1, problems: [] }),
     log: createLogControl(loggers, clock),
     copyDatabase: () => copyToStream(join(folder, 'state.db')),
     logger: loggers.admin,
     clock,
-    ...overrides({ clock }),
+    ...overrides,
   } as AdminServerOptions;
   const server = await startAdminServer(options);
   const door = await openDoor(socket);

@@ -63,10 +63,10 @@ const MOST_LINES = 300;
 const MOST_TEXT = 400_000;
 
 const SEVERITY_TONES: Readonly<Record<string, string>> = {
-  emergency: 'bad',
+  emerg: 'bad',
   alert: 'bad',
-  critical: 'bad',
-  error: 'bad',
+  crit: 'bad',
+  err: 'bad',
   warning: 'warn',
 };
 

@@ -10,6 +10,7 @@ import { consoleModel, refusalOf, servedModel, whyModel } from './machine-extras
 import { type FormFields, formOf, macOf, readFields, saveEntry } from './machine-form.ts';
 import { machineModel } from './machine-model.ts';
 import { optionalParts } from './optional-parts.ts';
+import { plainText } from './plain-text.ts';
 import { readMachine } from './read-machine.ts';
 import type { Pages } from './render-page.ts';
 
@@ -149,7 +150,12 @@ async function showMachine(
     const heardOn = interfaces.map(({ name, state }) => ({ name, state }));
     return pages.send(reply, 'machine-never', { title: mac, section: 'none' }, { ...shared, heardOn, mode });
   }
-  return pages.send(reply, 'machine', { title: live.name, section: 'none' }, { ...live, ...shared });
+  return pages.send(
+    reply,
+    'machine',
+    { title: plainText(live.name), section: 'none' },
+    { ...live, ...shared },
+  );
 }
 
 /** Script and configuration, where they are asked for: a controller's takes a moment, and is long. */

@@ -29,7 +29,7 @@ const MEANINGS: Readonly<Record<Stage, string>> = {
   script: 'iPXE got its script',
   kernel: 'it got the kernel',
   initrd: 'it got the initrd',
-  config: 'its system got its configuration',
+  config: 'it got its configuration',
   booted: 'its system said that it is up',
   ready: 'its Node is Ready',
 };
