@@ -85,6 +85,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   if (admin !== undefined) stops.push(() => admin.stop({ graceMs: STOP_GRACE }));
   for (const { dhcp, open } of followed) for (const doors of dhcp) await open(doors);
   refusals.throwIfAny();
+  await parts.dhcpServers.lookFirst();
 
   gate.open();
   follower = followInterfaces({
