@@ -38,6 +38,7 @@ import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
+import { watchStallsOn } from './wire-stalls.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -191,8 +192,10 @@ export async function startDaemon({
     loggers,
     now,
   };
+  const stalls = stack.use(watchStallsOn({ ...parts, uptime }));
   stack.use(await startServers(parts));
   dhcpServers.start();
+  stalls.start();
 
   const started = stack.move();
   const { mode } = config.dhcp;

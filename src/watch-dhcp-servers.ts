@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DaemonStatus } from './admin/api.ts';
-import { describeDhcpServer, makeProbe, nameDhcpServer } from './boot/dhcp-probe.ts';
+import { describeDhcpServer, type FoundBootServer, makeProbe, nameDhcpServer } from './boot/dhcp-probe.ts';
 import {
   type KnownDhcpServer,
   NOTHING_KNOWN,
@@ -16,7 +16,7 @@ import { toTinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import { macFromBytes } from './machine/mac.ts';
-import { findDhcpServers } from './net/find-dhcp-servers.ts';
+import { findBootServers, findDhcpServers } from './net/find-dhcp-servers.ts';
 import { readInterfaces } from './net/interfaces.ts';
 import { messageTypeOf, OPTION } from './protocol/dhcp/option-codes.ts';
 import { readIpv4 } from './protocol/dhcp/option-values.ts';
@@ -31,6 +31,10 @@ export interface DhcpServerWatch extends AsyncDisposable {
   /** Begins to probe: not before the servers are there, since their own answers are left out by their addresses. */
   start(): void;
   servers(): DaemonStatus['otherDhcpServers'];
+  /** Who else names a boot file to firmware on this interface, as the newest probes found. */
+  bootServers(via: string): readonly FoundBootServer[];
+  /** The last probe on this interface found nobody who gives addresses. */
+  isAlone(via: string): boolean;
 }
 
 export interface DhcpServerWatchOptions {
@@ -45,6 +49,13 @@ export interface DhcpServerWatchOptions {
 /** dnsmasq pings for three seconds what it is about to offer. In ms. */
 const WAIT = 5000;
 
+const MISSES_ALLOWED = 2;
+
+interface HeardBootServer extends FoundBootServer {
+  /** Probes since then that it did not answer. */
+  readonly misses: number;
+}
+
 /** So it is with socket units, where the service has no capability. */
 const WITHOUT_RIGHT =
   'port 68 needs CAP_NET_BIND_SERVICE, which a service with socket units has not. Other servers are noticed only when machines ask them; dhcp.probe: off silences this';
@@ -58,6 +69,7 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
   const { mode, probe: interval } = config.dhcp;
   const states = new Map<string, WireState>();
   const failures = new Map<string, string>();
+  const bootServers = new Map<string, ReadonlyMap<Ipv4, HeardBootServer>>();
   // One address for the life of the daemon: a server offers it the same address again, and its pool loses no other.
   const random = randomBytes(10);
   const { mac } = makeProbe(random);
@@ -71,6 +83,24 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
     for (const change of changes) sayChange(via, change, mode, logger);
   }
 
+  /** A server that is busy is not gone: it may miss two probes. */
+  function takeBoots(via: string, found: readonly FoundBootServer[]): void {
+    const heard = new Map<Ipv4, HeardBootServer>();
+    for (const [server, known] of bootServers.get(via) ?? []) {
+      if (known.misses < MISSES_ALLOWED) heard.set(server, { ...known, misses: known.misses + 1 });
+    }
+    for (const boot of found) {
+      const known = bootServers.get(via)?.get(boot.server);
+      heard.set(boot.server, { ...boot, misses: 0 });
+      if (known?.bootfile === boot.bootfile) continue;
+      logger.warn(
+        { interface: via, address: formatIpv4(boot.server), bootfile: boot.bootfile },
+        `another server on ${via} names a boot file: ${formatIpv4(boot.server)} offers ${boot.bootfile}; machines take what answers first`,
+      );
+    }
+    bootServers.set(via, heard);
+  }
+
   async function probeOn(device: string): Promise<void> {
     try {
       const all = await readInterfaces();
@@ -78,9 +108,17 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
       // One that is not there or has no address is not served, and that has been said.
       if (!all.some(({ name, addresses, up }) => name === device && up && addresses.length > 0)) return;
       const probe = { mac, xid: randomBytes(4).readUInt32BE() };
-      const found = await findDhcpServers({ device, probe, wait: WAIT, signal: stop.signal });
+      const bootProbe = { mac, xid: randomBytes(4).readUInt32BE() };
+      const [found, boots] = await Promise.all([
+        findDhcpServers({ device, probe, wait: WAIT, signal: stop.signal }),
+        findBootServers({ device, probe: bootProbe, wait: WAIT, signal: stop.signal }),
+      ]);
       if (stop.signal.aborted) return;
       const others = found.filter(({ server }) => !own.has(server));
+      takeBoots(
+        device,
+        boots.filter(({ server }) => !own.has(server)),
+      );
       take(device, noteProbe(states.get(device) ?? NOTHING_KNOWN, others, now()));
       failures.delete(device);
     } catch (thrown) {
@@ -113,7 +151,11 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
       if (mode !== 'off' && interval !== undefined) running = probeForever(interval);
     },
     servers: () =>
-      [...states].flatMap(([via, { servers }]) => [...servers.values()].map((server) => viewOf(via, server))),
+      [...states].flatMap(([via, { servers }]) =>
+        [...servers.values()].map((server) => viewOf(via, server, bootServers.get(via)?.get(server.server))),
+      ),
+    bootServers: (via) => [...(bootServers.get(via)?.values() ?? [])],
+    isAlone: (via) => states.get(via)?.alone === true,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;
@@ -163,6 +205,16 @@ function describe({ server, mac, offered, router }: KnownDhcpServer) {
   };
 }
 
-function viewOf(via: string, server: KnownDhcpServer): DaemonStatus['otherDhcpServers'][number] {
-  return { interface: via, ...describe(server), firstSeen: server.firstSeen, lastSeen: server.lastSeen };
+function viewOf(
+  via: string,
+  server: KnownDhcpServer,
+  boot: FoundBootServer | undefined,
+): DaemonStatus['otherDhcpServers'][number] {
+  return {
+    interface: via,
+    ...describe(server),
+    ...(boot === undefined ? {} : { bootfile: boot.bootfile }),
+    firstSeen: server.firstSeen,
+    lastSeen: server.lastSeen,
+  };
 }

@@ -17,7 +17,12 @@ export interface Timeline {
 /** A machine's boot for people: who it is, how far it came, and each step with what was asked, answered, and why. */
 export function formatTimeline(timeline: Timeline, now: number): string {
   const { machine, session, events, token } = timeline;
-  const lines = [describeMachine(machine, session), describeSession(timeline, now), ''];
+  const lines = [
+    describeMachine(machine, session),
+    describeSession(timeline, now),
+    '',
+    ...(session === undefined ? [] : describeStall(session)),
+  ];
   const start = session?.openedAt ?? events[0]?.at ?? now;
   for (const event of events) lines.push(formatEvent(event, start));
   if (events.length === 0) lines.push('  nothing is recorded of it');
@@ -93,6 +98,19 @@ function describeSession({ session, olderSession, events }: Timeline, now: numbe
   const alarm =
     session.alarmedAt === undefined ? '' : `; ALARM at ${formatOffset(session.alarmedAt - session.openedAt)}`;
   return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}${alarm}`;
+}
+
+/** Of a session that stands still: why, by what, and what to do. Ends with an empty line. */
+function describeStall({ stalled, end, openedAt }: SessionView): readonly string[] {
+  if (stalled === undefined || end !== undefined) return [];
+  const { at, stage, diagnosis } = stalled;
+  const margin = ' '.repeat(8);
+  return [
+    `STALLED at ${stage} (${formatOffset(at - openedAt)}): ${plain(diagnosis.title)} [${diagnosis.name}]`,
+    ...diagnosis.evidence.map((text, index) => `${index === 0 ? '  seen: ' : margin}${plain(text)}`),
+    `  do:   ${plain(diagnosis.remedy)}`,
+    '',
+  ];
 }
 
 function describeToken({ id, openedAt, signingUntil = openedAt, end }: SessionView): string {

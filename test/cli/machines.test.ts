@@ -127,7 +127,10 @@ t.test('a stage says how its session ended, or that it stalled', async (t) => {
   t.match(await tableLineOf({ failedAt: T0 }), 'config (failed)');
   t.match(await tableLineOf({ waitingSince: T0, updatedAt: T0 - 300_000 }), ' waits for approval (1m) ');
   t.notMatch(await tableLineOf({ waitingSince: T0, end: 'superseded' }), 'waits');
-  t.match(await tableLineOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
+  const diagnosis = { name: 'no-report', title: 'it does not say', evidence: ['a', 'b'], remedy: 'look' };
+  const stalled = { at: T0, stage: 'config', diagnosis } as const;
+  t.match(await tableLineOf({ stalled }), 'config, stalled: it does not say ');
+  t.match(await tableLineOf({ stalled, failedAt: T0 }), 'config, stalled: it does not say ');
   t.match(await tableLineOf({ alarmedAt: T0, end: 'booted', stage: 'booted' }), ' booted, ALARM ');
   t.notMatch(await tableLineOf({}), 'ALARM');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
