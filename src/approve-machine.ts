@@ -28,6 +28,8 @@ export interface Approved {
   /** What it will boot: its entry's role, or what the rules and the default give. */
   readonly role: string;
   readonly hostname: string;
+  /** The role that its entry had. */
+  readonly before?: string;
   readonly changed: boolean;
 }
 
@@ -40,7 +42,7 @@ export async function approveMachine(options: ApproveOptions): Promise<Approved>
   const { config, interfaces, mac, facts = { mac }, holderOf } = options;
   let planned: Pick<Approved, 'role' | 'hostname'> | undefined;
   const { role, hostname, address, file } = options;
-  const { changed } = await assignInProfiles({
+  const { changed, before } = await assignInProfiles({
     dir: config.paths.profiles,
     ...(file === undefined ? {} : { file }),
     mac,
@@ -57,7 +59,7 @@ export async function approveMachine(options: ApproveOptions): Promise<Approved>
     },
   });
   if (planned === undefined) throw new TypeError('an edit that nobody accepted was written');
-  return { ...planned, changed };
+  return { ...planned, ...(before === undefined ? {} : { before }), changed };
 }
 
 function refuseIfHeld(facts: MachineFacts, catalog: Catalog): void {

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { type AuditTrail, createAuditTrail } from './audit-trail.ts';
 import { createSessionTokens } from './boot/session-token.ts';
 import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
+import { describeCatalogChange } from './describe-catalog-change.ts';
 import { describeStatus } from './describe-status.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import { createAddressLearning, learningTime } from './learn-addresses.ts';
@@ -89,7 +91,13 @@ export async function startDaemon({
   sayBootFiles(bootFileIndex, loggers);
   await closeStateFolder(config.paths.state, loggers.daemon);
 
-  const catalog = await openCheckedCatalog(config, provisioning, loggers);
+  let audit: AuditTrail | undefined;
+  const catalog = await openCheckedCatalog(config, provisioning, loggers, (after, before) => {
+    if (audit === undefined || audit.isChanging()) return;
+    const actor = { name: 'tinderbox', via: 'daemon' } as const;
+    const detail = describeCatalogChange(before, after);
+    audit.record({ at: now(), actor, action: 'catalog.changed', outcome: 'done', detail });
+  });
   stack.defer(() => catalog.close());
   const failed = Promise.withResolvers<TinderboxError>();
   const store = await openStore({
@@ -103,6 +111,7 @@ export async function startDaemon({
   stack.defer(() => store.close());
   await sayLostDatabase(config, store.opening, loggers);
   stack.use(keepHistoryTidy({ store, now, logger: loggers.store }));
+  audit = stack.use(createAuditTrail({ store, logger: loggers.admin }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
   const logControl = stack.use(createLogControl(loggers, now));
@@ -178,6 +187,7 @@ export async function startDaemon({
     provisioning,
     catalog,
     store,
+    audit,
     journal,
     admissions,
     leases,
@@ -280,13 +290,15 @@ function openCheckedCatalog(
   config: Config,
   provisioning: Provisioning,
   loggers: Loggers,
+  onSwap: (after: Catalog, before: Catalog) => void,
 ): Promise<CatalogHolder> {
   return openCatalog({
     dir: config.paths.profiles,
     logger: loggers.catalog,
     checkRole: checkRoleTemplates,
     checkCatalog: (catalog) => catalogCheck(config, provisioning.networks().interfaces)(catalog),
-    onSwap(catalog) {
+    onSwap(catalog, previous) {
+      onSwap(catalog, previous);
       void sayMissingAssets(config, catalog, loggers);
     },
   });

@@ -1,3 +1,4 @@
+import type { AuditTrail } from './audit-trail.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
@@ -28,6 +29,7 @@ export interface DaemonParts {
   readonly provisioning: Provisioning;
   readonly catalog: CatalogHolder;
   readonly store: Store;
+  readonly audit: AuditTrail;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */

@@ -1,13 +1,17 @@
+import { hostname as ownName } from 'node:os';
 import { join } from 'node:path';
 import type { DaemonStatus, InterfaceStatus } from './admin/api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
+import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { type ExplainSources, explainMachine } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -20,6 +24,7 @@ import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
+import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 
@@ -40,56 +45,100 @@ export interface AdminWiring {
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
+  readonly audit: AuditTrail;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
-export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
-  const { config, catalog, networks, store, journal, loggers, now } = wiring;
+export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
+  const { config, catalog, networks, store, journal, audit, loggers, now } = wiring;
   const startedAt = now();
   return startAdminServer({
     socket: config.admin.socket,
     ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
+    access: {
+      token: await openAdminToken(config.paths.state, loggers.admin),
+      names: [ownName(), ...config.admin.names],
+      userOf: rememberUsers(),
+    },
+    audit,
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    async assign({ mac, role, hostname }) {
-      await assignInProfiles({
-        dir: config.paths.profiles,
-        mac,
-        role,
-        ...(hostname === undefined ? {} : { hostname }),
-        checkRole: checkRoleTemplates,
-        checkCatalog: catalogCheck(config, networks().interfaces),
-      });
-      await catalog.reload();
-      return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
-    },
-    async approve({ mac, ...change }) {
-      const facts = journal.machine(mac);
-      const approved = await approveMachine({
-        ...change,
-        config,
-        interfaces: networks().interfaces,
-        mac,
-        facts,
-        holderOf: (hostname) => journal.hostnameHolder(hostname),
-      });
-      await catalog.reload();
-      return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
-    },
-    forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
+    assign: ({ mac, role, hostname }) =>
+      audit.changing(async () => {
+        const { before } = await assignInProfiles({
+          dir: config.paths.profiles,
+          mac,
+          role,
+          ...(hostname === undefined ? {} : { hostname }),
+          checkRole: checkRoleTemplates,
+          checkCatalog: catalogCheck(config, networks().interfaces),
+        });
+        await catalog.reload();
+        return {
+          mac,
+          ...(before === undefined ? {} : { before }),
+          role,
+          ...(hostname === undefined ? {} : { hostname }),
+          file: catalog.current().file,
+        };
+      }),
+    approve: ({ mac, ...change }) =>
+      audit.changing(async () => {
+        const facts = journal.machine(mac);
+        const approved = await approveMachine({
+          ...change,
+          config,
+          interfaces: networks().interfaces,
+          mac,
+          facts,
+          holderOf: (hostname) => journal.hostnameHolder(hostname),
+        });
+        await catalog.reload();
+        return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
+      }),
+    explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
+    forget: (mac) =>
+      audit.changing(() => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac)),
     makeSigningToken: (request) => openSigningSession(wiring, request),
-    async reload() {
-      await catalog.reload();
-      return { generation: catalog.current().generation, problems: catalog.problems() };
-    },
+    reload: () =>
+      audit.changing(async () => {
+        await catalog.reload();
+        return { generation: catalog.current().generation, problems: catalog.problems() };
+      }),
     log: wiring.logControl,
     copyDatabase: oneAtATime(() => copyToStream(join(config.paths.state, DATABASE_FILE))),
     logger: loggers.admin,
     clock: now,
   });
+}
+
+/** The running daemon's parts, as explanations and previews need them. */
+export function explainSources({
+  config,
+  catalog,
+  preflight,
+  networks,
+  store,
+  journal,
+  admissions,
+  leases,
+  now,
+}: AdminWiring): ExplainSources {
+  return {
+    config,
+    catalog: catalog.current(),
+    catalogProblems: catalog.problems(),
+    store,
+    holders: { get: (hostname) => journal.hostnameHolder(hostname) },
+    places: admissions,
+    networks: networks(),
+    isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
+    leases,
+    now: now(),
+  };
 }
 
 /** Each takes the disk as much as the database is large. */

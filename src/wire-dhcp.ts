@@ -119,26 +119,29 @@ export function startDhcpOn(via: string, sockets: DhcpSockets, wiring: DhcpWirin
 }
 
 /** What machines on an interface are told of us. */
-interface Place {
+export interface Place {
   readonly serverAddress: Ipv4;
   readonly serverUrl: string;
   readonly interfaceAddresses: ServerEnvironment['interfaceAddresses'];
 }
 
-/** Undefined while the interface has no address. Worked out once for each change of the networks. */
-function rememberPlace(via: string, { config, networks }: DhcpWiring): () => Place | undefined {
-  const read = (now: ProvisioningNetworks): Place | undefined => {
-    const found = now.interfaces.find(({ name }) => name === via);
-    if (found === undefined) return undefined;
-    return {
-      serverAddress: serverAddressOf(found),
-      serverUrl: serverUrlOf(config, found),
-      interfaceAddresses: found.addresses.map((one) => ({
-        address: one.address,
-        url: serverUrlOf(config, { ...found, addresses: [one] }),
-      })),
-    };
+/** Undefined while the interface has no address. */
+export function placeOn(via: string, config: Config, networks: ProvisioningNetworks): Place | undefined {
+  const found = networks.interfaces.find(({ name }) => name === via);
+  if (found === undefined) return undefined;
+  return {
+    serverAddress: serverAddressOf(found),
+    serverUrl: serverUrlOf(config, found),
+    interfaceAddresses: found.addresses.map((one) => ({
+      address: one.address,
+      url: serverUrlOf(config, { ...found, addresses: [one] }),
+    })),
   };
+}
+
+/** Worked out once for each change of the networks. */
+function rememberPlace(via: string, { config, networks }: DhcpWiring): () => Place | undefined {
+  const read = (now: ProvisioningNetworks) => placeOn(via, config, now);
   let known = { of: networks(), place: read(networks()) };
   return () => {
     const now = networks();

@@ -4,7 +4,7 @@ import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
+import type { Actor, AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
 
 /**
  * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
@@ -94,6 +94,8 @@ export interface AssignRequest {
 
 export interface AssignView {
   readonly mac: Mac;
+  /** The role that its entry had; absent if it had none, or there was no entry. */
+  readonly before?: string;
   readonly role: string;
   readonly hostname?: string;
   /** The file that was edited. */
@@ -113,6 +115,8 @@ export interface ApproveView {
   /** What it will boot, and under which name. */
   readonly role: string;
   readonly hostname: string;
+  /** As in AssignView. */
+  readonly before?: string;
   /** False: it had just this entry already. */
   readonly changed: boolean;
   /** False: it never asked here, so what a rule would say of it is not known. */
@@ -183,6 +187,19 @@ export interface LogChange {
   readonly trace?: Mac;
   /** Until it ends by itself. */
   readonly seconds: number;
+}
+
+export interface VisitorView {
+  readonly actor: Actor;
+  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `csrf` of a form. */
+  readonly csrfToken?: string;
+}
+
+/** What opens the admin plane over TCP: secrets. */
+export interface TokenView {
+  readonly token: string;
+  /** Opens `/metrics` alone. */
+  readonly metricsToken: string;
 }
 
 export interface ReloadView {

@@ -19,7 +19,10 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
   StatusView,
+  TokenView,
 } from './api.ts';
+import type { AuditListView } from './audit-api.ts';
+import type { ExplainView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
 
 /**
@@ -31,6 +34,8 @@ export interface AdminClient {
   machine(mac: Mac): Promise<MachineDetailView>;
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
+  /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
+  explain(mac: Mac, architecture?: string): Promise<ExplainView>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
@@ -40,6 +45,11 @@ export interface AdminClient {
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   reload(): Promise<ReloadView>;
+  /** Secrets. */
+  token(): Promise<TokenView>;
+  /** Makes another token, and ends what the former let in. */
+  renewToken(): Promise<TokenView>;
+  audit(page?: Page): Promise<AuditListView>;
   log(): Promise<LogView>;
   changeLog(change: LogChange): Promise<LogView>;
   /** The database as it is now. A stream that ends early rejects. */
@@ -61,6 +71,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     machine: (mac) => get(`/api/v1/machines/${mac}`),
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
+    explain: (mac, architecture) =>
+      get(
+        `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,
+      ),
     status: () => get('/api/v1/status'),
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),
@@ -68,6 +82,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
     reload: () => post('/api/v1/reload'),
+    token: () => get('/api/v1/token'),
+    renewToken: () => post('/api/v1/token/renew'),
+    audit: ({ limit, offset } = { limit: 100, offset: 0 }) =>
+      get(`/api/v1/audit?limit=${limit}&offset=${offset}`),
     log: () => get('/api/v1/log'),
     changeLog: (change) => post('/api/v1/log', change),
     async copyDatabase() {

@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Logger } from '../logger.ts';
+import type { FirmwareArchitecture } from '../machine/architecture.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { Journal, StoreReader } from '../store/port.ts';
+import type { AuditRecord, Journal, Page, StoreReader } from '../store/port.ts';
 import type {
   ApproveRequest,
   ApproveView,
@@ -15,12 +17,38 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
 } from './api.ts';
+import type { AuditListView } from './audit-api.ts';
+import type { ExplainView } from './explain-api.ts';
+
+/** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
+export interface AdminToken {
+  show(): string;
+  /** Another one, which opens `/metrics` alone. */
+  showForMetrics(): string;
+  matches(candidate: string): boolean;
+  matchesForMetrics(candidate: string): boolean;
+  /** Makes another, and resolves when that is on disk. */
+  renew(): Promise<string>;
+}
+
+/** Who may come in, beside the users of the unix socket. */
+export interface AdminAccess {
+  readonly token: AdminToken;
+  /** DNS names that this server is known by, beside those of loopback. */
+  readonly names: readonly string[];
+  /** The user at the other end of a connection to the unix socket; undefined: not known. */
+  readonly userOf: (socket: Socket) => Promise<string | undefined>;
+}
 
 export interface AdminServerOptions {
   /** Absolute path of the unix socket; its folder must exist. */
   readonly socket: string;
   /** A TCP listener, loopback by default. */
   readonly listen?: { readonly host: string; readonly port: number };
+  /** Absent: TCP tells nothing but that somebody is home. */
+  readonly access?: AdminAccess;
+  /** Milliseconds that never jump; absent: this process's. */
+  readonly uptime?: () => number;
   readonly store: Omit<StoreReader, 'close'>;
   readonly journal: Pick<Journal, 'flush' | 'subscribe' | 'counters'>;
   readonly status: () => DaemonStatus | Promise<DaemonStatus>;
@@ -28,6 +56,8 @@ export interface AdminServerOptions {
   readonly assign: (request: AssignRequest) => Promise<AssignView>;
   /** Gives a machine an entry and puts it in force. Throws `refused` where it would not boot with it. */
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
+  /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
+  readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**
@@ -44,6 +74,11 @@ export interface AdminServerOptions {
   >;
   /** Milliseconds that a reader of that copy may take nothing of it; absent: a minute. */
   readonly mostStall?: number;
+  /** Who changed what. `record` never throws, and never waits. */
+  readonly audit: {
+    readonly record: (record: AuditRecord) => void;
+    readonly list: (page: Page) => Promise<AuditListView>;
+  };
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;

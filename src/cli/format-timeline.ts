@@ -119,7 +119,8 @@ function describeToken({ id, openedAt, signingUntil = openedAt, end }: SessionVi
   return `Signing token (session ${id}), made ${formatTime(openedAt)}: ${state}`;
 }
 
-function formatTime(at: number): string {
+/** `2026-11-27 08:15:00 UTC`. */
+export function formatTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 

@@ -2,11 +2,13 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
+import { addAuditCommand } from './audit.ts';
 import { addBackupCommand } from './backup.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addExplainCommand } from './explain.ts';
 import { addForgetCommand } from './forget.ts';
 import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
@@ -17,6 +19,8 @@ import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
+import { addTokenCommand } from './token.ts';
+import { addWatchCommand } from './watch-command.ts';
 
 const EXAMPLES = `
 Examples:
@@ -27,7 +31,7 @@ Examples:
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
   $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
 
-Members of the group tinderbox need no sudo for what only asks the daemon: machines, log, approve without a MAC, render MAC.
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, log, audit, token, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -36,7 +40,11 @@ const COMMANDS = [
   addServeCommand,
   addCheckCommand,
   addMachinesCommand,
+  addExplainCommand,
+  addWatchCommand,
   addLogCommand,
+  addAuditCommand,
+  addTokenCommand,
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,

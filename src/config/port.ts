@@ -57,6 +57,8 @@ export interface Config {
     readonly listen?: { readonly host: string; readonly port: number };
     /** Absolute path of the unix socket. */
     readonly socket: string;
+    /** DNS names that a browser may know it by, beside this host's own. */
+    readonly names: readonly string[];
   };
   readonly admission: 'open' | 'approve' | 'listed';
   /** Where they differ from the defaults (boot/stage-times.ts). */

@@ -129,7 +129,7 @@ function resolveAdmin(
     });
   }
   const listen = raw.listen === undefined ? undefined : resolveListen(raw.listen, context.httpPort, report);
-  return { ...(listen === undefined ? {} : { listen }), socket };
+  return { ...(listen === undefined ? {} : { listen }), socket, names: raw.names ?? [] };
 }
 
 function adminSocket(

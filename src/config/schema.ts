@@ -287,6 +287,12 @@ export const ConfigSchema = Type.Object(
               examples: ['/run/tinderbox/admin.sock'],
             }),
           ),
+          names: Type.Optional(
+            Type.Array(Type.String({ ...words(DOMAIN_PATTERN, 'a DNS name'), maxLength: 253 }), {
+              description: "Names that browsers use for it, beside this host's own and localhost.",
+              examples: [['boot.example.net']],
+            }),
+          ),
         },
         { ...closed, description: 'The admin plane: what people and the CLI reach.' },
       ),

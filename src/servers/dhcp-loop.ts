@@ -235,7 +235,8 @@ function factsOf(packet: DhcpPacket, client: NetworkClient): MachineFacts {
   };
 }
 
-function describeReply({ type, address, boot }: Extract<DhcpAction, { kind: 'reply' }>): string {
+/** `OFFER, 10.77.0.100, boot undionly.kpxe`. */
+export function describeReply({ type, address, boot }: Extract<DhcpAction, { kind: 'reply' }>): string {
   const parts: string[] = [type.toUpperCase()];
   if (address !== undefined && address.address !== UNSPECIFIED) parts.push(formatIpv4(address.address));
   if (boot !== undefined) parts.push(`boot ${boot.bootfile}`);

@@ -74,6 +74,29 @@ export interface MachineOverview {
   readonly session?: BootSession;
 }
 
+/** Who asks the admin plane for something. */
+export interface Actor {
+  /** A user's name on the unix socket, `token` for its holder. */
+  readonly name: string;
+  readonly via: 'socket' | 'token' | 'page' | 'daemon';
+  /** Of the client, where it came by TCP. */
+  readonly address?: string;
+}
+
+/** One change that somebody asked for, done or not. */
+export interface AuditRecord {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly actor: Actor;
+  /** `assign`, `approve`, `forget`, `reload`, `power-cycle`, … */
+  readonly action: string;
+  /** A MAC or a name. */
+  readonly target?: string;
+  readonly outcome: 'done' | 'refused' | 'failed';
+  /** What was changed to what, or why it was not; never a secret. */
+  readonly detail: string;
+}
+
 export interface Page {
   readonly limit: number;
   readonly offset: number;
@@ -153,6 +176,10 @@ export interface Store extends ReleaseBook {
   /** In the order of the calls of this and of putAdmission. Nothing happens if there is none. */
   dropAdmission(mac: Mac): Promise<void>;
   listAdmissions(): Promise<readonly AdmissionRecord[]>;
+  /** Resolves when written; not synced one by one. Texts are cut to some hundred characters. */
+  appendAudit(records: readonly AuditRecord[]): Promise<void>;
+  /** Newest first. */
+  listAudit(page: Page): Promise<readonly AuditRecord[]>;
   listMachines(page: Page): Promise<readonly MachineOverview[]>;
   /** Undefined for a machine never seen. */
   findMachine(mac: Mac): Promise<MachineOverview | undefined>;
@@ -176,7 +203,7 @@ export interface Store extends ReleaseBook {
 /** What can be asked of the database without a daemon. */
 export type StoreReader = Pick<
   Store,
-  'listMachines' | 'findMachine' | 'listSessions' | 'listEvents' | 'listAdmissions' | 'close'
+  'listMachines' | 'findMachine' | 'listSessions' | 'listEvents' | 'listAdmissions' | 'listAudit' | 'close'
 >;
 
 /** Who has an address now, and until when (milliseconds since the epoch). A free address has no holder. */

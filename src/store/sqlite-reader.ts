@@ -5,7 +5,8 @@ import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import { inspectDatabase, MIGRATIONS } from './migrations.ts';
-import type { AdmissionRecord, MachineOverview, Page } from './port.ts';
+import type { AdmissionRecord, AuditRecord, MachineOverview, Page } from './port.ts';
+import { prepareAuditList } from './sqlite-audit.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import {
   type EventRow,
@@ -30,6 +31,7 @@ export interface SqliteReader {
     readonly limit: number;
   }): readonly BootEvent[];
   listAdmissions(): readonly AdmissionRecord[];
+  listAudit(page: Page): readonly AuditRecord[];
   close(): void;
 }
 
@@ -110,6 +112,7 @@ export function buildReader(database: Database, file: string, close: () => void)
       ).map(eventFromRow),
     ),
     listAdmissions: guarded(file, () => admissions.all()),
+    listAudit: guarded(file, prepareAuditList(database)),
     close: guarded(file, close),
   };
 }

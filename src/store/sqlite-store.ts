@@ -7,6 +7,7 @@ import type { BootSession } from '../machine/session.ts';
 import type { DatabaseOpening } from './open-sound.ts';
 import type {
   AdmissionRecord,
+  AuditRecord,
   GivenCertificate,
   HistorySize,
   Lease,
@@ -158,6 +159,9 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     putAdmission: (admission) => ask<void>({ name: 'putAdmission', args: [admission] }),
     dropAdmission: (mac) => ask<void>({ name: 'dropAdmission', args: [mac] }),
     listAdmissions: () => ask<readonly AdmissionRecord[]>({ name: 'listAdmissions', args: [] }),
+    // After the history that was appended before, and never in front of a lease.
+    appendAudit: (records) => ask<void>({ name: 'appendAudit', args: [records] }, history),
+    listAudit: (page) => ask<readonly AuditRecord[]>({ name: 'listAudit', args: [page] }),
     releaseOf: (sessionId) => ask<Release | undefined>({ name: 'releaseOf', args: [sessionId] }),
     beginRelease: (owner, release) => ask<boolean>({ name: 'beginRelease', args: [owner, release] }),
     completeRelease: (sessionId, at) => ask<void>({ name: 'completeRelease', args: [sessionId, at] }),
@@ -185,6 +189,7 @@ export async function openStoreReadOnly(file: string): Promise<StoreReader> {
     listSessions: async (mac, page) => reader.listSessions(mac, page),
     listEvents: async (query) => reader.listEvents(query),
     listAdmissions: async () => reader.listAdmissions(),
+    listAudit: async (page) => reader.listAudit(page),
     close: async () => reader.close(),
   };
 }

@@ -66,6 +66,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
       (async function* () {
         yield* fake.live ?? [];
       })(),
+    explain: () => Promise.reject(new Error('not asked for')),
     status: () => Promise.reject(new Error('not asked for')),
     assign: () => Promise.reject(new Error('not asked for')),
     approve: () => Promise.reject(new Error('not asked for')),
@@ -75,6 +76,9 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     reload: () => Promise.reject(new Error('not asked for')),
     log: () => Promise.reject(new Error('not asked for')),
     changeLog: () => Promise.reject(new Error('not asked for')),
+    token: () => Promise.reject(new Error('not asked for')),
+    renewToken: () => Promise.reject(new Error('not asked for')),
+    audit: () => Promise.reject(new Error('not asked for')),
     copyDatabase: () => Promise.reject(new Error('not asked for')),
   };
   const out = (text: string) => void (printed += text);

@@ -62,7 +62,11 @@ loaders: { bios: undionly.kpxe }
   t.same(subnet?.ranges.map(formatRange), ['10.77.0.100-10.77.0.200']);
   t.match(subnet, { leaseTime: 3600, domain: 'cluster.local', line: 3 });
   t.same(subnet?.dns.map(formatIpv4), ['10.77.0.1']);
-  t.same(config?.admin, { listen: { host: '127.0.0.1', port: 8080 }, socket: '/etc/tb/var/admin.sock' });
+  t.same(config?.admin, {
+    listen: { host: '127.0.0.1', port: 8080 },
+    socket: '/etc/tb/var/admin.sock',
+    names: [],
+  });
   t.same(config?.paths, { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' });
   t.equal(config?.loaders.get('bios'), 'undionly.kpxe');
   t.end();
@@ -86,7 +90,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
     },
     http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
     tftp: { port: 69, maxTransfers: 512 },
-    admin: { socket: '/etc/tb/var/admin.sock' },
+    admin: { socket: '/etc/tb/var/admin.sock', names: [] },
     admission: 'open',
     stageTime: {},
     log: { level: 'info' },
