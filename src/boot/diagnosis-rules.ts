@@ -2,7 +2,7 @@ import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
 import { type Stage, stageReached } from '../machine/stage.ts';
 import type { DiagnosisCase } from './diagnosis-case.ts';
-import { tell } from './session-trace.ts';
+import { offersBoot, tell } from './session-trace.ts';
 
 /**
  * Why a boot does not go on: the table, in one file whatever its length, since its order is half of what it says. The
@@ -84,10 +84,10 @@ const ipxeIsUp = ({ trace }: DiagnosisCase): boolean =>
 
 const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 
-/** Of one question for a boot, answered with a no. */
+/** Of one question for a boot that was answered with a no, or in server mode with an address alone. */
 function bootRefused(known: DiagnosisCase, pattern: RegExp): readonly string[] | undefined {
   const { lastBootQuestion: last } = known.trace;
-  if (!is(known, BEFORE_SCRIPT) || last === undefined || last.outcome === 'answered') return undefined;
+  if (!is(known, BEFORE_SCRIPT) || last === undefined || offersBoot(last)) return undefined;
   return says(last, pattern) ? seen(tell(last)) : undefined;
 }
 

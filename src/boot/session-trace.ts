@@ -8,7 +8,7 @@ export interface SessionTrace {
   readonly firmware?: FirmwareArchitecture;
   /** The newest DHCP or port 4011 event of a network boot. */
   readonly lastBootQuestion?: BootEvent;
-  /** DISCOVERs that were answered since whoever sent them last sent a REQUEST. */
+  /** DISCOVERs that were offered a boot since whoever sent them last sent a REQUEST. */
   readonly unclaimedOffers: readonly BootEvent[];
   readonly romDiscovers: readonly BootEvent[];
   readonly romRequests: readonly BootEvent[];
@@ -116,13 +116,18 @@ function firmwareOf(boots: readonly BootEvent[]): FirmwareArchitecture | undefin
   return code === undefined ? undefined : architectureByCode(Number(code));
 }
 
+/** An offer without a boot file is one of an address alone, as who has no loader gets in server mode. */
+export function offersBoot({ outcome, answered }: BootEvent): boolean {
+  return outcome === 'answered' && / boot /.test(answered);
+}
+
 function unclaimed(boots: readonly BootEvent[]): readonly BootEvent[] {
   const last = boots.at(-1);
   if (last === undefined) return [];
   const asker = whoAsked(last.asked);
   const own = boots.filter(({ asked }) => whoAsked(asked) === asker);
   const claimed = own.findLastIndex(({ kind }) => kind !== 'dhcp.discover');
-  return own.slice(claimed + 1).filter(({ outcome }) => outcome === 'answered');
+  return own.slice(claimed + 1).filter(offersBoot);
 }
 
 function countReturns(events: readonly BootEvent[], loaders: readonly BootEvent[]): number {
@@ -143,6 +148,7 @@ function countReturns(events: readonly BootEvent[], loaders: readonly BootEvent[
 /** One event as evidence: what was asked, what came of it, and why. */
 export function tell({ asked, answered, outcome, reasons }: BootEvent): string {
   const came = answered === '' ? outcome : outcome === 'answered' ? answered : `${outcome}: ${answered}`;
-  const why = reasons.at(-1);
-  return `${asked} -> ${came}${why === undefined ? '' : ` (${why})`}`;
+  // Of an answer the last reason is the one that decided; of a no it may be any.
+  const why = outcome === 'answered' ? (reasons.at(-1) ?? '') : reasons.join('; ');
+  return `${asked} -> ${came}${why === '' ? '' : ` (${why})`}`;
 }

@@ -97,7 +97,10 @@ function describeSession({ session, olderSession, events }: Timeline, now: numbe
   const took = `${((last - session.openedAt) / 1000).toFixed(1)} s`;
   const alarm =
     session.alarmedAt === undefined ? '' : `; ALARM at ${formatOffset(session.alarmedAt - session.openedAt)}`;
-  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}${alarm}`;
+  // Why it stalled stands below.
+  const { stalled, ...rest } = session;
+  const stage = `${formatStage(rest, now)}${stalled === undefined || session.end !== undefined ? '' : ' (stalled)'}`;
+  return `Session ${session.id}, opened ${opened}: ${stage} after ${took}${alarm}`;
 }
 
 /** Of a session that stands still: why, by what, and what to do. Ends with an empty line. */

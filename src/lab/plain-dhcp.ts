@@ -8,6 +8,8 @@ export interface PlainDhcpOptions {
   readonly bridge: string;
   /** The first three numbers of the network's addresses. */
   readonly network: string;
+  /** More arguments of dnsmasq: a boot file of its own, say. */
+  readonly more?: readonly string[];
 }
 
 /** The DHCP server of a router: it gives addresses and no boot file. It is gone with its cable when disposed of. */
@@ -22,14 +24,19 @@ export interface PlainDhcp extends AsyncDisposable {
 const MAX_LOG = 1_000_000;
 
 /** Plugs one into the switch. Throws TinderboxError `unavailable` if it does not start. */
-export async function startPlainDhcp({ namespace, bridge, network }: PlainDhcpOptions): Promise<PlainDhcp> {
+export async function startPlainDhcp({
+  namespace,
+  bridge,
+  network,
+  more = [],
+}: PlainDhcpOptions): Promise<PlainDhcp> {
   await using stack = new AsyncDisposableStack();
   const router = stack.use(await createNamespace('router'));
   await addVethPair({ namespace, name: 'uplink0' }, { namespace: router, name: 'eth0' });
   await joinBridge(namespace, 'uplink0', bridge);
   await addAddress(router, 'eth0', `${network}.2/24`);
   let log = '';
-  await startDnsmasq(router, network, (text) => {
+  await startDnsmasq(router, network, more, (text) => {
     log = (log + text).slice(-MAX_LOG);
   });
   const owned = stack.move();
@@ -39,6 +46,7 @@ export async function startPlainDhcp({ namespace, bridge, network }: PlainDhcpOp
 async function startDnsmasq(
   router: NetworkNamespace,
   network: string,
+  more: readonly string[],
   onLog: (text: string) => void,
 ): Promise<void> {
   const argv = [
@@ -48,6 +56,7 @@ async function startDnsmasq(
     [`--dhcp-range=${network}.50,${network}.99,10m`, `--dhcp-option=option:router,${network}.2`],
     // Its check whether an address is in use takes three seconds.
     ['--no-ping'],
+    more,
   ].flat();
   const server = router.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
   await new Promise<void>((resolve, reject) => {

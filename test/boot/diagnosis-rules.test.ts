@@ -339,17 +339,28 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
       ],
     },
   ],
-  'loader-missing': {
-    stage: 'discovered',
-    events: [
-      dhcp(
-        0,
-        'DISCOVER',
-        UEFI_ROM,
-        refused('snponly.efi for UEFI x64 is missing: put it into assets/ipxe, or install the package ipxe'),
-      ),
-    ],
-  },
+  'loader-missing': [
+    {
+      stage: 'discovered',
+      events: [
+        dhcp(
+          0,
+          'DISCOVER',
+          UEFI_ROM,
+          refused('snponly.efi for UEFI x64 is missing: put it into assets/ipxe'),
+        ),
+      ],
+    },
+    {
+      stage: 'discovered',
+      events: EDK2.map((event) => ({
+        ...event,
+        answered: 'OFFER, 10.77.0.20',
+        reasons: ['snponly.efi for UEFI x64 is missing: put it into assets/ipxe'],
+      })),
+      facts: SERVER,
+    },
+  ],
   'address-pool-exhausted': {
     stage: 'discovered',
     events: asked([0, 4, 12, 28]).map((event) => ({
