@@ -9,7 +9,7 @@ import { createTokenCheck, type TokenCheck } from './access/token-check.ts';
 import { auditChanges } from './audit-changes.ts';
 import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
-import { closeServer, listenOnTcp } from './listen-tcp.ts';
+import { closeServer, createTcpServer, listenOnTcp } from './listen-tcp.ts';
 import { addPages } from './page/add-pages.ts';
 import { createPages, type Pages } from './page/render-page.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
@@ -68,11 +68,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   await addRoutes(app, auditChanges(options), streams, { sessions, tokens }, pages);
   await app.ready();
 
+  const tcp = await createTcpServer({ times: TIMES, tls: options.tls, logger }, (request, response) =>
+    app.routing(request, response),
+  );
   const unix = createServer(TIMES, (request, response) => app.routing(request, response));
   unix.maxConnections = MOST_CONNECTIONS;
   unix.on('connection', (socket) => void trusted.add(socket));
   await listenOnUnixSocket(unix, options.socket);
-  const tcp = createServer(TIMES, (request, response) => app.routing(request, response));
   tcp.maxConnections = MOST_CONNECTIONS;
   try {
     if (options.listen !== undefined) await listenOnTcp(tcp, options.listen);
