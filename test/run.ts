@@ -41,6 +41,7 @@ const TEST_PACKAGES = [
   'openssl',
   'prometheus',
   'python3',
+  'rsyslog',
   'shellcheck',
   'strace',
   'systemd',
