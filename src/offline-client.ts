@@ -32,6 +32,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     forget: needsDaemon,
     assign: needsDaemon,
     makeSigningToken: needsDaemon,
+    power: needsDaemon,
     reload: needsDaemon,
     log: needsDaemon,
     changeLog: needsDaemon,

@@ -22,6 +22,7 @@ import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import { createPowerCommands } from './wire-power.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -81,6 +82,7 @@ export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     },
     forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
     makeSigningToken: (request) => openSigningSession(wiring, request),
+    power: createPowerCommands(wiring),
     async reload() {
       await catalog.reload();
       return { generation: catalog.current().generation, problems: catalog.problems() };

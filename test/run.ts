@@ -23,6 +23,8 @@ const TEST_PACKAGES = [
   'cpio',
   'curl',
   'dnsmasq-base',
+  'ipmitool',
+  'openipmi',
   'dpkg-dev',
   'etcd-client',
   'etcd-server',

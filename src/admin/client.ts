@@ -2,6 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { PowerAction } from '../machine/power.ts';
 import type { Page } from '../store/port.ts';
 import type {
   AdmissionListView,
@@ -20,6 +21,7 @@ import type {
   SigningTokenView,
   StatusView,
 } from './api.ts';
+import type { PowerView } from './power-api.ts';
 import { errorOf } from './problem.ts';
 
 /**
@@ -39,6 +41,7 @@ export interface AdminClient {
   forget(mac: Mac): Promise<ForgetView>;
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
+  power(mac: Mac, action: PowerAction, options?: { readonly pxe?: boolean }): Promise<PowerView>;
   reload(): Promise<ReloadView>;
   log(): Promise<LogView>;
   changeLog(change: LogChange): Promise<LogView>;
@@ -67,6 +70,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
+    power: (mac, action, { pxe } = {}) =>
+      action === 'status'
+        ? get(`/api/v1/machines/${mac}/power`)
+        : post(`/api/v1/machines/${mac}/power`, { action, ...(pxe === undefined ? {} : { pxe }) }),
     reload: () => post('/api/v1/reload'),
     log: () => get('/api/v1/log'),
     changeLog: (change) => post('/api/v1/log', change),

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Logger } from '../logger.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { PowerAction } from '../machine/power.ts';
 import type { Journal, StoreReader } from '../store/port.ts';
 import type {
   ApproveRequest,
@@ -15,6 +16,7 @@ import type {
   SigningTokenRequest,
   SigningTokenView,
 } from './api.ts';
+import type { PowerView } from './power-api.ts';
 
 export interface AdminServerOptions {
   /** Absolute path of the unix socket; its folder must exist. */
@@ -35,6 +37,12 @@ export interface AdminServerOptions {
    * machine would not boot, gets no certificates or gets issued ones, `busy` if there is no room for it.
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
+  /**
+   * Turns a machine on or off, or asks whether it is on. Throws `refused` where machines.yaml does not say how, or its
+   * management controller refuses, `unavailable` where that does not answer. `pxe`: its next boot is from the network;
+   * absent: for `cycle`.
+   */
+  readonly power: (mac: Mac, action: PowerAction, options?: { readonly pxe?: boolean }) => Promise<PowerView>;
   readonly reload: () => Promise<ReloadView>;
   /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
   readonly log: { view(): LogView; change(change: LogChange): LogView };

@@ -25,6 +25,7 @@ import {
 } from './parse-request.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { problemOf } from './problem.ts';
+import { addPowerRoutes } from './routes/power.ts';
 import { listenOnUnixSocket } from './unix-socket.ts';
 
 const SESSION_LIMIT = 100;
@@ -127,6 +128,7 @@ function addApi(
     void reply.header('cache-control', 'no-store');
     return options.makeSigningToken(readSigningToken(params.mac, body));
   });
+  addPowerRoutes(app, options);
   app.post('/api/v1/reload', () => options.reload());
   app.get('/api/v1/log', () => options.log.view());
   app.post('/api/v1/log', (request) => options.log.change(readLogChange(request.body)));

@@ -13,6 +13,8 @@ import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
+import { addPowerCommand } from './power.ts';
+import { addRebootCommand } from './reboot.ts';
 import { addRehearseCommand } from './rehearse.ts';
 import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
@@ -43,6 +45,8 @@ const COMMANDS = [
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,
+  addPowerCommand,
+  addRebootCommand,
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,

@@ -82,6 +82,14 @@ async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) 
     }),
     forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
+    power: async (mac, action, options) => ({
+      mac,
+      kind: 'redfish',
+      action,
+      state: 'on',
+      did: JSON.stringify(options ?? {}),
+      notes: [],
+    }),
     reload: async () => ({ generation: 4, problems: [] }),
     log: createLogControl(loggers, () => T0),
     copyDatabase: () => copyToStream(join(dir, 'state.db')),
@@ -489,4 +497,23 @@ t.test('a client that reads nothing of the copy does not keep it from others for
   idle.write('POST /api/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => disposed > 0);
   t.ok(disposed > 0);
+});
+
+t.test('power is asked for by GET, and changed by POST', async (t) => {
+  const { socket, client } = await startAdmin(t);
+  t.match(await client.power(MAC, 'status'), { mac: MAC, action: 'status', state: 'on' });
+  t.match(await client.power(MAC, 'cycle', { pxe: false }), { action: 'cycle', did: '{"pxe":false}' });
+  t.match(await client.power(MAC, 'on'), { action: 'on', did: '{}' });
+  const path = `/api/v1/machines/${MAC}/power`;
+  for (const body of [
+    '{}',
+    '{"action":"status"}',
+    '{"action":"on","pxe":1}',
+    '{"action":"on","x":1}',
+    '[]',
+    '',
+  ]) {
+    t.equal((await ask(socket, 'POST', path, body)).status, 400, body);
+  }
+  t.equal((await ask(socket, 'GET', '/api/v1/machines/nonsense/power')).status, 400);
 });

@@ -72,6 +72,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     forget: () => Promise.reject(new Error('not asked for')),
     admissions: () => Promise.reject(new Error('not asked for')),
     makeSigningToken: () => Promise.reject(new Error('not asked for')),
+    power: () => Promise.reject(new Error('not asked for')),
     reload: () => Promise.reject(new Error('not asked for')),
     log: () => Promise.reject(new Error('not asked for')),
     changeLog: () => Promise.reject(new Error('not asked for')),
