@@ -26,6 +26,9 @@ export interface Preview {
   readonly config: string | undefined;
 }
 
+/** Who has which hostname. */
+export type HostnameHolders = Pick<ReadonlyMap<string, Mac>, 'get'>;
+
 /** A machine that boots, and what its templates see, but for its session and its identity. */
 export interface PreparedMachine {
   readonly plan: Extract<BootPlan, { kind: 'boot' }>;
@@ -47,7 +50,7 @@ export async function prepareMachine(
   config: Config,
   catalog: Catalog,
   facts: MachineFacts,
-  holders: ReadonlyMap<string, Mac> = new Map(),
+  holders: HostnameHolders = new Map(),
   places: AdmissionPlaces = NO_PLACES,
 ): Promise<PreparedMachine> {
   const plan = planBoot({
@@ -75,6 +78,7 @@ export async function prepareMachine(
         facts,
         cluster: clusterOf(config, catalog),
         server: { address, url },
+        syslogPort: config.syslog.port,
         subnets: knownNetworks({ subnets, interfaces }),
         sessionUrl,
         identity,
@@ -90,7 +94,7 @@ export async function previewMachine(
   config: Config,
   catalog: Catalog,
   facts: MachineFacts,
-  holders: ReadonlyMap<string, Mac> = new Map(),
+  holders: HostnameHolders = new Map(),
   places: AdmissionPlaces = NO_PLACES,
 ): Promise<Preview> {
   const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, places);

@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { Diagnosis } from '../machine/diagnosis.ts';
+import type { BootEvent } from '../machine/event.ts';
 import type { MachineView, SessionView } from './api.ts';
 
 /** Where a machine's role comes from. */
@@ -44,11 +45,30 @@ export interface ExplainView {
     readonly file?: string;
     readonly reasons: readonly string[];
   };
+  readonly dhcp: DhcpExplanation;
   /** Absent where it would not boot, or where its role does not render: then `problems` says so. */
   readonly preview?: PreviewView;
   readonly problems: readonly Problem[];
   /** Of its newest session, if that is stalled. */
   readonly diagnosis?: Diagnosis;
+  /** The newest thing that is recorded of it. */
+  readonly lastEvent?: BootEvent;
+}
+
+/** What it would be answered if it asked now. */
+export interface DhcpExplanation {
+  readonly mode: 'proxy' | 'server' | 'off';
+  /** Where it was heard last, else the first that is configured; absent: no interface has an address. */
+  readonly interface?: string;
+  readonly answers: readonly {
+    /** `DISCOVER of its firmware`. */
+    readonly asked: string;
+    /** Empty: silence. */
+    readonly answer: string;
+    readonly reasons: readonly string[];
+  }[];
+  /** What was not looked at. */
+  readonly note?: string;
 }
 
 /** A role with everything that is wrong with it. */

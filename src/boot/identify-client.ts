@@ -92,6 +92,15 @@ function hasHttp(ipxeOptions: IpxeOptions | undefined, reasons: string[]): boole
   return false;
 }
 
+/** What an event's reasons, made here, say of option 93: for who asks later what firmware it was. */
+export function architectureInReasons(reasons: readonly string[]): FirmwareArchitecture | undefined {
+  for (const reason of reasons) {
+    const code = /^option 93: (\d{1,5}) \(/.exec(reason)?.[1];
+    if (code !== undefined) return architectureByCode(Number(code));
+  }
+  return undefined;
+}
+
 /** The first known entry of option 93; else what option 60 says; `PXEClient` alone is a BIOS. */
 function architectureOf(
   packet: DhcpPacket,

@@ -35,6 +35,28 @@ export function ruleMatches(match: RuleMatch, facts: MachineFacts): boolean {
   return (Object.keys(match) as (keyof RuleMatch)[]).every((key) => conditionHolds(key, match, facts));
 }
 
+/** Why a rule does not match: the first of its conditions that does not hold. Undefined: it matches. */
+export function explainMismatch(match: RuleMatch, facts: MachineFacts): string | undefined {
+  const key = (Object.keys(match) as (keyof RuleMatch)[]).find((each) => !conditionHolds(each, match, facts));
+  if (key === undefined) return undefined;
+  const fact = factOf(key, facts);
+  if (fact !== undefined) return `its ${key === 'subnet' ? 'address' : key} is ${fact}`;
+  if (key === 'relay') return 'it asks through no relay agent';
+  const isEarly = (DHCP_FACTS as readonly string[]).includes(key);
+  return `its ${key} is not known${isEarly ? ' yet' : ' before its iPXE has asked'}`;
+}
+
+function factOf(key: keyof RuleMatch, facts: MachineFacts): string | undefined {
+  switch (key) {
+    case 'relay':
+      return facts.relay === undefined ? undefined : formatIpv4(facts.relay);
+    case 'subnet':
+      return facts.address === undefined ? undefined : formatIpv4(facts.address);
+    default:
+      return facts[key];
+  }
+}
+
 function conditionHolds(key: keyof RuleMatch, match: RuleMatch, facts: MachineFacts): boolean {
   switch (key) {
     case 'arch':

@@ -1,10 +1,9 @@
-import type { AdmissionListView } from '../admin/api.ts';
 import type { AdminClient } from '../admin/client.ts';
 import { type AdmissionPlaces, NO_PLACES } from '../boot/admit-machine.ts';
 import type { Config } from '../config/port.ts';
 import { type TinderboxError, toTinderboxError } from '../errors.ts';
+import { factsOf, holdersOf, placesOf } from '../known-holders.ts';
 import type { MachineFacts } from '../machine/facts.ts';
-import { parseIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { findDaemon } from './find-daemon.ts';
@@ -41,34 +40,15 @@ export async function readKnownFacts(config: Config, mac: Mac): Promise<KnownFac
 
 async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
   const { machines } = await readAllMachines(client);
-  const holders = new Map<string, Mac>();
-  for (const { machine, session } of machines) {
-    const hostname = session?.hostname ?? machine.hostname;
-    if (hostname !== undefined && !holders.has(hostname)) holders.set(hostname, machine.mac);
-  }
+  const holders = holdersOf(machines);
   const seen = machines.find(({ machine }) => machine.mac === mac)?.machine;
   const places = placesOf((await client.admissions()).admissions);
   if (seen === undefined) return { facts: { mac }, seen: false, holders, places };
-  const { address, relay, via, ...facts } = seen;
-  const own = parseIpv4(address ?? '');
-  const relayAddress = parseIpv4(relay ?? '');
   return {
-    facts: {
-      ...facts,
-      ...(own === undefined ? {} : { address: own }),
-      ...(relayAddress === undefined ? {} : { relay: relayAddress }),
-    },
+    facts: factsOf(seen),
     seen: true,
-    ...(via === undefined ? {} : { via }),
+    ...(seen.via === undefined ? {} : { via: seen.via }),
     holders,
     places,
-  };
-}
-
-function placesOf(admissions: AdmissionListView['admissions']): AdmissionPlaces {
-  const rules = new Map(admissions.map(({ mac, rule }) => [mac, rule]));
-  return {
-    ruleOf: (mac) => rules.get(mac),
-    countOf: (rule) => admissions.filter((one) => one.rule === rule).length,
   };
 }

@@ -2,11 +2,14 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
+import { addAuditCommand } from './audit.ts';
 import { addBackupCommand } from './backup.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
+import { addExplainCommand } from './explain.ts';
 import { addForgetCommand } from './forget.ts';
 import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
@@ -20,18 +23,20 @@ import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
+import { addTokenCommand } from './token.ts';
 import { addWatchCommand } from './watch.ts';
 
 const EXAMPLES = `
 Examples:
   $ sudo tinderbox init                                a first configuration, from questions or flags
   $ sudo tinderbox check                               everything that is wrong, at once
+  $ sudo tinderbox doctor                              why nothing boots
   $ sudo tinderbox serve                               run the service in the foreground
   $ sudo tinderbox machines                            who was seen, and how far each came
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
   $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
 
-Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, log, approve without a MAC, render MAC.
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, log, audit, token, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -40,8 +45,12 @@ const COMMANDS = [
   addServeCommand,
   addCheckCommand,
   addMachinesCommand,
+  addExplainCommand,
   addWatchCommand,
+  addDoctorCommand,
   addLogCommand,
+  addAuditCommand,
+  addTokenCommand,
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,

@@ -23,6 +23,8 @@ export interface DhcpConfig {
   readonly declineTime: number;
   /** Seconds between two looks for other DHCP servers; absent: never. */
   readonly probe?: number;
+  /** server mode: begin also where another server gives addresses. */
+  readonly allowOtherServers: boolean;
   /** `disk`: fsync before the ACK leaves. `process`: survives the end of the process, not of the power. */
   readonly leaseDurability: 'disk' | 'process';
 }
@@ -32,6 +34,11 @@ export interface ResolvedSubnet extends Subnet {
   /** Tinderbox's own address in it; absent where `via` is `relay`. */
   readonly ownAddress?: Ipv4;
 }
+
+/** `own`: of the admin plane's own authority. Paths are absolute. */
+export type AdminTlsConfig =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'files'; readonly certificate: string; readonly key: string };
 
 /** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
 export interface Config {
@@ -51,11 +58,17 @@ export interface Config {
     readonly strictAddress: boolean;
   };
   readonly tftp: { readonly port: number; readonly maxTransfers: number };
+  /** `port` is absent where nothing is received. */
+  readonly syslog: { readonly port?: number };
   readonly admin: {
     /** TCP listener of the admin plane; absent: unix socket only. */
     readonly listen?: { readonly host: string; readonly port: number };
     /** Absolute path of the unix socket. */
     readonly socket: string;
+    /** Absent: plain HTTP, on loopback. */
+    readonly tls?: AdminTlsConfig;
+    /** DNS names that a browser may know it by, beside this host's own. */
+    readonly names: readonly string[];
   };
   readonly admission: 'open' | 'approve' | 'listed';
   /** How much of the past is kept: seconds, bytes of the database. */

@@ -181,6 +181,9 @@ function fail(
     case 'not-found':
     case 'unavailable':
     case 'newer-database':
+    case 'unauthenticated':
+    case 'conflict':
+    case 'rate-limited':
     case 'internal':
       break;
   }

@@ -15,6 +15,8 @@ export interface FindDhcpServersOptions {
   readonly wait: number;
   /** Ends the wait early; what was found until then is returned. */
   readonly signal?: AbortSignal;
+  /** Whether this one is enough: then nothing more is waited for. */
+  readonly isEnough?: (found: FoundDhcpServer) => boolean;
 }
 
 const SERVER_PORT = 67;
@@ -36,20 +38,25 @@ export async function findDhcpServers({
   device,
   probe,
   wait,
-  signal,
+  signal: ending,
+  isEnough = () => false,
 }: FindDhcpServersOptions): Promise<readonly FoundDhcpServer[]> {
   const socket = await openClientPort(device);
   const found = new Map<Ipv4, FoundDhcpServer>();
+  const enough = new AbortController();
+  const signal = ending === undefined ? enough.signal : AbortSignal.any([ending, enough.signal]);
   socket.on('message', (bytes) => {
     const offer = readProbeReply(bytes, probe);
-    if (offer !== undefined && found.size < MOST_SERVERS) found.set(offer.server, offer);
+    if (offer === undefined || found.size >= MOST_SERVERS) return;
+    found.set(offer.server, offer);
+    if (isEnough(offer)) enough.abort();
   });
   // What the kernel says of a packet that was sent is of no use; that an interface is gone shows at the next send.
   socket.on('error', () => undefined);
   try {
     const packet = encodeProbe(probe);
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      if (signal?.aborted) break;
+      if (signal.aborted) break;
       await send(socket, packet, SERVER_PORT, '255.255.255.255', device);
       await pause(wait / TRIES, signal);
     }
@@ -83,8 +90,8 @@ function send(socket: Socket, bytes: Uint8Array, port: number, host: string, dev
   });
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return delay(ms, undefined, { signal }).catch(() => undefined);
 }
 
 /** The kernel asks a neighbour for its MAC before it sends it anything: an empty datagram, to where nobody listens. */

@@ -1,5 +1,11 @@
 import t from 'tap';
-import { DHCP_FACTS, describeMatch, matchesPattern, ruleMatches } from '../../src/boot/match-rule.ts';
+import {
+  DHCP_FACTS,
+  describeMatch,
+  explainMismatch,
+  matchesPattern,
+  ruleMatches,
+} from '../../src/boot/match-rule.ts';
 import type { MachineFacts } from '../../src/machine/facts.ts';
 import { type Ipv4Network, parseNetwork } from '../../src/machine/ipv4.ts';
 import type { RuleMatch } from '../../src/machine/role.ts';
@@ -99,4 +105,26 @@ t.test('a rule is described as it would be written', async (t) => {
 
 t.test('the first loader may depend only on what DHCP tells', async (t) => {
   t.same(DHCP_FACTS, ['mac', 'uuid', 'arch', 'relay', 'subnet']);
+});
+
+t.test('why a rule does not match is the first condition that does not hold', async (t) => {
+  const rows: [RuleMatch, MachineFacts, string | undefined][] = [
+    [{ serial: '7CX*' }, { mac: MAC, serial: '7CX1' }, undefined],
+    [{}, { mac: MAC }, undefined],
+    [{ serial: '7CX*' }, { mac: MAC, serial: 'ABC' }, 'its serial is ABC'],
+    [{ serial: '7CX*' }, { mac: MAC }, 'its serial is not known before its iPXE has asked'],
+    [{ arch: 'arm64' }, { mac: MAC }, 'its arch is not known yet'],
+    [{ arch: 'arm64', serial: 'x' }, { mac: MAC, arch: 'x86_64' }, 'its arch is x86_64'],
+    [{ relay: ip('10.1.0.1') }, { mac: MAC }, 'it asks through no relay agent'],
+    [{ relay: ip('10.1.0.1') }, { mac: MAC, relay: ip('10.2.0.1') }, 'its relay is 10.2.0.1'],
+    [
+      { subnet: parseNetwork('10.1.0.0/24') as Ipv4Network },
+      { mac: MAC, address: ip('10.2.0.9') },
+      'its address is 10.2.0.9',
+    ],
+  ];
+  for (const [match, known, why] of rows) {
+    t.equal(explainMismatch(match, known), why, JSON.stringify(match));
+    t.equal(ruleMatches(match, known), why === undefined, JSON.stringify(match));
+  }
 });
