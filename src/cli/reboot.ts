@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseDuration } from '../config/parse-units.ts';
+import { parseDuration } from '../document/parse-units.ts';
 import { TinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
