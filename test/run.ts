@@ -25,6 +25,8 @@ const TEST_PACKAGES = [
   'cpio',
   'curl',
   'dnsmasq-base',
+  'ipmitool',
+  'openipmi',
   'dpkg-dev',
   'etcd-client',
   'etcd-server',

@@ -16,6 +16,8 @@ import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
+import { addPowerCommand } from './power.ts';
+import { addRebootCommand } from './reboot.ts';
 import { addRehearseCommand } from './rehearse.ts';
 import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
@@ -52,6 +54,8 @@ const COMMANDS = [
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,
+  addPowerCommand,
+  addRebootCommand,
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,
