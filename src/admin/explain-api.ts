@@ -38,6 +38,8 @@ export interface ExplainView {
   /** `boot`: it gets its script; `wait`: it waits for approval; `refuse`: it gets nothing. */
   readonly decision: 'boot' | 'wait' | 'refuse';
   readonly message: string;
+  /** Why it is admitted, or not, beside the reasons of the assignment. */
+  readonly reasons?: readonly string[];
   /** Absent: its architecture is not known yet. */
   readonly bootfile?: {
     readonly architecture: string;
@@ -45,7 +47,8 @@ export interface ExplainView {
     readonly file?: string;
     readonly reasons: readonly string[];
   };
-  readonly dhcp: DhcpExplanation;
+  /** Absent: of an older daemon, as of `reasons`. */
+  readonly dhcp?: DhcpExplanation;
   /** Absent where it would not boot, or where its role does not render: then `problems` says so. */
   readonly preview?: PreviewView;
   readonly problems: readonly Problem[];
