@@ -1,6 +1,7 @@
 import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { bundleProgram, packageFolder } from './bundle-program.ts';
+import { stagePage } from './stage-page.ts';
 
 export interface StagedProgram {
   /** npm packages whose code is in what was staged. */
@@ -9,7 +10,8 @@ export interface StagedProgram {
 
 /** The built program, without what ships beside it: bin/tinderbox, lib/ and package.json. */
 export async function stageProgram(root: string, out: string): Promise<StagedProgram> {
-  const packages = await bundleProgram(root, join(out, 'lib'));
+  const lib = join(out, 'lib');
+  const packages = [...(await bundleProgram(root, lib)), ...(await stagePage(root, lib))].toSorted();
   await mkdir(join(out, 'bin'), { recursive: true });
   await cp(join(root, 'bin/tinderbox'), join(out, 'bin/tinderbox'));
   await chmod(join(out, 'bin/tinderbox'), 0o755);

@@ -18,6 +18,8 @@ export interface ApproveOptions extends MachineChange {
   /** As in EditOptions. */
   readonly file?: string;
   readonly mac: Mac;
+  /** As in AssignOptions. */
+  readonly revision?: string;
   /** Undefined for a machine that was never seen: then only what its MAC decides is known. */
   readonly facts: MachineFacts | undefined;
   /** The machine that boots, or last booted, under a hostname. */
@@ -28,6 +30,8 @@ export interface Approved {
   /** What it will boot: its entry's role, or what the rules and the default give. */
   readonly role: string;
   readonly hostname: string;
+  /** The role that its entry had. */
+  readonly before?: string;
   readonly changed: boolean;
 }
 
@@ -39,14 +43,15 @@ export interface Approved {
 export async function approveMachine(options: ApproveOptions): Promise<Approved> {
   const { config, interfaces, mac, facts = { mac }, holderOf } = options;
   let planned: Pick<Approved, 'role' | 'hostname'> | undefined;
-  const { role, hostname, address, file } = options;
-  const { changed } = await assignInProfiles({
+  const { role, hostname, address, file, revision } = options;
+  const { changed, before } = await assignInProfiles({
     dir: config.paths.profiles,
     ...(file === undefined ? {} : { file }),
     mac,
     ...(role === undefined ? {} : { role }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(address === undefined ? {} : { address }),
+    ...(revision === undefined ? {} : { revision }),
     checkRole: checkRoleTemplates,
     checkCatalog: catalogCheck(config, interfaces),
     accept(catalog) {
@@ -57,7 +62,7 @@ export async function approveMachine(options: ApproveOptions): Promise<Approved>
     },
   });
   if (planned === undefined) throw new TypeError('an edit that nobody accepted was written');
-  return { ...planned, changed };
+  return { ...planned, ...(before === undefined ? {} : { before }), changed };
 }
 
 function refuseIfHeld(facts: MachineFacts, catalog: Catalog): void {

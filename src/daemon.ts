@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { type AuditTrail, createAuditTrail } from './audit-trail.ts';
 import { createSessionTokens } from './boot/session-token.ts';
 import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
 import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
+import { describeCatalogChange } from './describe-catalog-change.ts';
 import { describeStatus } from './describe-status.ts';
 import { formatProblem, type Problem, TinderboxError } from './errors.ts';
 import { createAddressLearning, learningTime } from './learn-addresses.ts';
@@ -28,6 +30,7 @@ import { rememberReservations } from './remember-reservations.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { servedBefore } from './served-before.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
+import { createConsoleMemory } from './servers/console-memory.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
 import { hasSessionKey, loadSessionKey } from './session-key.ts';
 import { startServers } from './start-servers.ts';
@@ -39,6 +42,8 @@ import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
+import { createDaemonMetrics } from './wire-metrics.ts';
+import { startRecorder } from './wire-recorder.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -89,7 +94,13 @@ export async function startDaemon({
   sayBootFiles(bootFileIndex, loggers);
   await closeStateFolder(config.paths.state, loggers.daemon);
 
-  const catalog = await openCheckedCatalog(config, provisioning, loggers);
+  let audit: AuditTrail | undefined;
+  const catalog = await openCheckedCatalog(config, provisioning, loggers, (after, before) => {
+    if (audit === undefined || audit.isChanging()) return;
+    const actor = { name: 'tinderbox', via: 'daemon' } as const;
+    const detail = describeCatalogChange(before, after);
+    audit.record({ at: now(), actor, action: 'catalog.changed', outcome: 'done', detail });
+  });
   stack.defer(() => catalog.close());
   const failed = Promise.withResolvers<TinderboxError>();
   const store = await openStore({
@@ -104,8 +115,10 @@ export async function startDaemon({
   const lostDatabase = await isLost(config, store.opening);
   if (lostDatabase) sayLostDatabase(config, store.opening, loggers);
   stack.use(keepHistoryTidy({ store, now, logger: loggers.store }));
+  audit = stack.use(createAuditTrail({ store, logger: loggers.admin }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
+  const metrics = createDaemonMetrics(catalog);
   const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,
@@ -116,11 +129,14 @@ export async function startDaemon({
     observed(observation) {
       loopWatch.notice(observation);
       logControl.notice(observation);
+      metrics.observe(observation);
     },
+    advanced: (turn) => metrics.advance(turn),
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
+  const recorder = startRecorder({ journal, catalog, logger: loggers.store, now, uptime });
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
   const leases = createLeaseBook({
@@ -158,7 +174,11 @@ export async function startDaemon({
           journal,
           logger: loggers.cluster,
           now,
-          credentials: () => watcherCredentials(authorities),
+          async credentials() {
+            const credentials = await watcherCredentials(authorities);
+            metrics.noteCertificate('api-server-client', credentials.notAfter);
+            return credentials;
+          },
         });
   if (cluster !== undefined) stack.use(cluster);
 
@@ -180,7 +200,11 @@ export async function startDaemon({
     provisioning,
     catalog,
     store,
+    audit,
     journal,
+    recorder,
+    metrics,
+    sessions: () => journal.sessions(),
     admissions,
     leases,
     learning,
@@ -189,6 +213,7 @@ export async function startDaemon({
     cluster,
     loopWatch,
     dhcpServers,
+    consoles: createConsoleMemory(),
     doors,
     logControl,
     loggers,
@@ -281,13 +306,15 @@ function openCheckedCatalog(
   config: Config,
   provisioning: Provisioning,
   loggers: Loggers,
+  onSwap: (after: Catalog, before: Catalog) => void,
 ): Promise<CatalogHolder> {
   return openCatalog({
     dir: config.paths.profiles,
     logger: loggers.catalog,
     checkRole: checkRoleTemplates,
     checkCatalog: (catalog) => catalogCheck(config, provisioning.networks().interfaces)(catalog),
-    onSwap(catalog) {
+    onSwap(catalog, previous) {
+      onSwap(catalog, previous);
       void sayMissingAssets(config, catalog, loggers);
     },
   });

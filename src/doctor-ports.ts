@@ -49,10 +49,15 @@ function doorsOf({ config }: DoctorContext, via: NetworkInterface): readonly Doo
           { protocol: 'UDP', port: DHCP_PORT, what: 'DHCP', via },
           { protocol: 'UDP', port: PXE_PORT, what: 'PXE', via },
         ];
+  const syslog: readonly Door[] =
+    config.syslog.port === undefined
+      ? []
+      : [{ protocol: 'UDP', port: config.syslog.port, what: 'syslog', via, minor: true }];
   return [
     ...dhcp,
     { protocol: 'UDP', port: config.tftp.port, what: 'TFTP', via },
     { protocol: 'TCP', port: config.http.port, what: 'HTTP', via },
+    ...syslog,
   ];
 }
 

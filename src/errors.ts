@@ -37,6 +37,8 @@ export interface TinderboxErrorOptions {
   /** What the operator can do, as an imperative sentence. */
   readonly remedy?: string;
   readonly problems?: readonly Problem[];
+  /** Seconds after which it may be tried again. */
+  readonly retryAfter?: number;
 }
 
 /** The one error class. Its message says what is wrong; `remedy` says what to do. */
@@ -44,6 +46,7 @@ export class TinderboxError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string | undefined;
   readonly problems: readonly Problem[];
+  readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: TinderboxErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -51,6 +54,7 @@ export class TinderboxError extends Error {
     this.code = code;
     this.remedy = options.remedy;
     this.problems = options.problems ?? [];
+    this.retryAfter = options.retryAfter;
   }
 }
 

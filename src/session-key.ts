@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { access, open, readFile, rename, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SESSION_KEY_BYTES } from './boot/session-token.ts';
 import { closeToOthers } from './close-to-others.ts';
-import { TinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { writeSecretFile } from './write-secret-file.ts';
 
 /** In paths.state. */
 export const SESSION_KEY_FILE = 'session-key';
@@ -39,19 +39,7 @@ export async function loadSessionKey(stateFolder: string, logger: Pick<Logger, '
 
 async function createKey(file: string): Promise<Uint8Array> {
   const key = randomBytes(SESSION_KEY_BYTES);
-  const temporary = join(dirname(file), `.session-key.${randomBytes(8).toString('hex')}`);
-  try {
-    await using handle = await open(temporary, 'wx', 0o600);
-    await handle.writeFile(key);
-    await handle.sync();
-    await rename(temporary, file);
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined);
-    throw explain(error, file);
-  }
-  // The name is only on disk when the folder is.
-  await using folder = await open(dirname(file), 'r');
-  await folder.sync();
+  await writeSecretFile(file, key);
   return key;
 }
 
@@ -61,24 +49,4 @@ export async function hasSessionKey(stateFolder: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function explain(thrown: unknown, file: string): unknown {
-  switch ((thrown as NodeJS.ErrnoException).code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new TinderboxError('unavailable', `the disk is full: ${file} cannot be written`, {
-        cause: thrown,
-        remedy: `Free space on the file system that holds ${dirname(file)}, then start Tinderbox again.`,
-      });
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new TinderboxError('refused', `${file} cannot be written (${(thrown as Error).message})`, {
-        cause: thrown,
-        remedy: `Give the daemon's user the right to write in ${dirname(file)}, and see that the file system is not mounted read-only.`,
-      });
-    default:
-      return thrown;
-  }
 }

@@ -1,19 +1,28 @@
+import { hostname as ownName } from 'node:os';
 import { join } from 'node:path';
 import { type DaemonStatus, type InterfaceStatus, overviewView } from './admin/api.ts';
 import type { DoctorReport } from './admin/doctor-api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
+import { openAdminTls } from './admin-tls.ts';
+import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { SessionTokens } from './boot/session-token.ts';
+import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
-import { type ExplainSources, explainMachine } from './explain-machine.ts';
+import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import { parseMac } from './machine/mac.ts';
+import type { BootSession } from './machine/session.ts';
 import { copyToStream } from './make-backup.ts';
+import type { NetworkInterface } from './net/port.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
@@ -21,10 +30,14 @@ import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { runDoctor } from './run-doctor.ts';
+import type { ConsoleMemory } from './servers/console-memory.ts';
+import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
+import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { DaemonMetrics } from './wire-metrics.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -32,9 +45,15 @@ export interface AdminWiring {
   readonly preflight: Pick<Preflight, 'bootFileIndex'>;
   /** As they are now: asked for each request. */
   readonly networks: () => ProvisioningNetworks;
+  /** Every interface of this host, as it is now. */
+  readonly host: () => readonly NetworkInterface[];
   readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
   readonly journal: Journal;
+  readonly recorder: FlightRecorder;
+  readonly metrics: DaemonMetrics;
+  /** The newest boot session of each machine. */
+  readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
@@ -43,53 +62,91 @@ export interface AdminWiring {
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
+  readonly audit: AuditTrail;
+  readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
-export function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
-  const { config, catalog, networks, store, journal, loggers, now } = wiring;
+export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
+  const { config, catalog, networks, host, store, journal, recorder, audit, loggers, now } = wiring;
   const startedAt = now();
+  const macOf = (via: string) => parseMac(host().find(({ name }) => name === via)?.mac ?? '');
+  const addresses = () => host().flatMap((one) => one.addresses.map(({ address }) => address));
+  const tls = await openAdminTls({ config, addresses, clock: now });
   return startAdminServer({
     socket: config.admin.socket,
     ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
+    ...(tls === undefined ? {} : { tls }),
+    access: {
+      token: await openAdminToken(config.paths.state, loggers.admin),
+      names: [ownName(), ...config.admin.names],
+      userOf: rememberUsers(),
+    },
+    audit,
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    async assign({ mac, role, hostname }) {
-      await assignInProfiles({
-        dir: config.paths.profiles,
-        mac,
-        role,
-        ...(hostname === undefined ? {} : { hostname }),
-        checkRole: checkRoleTemplates,
-        checkCatalog: catalogCheck(config, networks().interfaces),
-      });
-      await catalog.reload();
-      return { mac, role, ...(hostname === undefined ? {} : { hostname }), file: catalog.current().file };
-    },
-    async approve({ mac, ...change }) {
-      const facts = journal.machine(mac);
-      const approved = await approveMachine({
-        ...change,
-        config,
-        interfaces: networks().interfaces,
-        mac,
-        facts,
-        holderOf: (hostname) => journal.hostnameHolder(hostname),
-      });
-      await catalog.reload();
-      return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
-    },
+    assign: ({ mac, role, hostname, address, revision }) =>
+      audit.changing(async () => {
+        const { before } = await assignInProfiles({
+          dir: config.paths.profiles,
+          mac,
+          role,
+          ...(hostname === undefined ? {} : { hostname }),
+          ...(revision === undefined ? {} : { revision }),
+          ...(address === undefined ? {} : { address }),
+          checkRole: checkRoleTemplates,
+          checkCatalog: catalogCheck(config, networks().interfaces),
+        });
+        await catalog.reload();
+        return {
+          mac,
+          ...(before === undefined ? {} : { before }),
+          role,
+          ...(hostname === undefined ? {} : { hostname }),
+          file: catalog.current().file,
+        };
+      }),
+    approve: ({ mac, ...change }) =>
+      audit.changing(async () => {
+        const facts = journal.machine(mac);
+        const approved = await approveMachine({
+          ...change,
+          config,
+          interfaces: networks().interfaces,
+          mac,
+          facts,
+          holderOf: (hostname) => journal.hostnameHolder(hostname),
+        });
+        await catalog.reload();
+        return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
+      }),
+    console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     doctor: once(() => examine(wiring, startedAt)),
-    forget: (mac) => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac),
+    forget: (mac) =>
+      audit.changing(async () => {
+        const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
+        recorder.forget(mac);
+        wiring.consoles.forget(mac);
+        return forgotten;
+      }),
+    metrics: async () => wiring.metrics.render({ ...wiring, status: await statusOf(wiring, startedAt) }),
+    capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
-    async reload() {
-      await catalog.reload();
-      return { generation: catalog.current().generation, problems: catalog.problems() };
-    },
+    roles: describeRoles({
+      dir: config.paths.profiles,
+      catalog,
+      sessions: wiring.sessions,
+      preview: (mac, role) => previewMasked(explainSources(wiring), mac, role),
+    }),
+    reload: () =>
+      audit.changing(async () => {
+        await catalog.reload();
+        return { generation: catalog.current().generation, problems: catalog.problems() };
+      }),
     log: wiring.logControl,
     copyDatabase: oneAtATime(() => copyToStream(join(config.paths.state, DATABASE_FILE))),
     logger: loggers.admin,
@@ -179,7 +236,7 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers }: AdminWiring,
+  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
@@ -190,12 +247,21 @@ async function statusOf(
     mode: config.dhcp.mode,
     interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
-    leases: leases.counts(),
+    leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
     history: { ...(await store.measureHistory()), ...config.history },
+    ...(authorities === undefined
+      ? {}
+      : { certificates: authorities.describe().map(({ name, notAfter }) => ({ name, notAfter })) }),
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),
   };
+}
+
+function poolSize({ dhcp }: Config): number {
+  return dhcp.subnets
+    .flatMap(({ ranges }) => ranges)
+    .reduce((size, { first, last }) => size + last - first + 1, 0);
 }

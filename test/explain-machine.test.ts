@@ -105,7 +105,7 @@ t.test('a machine that booted is explained from its entry to its last event', as
     lastEvent: { kind: 'dhcp.discover' },
   });
   t.same(
-    view.dhcp?.answers.map(({ asked, answer }) => [asked, answer]),
+    view.dhcp.answers.map(({ asked, answer }) => [asked, answer]),
     [
       ['DISCOVER of its firmware (UEFI x64)', 'OFFER, 10.77.0.10, boot snponly.efi'],
       ['DISCOVER of its iPXE', 'OFFER, 10.77.0.10, boot http://10.77.0.1/boot.ipxe'],
@@ -132,7 +132,7 @@ t.test('one that was never seen is explained for the firmware that is assumed', 
   const view = await explainMachine(sources, NEW, architectureByName('uefi-x64'));
   t.match(view.bootfile, { file: 'snponly.efi' });
   t.match(
-    view.dhcp?.answers.map(({ asked, answer }) => `${asked}: ${answer}`),
+    view.dhcp.answers.map(({ asked, answer }) => `${asked}: ${answer}`),
     [/firmware.*: OFFER, boot/, /port 4011: OFFER, boot snponly\.efi/, /iPXE: OFFER, boot http/],
   );
   const arm = await explainMachine(sources, NEW, architectureByName('uefi-arm64'));
@@ -140,7 +140,7 @@ t.test('one that was never seen is explained for the firmware that is assumed', 
     file: undefined,
     reasons: [/as if/, /snponly-arm64\.efi .* is missing: put it into/],
   });
-  t.match(arm.dhcp?.answers[0], { answer: '' });
+  t.match(arm.dhcp.answers[0], { answer: '' });
 });
 
 t.test('who waits, is refused or does not render is told why', async (t) => {

@@ -4,7 +4,7 @@ import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
-import type { AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
+import type { Actor, AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
 
 /**
  * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
@@ -60,7 +60,13 @@ export interface DaemonStatus {
     /** Why the files on disk are not in force; empty when they are. */
     readonly problems: readonly Problem[];
   };
-  readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
+  readonly leases: {
+    readonly bound: number;
+    readonly offered: number;
+    readonly declined: number;
+    /** Addresses that there are to give; absent: none are given here. */
+    readonly pool?: number;
+  };
   /** Damaged databases that were set aside: history began anew after each. */
   readonly database: { readonly setAside: readonly string[] };
   /** On the provisioning interfaces, as far as they answered a probe or a machine was overheard to ask them. */
@@ -76,6 +82,8 @@ export interface DaemonStatus {
   }[];
   /** The database, and its bounds: `history` in tinderbox.yaml. Bytes, seconds. */
   readonly history: HistorySize & { readonly maxSize: number; readonly keep: number };
+  /** Until when the cluster's authorities are valid; absent: tinderbox.yaml has no `cluster:`. */
+  readonly certificates?: readonly { readonly name: string; readonly notAfter: number }[];
   /** Which file a firmware architecture gets; null: none was found. */
   readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
 }
@@ -90,10 +98,16 @@ export interface AssignRequest {
   readonly mac: Mac;
   readonly role: string;
   readonly hostname?: string;
+  /** A reservation, as a dotted quad. */
+  readonly address?: string;
+  /** Of the entry that it changes, as AssignmentView has it: `conflict` if it is another one by now. */
+  readonly revision?: string;
 }
 
 export interface AssignView {
   readonly mac: Mac;
+  /** The role that its entry had; absent if it had none, or there was no entry. */
+  readonly before?: string;
   readonly role: string;
   readonly hostname?: string;
   /** The file that was edited. */
@@ -106,6 +120,8 @@ export interface ApproveRequest {
   readonly role?: string;
   readonly hostname?: string;
   readonly address?: string;
+  /** As in AssignRequest. */
+  readonly revision?: string;
 }
 
 export interface ApproveView {
@@ -113,6 +129,8 @@ export interface ApproveView {
   /** What it will boot, and under which name. */
   readonly role: string;
   readonly hostname: string;
+  /** As in AssignView. */
+  readonly before?: string;
   /** False: it had just this entry already. */
   readonly changed: boolean;
   /** False: it never asked here, so what a rule would say of it is not known. */
@@ -183,6 +201,19 @@ export interface LogChange {
   readonly trace?: Mac;
   /** Until it ends by itself. */
   readonly seconds: number;
+}
+
+export interface VisitorView {
+  readonly actor: Actor;
+  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `_csrf` of a form. */
+  readonly csrfToken?: string;
+}
+
+/** What opens the admin plane over TCP: secrets. */
+export interface TokenView {
+  readonly token: string;
+  /** Opens `/metrics` alone. */
+  readonly metricsToken: string;
 }
 
 export interface ReloadView {

@@ -39,7 +39,7 @@ export interface ExplainView {
   readonly decision: 'boot' | 'wait' | 'refuse';
   readonly message: string;
   /** Why it is admitted, or not, beside the reasons of the assignment. */
-  readonly reasons?: readonly string[];
+  readonly reasons: readonly string[];
   /** Absent: its architecture is not known yet. */
   readonly bootfile?: {
     readonly architecture: string;
@@ -47,8 +47,7 @@ export interface ExplainView {
     readonly file?: string;
     readonly reasons: readonly string[];
   };
-  /** Absent: of an older daemon, as of `reasons`. */
-  readonly dhcp?: DhcpExplanation;
+  readonly dhcp: DhcpExplanation;
   /** Absent where it would not boot, or where its role does not render: then `problems` says so. */
   readonly preview?: PreviewView;
   readonly problems: readonly Problem[];

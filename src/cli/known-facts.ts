@@ -13,6 +13,8 @@ export interface KnownFacts {
   /** The MAC alone of a machine that was never seen. */
   readonly facts: MachineFacts;
   readonly seen: boolean;
+  /** The interface that it was last heard on. */
+  readonly via?: string;
   /** Who boots, or last booted, under a hostname. */
   readonly holders: ReadonlyMap<string, Mac>;
   /** Whom rules with `max` have admitted. */
@@ -45,6 +47,7 @@ async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
   return {
     facts: factsOf(seen),
     seen: true,
+    ...(seen.via === undefined ? {} : { via: seen.via }),
     holders,
     places,
   };

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
 import { addAssignCommand } from './assign.ts';
+import { addAuditCommand } from './audit.ts';
 import { addBackupCommand } from './backup.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
@@ -15,10 +16,13 @@ import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
+import { addRehearseCommand } from './rehearse.ts';
 import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
+import { addTokenCommand } from './token.ts';
+import { addWatchCommand } from './watch.ts';
 
 const EXAMPLES = `
 Examples:
@@ -30,7 +34,7 @@ Examples:
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
   $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
 
-Members of the group tinderbox need no sudo for what only asks the daemon: machines, explain, log, approve without a MAC, render MAC.
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, explain, log, audit, token, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -40,14 +44,18 @@ const COMMANDS = [
   addCheckCommand,
   addMachinesCommand,
   addExplainCommand,
+  addWatchCommand,
   addDoctorCommand,
   addLogCommand,
+  addAuditCommand,
+  addTokenCommand,
   addAssignCommand,
   addApproveCommand,
   addForgetCommand,
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,
+  addRehearseCommand,
   addKubeconfigCommand,
   addIsoCommand,
   addBackupCommand,

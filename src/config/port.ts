@@ -35,6 +35,11 @@ export interface ResolvedSubnet extends Subnet {
   readonly ownAddress?: Ipv4;
 }
 
+/** `own`: of the admin plane's own authority. Paths are absolute. */
+export type AdminTlsConfig =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'files'; readonly certificate: string; readonly key: string };
+
 /** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
 export interface Config {
   /** Absolute path of the file; `(built in)` for the demo's. */
@@ -53,11 +58,17 @@ export interface Config {
     readonly strictAddress: boolean;
   };
   readonly tftp: { readonly port: number; readonly maxTransfers: number };
+  /** `port` is absent where nothing is received. */
+  readonly syslog: { readonly port?: number };
   readonly admin: {
     /** TCP listener of the admin plane; absent: unix socket only. */
     readonly listen?: { readonly host: string; readonly port: number };
     /** Absolute path of the unix socket. */
     readonly socket: string;
+    /** Absent: plain HTTP, on loopback. */
+    readonly tls?: AdminTlsConfig;
+    /** DNS names that a browser may know it by, beside this host's own. */
+    readonly names: readonly string[];
   };
   readonly admission: 'open' | 'approve' | 'listed';
   /** How much of the past is kept: seconds, bytes of the database. */

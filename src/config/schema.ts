@@ -271,6 +271,27 @@ export const ConfigSchema = Type.Object(
         { ...closed, description: 'The first loader over TFTP.' },
       ),
     ),
+    syslog: Type.Optional(
+      Type.Object(
+        {
+          port: Type.Optional(
+            Type.Union(
+              [
+                Type.Integer({ minimum: 1, maximum: 65_535 }),
+                Type.String(words('^off$', 'a port from 1 to 65535, or off')),
+              ],
+              {
+                description:
+                  'UDP port on the provisioning interfaces; DHCP tells network boots of it (option 7) if it is 514 | off: nothing is received.',
+                default: 514,
+                examples: [514, 'off'],
+              },
+            ),
+          ),
+        },
+        { ...closed, description: 'What machines print while they boot: their consoles.' },
+      ),
+    ),
     admin: Type.Optional(
       Type.Object(
         {
@@ -290,6 +311,34 @@ export const ConfigSchema = Type.Object(
               description:
                 'Unix socket of the CLI; absent: /run/tinderbox/admin.sock as a service, else in paths.state.',
               examples: ['/run/tinderbox/admin.sock'],
+            }),
+          ),
+          tls: Type.Optional(
+            Type.Union(
+              [
+                Type.Enum(['own', 'off']),
+                Type.Object(
+                  {
+                    certificate: Type.String({
+                      minLength: 1,
+                      description: 'In PEM, with those of its issuers. Relative to this file.',
+                    }),
+                    key: Type.String({ minLength: 1, description: 'Its private key, in PEM.' }),
+                  },
+                  closed,
+                ),
+              ],
+              {
+                description:
+                  'own: a certificate of an authority of its own, the default beyond loopback | off: none, on loopback only | the files of one.',
+                examples: ['own', { certificate: '/etc/ssl/boot.pem', key: '/etc/ssl/private/boot.key' }],
+              },
+            ),
+          ),
+          names: Type.Optional(
+            Type.Array(Type.String({ ...words(DOMAIN_PATTERN, 'a DNS name'), maxLength: 253 }), {
+              description: "Names that browsers use for it, beside this host's own and localhost.",
+              examples: [['boot.example.net']],
             }),
           ),
         },

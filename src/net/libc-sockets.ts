@@ -16,6 +16,8 @@ export interface SocketFacts {
 export interface SocketCalls {
   /** Throws ENOTSOCK, EBADF. */
   readonly describeSocket: (fd: number) => SocketFacts;
+  /** Who connected to a unix socket, when they did. */
+  readonly peerUserId: (fd: number) => number;
   /** Another descriptor of the same socket, which children do not inherit. */
   readonly duplicate: (fd: number) => number;
   /** Children do not inherit it any more. */
@@ -27,6 +29,7 @@ export interface SocketCalls {
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_BINDTODEVICE = 25;
+const SO_PEERCRED = 17;
 const SO_ACCEPTCONN = 30;
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -85,6 +88,12 @@ export function bindSocketCalls(library: Koffi.LibraryHandle, check: Check): Soc
         address: ipv4FromBytes(name, 4),
         ...deviceOf(fd),
       };
+    },
+    peerUserId(fd) {
+      // struct ucred: process, user, group; each 32 bits (unix(7)).
+      const credentials = new Uint32Array(3);
+      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, [credentials.byteLength]));
+      return credentials[1] ?? 0;
     },
     duplicate: (fd) => check('fcntl', fcntl(fd, F_DUPFD_CLOEXEC, 'int', 3)),
     closeOnExec: (fd) => void check('fcntl', fcntl(fd, F_SETFD, 'int', FD_CLOEXEC)),

@@ -5,6 +5,7 @@ import type { Mac } from '../machine/mac.ts';
 import { lockForWriting } from './lock-for-writing.ts';
 import { type DatabaseOpening, openSound } from './open-sound.ts';
 import type { AdmissionRecord, HistoryBatch, Lease, SessionOwner, StoredState } from './port.ts';
+import { prepareAudit, type SqliteAudit } from './sqlite-audit.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import { preparePruning, STORE_LIMITS, type StoreLimits } from './sqlite-prune.ts';
 import { buildReader, type SqliteReader } from './sqlite-reader.ts';
@@ -41,7 +42,7 @@ export interface SqliteOptions {
 }
 
 /** The store port, synchronous, in the thread that calls it. Everything throws TinderboxError and nothing else. */
-export interface SqliteDatabase extends SqliteReader, SqliteReleases, SqliteTidy {
+export interface SqliteDatabase extends SqliteReader, SqliteReleases, SqliteTidy, SqliteAudit {
   load(): StoredState;
   commitLeases(leases: readonly Lease[]): void;
   appendHistory(batch: HistoryBatch): void;
@@ -134,6 +135,7 @@ export function createSqliteDatabase(
   const dropAdmission = database.prepare<[string]>('DELETE FROM admissions WHERE mac = ?');
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
+  const appendAudit = prepareAudit(database, limits.audit);
   const prune = preparePruning(database, limits);
   const tidy = prepareTidying(database, limits, { startedAt: openedAt, uptime });
 
@@ -224,6 +226,10 @@ export function createSqliteDatabase(
     giveCertificate: guarded(file, (...args: Parameters<SqliteReleases['giveCertificate']>) => {
       setSynced(true);
       return releases.giveCertificate(...args);
+    }),
+    appendAudit: guarded(file, (records: Parameters<SqliteAudit['appendAudit']>[0]) => {
+      setSynced(false);
+      appendAudit(records);
     }),
     forgetMachine: guarded(file, (mac: Mac) => {
       setSynced(false);

@@ -12,6 +12,8 @@ export interface StoreLimits {
   readonly alarmedSessionsPerMachine: number;
   /** Those with an entry in machines.yaml outlive the others, and of these those that were given a role. */
   readonly machines: number;
+  /** Records of who changed what; they outlive events, as alarms do. */
+  readonly audit: number;
   /** Bytes of the database that are in use. Leases and machines are never deleted for it. */
   readonly bytes: number;
   /** Milliseconds. */
@@ -28,6 +30,7 @@ export const STORE_LIMITS: StoreLimits = {
   sessionsPerMachine: 50,
   alarmedSessionsPerMachine: 10,
   machines: 20_000,
+  audit: 20_000,
   bytes: 500_000_000,
   age: 90 * DAY,
   settle: 3_600_000,

@@ -7,6 +7,8 @@ import type { BootSession } from '../machine/session.ts';
 import type { DatabaseOpening } from './open-sound.ts';
 import type {
   AdmissionRecord,
+  AuditRecord,
+  FleetSummary,
   GivenCertificate,
   HistorySize,
   Lease,
@@ -158,6 +160,9 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     putAdmission: (admission) => ask<void>({ name: 'putAdmission', args: [admission] }),
     dropAdmission: (mac) => ask<void>({ name: 'dropAdmission', args: [mac] }),
     listAdmissions: () => ask<readonly AdmissionRecord[]>({ name: 'listAdmissions', args: [] }),
+    // After the history that was appended before, and never in front of a lease.
+    appendAudit: (records) => ask<void>({ name: 'appendAudit', args: [records] }, history),
+    listAudit: (page) => ask<readonly AuditRecord[]>({ name: 'listAudit', args: [page] }),
     releaseOf: (sessionId) => ask<Release | undefined>({ name: 'releaseOf', args: [sessionId] }),
     beginRelease: (owner, release) => ask<boolean>({ name: 'beginRelease', args: [owner, release] }),
     completeRelease: (sessionId, at) => ask<void>({ name: 'completeRelease', args: [sessionId, at] }),
@@ -165,7 +170,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       ask<GivenCertificate | undefined>({ name: 'certificateOf', args: [sessionId, name] }),
     giveCertificate: (owner, certificate) =>
       ask<boolean>({ name: 'giveCertificate', args: [owner, certificate] }),
-    listMachines: (page) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [page] }),
+    listMachines: (query) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [query] }),
+    summarizeMachines: (query) => ask<FleetSummary>({ name: 'summarizeMachines', args: [query] }),
     findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
     listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),
     listEvents: (query) => ask<readonly BootEvent[]>({ name: 'listEvents', args: [query] }),
@@ -180,11 +186,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
 export async function openStoreReadOnly(file: string): Promise<StoreReader> {
   const reader = openSqliteReader(file);
   return {
-    listMachines: async (page) => reader.listMachines(page),
+    listMachines: async (query) => reader.listMachines(query),
+    summarizeMachines: async (query) => reader.summarizeMachines(query),
     findMachine: async (mac) => reader.findMachine(mac),
     listSessions: async (mac, page) => reader.listSessions(mac, page),
     listEvents: async (query) => reader.listEvents(query),
     listAdmissions: async () => reader.listAdmissions(),
+    listAudit: async (page) => reader.listAudit(page),
     close: async () => reader.close(),
   };
 }

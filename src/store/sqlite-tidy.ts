@@ -10,7 +10,7 @@ export interface SqliteTidy {
   measureHistory(): HistorySize;
 }
 
-/** Alarms, and the boots that raised them, stay so many times as long as the rest. */
+/** Alarms, the boots that raised them, and who changed what stay so many times as long as the rest. */
 const ALARMS_STAY = 4;
 /** Of one call. */
 const SESSIONS = 500;
@@ -51,6 +51,9 @@ export function prepareTidying(database: Database, limits: StoreLimits, clock: T
   const dropFirstEvents = database.prepare(`DELETE FROM events WHERE id IN (${firstEvents})`);
   const dropOldAlarms = database.prepare(
     `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE ${IS_ALARM} ORDER BY id LIMIT ${PRUNE_ROWS}) AND at < ?`,
+  );
+  const dropOldAudit = database.prepare(
+    `DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ${PRUNE_ROWS}) AND at < ?`,
   );
   const oldestEvent = database
     .prepare(`SELECT at FROM events WHERE NOT ${IS_ALARM} ORDER BY id LIMIT 1`)
@@ -111,6 +114,7 @@ export function prepareTidying(database: Database, limits: StoreLimits, clock: T
     const isTooLarge = usedBytes(database) > limits.bytes;
     const events = (isTooLarge ? dropFirstEvents.run() : dropOldEvents.run(cutoff)).changes;
     const alarms = dropOldAlarms.run(alarmCutoff).changes;
+    const audit = dropOldAudit.run(alarmCutoff).changes;
     // A boot whose events are gone for want of room says little, and would fill the room that was made.
     const emptied = isTooLarge ? ((oldestEvent.get() as number | undefined) ?? now) : cutoff;
     const more = sweepSessions(now, Math.max(cutoff, emptied), alarmCutoff);
@@ -119,7 +123,13 @@ export function prepareTidying(database: Database, limits: StoreLimits, clock: T
       dropMachineEvents.run(mac);
       dropMachine.run(mac);
     }
-    return more || events === PRUNE_ROWS || alarms === PRUNE_ROWS || machines.length === MACHINES;
+    return (
+      more ||
+      events === PRUNE_ROWS ||
+      alarms === PRUNE_ROWS ||
+      audit === PRUNE_ROWS ||
+      machines.length === MACHINES
+    );
   });
 
   function giveBackPages(): boolean {

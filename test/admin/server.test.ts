@@ -1,164 +1,42 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import t, { type Test } from 'tap';
-import type { DaemonStatus } from '../../src/admin/api.ts';
+import t from 'tap';
 import { createAdminClient } from '../../src/admin/client.ts';
 import type { AdminServerOptions } from '../../src/admin/port.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { TinderboxError } from '../../src/errors.ts';
-import { createLogControl } from '../../src/log-control.ts';
-import { createLoggers } from '../../src/logger.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
-import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
-import { copyToStream } from '../../src/make-backup.ts';
-import { createJournal } from '../../src/store/journal.ts';
-import { openStore, openStoreReadOnly } from '../../src/store/sqlite-store.ts';
+import { encodePcap } from '../../src/protocol/pcap/pcap-file.ts';
+import { openStoreReadOnly } from '../../src/store/sqlite-store.ts';
+import { ask, boot, MAC, OTHER, ROLE, STATUS, startAdmin, T0 } from '../support/start-admin.ts';
 import { until } from '../support/until.ts';
 
-const MAC = '52:54:00:12:34:56' as Mac;
-const OTHER = '52:54:00:00:00:02' as Mac;
-const T0 = 1_700_000_000_000;
-
-const STATUS: DaemonStatus = {
-  version: '0.1.0',
-  startedAt: T0 - 61_000,
-  mode: 'server',
-  interfaces: [{ name: 'br0', addresses: ['10.77.0.1'], state: 'serving', since: 0 }],
-  catalog: {
-    generation: 3,
-    file: '/profiles/machines.yaml',
-    problems: [{ severity: 'error', message: 'bad' }],
-  },
-  leases: { bound: 1, offered: 0, declined: 0 },
-  database: { setAside: [] },
-  otherDhcpServers: [],
-  history: {
-    bytes: 8192,
-    used: 4096,
-    events: 2,
-    sessions: 1,
-    machines: 1,
-    maxSize: 500_000_000,
-    keep: 7_776_000,
-  },
-  bootFiles: [{ architecture: 'uefi-arm64', file: null }],
-};
-
-/** The admin plane over a real store and journal, in a folder of its own. */
-async function startAdmin(t: Test, overrides: Partial<AdminServerOptions> = {}) {
-  const dir = await mkdtemp(join(tmpdir(), 'tb-admin-'));
-  const lines: string[] = [];
-  const sink = { write: (line: string) => void lines.push(line) } as unknown as NodeJS.WritableStream;
-  const loggers = createLoggers({ destination: sink });
-  const store = await openStore({ file: join(dir, 'state.db'), durability: 'process' });
-  const journal = createJournal({
-    store,
-    state: await store.load(),
-    clock: () => T0,
-    idleTime: 3_600_000,
-    logger: loggers.store,
-  });
-  const socket = join(dir, 'admin.sock');
-  const options: AdminServerOptions = {
-    socket,
-    store,
-    journal,
-    status: () => STATUS,
-    assign: async (assignment) => ({ ...assignment, file: '/profiles/machines.yaml' }),
-    approve: async ({ mac, role = 'worker', hostname = 'node-1' }) => ({
-      mac,
-      role,
-      hostname,
-      changed: true,
-      seen: true,
-      file: '/profiles/machines.yaml',
-    }),
-    explain: async (mac, architecture) => ({
-      mac,
-      assignment: { from: 'none', file: 'machines.yaml', reasons: [], revision: 'absent' },
-      decision: 'refuse',
-      message: `as ${architecture?.label ?? 'nothing'}`,
-      dhcp: { mode: 'off', answers: [] },
-      problems: [],
-    }),
-    doctor: async () => ({ ok: true, at: T0, running: true, findings: [] }),
-    forget: async (mac) => ({ mac, entry: true, place: false, history: 'forgotten', nodes: [] }),
-    makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
-    reload: async () => ({ generation: 4, problems: [] }),
-    log: createLogControl(loggers, () => T0),
-    copyDatabase: () => copyToStream(join(dir, 'state.db')),
-    logger: loggers.admin,
-    clock: () => T0,
-    ...overrides,
+t.test('the packets of a machine are a file, of one session if asked; none is said to be none', async (t) => {
+  const asked: unknown[] = [];
+  const capture: AdminServerOptions['capture'] = (mac, window) => {
+    asked.push(window);
+    return mac === MAC ? encodePcap([]) : undefined;
   };
-  const server = await startAdminServer(options);
-  t.teardown(async () => {
-    await server.stop({ graceMs: 5_000 });
-    await journal.close();
-    await store.close();
-    await rm(dir, { recursive: true });
+  const { client, journal, socket } = await startAdmin(t, { capture });
+  boot(journal, MAC, T0);
+  boot(journal, MAC, T0 + 60_000);
+  t.same(await client.capture(MAC), Buffer.from(encodePcap([])));
+  await client.capture(MAC, 1);
+  await client.capture(MAC, 2);
+  t.same(asked, [undefined, { from: T0, to: T0 + 60_000 }, { from: T0 + 60_000 }]);
+  await t.rejects(client.capture(OTHER), { code: 'not-found', message: /no packets of 52:54/ });
+  await t.rejects(client.capture(MAC, 99), { code: 'not-found', message: /session 99/ });
+  t.match(await ask(socket, 'GET', `/api/v1/machines/${MAC}/pcap`), {
+    status: 200,
+    type: 'application/vnd.tcpdump.pcap',
   });
-  return {
-    dir,
-    socket,
-    server,
-    journal,
-    options,
-    client: createAdminClient(socket),
-    log: () => lines.join(''),
-  };
-}
-
-/** One network boot as far as the script. */
-function boot(journal: ReturnType<typeof createJournal>, mac: Mac, at: number): void {
-  const common = { mac, outcome: 'answered', answered: 'yes', reasons: ['because'], via: 'br0' } as const;
-  journal.record({
-    ...common,
-    at,
-    kind: 'dhcp.discover',
-    asked: 'DISCOVER',
-    stage: 'offered',
-    client: 'rom',
-  });
-  journal.record({
-    ...common,
-    at: at + 1_000,
-    kind: 'http.script',
-    asked: 'GET /ipxe',
-    stage: 'script',
-    client: 'script',
-    facts: { mac, serial: 'S1', address: 0x0a4d0065 as Ipv4 },
-    assigned: { role: 'worker', hostname: `node-${mac.slice(-2)}`, address: 0x0a4d0065 as Ipv4 },
-  });
-}
-
-/** A raw exchange over the socket, for what the client never sends. */
-async function ask(
-  socketPath: string,
-  method: string,
-  path: string,
-  body?: string,
-  type = 'application/json',
-) {
-  const outgoing = request({
-    socketPath,
-    method,
-    path,
-    headers: body === undefined ? {} : { 'content-type': type },
-  });
-  outgoing.end(body);
-  const [response] = await once(outgoing, 'response');
-  let text = '';
-  for await (const chunk of response) text += String(chunk);
-  return { status: response.statusCode as number, type: response.headers['content-type'] as string, text };
-}
+});
 
 t.test('machines, sessions and events come through the real journal and store', async (t) => {
   const { journal, client } = await startAdmin(t);
@@ -174,6 +52,15 @@ t.test('machines, sessions and events come through the real journal and store', 
   });
   t.equal((await client.listMachines({ limit: 1, offset: 1 })).machines.length, 1);
   t.equal((await client.listMachines({ limit: 1, offset: 2 })).machines.length, 0);
+  const page = { limit: 9, offset: 0 };
+  t.equal((await client.listMachines({ ...page, state: 'booting', search: '525400 S1' })).machines.length, 2);
+  t.equal((await client.listMachines({ ...page, search: 'node-56' })).machines[0]?.machine.mac, MAC);
+  t.same((await client.listMachines({ ...page, state: 'ready' })).machines, []);
+  const sorted = await client.listMachines({ ...page, sort: 'mac', reverse: true });
+  t.same(
+    sorted.machines.map(({ machine }) => machine.mac),
+    [MAC, OTHER],
+  );
 
   const { sessions } = await client.machine(MAC);
   t.equal(sessions.length, 1);
@@ -227,6 +114,9 @@ t.test('approve, forget and who was admitted reach the daemon', async (t) => {
 
 t.test('an explanation is asked for as if the firmware were another', async (t) => {
   const { client, socket } = await startAdmin(t);
+  t.same(await client.console(MAC), { mac: MAC, lines: [], missed: 0 });
+  t.match(await client.console(MAC, 7), { missed: 7 }, 'from a line on');
+  t.equal((await ask(socket, 'GET', `/api/v1/machines/${MAC}/console?after=x`)).status, 400);
   t.match(await client.explain(MAC), { mac: MAC, message: 'as nothing' });
   t.match(await client.explain(MAC, 'uefi-x64'), { message: 'as UEFI x64' });
   const { status, text } = await ask(socket, 'GET', `/api/v1/machines/${MAC}/explain?arch=uefi-x65`);
@@ -239,6 +129,10 @@ t.test('bad requests are problem documents of RFC 9457', async (t) => {
     [400, 'GET', '/api/v1/machines?limit=0'],
     [400, 'GET', '/api/v1/machines?limit=1&limit=2'],
     [400, 'GET', '/api/v1/machines?offset=-1'],
+    [400, 'GET', '/api/v1/machines?state=nonsense'],
+    [400, 'GET', '/api/v1/machines?sort=nonsense'],
+    [400, 'GET', '/api/v1/machines?role=a&role=b'],
+    [400, 'GET', `/api/v1/machines?search=${'x'.repeat(201)}`],
     [400, 'GET', '/api/v1/machines/nonsense'],
     [404, 'GET', `/api/v1/machines/${MAC}`],
     [404, 'GET', `/api/v1/machines/${MAC}/events`],
@@ -506,4 +400,17 @@ t.test('a client that reads nothing of the copy does not keep it from others for
   idle.write('POST /api/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => disposed > 0);
   t.ok(disposed > 0);
+});
+
+t.test('roles, one of them, and what a machine would be served with it', async (t) => {
+  const { client, socket } = await startAdmin(t);
+  t.same((await client.roles()).roles, [ROLE]);
+  const role = await client.role('worker');
+  t.equal(role.files[0]?.name, 'role.yaml');
+  t.same(role.usedBy, [{ mac: MAC }]);
+  await t.rejects(client.role('../etc'), { code: 'not-found' });
+  t.equal((await client.preview(MAC)).role, 'worker');
+  t.equal((await client.preview(MAC, 'a&b')).role, 'a&b');
+  const twice = await ask(socket, 'GET', `/api/v1/machines/${MAC}/preview?role=a&role=b`);
+  t.equal(twice.status, 400);
 });

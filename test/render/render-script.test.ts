@@ -13,7 +13,12 @@ const facts: MachineFacts = { mac: '52:54:00:12:34:56' as Mac, arch: 'x86_64', p
 /** What a machine asks with: nothing in it comes from us but the address. */
 const ASK =
   'http://10.77.0.1/ipxe?mac=${netX/mac:hexhyp}&uuid=${uuid}&serial=${serial:uristring}&asset=${asset:uristring}' +
-  '&arch=${arch}&platform=${platform}&manufacturer=${manufacturer:uristring}&product=${product:uristring}';
+  '&arch=${arch}&platform=${platform}&manufacturer=${manufacturer:uristring}&product=${product:uristring}' +
+  '&hardware=ipxe&cpu=${cpumodel:uristring}&cpu-smbios=${smbios/4.16.0:uristring}&cpu-vendor=${smbios/4.7.0:uristring}' +
+  '&memsize=${memsize}&ram=${smbios/19.4.8:hexraw}&ram1=${smbios/1.19.4.8:hexraw}&ram-wide=${smbios/19.15.16:hexraw}' +
+  '&bios-vendor=${smbios/0.4.0:uristring}&bios-version=${smbios/0.5.0:uristring}&bios-date=${smbios/0.8.0:uristring}' +
+  '&board-vendor=${smbios/2.4.0:uristring}&board=${smbios/2.5.0:uristring}' +
+  '&chip=${netX/chip:uristring}&busid=${netX/busid:hexraw}&secureboot=${efi/SecureBoot:hexraw}';
 
 const source = (text: string, index: number) => ({ file: 'role.yaml', text, line: 10 + index });
 
@@ -176,9 +181,16 @@ exit 1
   },
 );
 
+t.test('where syslog is taken, the bootstrap script says so before anything else', async (t) => {
+  const lines = bootstrapScript({ url, syslog: '10.77.0.1' }).split('\n');
+  t.strictSame(lines.slice(0, 3), ['#!ipxe', 'set syslog 10.77.0.1 ||', 'echo']);
+  t.equal(lines.toSpliced(1, 1).join('\n'), bootstrapScript({ url }));
+});
+
 t.test('no script ends, reboots or stops at a command that fails', async (t) => {
   const scripts = [
     bootstrapScript({ url }),
+    bootstrapScript({ url, syslog: '10.77.0.1' }),
     script(bootRole({})),
     waitScript({ url, message: 'm', facts, seconds: 5 }),
     refusalScript({ url, message: 'm', seconds: 5 }),
@@ -304,7 +316,9 @@ t.test(
 
 t.test('paths become URLs of the server as this machine reached it', async (t) => {
   const role = bootRole({});
-  const context = contextOf(role, { server: { address: '10.78.0.1', url: 'http://10.78.0.1:8080' } });
+  const context = contextOf(role, {
+    server: { address: '10.78.0.1', url: 'http://10.78.0.1:8080', syslogPort: 0 },
+  });
   t.equal(absoluteUrl('/assets/x', context), 'http://10.78.0.1:8080/assets/x');
   t.equal(absoluteUrl('http://a/x', context), 'http://a/x');
   t.match(
