@@ -15,8 +15,9 @@ import { DATABASE_FILE } from './preflight-state.ts';
 /** The authorities, and the certificates of the API server and the admin plane as they show them. */
 export async function checkCertificates(context: DoctorContext): Promise<readonly Finding[]> {
   const { config, now } = context;
+  const admin = await askAdminPlane(context);
   if (config.cluster === undefined)
-    return [skipped('tinderbox.yaml has no cluster: nobody gets certificates')];
+    return [...admin, skipped('tinderbox.yaml has no cluster: nobody gets certificates')];
   const { problems, issuing } = await checkAuthorities(config, now);
   const wrong = [...problems, ...issuing].map(({ severity, message, remedy }) =>
     (severity === 'error' ? problem : warning)(message, remedy),

@@ -37,8 +37,15 @@ export async function checkPorts(context: DoctorContext): Promise<readonly Findi
       : [{ protocol: 'TCP', port: listen.port, what: 'admin', host: listen.host, minor: true }];
   const findings: Finding[] = [];
   for (const door of [...doors, ...admin])
-    findings.push(status === undefined ? await tryDoor(door) : await lookAtDoor(door, status.pid, inDaemon));
+    findings.push(
+      weigh(door, status === undefined ? await tryDoor(door) : await lookAtDoor(door, status.pid, inDaemon)),
+    );
   return joinOk(findings);
+}
+
+/** Nobody boots less without it. */
+function weigh({ minor }: Door, finding: Finding): Finding {
+  return minor === true && finding.state === 'problem' ? { ...finding, state: 'warning' } : finding;
 }
 
 function doorsOf({ config }: DoctorContext, via: NetworkInterface): readonly Door[] {
