@@ -44,6 +44,7 @@ import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 import { createDaemonMetrics } from './wire-metrics.ts';
 import { startRecorder } from './wire-recorder.ts';
+import { watchStallsOn } from './wire-stalls.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -219,8 +220,10 @@ export async function startDaemon({
     loggers,
     now,
   };
+  const stalls = stack.use(watchStallsOn({ ...parts, uptime }));
   stack.use(await startServers(parts));
   dhcpServers.start();
+  stalls.start();
 
   const started = stack.move();
   const { mode } = config.dhcp;
