@@ -64,7 +64,7 @@ interface Layer {
 
 const layers: readonly Layer[] = [
   { folder: 'machine', mayImport: [], pure: true, message: 'machine/ is vocabulary: it imports nothing' },
-  ...['protocol/dhcp', 'protocol/tftp'].map((folder) => ({
+  ...['protocol/dhcp', 'protocol/pcap', 'protocol/syslog', 'protocol/tftp'].map((folder) => ({
     folder,
     mayImport: ['protocol', 'machine'],
     pure: true,

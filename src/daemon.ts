@@ -29,6 +29,7 @@ import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { rememberReservations } from './remember-reservations.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
+import { createConsoleMemory } from './servers/console-memory.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
 import { hasSessionKey, loadSessionKey } from './session-key.ts';
 import { startServers } from './start-servers.ts';
@@ -40,6 +41,8 @@ import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
+import { createDaemonMetrics } from './wire-metrics.ts';
+import { startRecorder } from './wire-recorder.ts';
 import { watchStallsOn } from './wire-stalls.ts';
 
 export interface DaemonOptions {
@@ -114,6 +117,7 @@ export async function startDaemon({
   audit = stack.use(createAuditTrail({ store, logger: loggers.admin }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
+  const metrics = createDaemonMetrics(catalog);
   const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,
@@ -124,11 +128,14 @@ export async function startDaemon({
     observed(observation) {
       loopWatch.notice(observation);
       logControl.notice(observation);
+      metrics.observe(observation);
     },
+    advanced: metrics.advance,
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
+  const recorder = startRecorder({ journal, catalog, logger: loggers.store, now, uptime });
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
   const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
   const leases = createLeaseBook({
@@ -166,7 +173,11 @@ export async function startDaemon({
           journal,
           logger: loggers.cluster,
           now,
-          credentials: () => watcherCredentials(authorities),
+          async credentials() {
+            const credentials = await watcherCredentials(authorities);
+            metrics.noteCertificate('api-server-client', credentials.notAfter);
+            return credentials;
+          },
         });
   if (cluster !== undefined) stack.use(cluster);
 
@@ -189,6 +200,9 @@ export async function startDaemon({
     store,
     audit,
     journal,
+    recorder,
+    metrics,
+    sessions: journal.sessions,
     admissions,
     leases,
     learning,
@@ -197,6 +211,7 @@ export async function startDaemon({
     cluster,
     loopWatch,
     dhcpServers,
+    consoles: createConsoleMemory(),
     doors,
     logControl,
     loggers,

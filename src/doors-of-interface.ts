@@ -1,10 +1,11 @@
-import { TinderboxError } from './errors.ts';
+import { TinderboxError, toTinderboxError } from './errors.ts';
 import type { HttpServer } from './http/port.ts';
 import { type KeptDoors, keepDoors, type WantedDoor } from './keep-doors.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import { openOrDoWithout } from './net/open-without-device.ts';
 import type { Doors, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
+import { type SyslogOptions, startSyslogServer } from './servers/syslog.ts';
 import { startTftpServer } from './servers/tftp.ts';
 import type { TftpServerOptions } from './servers/tftp-types.ts';
 import { type DhcpWiring, type DoWithout, openDhcpSockets, startDhcpOn } from './wire-dhcp.ts';
@@ -95,6 +96,55 @@ export function keepTftpDoors(options: TftpDoorsOptions): KeptDoors {
       open: () => open(address, now),
     }));
   });
+}
+
+export interface SyslogDoorsOptions extends Omit<SyslogOptions, 'socket' | 'via'> {
+  readonly name: string;
+  readonly port: number;
+  readonly doors: Doors;
+  readonly doWithout: DoWithout;
+}
+
+/** Bytes: a machine that prints all of its boot at once. */
+const SYSLOG_BUFFER = 1024 * 1024;
+
+const WITHOUT_SYSLOG =
+  'If another program is to have it, write `syslog: { port: off }` in tinderbox.yaml. Machines boot all the same, but their consoles are not seen.';
+
+/** The syslog port of an interface, on all of its addresses; without a device on the first. */
+export function keepSyslogDoors({ name, port, doors, doWithout, ...rest }: SyslogDoorsOptions): KeptDoors {
+  const open = async ({ addresses: [first] }: NetworkInterface) => {
+    let tiedToDevice = true;
+    const asked = { port, receiveBuffer: SYSLOG_BUFFER };
+    const socket = await openOrDoWithout(
+      () => doors.openUdp({ ...asked, device: name }),
+      () => {
+        tiedToDevice = false;
+        return doors.openUdp({ ...asked, ...(first === undefined ? {} : { address: first.address }) });
+      },
+      doWithout,
+    ).catch((thrown: unknown) => {
+      const { code, message, remedy = '' } = toTinderboxError(thrown);
+      throw new TinderboxError(code, `syslog: ${message}`, {
+        cause: thrown,
+        remedy: `${remedy} ${WITHOUT_SYSLOG}`.trim(),
+      });
+    });
+    const server = startSyslogServer({ ...rest, socket, via: name });
+    const stop = () => server.stop();
+    return {
+      leave: stop,
+      stop,
+      fits: ({ addresses: [now] }: NetworkInterface) => tiedToDevice || now?.address === first?.address,
+    };
+  };
+  // One that is open waits for an address; one that is not is opened with the first one.
+  const kept: KeptDoors = keepDoors((now) =>
+    now.addresses.length === 0 && kept.count() === 0
+      ? []
+      : [{ key: String(now.index), open: () => open(now) }],
+  );
+  return kept;
 }
 
 export interface DhcpDoorsOptions {

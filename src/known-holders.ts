@@ -1,5 +1,7 @@
-import type { MachineListView } from './admin/api.ts';
+import type { MachineListView, MachineView } from './admin/api.ts';
 import type { AdmissionPlaces } from './boot/admit-machine.ts';
+import type { MachineFacts } from './machine/facts.ts';
+import { parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { AdmissionRecord } from './store/port.ts';
 
@@ -11,6 +13,17 @@ export function holdersOf(machines: MachineListView['machines']): ReadonlyMap<st
     if (hostname !== undefined && !holders.has(hostname)) holders.set(hostname, machine.mac);
   }
   return holders;
+}
+
+/** A machine as it is told, as what is known of it. */
+export function factsOf({ address, relay, ...facts }: MachineView): MachineFacts {
+  const own = parseIpv4(address ?? '');
+  const relayAddress = parseIpv4(relay ?? '');
+  return {
+    ...facts,
+    ...(own === undefined ? {} : { address: own }),
+    ...(relayAddress === undefined ? {} : { relay: relayAddress }),
+  };
 }
 
 /** Whom rules with `max` have admitted, as it was read. */

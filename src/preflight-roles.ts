@@ -214,6 +214,7 @@ function tryOut(
     facts: { ...SAMPLE_FACTS, mac },
     cluster: clusterOf(config, catalog),
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
+    syslogPort: config.syslog.port,
     subnets: [],
     sessionUrl: 'http://192.0.2.1/boot/0-check',
     identity: sampleIdentity({

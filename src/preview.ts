@@ -78,6 +78,7 @@ export async function prepareMachine(
         facts,
         cluster: clusterOf(config, catalog),
         server: { address, url },
+        syslogPort: config.syslog.port,
         subnets: knownNetworks({ subnets, interfaces }),
         sessionUrl,
         identity,

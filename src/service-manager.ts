@@ -58,7 +58,11 @@ export function findServiceManager(): ServiceManager {
     async openDoors(config, loggers, startAnew) {
       return inheritDoors({
         inherited: inheritedSockets(environment.listen, process.pid),
-        ports: { http: config.http.port, tftp: config.tftp.port },
+        ports: {
+          http: config.http.port,
+          tftp: config.tftp.port,
+          ...(config.syslog.port === undefined ? {} : { syslog: config.syslog.port }),
+        },
         present: new Set((await readInterfaces()).map(({ name }) => name)),
         libc: libc instanceof TinderboxError ? undefined : libc,
         logger: loggers.net,

@@ -15,10 +15,12 @@ export interface SocketPorts {
   readonly tftp: number;
   /** Whether ports 67 and 4011 are served at all (`dhcp.mode` is not `off`). */
   readonly dhcp: boolean;
+  /** Absent: nothing is received. */
+  readonly syslog?: number;
 }
 
 /** The names of the descriptors are these, a dash, and the interface. */
-export type SocketKind = 'dhcp' | 'pxe' | 'tftp' | 'http';
+export type SocketKind = 'dhcp' | 'pxe' | 'tftp' | 'http' | 'syslog';
 
 /** The service's own drop-in, which takes its capability away: shipped as data, to be copied to this path. */
 export const SOCKETS_DROP_IN = 'tinderbox.service.d/sockets.conf';
@@ -47,6 +49,7 @@ export function socketUnits(interfaces: readonly string[], ports: SocketPorts): 
       : []),
     ['tftp', `ListenDatagram=0.0.0.0:${ports.tftp}`],
     ['http', `ListenStream=0.0.0.0:${ports.http}`],
+    ...(ports.syslog === undefined ? [] : ([['syslog', `ListenDatagram=0.0.0.0:${ports.syslog}`]] as const)),
   ];
   const units = interfaces.flatMap((device) =>
     kinds.map(([kind, listen]) => ({

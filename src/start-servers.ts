@@ -3,25 +3,35 @@ import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
-import { keepDhcpDoors, keepHttpDoors, keepTftpDoors, STOP_GRACE } from './doors-of-interface.ts';
+import {
+  keepDhcpDoors,
+  keepHttpDoors,
+  keepSyslogDoors,
+  keepTftpDoors,
+  STOP_GRACE,
+} from './doors-of-interface.ts';
 import type { TinderboxError } from './errors.ts';
 import { followInterfaces } from './follow-interfaces.ts';
 import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import type { BootSession } from './machine/session.ts';
 import { readInterfaces } from './net/interfaces.ts';
 import type { Doors } from './net/port.ts';
 import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import type { Provisioning } from './provisioning.ts';
+import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
+import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import type { DoWithout } from './wire-dhcp.ts';
 import { startHttpOn } from './wire-http.ts';
+import type { DaemonMetrics } from './wire-metrics.ts';
 
 export interface DaemonParts {
   readonly config: Config;
@@ -31,6 +41,10 @@ export interface DaemonParts {
   readonly store: Store;
   readonly audit: AuditTrail;
   readonly journal: Journal;
+  readonly recorder: FlightRecorder;
+  readonly metrics: DaemonMetrics;
+  /** The newest boot session of each machine. */
+  readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
@@ -41,6 +55,8 @@ export interface DaemonParts {
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: DhcpServerWatch;
+  /** What machines print, as long as this process lives. */
+  readonly consoles: ConsoleMemory;
   readonly doors: Doors;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
@@ -67,7 +83,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   const gate = makeGate();
   const wiring = { ...parts, networks, bootFileIndex };
   const followed = config.network.interfaces.map((name) => {
-    const { files, dhcp } = doorsOf(name, parts, http, wiring, gate.whenOpen);
+    const { files, dhcp, syslog } = doorsOf(name, parts, http, wiring, gate.whenOpen);
     const refused: TinderboxError[] = [];
     const open = async (doors: KeptDoors): Promise<void> => {
       stops.push(() => doors.stop());
@@ -78,15 +94,28 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
         else await refusals.attempt(() => Promise.reject(error));
       }
     };
-    return { name, files, dhcp, doors: [...files, ...dhcp], refused, open };
+    // Nobody's boot needs it: what is wrong with it is said, and tried again.
+    const openSyslog = async (): Promise<void> => {
+      for (const doors of syslog) {
+        stops.push(() => doors.stop());
+        for (const error of await doors.follow(provisioning.host().find((one) => one.name === name))) {
+          refused.push(error);
+          loggers.net.warn(`${error.message}${error.remedy === undefined ? '' : `\n    ${error.remedy}`}`);
+        }
+      }
+    };
+    return { name, files, dhcp, doors: [...files, ...dhcp, ...syslog], refused, open, openSyslog };
   });
   for (const { files, open } of followed) for (const doors of files) await open(doors);
   let follower: ReturnType<typeof followInterfaces> | undefined;
   const interfaceStates = () => follower?.states() ?? [];
-  const admin = await refusals.attempt(() => startAdminOn({ ...parts, networks, interfaceStates }));
+  const admin = await refusals.attempt(() =>
+    startAdminOn({ ...parts, networks, host: () => provisioning.host(), interfaceStates }),
+  );
   if (admin !== undefined) stops.push(() => admin.stop({ graceMs: STOP_GRACE }));
   for (const { dhcp, open } of followed) for (const doors of dhcp) await open(doors);
   refusals.throwIfAny();
+  for (const { openSyslog } of followed) await openSyslog();
 
   gate.open();
   follower = followInterfaces({
@@ -105,7 +134,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
 /** The doors of one interface, still closed. */
 function doorsOf(
   name: string,
-  { config, preflight, provisioning, journal, doors, loggers, now }: DaemonParts,
+  { config, preflight, provisioning, journal, recorder, consoles, doors, loggers, now }: DaemonParts,
   http: Parameters<typeof keepHttpDoors>[1],
   wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
@@ -122,11 +151,28 @@ function doorsOf(
     lookup: preflight.bootFiles.lookup,
     logger: loggers.tftp,
     journal,
+    recorder,
     clock: { now },
   });
   const dhcp =
     config.dhcp.mode === 'off' ? [] : [keepDhcpDoors({ name, doors, doWithout, wiring, whenOpen })];
-  return { files: [httpDoors, tftpDoors], dhcp };
+  const { port } = config.syslog;
+  const syslog =
+    port === undefined
+      ? []
+      : [
+          keepSyslogDoors({
+            name,
+            port,
+            doors,
+            doWithout,
+            journal,
+            memory: consoles,
+            logger: loggers.net,
+            now,
+          }),
+        ];
+  return { files: [httpDoors, tftpDoors], dhcp, syslog };
 }
 
 /** What is to happen once it is open: from then on at once. */

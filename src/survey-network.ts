@@ -21,7 +21,7 @@ const WAIT = 5000;
 /** Asks on each interface, at once. Servers with an address of this host are left out: that is Tinderbox itself. */
 export async function surveyWire(
   names: readonly string[],
-  all: readonly SurveyedInterface[],
+  all: readonly Pick<SurveyedInterface, 'addresses'>[],
   signal?: AbortSignal,
 ): Promise<readonly WireSurvey[]> {
   const own = new Set(all.flatMap(({ addresses }) => addresses.map(({ address }) => address)));

@@ -1,32 +1,42 @@
 import { hostname as ownName } from 'node:os';
 import { join } from 'node:path';
-import type { DaemonStatus, InterfaceStatus } from './admin/api.ts';
+import { type DaemonStatus, type InterfaceStatus, overviewView } from './admin/api.ts';
+import type { DoctorReport } from './admin/doctor-api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
 import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { SessionTokens } from './boot/session-token.ts';
+import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
-import { type ExplainSources, explainMachine } from './explain-machine.ts';
+import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
+import { parseMac } from './machine/mac.ts';
+import type { BootSession } from './machine/session.ts';
 import { copyToStream } from './make-backup.ts';
+import type { NetworkInterface } from './net/port.ts';
 import { openSigningSession } from './open-signing-session.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, type Preflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import { runDoctor } from './run-doctor.ts';
+import type { ConsoleMemory } from './servers/console-memory.ts';
+import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { DaemonMetrics } from './wire-metrics.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -34,9 +44,15 @@ export interface AdminWiring {
   readonly preflight: Pick<Preflight, 'bootFileIndex'>;
   /** As they are now: asked for each request. */
   readonly networks: () => ProvisioningNetworks;
+  /** Every interface of this host, as it is now. */
+  readonly host: () => readonly NetworkInterface[];
   readonly interfaceStates: () => readonly InterfaceStatus[];
   readonly store: Store;
   readonly journal: Journal;
+  readonly recorder: FlightRecorder;
+  readonly metrics: DaemonMetrics;
+  /** The newest boot session of each machine. */
+  readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
@@ -46,14 +62,16 @@ export interface AdminWiring {
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
   readonly audit: AuditTrail;
+  readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
 export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
-  const { config, catalog, networks, store, journal, audit, loggers, now } = wiring;
+  const { config, catalog, networks, host, store, journal, recorder, audit, loggers, now } = wiring;
   const startedAt = now();
+  const macOf = (via: string) => parseMac(host().find(({ name }) => name === via)?.mac ?? '');
   return startAdminServer({
     socket: config.admin.socket,
     ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
@@ -66,13 +84,14 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    assign: ({ mac, role, hostname }) =>
+    assign: ({ mac, role, hostname, address }) =>
       audit.changing(async () => {
         const { before } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
           role,
           ...(hostname === undefined ? {} : { hostname }),
+          ...(address === undefined ? {} : { address }),
           checkRole: checkRoleTemplates,
           checkCatalog: catalogCheck(config, networks().interfaces),
         });
@@ -99,10 +118,25 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
         await catalog.reload();
         return { mac, ...approved, seen: facts !== undefined, file: catalog.current().file };
       }),
+    console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
+    doctor: once(() => examine(wiring, startedAt)),
     forget: (mac) =>
-      audit.changing(() => forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac)),
+      audit.changing(async () => {
+        const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
+        recorder.forget(mac);
+        wiring.consoles.forget(mac);
+        return forgotten;
+      }),
+    metrics: async () => wiring.metrics.render({ ...wiring, status: await statusOf(wiring, startedAt) }),
+    capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
+    roles: describeRoles({
+      dir: config.paths.profiles,
+      catalog,
+      sessions: wiring.sessions,
+      preview: (mac, role) => previewMasked(explainSources(wiring), mac, role),
+    }),
     reload: () =>
       audit.changing(async () => {
         await catalog.reload();
@@ -141,6 +175,37 @@ export function explainSources({
   };
 }
 
+/** Machines whose configurations are tried; the page's finding names the rest. */
+const EXAMINED = 1000;
+
+async function examine(wiring: AdminWiring, startedAt: number): Promise<DoctorReport> {
+  const { config, store, journal, now } = wiring;
+  await journal.flush();
+  return runDoctor({
+    config,
+    status: await statusOf(wiring, startedAt),
+    inDaemon: true,
+    machines: async () => (await store.listMachines({ limit: EXAMINED, offset: 0 })).map(overviewView),
+    admissions: () => store.listAdmissions(),
+    now: now(),
+  });
+}
+
+/** It takes seconds of a disk and of the network: whoever asks meanwhile is told to wait. */
+function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
+  let underWay = false;
+  return async () => {
+    if (underWay)
+      throw new TinderboxError('busy', 'it is being looked at already', { remedy: 'Wait some seconds.' });
+    underWay = true;
+    try {
+      return await work();
+    } finally {
+      underWay = false;
+    }
+  };
+}
+
 /** Each takes the disk as much as the database is large. */
 function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnType<typeof copyToStream> {
   let underWay = false;
@@ -166,22 +231,32 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers }: AdminWiring,
+  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
   return {
     version: readVersion(),
     startedAt,
+    pid: process.pid,
     mode: config.dhcp.mode,
     interfaces: interfaceStates(),
     catalog: { generation, file, problems: catalog.problems() },
-    leases: leases.counts(),
+    leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
     history: { ...(await store.measureHistory()), ...config.history },
+    ...(authorities === undefined
+      ? {}
+      : { certificates: authorities.describe().map(({ name, notAfter }) => ({ name, notAfter })) }),
     bootFiles: preflight.bootFileIndex
       .rows()
       .map(({ architecture, path }) => ({ architecture, file: path ?? null })),
   };
+}
+
+function poolSize({ dhcp }: Config): number {
+  return dhcp.subnets
+    .flatMap(({ ranges }) => ranges)
+    .reduce((size, { first, last }) => size + last - first + 1, 0);
 }

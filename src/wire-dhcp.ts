@@ -7,6 +7,7 @@ import type { NetworkClient } from './boot/identify-client.ts';
 import type { CatalogView } from './catalog/port.ts';
 import { collectRefusals } from './collect-refusals.ts';
 import type { Config } from './config/port.ts';
+import { SYSLOG_PORT } from './config/resolve.ts';
 import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
@@ -20,6 +21,7 @@ import { rememberReservations } from './remember-reservations.ts';
 import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
 import { startDhcpServer } from './servers/dhcp.ts';
 import type { DhcpLoop, DhcpLoopOptions } from './servers/dhcp-loop.ts';
+import type { PacketRecorder } from './servers/port.ts';
 import { startPxeServer } from './servers/pxe.ts';
 import { rememberArchitectures } from './servers/remember-architectures.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
@@ -45,6 +47,7 @@ export interface DhcpWiring {
   readonly leases: LeaseBook;
   readonly learning: AddressLearning;
   readonly journal: Journal;
+  readonly recorder: PacketRecorder;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -99,10 +102,10 @@ export async function openDhcpSockets(
  * silent; with another one they answer by that.
  */
 export function startDhcpOn(via: string, sockets: DhcpSockets, wiring: DhcpWiring): readonly DhcpLoop[] {
-  const { config, journal, loggers, now } = wiring;
+  const { config, journal, recorder, loggers, now } = wiring;
   const placeNow = rememberPlace(via, wiring);
   const serverAddress = () => placeNow()?.serverAddress ?? UNSPECIFIED;
-  const common = { via, serverAddress, journal, now };
+  const common = { via, serverAddress, journal, recorder, now };
   const { decide67, decide4011 } = makeDecisions(via, placeNow, wiring);
   const changeLease = makeLeaseChanger(via, wiring);
   const dhcp = startDhcpServer({
@@ -168,6 +171,7 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     serverAddress: place.serverAddress,
     serverUrl: place.serverUrl,
     uefiProxy,
+    syslog: config.syslog.port === SYSLOG_PORT,
     loaders,
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     loop: loopWatch.look(client, now),

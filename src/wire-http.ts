@@ -5,6 +5,7 @@ import { lastStageOf } from './boot/last-stage.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { SYSLOG_PORT } from './config/resolve.ts';
 import { limitsWithin } from './http/limits-within.ts';
 import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
@@ -83,6 +84,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         facts,
         cluster: clusterOf(config, catalog.current()),
         server,
+        syslogPort: config.syslog.port,
         subnets: knownNetworks(networks()),
         sessionUrl,
         ...(identity === undefined ? {} : { identity }),
@@ -92,6 +94,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       rememberPaths(paths, session.id, () => renderBootFiles(plan.role, context));
       return context;
     },
+    syslog: config.syslog.port === SYSLOG_PORT,
     renderer: RENDERER,
     assetStage(session, path) {
       const files = paths.get(session.id);

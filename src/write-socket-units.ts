@@ -23,7 +23,7 @@ export interface SocketUnitsPlan {
  * its capability away. Returns the files written, and the units that are to be enabled.
  */
 export async function writeSocketUnits({ interfaces, dhcp, shipped, folder }: SocketUnitsPlan) {
-  const { instances, files } = socketUnits(interfaces, { http: 80, tftp: 69, dhcp });
+  const { instances, files } = socketUnits(interfaces, { http: 80, tftp: 69, dhcp, syslog: 514 });
   const dropIn = { path: SOCKETS_DROP_IN, text: await readFile(join(shipped, SOCKETS_DROP_IN), 'utf8') };
   const written: string[] = [];
   // The service loses its capability last, when the sockets are there.

@@ -156,6 +156,7 @@ t.test('an address of the cluster that DHCP gives away is a warning', (t) => {
           probeAddresses: true,
           uefiProxy: 'pxe',
           declineTime: 1,
+          allowOtherServers: false,
           leaseDurability: 'disk',
         },
       },

@@ -37,12 +37,14 @@ const TEST_PACKAGES = [
   'nftables',
   'nmap',
   'openssl',
+  'prometheus',
   'python3',
   'shellcheck',
   'strace',
   'systemd',
   'tcpdump',
   'tftp-hpa',
+  'tshark',
   'xorriso',
 ];
 

@@ -31,6 +31,12 @@ t.test('without DHCP its ports stay closed', async (t) => {
   t.strictSame(instances, ['tinderbox-tftp@eth1.socket', 'tinderbox-http@eth1.socket']);
 });
 
+t.test('syslog has a socket where it is on', async (t) => {
+  const { instances, files } = socketUnits(['eth1'], { dhcp: false, tftp: 69, http: 80, syslog: 514 });
+  t.equal(instances.at(-1), 'tinderbox-syslog@eth1.socket');
+  t.match(files.at(-1)?.text, /^ListenDatagram=0\.0\.0\.0:514\nBindToDevice=eth1$/m);
+});
+
 t.test('names are escaped as systemd-escape does', async (t) => {
   const names = ['eth0', 'br-lan', 'eth0.100', '.hidden', 'a@b', 'x+y', 'süd', 'vlan:1', 'a_b', '-x'];
   // After "--", or a name with a dash in front would be taken for an option.

@@ -12,7 +12,7 @@ t.test('every port of every interface gets its drop-in, and the service loses it
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const plan = { interfaces: ['eth1', 'eth-2'], dhcp: true, shipped: SHIPPED, folder };
   const { written, instances } = await writeSocketUnits(plan);
-  t.equal(instances.length, 8);
+  t.equal(instances.length, 10);
   t.equal(
     written.at(-1),
     join(folder, 'tinderbox.service.d/sockets.conf'),
@@ -25,6 +25,6 @@ t.test('every port of every interface gets its drop-in, and the service loses it
   t.match(readFileSync(written.at(-1) ?? '', 'utf8'), /AmbientCapabilities=\n/);
   t.equal(statSync(written[0] ?? '').mode & 0o777, 0o644);
   t.same((await writeSocketUnits(plan)).written, written, 'a second time is no fault');
-  t.equal(readdirSync(folder).length, 9);
-  t.equal((await writeSocketUnits({ ...plan, dhcp: false })).instances.length, 4);
+  t.equal(readdirSync(folder).length, 11);
+  t.equal((await writeSocketUnits({ ...plan, dhcp: false })).instances.length, 6);
 });

@@ -50,6 +50,8 @@ export interface InterfaceStatus {
 export interface DaemonStatus {
   readonly version: string;
   readonly startedAt: number;
+  /** Its process. Absent: a daemon of an older version. */
+  readonly pid?: number;
   readonly mode: 'proxy' | 'server' | 'off';
   readonly interfaces: readonly InterfaceStatus[];
   readonly catalog: {
@@ -58,7 +60,13 @@ export interface DaemonStatus {
     /** Why the files on disk are not in force; empty when they are. */
     readonly problems: readonly Problem[];
   };
-  readonly leases: { readonly bound: number; readonly offered: number; readonly declined: number };
+  readonly leases: {
+    readonly bound: number;
+    readonly offered: number;
+    readonly declined: number;
+    /** Addresses that there are to give; absent: none are given here. */
+    readonly pool?: number;
+  };
   /** Damaged databases that were set aside: history began anew after each. */
   readonly database: { readonly setAside: readonly string[] };
   /** On the provisioning interfaces, as far as they answered a probe or a machine was overheard to ask them. */
@@ -76,6 +84,8 @@ export interface DaemonStatus {
   }[];
   /** The database, and its bounds: `history` in tinderbox.yaml. Bytes, seconds. */
   readonly history: HistorySize & { readonly maxSize: number; readonly keep: number };
+  /** Until when the cluster's authorities are valid; absent: tinderbox.yaml has no `cluster:`. */
+  readonly certificates?: readonly { readonly name: string; readonly notAfter: number }[];
   /** Which file a firmware architecture gets; null: none was found. */
   readonly bootFiles: readonly { readonly architecture: string; readonly file: string | null }[];
 }
@@ -90,6 +100,10 @@ export interface AssignRequest {
   readonly mac: Mac;
   readonly role: string;
   readonly hostname?: string;
+  /** A reservation, as a dotted quad. */
+  readonly address?: string;
+  /** Of the entry that it changes, as AssignmentView has it: `conflict` if it is another one by now. */
+  readonly revision?: string;
 }
 
 export interface AssignView {
@@ -108,6 +122,8 @@ export interface ApproveRequest {
   readonly role?: string;
   readonly hostname?: string;
   readonly address?: string;
+  /** As in AssignRequest. */
+  readonly revision?: string;
 }
 
 export interface ApproveView {

@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { Page } from '../store/port.ts';
+import type { MachineQuery, Page } from '../store/port.ts';
 import type {
   AdmissionListView,
   ApproveRequest,
@@ -22,20 +22,29 @@ import type {
   TokenView,
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
-import type { ExplainView } from './explain-api.ts';
+import type { ConsoleView } from './console-api.ts';
+import type { DoctorReport } from './doctor-api.ts';
+import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import { errorOf } from './problem.ts';
+import { writeMachineFilter } from './read-machine-query.ts';
 
 /**
  * The running daemon, over its unix socket. Each rejects with the daemon's own TinderboxError, or with `unavailable`
  * where no daemon listens and `refused` where this user may not ask.
  */
 export interface AdminClient {
-  listMachines(page?: Page): Promise<MachineListView>;
+  listMachines(query?: MachineQuery): Promise<MachineListView>;
   machine(mac: Mac): Promise<MachineDetailView>;
   /** Without a session: the machine's newest events. */
   events(mac: Mac, sessionId?: number): Promise<EventListView>;
+  /** A pcap file. Rejects with `not-found` where no packets are kept. Without a session: of all that are kept. */
+  capture(mac: Mac, sessionId?: number): Promise<Uint8Array>;
   /** Also of a machine that was never seen. `architecture`: a name of `loaders:`. */
+  /** What it printed: the lines after that number. */
+  console(mac: Mac, after?: number): Promise<ConsoleView>;
   explain(mac: Mac, architecture?: string): Promise<ExplainView>;
+  /** What the daemon finds when it looks at itself: with fewer rights than root. */
+  doctor(): Promise<DoctorReport>;
   status(): Promise<StatusView>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
@@ -44,6 +53,10 @@ export interface AdminClient {
   forget(mac: Mac): Promise<ForgetView>;
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
+  roles(): Promise<RoleListView>;
+  role(name: string): Promise<RoleDetailView>;
+  /** What the machine would be served now, or with this role. */
+  preview(mac: Mac, role?: string): Promise<PreviewView>;
   reload(): Promise<ReloadView>;
   /** Secrets. */
   token(): Promise<TokenView>;
@@ -66,21 +79,38 @@ export function createAdminClient(socketPath: string): AdminClient {
   const post = async <View>(path: string, body?: unknown): Promise<View> =>
     (await exchange(socketPath, 'POST', path, body)) as View;
   return {
-    listMachines: ({ limit, offset } = { limit: 1_000, offset: 0 }) =>
-      get(`/api/v1/machines?limit=${limit}&offset=${offset}`),
+    listMachines: ({ limit, offset, ...filter } = { limit: 1_000, offset: 0 }) => {
+      const query = writeMachineFilter(filter);
+      query.set('limit', String(limit));
+      query.set('offset', String(offset));
+      return get(`/api/v1/machines?${query.toString()}`);
+    },
     machine: (mac) => get(`/api/v1/machines/${mac}`),
     events: (mac, sessionId) =>
       get(`/api/v1/machines/${mac}/events${sessionId === undefined ? '' : `?session=${sessionId}`}`),
+    async capture(mac, sessionId) {
+      const query = sessionId === undefined ? '' : `?session=${sessionId}`;
+      const response = await send(socketPath, 'GET', `/api/v1/machines/${mac}/pcap${query}`);
+      if (response.statusCode !== 200)
+        throw errorOf(response.statusCode ?? 0, parse(await readText(response)));
+      return Buffer.concat(await response.toArray());
+    },
+    console: (mac, after = 0) => get(`/api/v1/machines/${mac}/console?after=${after}`),
     explain: (mac, architecture) =>
       get(
         `/api/v1/machines/${mac}/explain${architecture === undefined ? '' : `?arch=${encodeURIComponent(architecture)}`}`,
       ),
+    doctor: () => post('/api/v1/doctor'),
     status: () => get('/api/v1/status'),
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),
     forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
+    roles: () => get('/api/v1/roles'),
+    role: (name) => get(`/api/v1/roles/${encodeURIComponent(name)}`),
+    preview: (mac, role) =>
+      get(`/api/v1/machines/${mac}/preview${role === undefined ? '' : `?role=${encodeURIComponent(role)}`}`),
     reload: () => post('/api/v1/reload'),
     token: () => get('/api/v1/token'),
     renewToken: () => post('/api/v1/token/renew'),

@@ -32,14 +32,19 @@ export function readEventQuery(query: Fields): { readonly sessionId?: number; re
   return { limit, ...(sessionId === undefined ? {} : { sessionId }) };
 }
 
+/** Of a console: the number of the last line that one has. */
+export function readAfter(query: Fields): number {
+  return readCount(query, 'after', 0) ?? 0;
+}
+
 export function readAssignment(body: unknown): AssignRequest {
-  const { mac, role, hostname } = readTexts(body, ['mac', 'role', 'hostname']);
+  const { mac, role, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address', 'revision']);
   if (role === undefined || role === '') throw new TinderboxError('usage', 'role is missing');
-  return { mac: readMac(mac), role, ...(hostname === undefined ? {} : { hostname }) };
+  return { mac: readMac(mac), role, ...rest };
 }
 
 export function readApproval(body: unknown): ApproveRequest {
-  const { mac, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address']);
+  const { mac, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address', 'revision']);
   return { mac: readMac(mac), ...rest };
 }
 

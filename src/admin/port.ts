@@ -18,7 +18,9 @@ import type {
   SigningTokenView,
 } from './api.ts';
 import type { AuditListView } from './audit-api.ts';
-import type { ExplainView } from './explain-api.ts';
+import type { ConsoleView } from './console-api.ts';
+import type { DoctorReport } from './doctor-api.ts';
+import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 
 /** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
 export interface AdminToken {
@@ -58,6 +60,10 @@ export interface AdminServerOptions {
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
   /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
   readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
+  /** What it printed, by syslog: the lines after that number; absent: all that are remembered. */
+  readonly console: (mac: Mac, after?: number) => ConsoleView;
+  /** Looks at everything, with the rights of the daemon. Throws `busy` while it does. */
+  readonly doctor: () => Promise<DoctorReport>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */
   readonly forget: (mac: Mac) => Promise<ForgetView>;
   /**
@@ -65,7 +71,27 @@ export interface AdminServerOptions {
    * machine would not boot, gets no certificates or gets issued ones, `busy` if there is no room for it.
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
+  /**
+   * The last packets of a machine as a pcap file, of a time if it is said which (milliseconds since the epoch).
+   * Undefined: none is kept.
+   */
+  readonly capture: (
+    mac: Mac,
+    window?: { readonly from: number; readonly to?: number },
+  ) => Uint8Array | undefined;
+  /** Every metric in the text format of Prometheus. */
+  readonly metrics: () => Promise<string>;
   readonly reload: () => Promise<ReloadView>;
+  /**
+   * The roles, with what is wrong with their files, and what a machine would be served now or with another role. Throws
+   * TinderboxError `not-found` for a role that is not there, `refused` where a machine would get nothing,
+   * `invalid-template` where its role does not render.
+   */
+  readonly roles: {
+    list(): Promise<RoleListView>;
+    show(name: string): Promise<RoleDetailView>;
+    preview(mac: Mac, role?: string): Promise<PreviewView>;
+  };
   /** What is logged, and how to change it. Throws TinderboxError `busy` where too much is traced already. */
   readonly log: { view(): LogView; change(change: LogChange): LogView };
   /** A consistent copy of the database as it is now. Throws `busy` while another one is taken. */

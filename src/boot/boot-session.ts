@@ -70,6 +70,10 @@ export function advanceSession(
   step: SessionStep,
   context: SessionContext,
 ): SessionAdvance {
+  // What a machine prints proves nothing, and does not keep its session young: a system that hangs may print for days.
+  if (step.kind === 'syslog.line') {
+    return { ...(current === undefined ? {} : { session: current }), opened: false, reasons: [] };
+  }
   const opening = whyItOpens(current, step, context);
   if (opening !== undefined) {
     const fresh: BootSession = {

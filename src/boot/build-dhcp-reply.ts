@@ -31,6 +31,8 @@ export interface BootAnswer {
   readonly plane: 'proxy' | 'server' | 'port4011';
   /** Whether a UEFI's proxy offer says it all, or sends it on to port 4011. */
   readonly uefiProxy: 'pxe' | 'offer';
+  /** The server takes syslog on port 514. */
+  readonly syslog?: boolean;
 }
 
 /** What a client of ours is told of its address. */
@@ -129,6 +131,8 @@ function addBootOptions(
   options.set(OPTION.bootfileName, textValueWithNul(bootfile));
   const vendorClass = vendorClassFor(boot);
   if (vendorClass !== undefined) options.set(OPTION.vendorClass, encodeVendorClass({ kind: vendorClass }));
+  // iPXE ≥ 2.0 for UEFI turns on its syslog console by it (seen); it has no port.
+  if (boot.syslog === true) options.set(OPTION.logServer, ipv4Value(serverAddress));
   const vendorOptions = pxeVendorOptionsFor(boot, request);
   if (vendorOptions !== undefined) options.set(OPTION.vendorSpecific, vendorOptions);
   // Saves iPXE its two-second wait for a proxy that does not come.

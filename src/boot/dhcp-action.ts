@@ -57,6 +57,8 @@ export interface DhcpEnvironment {
   readonly serverAddress: Ipv4;
   readonly serverUrl: string;
   readonly uefiProxy: 'pxe' | 'offer';
+  /** Whether machines are told to send their syslog here. */
+  readonly syslog?: boolean;
   readonly loaders: BootfileInput['loaders'];
   readonly isBootfilePresent: BootfileInput['isPresent'];
   /** What is known of this ROM taking its loader again and again; `looping`: it is not given to it once more. */

@@ -9,7 +9,7 @@ export function offerBoot(
   plane: BootAnswer['plane'],
   environment: DhcpEnvironment,
 ): { readonly boot?: BootAnswer; readonly trouble?: Trouble; readonly reasons: readonly string[] } {
-  const { loaders, isBootfilePresent, serverUrl, uefiProxy, loop } = environment;
+  const { loaders, isBootfilePresent, serverUrl, uefiProxy, syslog = false, loop } = environment;
   const chosen = chooseBootfile({ client, loaders, isPresent: isBootfilePresent, serverUrl });
   if (chosen.kind === 'none') {
     const text = chosen.reasons.at(-1) ?? 'no loader';
@@ -17,5 +17,5 @@ export function offerBoot(
   }
   if (client.kind === 'rom' && loop.looping) return { reasons: [...client.reasons, ...loop.reasons] };
   const reasons = [...chosen.reasons, ...loop.reasons];
-  return { boot: { client, bootfile: chosen.value, plane, uefiProxy }, reasons };
+  return { boot: { client, bootfile: chosen.value, plane, uefiProxy, ...(syslog && { syslog }) }, reasons };
 }

@@ -52,6 +52,17 @@ export function maskSessionTokens(text: string): string {
     .replace(/(\d{1,15})-[A-Za-z0-9_-]{32}/g, '$1-…');
 }
 
+/** For packets: as many characters as before, so that lengths in and around the text stay true. */
+export function blankSessionTokens(text: string): string {
+  return text
+    .replace(/(\/boot\/\d{0,15})([^/?#\s]*)/g, blank)
+    .replace(/(\d{1,15}-)([A-Za-z0-9_-]{32})/g, blank);
+}
+
+function blank(_match: string, kept: string, secret: string): string {
+  return `${kept}${'x'.repeat(secret.length)}`;
+}
+
 /**
  * A request's target, masked. The router decodes it, so a token is looked for in what it means; a target without one
  * is kept as it was asked.

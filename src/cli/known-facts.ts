@@ -2,9 +2,8 @@ import type { AdminClient } from '../admin/client.ts';
 import { type AdmissionPlaces, NO_PLACES } from '../boot/admit-machine.ts';
 import type { Config } from '../config/port.ts';
 import { type TinderboxError, toTinderboxError } from '../errors.ts';
-import { holdersOf, placesOf } from '../known-holders.ts';
+import { factsOf, holdersOf, placesOf } from '../known-holders.ts';
 import type { MachineFacts } from '../machine/facts.ts';
-import { parseIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { findDaemon } from './find-daemon.ts';
@@ -14,6 +13,8 @@ export interface KnownFacts {
   /** The MAC alone of a machine that was never seen. */
   readonly facts: MachineFacts;
   readonly seen: boolean;
+  /** The interface that it was last heard on. */
+  readonly via?: string;
   /** Who boots, or last booted, under a hostname. */
   readonly holders: ReadonlyMap<string, Mac>;
   /** Whom rules with `max` have admitted. */
@@ -43,16 +44,10 @@ async function readFrom(client: AdminClient, mac: Mac): Promise<KnownFacts> {
   const seen = machines.find(({ machine }) => machine.mac === mac)?.machine;
   const places = placesOf((await client.admissions()).admissions);
   if (seen === undefined) return { facts: { mac }, seen: false, holders, places };
-  const { address, relay, ...facts } = seen;
-  const own = parseIpv4(address ?? '');
-  const relayAddress = parseIpv4(relay ?? '');
   return {
-    facts: {
-      ...facts,
-      ...(own === undefined ? {} : { address: own }),
-      ...(relayAddress === undefined ? {} : { relay: relayAddress }),
-    },
+    facts: factsOf(seen),
     seen: true,
+    ...(seen.via === undefined ? {} : { via: seen.via }),
     holders,
     places,
   };

@@ -1,11 +1,15 @@
 import { type Command, Option } from 'commander';
 import { TinderboxError } from '../errors.ts';
+import type { Mac } from '../machine/mac.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { printAnsible } from './ansible.ts';
 import { type CliContext, readConfig } from './context.ts';
 import { usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
+import { runConsole } from './machine-console.ts';
 import { readMachinesUsage, runMachines } from './machines.ts';
+import { readCaptureUsage, saveCapture } from './save-capture.ts';
+import { sessionNumber } from './session-number.ts';
 
 const HELP = `
 Without a MAC: every machine that was seen, with its role and how far it came. With one: the timeline of its newest
@@ -15,6 +19,8 @@ Examples:
   $ sudo tinderbox machines
   $ sudo tinderbox machines 52:54:00:12:34:56
   $ sudo tinderbox machines 52:54:00:12:34:56 --follow     live, also before it is powered on
+  $ sudo tinderbox machines 52:54:00:12:34:56 --pcap boot.pcap     its last packets, for Wireshark
+  $ sudo tinderbox machines 52:54:00:12:34:56 --console    what its iPXE and its kernel print; --follow goes on
   $ sudo tinderbox machines --format ansible > inventory/hosts.yaml     for Kubespray and one's own playbooks`;
 
 /** `ansible-json`: what an inventory script prints. */
@@ -23,7 +29,9 @@ const FORMATS = ['table', 'json', 'ansible', 'ansible-json'] as const;
 interface MachinesFlags {
   readonly session?: string;
   readonly follow?: boolean;
+  readonly console?: boolean;
   readonly json?: boolean;
+  readonly pcap?: string;
   readonly format?: (typeof FORMATS)[number];
 }
 
@@ -34,27 +42,54 @@ export function addMachinesCommand(program: Command, context: CliContext): void 
     .argument('[mac]', 'one machine')
     .option('--session <number>', 'an older boot')
     .option('--follow', 'go on printing what happens')
+    .option('--pcap <file>', 'write its last packets to this file; a dash for stdout')
+    .option('--console', 'what the machine itself prints, by syslog')
     .addOption(new Option('--format <format>', 'print it as this').choices(FORMATS))
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .action(async (mac: string | undefined, flags: MachinesFlags, command: Command) => {
       const format = readFormat(mac, flags);
+      const capture = readCaptureUsage(mac, flags);
       const args = {
         ...(mac === undefined ? {} : { mac }),
         ...(flags.session === undefined ? {} : { session: sessionNumber(flags.session) }),
         json: format === 'json',
         follow: flags.follow === true,
       };
-      readMachinesUsage(args);
+      const machine = readMachinesUsage(args);
+      if (flags.console === true) {
+        const one = requireOne(machine, flags);
+        const client = await findDaemon(await readConfig(command, context));
+        if (client === undefined) throw noConsole(one);
+        return await runConsole(one, args, { client, out: context.out });
+      }
       const config = await readConfig(command, context);
       if (format === 'ansible' || format === 'ansible-json') return printAnsible(config, format, context);
       const deps = { out: context.out, now: Date.now() };
       const daemon = await findDaemon(config);
+      if (capture !== undefined) return saveCapture(daemon, capture, context);
       if (daemon !== undefined) return runMachines(args, { ...deps, client: daemon });
       await using client = await openOfflineClient(config);
       context.err('tinderbox is not running; this is what its database holds\n');
       return await runMachines(args, { ...deps, client });
     });
+}
+
+function requireOne(mac: Mac | undefined, { session }: MachinesFlags): Mac {
+  if (mac === undefined) throw usageError('--console needs a MAC');
+  if (session !== undefined) {
+    throw usageError(
+      '--console is of all boots',
+      'Leave out --session; its timeline has the lines that were recorded of it.',
+    );
+  }
+  return mac;
+}
+
+function noConsole(mac: Mac): TinderboxError {
+  return new TinderboxError('unavailable', 'tinderbox is not running, and consoles are in its memory only', {
+    remedy: `What was recorded of it stands in its timeline: tinderbox machines ${mac}`,
+  });
 }
 
 function readFormat(mac: string | undefined, flags: MachinesFlags): (typeof FORMATS)[number] {
@@ -66,11 +101,4 @@ function readFormat(mac: string | undefined, flags: MachinesFlags): (typeof FORM
     throw usageError(`--format ${format} is of all machines`, 'Leave out the MAC, --session and --follow.');
   }
   return format;
-}
-
-function sessionNumber(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new TinderboxError('usage', `'${text}' is not the number of a session`, {
-    remedy: 'Write --session 17.',
-  });
 }

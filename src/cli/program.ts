@@ -7,6 +7,7 @@ import { addBackupCommand } from './backup.ts';
 import { addCaCommand } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import type { CliContext, CliOutput } from './context.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
 import { addExplainCommand } from './explain.ts';
 import { addForgetCommand } from './forget.ts';
@@ -15,17 +16,19 @@ import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
+import { addRehearseCommand } from './rehearse.ts';
 import { addRenderCommand } from './render.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addServeCommand } from './serve.ts';
 import { addSimulateCommand } from './simulate-command.ts';
 import { addTokenCommand } from './token.ts';
-import { addWatchCommand } from './watch-command.ts';
+import { addWatchCommand } from './watch.ts';
 
 const EXAMPLES = `
 Examples:
   $ sudo tinderbox init                                a first configuration, from questions or flags
   $ sudo tinderbox check                               everything that is wrong, at once
+  $ sudo tinderbox doctor                              why nothing boots
   $ sudo tinderbox serve                               run the service in the foreground
   $ sudo tinderbox machines                            who was seen, and how far each came
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
@@ -42,6 +45,7 @@ const COMMANDS = [
   addMachinesCommand,
   addExplainCommand,
   addWatchCommand,
+  addDoctorCommand,
   addLogCommand,
   addAuditCommand,
   addTokenCommand,
@@ -51,6 +55,7 @@ const COMMANDS = [
   addRenderCommand,
   addCaCommand,
   addSimulateCommand,
+  addRehearseCommand,
   addKubeconfigCommand,
   addIsoCommand,
   addBackupCommand,

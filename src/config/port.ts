@@ -24,6 +24,8 @@ export interface DhcpConfig {
   readonly declineTime: number;
   /** Seconds between two looks for other DHCP servers; absent: never. */
   readonly probe?: number;
+  /** server mode: begin also where another server gives addresses. */
+  readonly allowOtherServers: boolean;
   /** `disk`: fsync before the ACK leaves. `process`: survives the end of the process, not of the power. */
   readonly leaseDurability: 'disk' | 'process';
 }
@@ -52,6 +54,8 @@ export interface Config {
     readonly strictAddress: boolean;
   };
   readonly tftp: { readonly port: number; readonly maxTransfers: number };
+  /** `port` is absent where nothing is received. */
+  readonly syslog: { readonly port?: number };
   readonly admin: {
     /** TCP listener of the admin plane; absent: unix socket only. */
     readonly listen?: { readonly host: string; readonly port: number };

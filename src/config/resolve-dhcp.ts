@@ -39,6 +39,7 @@ export function resolveDhcp(raw: RawDhcp, report: Reporter): DhcpConfig {
     uefiProxy: raw.uefiProxy ?? 'pxe',
     declineTime: parseDuration(raw.declineTime ?? '10m') ?? 600,
     ...resolveProbe(raw.probe ?? '5m', report),
+    allowOtherServers: raw.allowOtherServers ?? false,
     leaseDurability: raw.leaseDurability ?? 'disk',
   };
 }

@@ -64,6 +64,7 @@ export function resolveConfig(
     dhcp: resolveDhcp(raw.dhcp ?? {}, report),
     http,
     tftp: { port: raw.tftp?.port ?? 69, maxTransfers: raw.tftp?.maxTransfers ?? 512 },
+    syslog: resolveSyslog(raw.syslog?.port ?? SYSLOG_PORT),
     admin,
     admission: raw.admission ?? 'open',
     stageTime: readStageTimes(raw.stageTime ?? {}),
@@ -90,6 +91,13 @@ function resolveInterfaces(raw: RawConfig, report: Reporter): string[] {
     else names.push(name);
   }
   return names;
+}
+
+/** RFC 5426 section 3.3, and all that iPXE knows: DHCP's option 7 has no port. */
+export const SYSLOG_PORT = 514;
+
+function resolveSyslog(port: number | string): Config['syslog'] {
+  return typeof port === 'number' ? { port } : {};
 }
 
 function resolveHttp(raw: NonNullable<RawConfig['http']>): Config['http'] {

@@ -129,6 +129,13 @@ const DhcpSchema = Type.Object(
         },
       ),
     ),
+    allowOtherServers: Type.Optional(
+      Type.Boolean({
+        description:
+          'server mode: begin although another DHCP server gives addresses there. Without it the first start is refused.',
+        default: false,
+      }),
+    ),
     leaseDurability: Type.Optional(
       Type.Enum(['disk', 'process'], {
         description:
@@ -264,6 +271,27 @@ export const ConfigSchema = Type.Object(
           ),
         },
         { ...closed, description: 'The first loader over TFTP.' },
+      ),
+    ),
+    syslog: Type.Optional(
+      Type.Object(
+        {
+          port: Type.Optional(
+            Type.Union(
+              [
+                Type.Integer({ minimum: 1, maximum: 65_535 }),
+                Type.String(words('^off$', 'a port from 1 to 65535, or off')),
+              ],
+              {
+                description:
+                  'UDP port on the provisioning interfaces; DHCP tells network boots of it (option 7) if it is 514 | off: nothing is received.',
+                default: 514,
+                examples: [514, 'off'],
+              },
+            ),
+          ),
+        },
+        { ...closed, description: 'What machines print while they boot: their consoles.' },
       ),
     ),
     admin: Type.Optional(

@@ -75,7 +75,7 @@ export async function answerAsset(
       const reasons = [`from ${source.origin}`];
       if (sent.kind === 'complete') {
         const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
-        record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage);
+        record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage, sent.bytes);
       } else {
         const why =
           sent.kind === 'changed'
@@ -85,7 +85,7 @@ export async function answerAsset(
               : 'the client closed the connection';
         deps.journal.count('http.aborted-asset');
         const answered = `${head.status}, ${sent.bytes} of ${head.end - head.start} bytes`;
-        record(deps, request, 'failed', answered, [why, ...reasons], undefined);
+        record(deps, request, 'failed', answered, [why, ...reasons], undefined, sent.bytes);
       }
     } finally {
       await source.close();
@@ -171,6 +171,7 @@ function record(
   answered: string,
   reasons: readonly string[],
   stage: 'kernel' | 'initrd' | undefined,
+  bytes?: number,
 ): void {
   const mac = machineOf(deps, request);
   deps.journal.record({
@@ -181,6 +182,7 @@ function record(
     reasons,
     ...(mac === undefined ? {} : { mac }),
     ...(stage === undefined ? {} : { stage }),
+    ...(bytes === undefined ? {} : { bytes }),
   });
 }
 

@@ -1,9 +1,14 @@
+import { formatIpv4 } from '../machine/ipv4.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps } from './answer.ts';
 
 /** `GET /boot.ipxe`: the script that asks for the machine's own one. Whose request it is only its address tells. */
 export function answerBootScript(deps: RouteDeps, request: BootRequest): Answer {
   const mac = request.remote === undefined ? undefined : deps.journal.macAt(request.remote);
-  const text = deps.renderer.bootstrapScript({ url: request.server.url });
+  const { url, address } = request.server;
+  const text = deps.renderer.bootstrapScript({
+    url,
+    ...(deps.syslog === true ? { syslog: formatIpv4(address) } : {}),
+  });
   deps.journal.record({
     ...originOf(deps, request),
     kind: 'http.boot-script',

@@ -23,7 +23,7 @@ export type BootablePlan = Extract<BootPlan, { kind: 'boot' }>;
  * message is for the operator and never sent to the machine.
  */
 export interface Renderer {
-  readonly bootstrapScript: (input: { readonly url: string }) => string;
+  readonly bootstrapScript: (input: { readonly url: string; readonly syslog?: string }) => string;
   readonly machineScript: (input: {
     readonly role: Role;
     readonly context: TemplateContext;
@@ -140,6 +140,8 @@ export interface HttpServerOptions {
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;
+  /** Whether iPXE is told to send its console here. */
+  readonly syslog?: boolean;
   readonly renderer: Renderer;
   /** What a session's role has at this path (`/assets/…`); undefined: nothing that is fetched in order. */
   readonly assetStage: (session: BootSession, path: string) => 'kernel' | 'initrd' | undefined;

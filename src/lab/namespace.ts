@@ -133,10 +133,10 @@ async function linkUp(namespace: NetworkNamespace, name: string): Promise<void> 
 
 function checkName(name: string): string {
   // IFNAMSIZ is 16 with the final NUL.
-  if (/^[a-z][a-z0-9.-]{0,14}$/.test(name)) return name;
+  if (/^[A-Za-z][\w.-]{0,14}$/.test(name)) return name;
   throw new TinderboxError(
     'usage',
-    `${name} is no usable interface name: at most 15 letters, digits, dots, hyphens`,
+    `${name} is no usable interface name: at most 15 letters, digits, dots, hyphens, underscores`,
   );
 }
 

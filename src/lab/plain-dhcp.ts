@@ -6,15 +6,22 @@ export interface PlainDhcpOptions {
   /** Where the switch is. */
   readonly namespace: NetworkNamespace;
   readonly bridge: string;
-  /** The first three numbers of the network's addresses. */
-  readonly network: string;
+  /** The first three numbers of the network's addresses; or where exactly it is, and what it gives. */
+  readonly network: string | PlainDhcpPlace;
   /** More arguments of dnsmasq: a boot file of its own, say. */
   readonly more?: readonly string[];
 }
 
+export interface PlainDhcpPlace {
+  /** With its prefix length. */
+  readonly address: string;
+  readonly first: string;
+  readonly last: string;
+}
+
 /** The DHCP server of a router: it gives addresses and no boot file. It is gone with its cable when disposed of. */
 export interface PlainDhcp extends AsyncDisposable {
-  /** It has the address .2 and gives .50 to .99. */
+  /** Unless told, it has the address .2 and gives .50 to .99. */
   readonly namespace: NetworkNamespace;
   /** What it said so far. */
   readonly log: () => string;
@@ -34,9 +41,13 @@ export async function startPlainDhcp({
   const router = stack.use(await createNamespace('router'));
   await addVethPair({ namespace, name: 'uplink0' }, { namespace: router, name: 'eth0' });
   await joinBridge(namespace, 'uplink0', bridge);
-  await addAddress(router, 'eth0', `${network}.2/24`);
+  const place =
+    typeof network === 'string'
+      ? { address: `${network}.2/24`, first: `${network}.50`, last: `${network}.99` }
+      : network;
+  await addAddress(router, 'eth0', place.address);
   let log = '';
-  await startDnsmasq(router, network, more, (text) => {
+  await startDnsmasq(router, place, more, (text) => {
     log = (log + text).slice(-MAX_LOG);
   });
   const owned = stack.move();
@@ -45,7 +56,7 @@ export async function startPlainDhcp({
 
 async function startDnsmasq(
   router: NetworkNamespace,
-  network: string,
+  { address, first, last }: PlainDhcpPlace,
   more: readonly string[],
   onLog: (text: string) => void,
 ): Promise<void> {
@@ -53,7 +64,7 @@ async function startDnsmasq(
     // no-daemon: stay in the foreground, and do not change the user, which a user namespace forbids.
     ['dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--port=0', '--log-dhcp', '--leasefile-ro'],
     ['--interface=eth0', '--bind-interfaces'],
-    [`--dhcp-range=${network}.50,${network}.99,10m`, `--dhcp-option=option:router,${network}.2`],
+    [`--dhcp-range=${first},${last},10m`, `--dhcp-option=option:router,${address.replace(/\/.*/, '')}`],
     // Its check whether an address is in use takes three seconds.
     ['--no-ping'],
     more,

@@ -27,6 +27,8 @@ export interface QemuMachineOptions {
   readonly serial?: string;
   readonly manufacturer?: string;
   readonly product?: string;
+  /** The chassis' asset tag; absent: none. */
+  readonly asset?: string;
   /** What QEMU reads as a raw disk: an image's path, or `fat:rw:<folder>`. It boots after the network. */
   readonly disk?: string;
   /** Mebibytes. */
@@ -50,6 +52,7 @@ export async function startQemuMachine(options: QemuMachineOptions): Promise<Qem
   const argv = [
     ['-uuid', options.uuid ?? uuidOf(mac)],
     ['-smbios', smbios(options)],
+    ...(options.asset === undefined ? [] : [['-smbios', `type=3,asset=${escapeCommas(options.asset)}`]]),
     ...(await firmwareArguments(options)),
     ...diskArguments(options),
   ].flat();

@@ -4,6 +4,8 @@ import type { SocketFacts } from './libc-sockets.ts';
 export interface DoorPorts {
   readonly http: number;
   readonly tftp: number;
+  /** Absent: nothing is received. */
+  readonly syslog?: number;
 }
 
 /** What a socket must be to be what its name says. */
@@ -27,6 +29,8 @@ export function expectationOf(name: string, ports: DoorPorts): DoorExpectation |
       return { type: 'udp', port: PXE_PORT, device };
     case 'tftp':
       return { type: 'udp', port: ports.tftp, device };
+    case 'syslog':
+      return ports.syslog === undefined ? undefined : { type: 'udp', port: ports.syslog, device };
     case 'http':
       return { type: 'tcp-listening', port: ports.http, device };
     default:
@@ -44,6 +48,8 @@ export function doorNameOf(port: number, device: string, ports: DoorPorts): stri
     case ports.tftp:
       // 0 is that of transfers, each of which opens its own.
       return port === 0 ? undefined : `tftp-${device}`;
+    case ports.syslog:
+      return `syslog-${device}`;
     default:
       return undefined;
   }

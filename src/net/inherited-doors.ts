@@ -58,7 +58,7 @@ export function inheritDoors(options: InheritedDoorsOptions): InheritedDoors {
   function judge(fd: number, name: string): string | undefined {
     const expected = expectationOf(name, ports);
     if (expected === undefined)
-      return 'its FileDescriptorName= is none of dhcp-, pxe-, tftp-, http- and an interface';
+      return 'its FileDescriptorName= is none of dhcp-, pxe-, tftp-, http-, syslog- (if it is on) and an interface';
     if (libc === undefined) return undefined;
     try {
       return describeMismatch(expected, libc.describeSocket(fd));

@@ -10,6 +10,8 @@ export interface ContextInput {
   readonly cluster: ClusterContext | undefined;
   /** Address and URL as this machine reached us. */
   readonly server: { readonly address: Ipv4; readonly url: string };
+  /** Absent: it takes no syslog. */
+  readonly syslogPort?: number | undefined;
   /** The networks whose router and name servers are known. */
   readonly subnets: readonly Pick<Subnet, 'network' | 'router' | 'dns'>[];
   /** `<server.url>/boot/<session>`; of a preview, a URL that says so. */
@@ -24,6 +26,7 @@ export function buildContext({
   facts,
   cluster,
   server,
+  syslogPort = 0,
   subnets,
   sessionUrl,
   identity,
@@ -48,7 +51,7 @@ export function buildContext({
     role: plan.role.name,
     parameters: plan.parameters,
     ...(cluster === undefined ? {} : { cluster }),
-    server: { address: formatIpv4(server.address), url: server.url },
+    server: { address: formatIpv4(server.address), url: server.url, syslogPort },
     configUrl: `${sessionUrl}/${plan.role.config?.format ?? 'cloud-config'}`,
     reportUrl: `${sessionUrl}/report`,
     assetsUrl: `${server.url}/assets`,

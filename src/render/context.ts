@@ -103,7 +103,12 @@ export interface TemplateContext {
   /** Absent where tinderbox.yaml has no `cluster:`; then a template that uses it fails with that as the reason. */
   readonly cluster?: ClusterContext;
   /** As this machine reached them. `url` has no trailing slash. */
-  readonly server: { readonly address: string; readonly url: string };
+  readonly server: {
+    readonly address: string;
+    readonly url: string;
+    /** UDP; 0: it takes no syslog. */
+    readonly syslogPort: number;
+  };
   readonly configUrl: string;
   readonly reportUrl: string;
   /** `<server.url>/assets` */

@@ -20,14 +20,19 @@ import { absoluteUrl, renderBootFiles } from './render-boot-files.ts';
 /** Between the tries of a machine that cannot fetch its script; the last one holds for all that follow. */
 const BACK_OFF_SECONDS = [5, 10, 20, 30] as const;
 
-/** For `GET /boot.ipxe`: finds out who the machine is and goes on to `/ipxe`. `url` has no trailing slash. */
-export function bootstrapScript({ url }: { readonly url: string }): string {
+/**
+ * For `GET /boot.ipxe`: finds out who the machine is and goes on to `/ipxe`. `url` has no trailing slash; `syslog` is the
+ * address that takes iPXE's console.
+ */
+export function bootstrapScript({ url, syslog }: { readonly url: string; readonly syslog?: string }): string {
   const [shortest] = BACK_OFF_SECONDS;
   // From the longest down, so that one failure makes one step.
   const longer = BACK_OFF_SECONDS.slice(1)
     .map((seconds, index) => `iseq \${wait} ${BACK_OFF_SECONDS[index]} && set wait ${seconds} ||`)
     .toReversed();
   return script([
+    // Also a build that DHCP's option 7 did not reach, in proxy mode say. One without syslog has a setting of no use then.
+    ...(syslog === undefined ? [] : [`set syslog ${syslog} ||`]),
     `echo`,
     `echo Tinderbox at ${url}`,
     `set wait ${shortest}`,

@@ -86,7 +86,7 @@ const CLUSTER: MembersOf<NonNullable<TemplateContext['cluster']>> = {
   etcdEndpoints: { kind: 'list', element: LEAF },
 };
 
-const SERVER: MembersOf<TemplateContext['server']> = { address: LEAF, url: LEAF };
+const SERVER: MembersOf<TemplateContext['server']> = { address: LEAF, url: LEAF, syslogPort: LEAF };
 
 /** What the templates of a role see, by the parameters that the role declares. */
 export function rootShape(parameters: Parameters): Shape {

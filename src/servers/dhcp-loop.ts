@@ -14,6 +14,8 @@ import { type MessageType, messageTypeOf } from '../protocol/dhcp/option-codes.t
 import { describePacket } from '../protocol/dhcp/option-dictionary.ts';
 import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
+import type { PacketRecorder } from './port.ts';
+import { createDhcpTap } from './record-dhcp.ts';
 import { sayRarely } from './say-rarely.ts';
 
 /** What the servers of ports 67 and 4011 have in common; they differ in the decision and in where a reply goes. */
@@ -24,6 +26,8 @@ export interface DhcpLoopOptions {
   /** Of the interface, as it is now: what replies call the server unless the decision says otherwise. */
   readonly serverAddress: () => Ipv4;
   readonly plane: 'dhcp' | 'pxe';
+  /** The port that the socket is bound to. */
+  readonly port: number;
   readonly decide: (
     packet: DhcpPacket,
     client: NetworkClient,
@@ -39,6 +43,7 @@ export interface DhcpLoopOptions {
   /** Sees each request first; `ignore`: this host's own, and nothing comes of it. */
   readonly overhear?: (packet: DhcpPacket) => 'ignore' | undefined;
   readonly journal: Pick<Journal, 'record' | 'count' | 'learnAddress'>;
+  readonly recorder?: PacketRecorder | undefined;
   readonly logger: Logger;
   readonly now: () => number;
   /** Milliseconds that never go back; for tests. */
@@ -72,6 +77,7 @@ const TROUBLE_PAUSE = 60_000;
 /** receive → decode → identify → decide → record → encode → send. */
 export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   const { socket, plane, via, journal, logger } = options;
+  const tap = createDhcpTap(options);
   const inFlight = new Set<Promise<void>>();
   const errorTurn = sayRarely(ERROR_PAUSE, options.uptime);
   const troubleTurn = sayRarely(TROUBLE_PAUSE, options.uptime);
@@ -79,8 +85,10 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   function receive(bytes: Uint8Array, source: RemoteInfo): void {
     if (inFlight.size >= MAX_IN_FLIGHT) return journal.count(`${plane}.dropped.busy`);
     const packet = decode(bytes);
+    if (packet !== undefined && options.overhear?.(packet) === 'ignore')
+      return journal.count(`${plane}.dropped.own-probe`);
+    tap.received(bytes, source);
     if (packet === undefined) return;
-    if (options.overhear?.(packet) === 'ignore') return journal.count(`${plane}.dropped.own-probe`);
     const work = answer(packet, source).catch((error: unknown) =>
       sayError('a packet could not be answered', error),
     );
@@ -160,7 +168,9 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     const reply = encodeDhcpPacket(
       buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
     );
-    const { address: host, port } = options.destination(packet, type, source);
+    const to = options.destination(packet, type, source);
+    const { address: host, port } = to;
+    tap.sent(reply, serverAddress, to);
     socket.send(reply, port, host, (error) => {
       if (error) sayError(`${type} to ${host}:${port} could not be sent`, error);
     });

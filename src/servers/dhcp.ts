@@ -3,10 +3,11 @@ import { formatIpv4 } from '../machine/ipv4.ts';
 import { type DhcpLoop, type DhcpLoopOptions, runDhcpLoop } from './dhcp-loop.ts';
 
 /** Port 67 on one interface, in proxy or server mode as `decide` has it. */
-export function startDhcpServer(options: Omit<DhcpLoopOptions, 'plane' | 'destination'>): DhcpLoop {
+export function startDhcpServer(options: Omit<DhcpLoopOptions, 'plane' | 'port' | 'destination'>): DhcpLoop {
   return runDhcpLoop({
     ...options,
     plane: 'dhcp',
+    port: 67,
     destination(request, answered) {
       const { address, port } = destinationOf(request, answered);
       return { address: formatIpv4(address), port };

@@ -5,11 +5,12 @@ import { type DhcpLoop, type DhcpLoopOptions, runDhcpLoop } from './dhcp-loop.ts
  * listens there, iPXE asks from 68 and accepts nothing that is not from 4011.
  */
 export function startPxeServer(
-  options: Omit<DhcpLoopOptions, 'plane' | 'destination' | 'changeLease'>,
+  options: Omit<DhcpLoopOptions, 'plane' | 'port' | 'destination' | 'changeLease'>,
 ): DhcpLoop {
   return runDhcpLoop({
     ...options,
     plane: 'pxe',
+    port: 4011,
     changeLease: () => Promise.resolve(undefined),
     // A client without an address asks by broadcast, from 0.0.0.0.
     destination: (_request, _answered, { address, port }) => ({

@@ -67,14 +67,16 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
       journal.count(`tftp.done.${end.kind}`);
       const { state, file } = transfer;
       const finished = end.kind === 'finished';
-      const bytes = Math.min(file.bytes.length, state.acknowledged * state.blockSize);
-      const sent = `${finished ? file.bytes.length : bytes} of ${file.bytes.length} bytes in ${Math.round(elapsed)} ms`;
+      const taken = Math.min(file.bytes.length, state.acknowledged * state.blockSize);
+      const bytes = finished ? file.bytes.length : taken;
+      const sent = `${bytes} of ${file.bytes.length} bytes in ${Math.round(elapsed)} ms`;
       const again = state.resends === 0 ? '' : `, ${state.resends} blocks sent again`;
       record(address, {
         kind: 'tftp.done',
         outcome: finished ? 'answered' : 'noted',
         asked: `RRQ ${readable(request.name)}`,
         answered: `${sent}${again}`,
+        bytes,
         reasons: reasonsOf(end),
         // The machine has its loader whole: its firmware did its part.
         ...(finished && { stage: 'firmware' as const }),

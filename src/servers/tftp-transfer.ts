@@ -17,6 +17,7 @@ import {
   type Transfer,
   type TransferStep,
 } from '../protocol/tftp/transfer.ts';
+import { createTransferTap, type TftpTap } from './record-tftp.ts';
 import type { TftpFile } from './tftp-files.ts';
 import type { TransferSocket } from './tftp-sockets.ts';
 import { readable } from './tftp-texts.ts';
@@ -46,6 +47,7 @@ export interface TransferParts {
   readonly file: TftpFile;
   readonly remote: { readonly address: string; readonly port: number };
   readonly lent: TransferSocket;
+  readonly tap: TftpTap;
   /** Bytes, of the interface. */
   readonly mtu: number;
   /** Milliseconds, of a clock that does not jump. */
@@ -74,16 +76,20 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
     negotiating: answer !== undefined,
     now: now(),
   });
+  const tap = createTransferTap(parts.tap, { socket, remote: parts.remote, state });
   let ended = false;
+
+  const sendControl = (packet: Uint8Array): void => {
+    tap.control(packet);
+    socket.send(packet, port, address);
+  };
 
   const send = (step: TransferStep): void => {
     switch (step) {
       case 'none':
         return;
       case 'oack':
-        if (answer !== undefined) {
-          socket.send(encodeTftpPacket({ kind: 'options-ack', options: answer }), port, address);
-        }
+        if (answer !== undefined) sendControl(encodeTftpPacket({ kind: 'options-ack', options: answer }));
         return;
       case 'data':
         for (let block = state.sendFrom; block <= state.sent; block++) sendBlock(block);
@@ -109,14 +115,16 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
     writeDataHeader(header, block);
     const start = (block - 1) * state.blockSize;
     const length = blockLength(state, block);
-    socket.send(length === 0 ? header : [header, bytes.subarray(start, start + length)], port, address);
+    const packet = length === 0 ? [header] : [header, bytes.subarray(start, start + length)];
+    tap.block(block, packet);
+    socket.send(packet, port, address);
   };
 
   const end = (how: TransferEnd, message?: string): void => {
     if (ended) return;
     ended = true;
     if (message !== undefined) {
-      socket.send(encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.other, message }), port, address);
+      sendControl(encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.other, message }));
     }
     parts.onEnd(how);
   };
@@ -152,8 +160,13 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
       return;
     }
     const block = ackedBlock(packet);
-    if (block === -1) receiveOther(packet);
-    else send(acknowledgeBlock(state, block, now()));
+    if (block === -1) {
+      tap.other(packet);
+      receiveOther(packet);
+      return;
+    }
+    tap.acknowledged(packet, block);
+    send(acknowledgeBlock(state, block, now()));
   };
 
   return {

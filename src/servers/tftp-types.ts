@@ -2,6 +2,7 @@ import type { Logger } from '../logger.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { OpenUdpSocket } from '../net/port.ts';
 import type { Journal } from '../store/port.ts';
+import type { PacketRecorder } from './port.ts';
 import type { TftpLookup } from './tftp-files.ts';
 
 export interface TftpServerOptions {
@@ -19,6 +20,7 @@ export interface TftpServerOptions {
   readonly lookup: TftpLookup;
   readonly logger: Logger;
   readonly journal: Pick<Journal, 'record' | 'macAt' | 'count'>;
+  readonly recorder?: PacketRecorder | undefined;
   /** The interface's name, for events. */
   readonly via: string;
   readonly clock: {

@@ -10,6 +10,7 @@ import {
   type TftpPacket,
   type TftpRequest,
 } from '../protocol/tftp/packet.ts';
+import { createTftpTap, type TftpTap } from './record-tftp.ts';
 import { createStayAwake } from './stay-awake.ts';
 import { createTftpEvents } from './tftp-events.ts';
 import type { TftpFile } from './tftp-files.ts';
@@ -38,6 +39,7 @@ interface Listener {
   readonly address: Ipv4;
   readonly socket: Socket;
   readonly sockets: TransferSockets;
+  readonly tap: TftpTap;
   readonly slots: Map<string, Slot>;
 }
 
@@ -88,7 +90,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     code: number,
     reason: string,
   ): void => {
-    sendError(listener.socket, remote, code, reason);
+    sendError(listener.tap, listener.socket, remote, code, reason);
     events.refused(remote.address, request, `error ${code}`, reason);
   };
 
@@ -105,7 +107,8 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
     journal.count('tftp.stranger');
     if (bytes.length < 4 || bytes[1] === 5 || remote.port === 0) return;
-    sendError(lent.socket, remote, TFTP_ERRORS.unknownTransfer, 'this port is of another transfer');
+    const text = 'this port is of another transfer';
+    sendError(listener.tap, lent.socket, remote, TFTP_ERRORS.unknownTransfer, text);
   };
 
   /** Receive → decode → identify → decide → record → encode → send. */
@@ -115,6 +118,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       journal.count('tftp.ignored');
       return;
     }
+    listener.tap.received(listener.socket, remote, bytes);
     switch (packet.kind) {
       case 'read':
         answerRead(listener, bytes, remote, packet).catch((thrown: unknown) => {
@@ -232,6 +236,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       file,
       remote,
       lent,
+      tap: listener.tap,
       mtu: options.mtu,
       now: monotonic,
       onEnd,
@@ -256,6 +261,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       address,
       socket,
       slots: new Map(),
+      tap: createTftpTap({ recorder: options.recorder, via: options.via, address }),
       sockets: createTransferSockets({
         openSocket: options.openSocket,
         address,
@@ -311,8 +317,10 @@ function isDuplicate(slot: Slot, request: Buffer, now: number): boolean {
   return state === undefined || !state.heard || now - state.progressAt < LATE_REQUEST;
 }
 
-function sendError(socket: Socket, remote: RemoteInfo, code: number, message: string): void {
-  socket.send(encodeTftpPacket({ kind: 'error', code, message }), remote.port, remote.address);
+function sendError(tap: TftpTap, socket: Socket, remote: RemoteInfo, code: number, message: string): void {
+  const packet = encodeTftpPacket({ kind: 'error', code, message });
+  tap.sent(socket, remote, packet);
+  socket.send(packet, remote.port, remote.address);
 }
 
 function clientKey(remote: RemoteInfo): string {

@@ -38,6 +38,8 @@ const HOUR = 3_600_000;
 
 export function createEventRecorder({ limits, write, count, complain }: EventRecorderOptions): EventRecorder {
   const listeners = new Set<(event: BootEvent) => void>();
+  const mayAddLine = createBucket(limits.linesAtOnce, limits.linesPerMinute);
+  const mayAddStrangerLine = createBucket(limits.strangerLinesPerMinute, limits.strangerLinesPerMinute);
   const mayAddStrangerEvent = createBucket(limits.strangerEventsPerMinute, limits.strangerEventsPerMinute);
 
   function record(observation: Observation, { entry, slot, before, advance }: Recorded): void {
@@ -55,6 +57,7 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
     };
     if (ended !== undefined && ended !== session) publishTurn(entry, at, 'session.ended', ended, reasons);
     if (opened && session !== undefined) publishTurn(entry, at, 'session.opened', session, reasons);
+    if (observation.kind === 'syslog.line') return recordLine(own, entry, slot, session);
     const isEvidence = session !== undefined && takeEvidence(slot, observation);
     if (session !== undefined && (isEvidence || belongsTo(session, at))) {
       const moved = opened || before?.stage !== session.stage;
@@ -90,6 +93,26 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
     }
   }
 
+  /** Beside everything else: neither do lines use up the bounds of events, nor events those of lines. */
+  function recordLine(
+    line: Observation,
+    entry: MachineEntry,
+    slot: SessionSlot,
+    session: BootSession | undefined,
+  ): void {
+    const belongs = session !== undefined && belongsTo(session, line.at);
+    const limit = belongs ? limits.linesPerSession : limits.linesPerHour;
+    beginHour(entry, line.at);
+    const used = belongs ? slot.sessionLines : entry.hourLines;
+    if (used >= (line.urgent === true ? limit : Math.floor(limit * 0.75)) || !mayAddLine(line.at)) {
+      drop(belongs ? 'session-lines' : 'machine-lines', line);
+      return;
+    }
+    if (belongs) slot.sessionLines++;
+    else entry.hourLines++;
+    publish(toEvent(line, limits, belongs ? session : undefined));
+  }
+
   /** Whoever can bring about events must not be able to hide by them who got a secret. */
   function takeEvidence(slot: SessionSlot, { evidence }: Observation): boolean {
     if (evidence === undefined || slot.evidence[evidence] >= limits.evidencePerSession) return false;
@@ -98,10 +121,7 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
   }
 
   function hasHourlyEvent(entry: MachineEntry, at: number): boolean {
-    if (at - entry.hourBegan >= HOUR || at < entry.hourBegan) {
-      entry.hourBegan = at;
-      entry.hourEvents = 0;
-    }
+    beginHour(entry, at);
     return entry.hourEvents < limits.eventsPerHour;
   }
 
@@ -144,7 +164,8 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
   return {
     record,
     recordUnknown(observation) {
-      if (mayAddStrangerEvent(observation.at)) publish(toEvent(observation, limits));
+      const mayAdd = observation.kind === 'syslog.line' ? mayAddStrangerLine : mayAddStrangerEvent;
+      if (mayAdd(observation.at)) publish(toEvent(observation, limits));
       else drop('stranger', observation);
     },
     drop,
@@ -171,4 +192,11 @@ export function isOfNode({ kind }: Observation): boolean {
 /** Asked at the URL of a session that is not the machine's newest any more. */
 export function isOfFormer(current: BootSession | undefined, sessionId: number | undefined): boolean {
   return sessionId !== undefined && sessionId !== current?.id;
+}
+
+function beginHour(entry: MachineEntry, at: number): void {
+  if (at - entry.hourBegan < HOUR && at >= entry.hourBegan) return;
+  entry.hourBegan = at;
+  entry.hourEvents = 0;
+  entry.hourLines = 0;
 }

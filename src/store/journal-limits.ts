@@ -12,6 +12,18 @@ export interface JournalLimits {
   readonly eventsBeforeScript: number;
   /** Of a session, beyond these: of each kind of evidence. */
   readonly evidencePerSession: number;
+  /**
+   * Lines that a machine says of itself by syslog, of a session; a quarter of them is for warnings and worse. Bounds of
+   * their own: a chatty kernel must not push out the steps of its boot.
+   */
+  readonly linesPerSession: number;
+  /** The same of a machine without a session, an hour. */
+  readonly linesPerHour: number;
+  /** Lines of all machines: so many at once, and a minute when that is used up. */
+  readonly linesAtOnce: number;
+  readonly linesPerMinute: number;
+  /** Lines of senders that nobody knows, a minute. */
+  readonly strangerLinesPerMinute: number;
   /** Machines with a signing token. */
   readonly signingTokens: number;
   /** Of a machine without a session. */
@@ -51,6 +63,11 @@ export const JOURNAL_LIMITS: JournalLimits = {
   eventsPerSession: 500,
   eventsBeforeScript: 100,
   evidencePerSession: 50,
+  linesPerSession: 200,
+  linesPerHour: 50,
+  linesAtOnce: 20_000,
+  linesPerMinute: 2_000,
+  strangerLinesPerMinute: 20,
   signingTokens: 5_000,
   eventsPerHour: 100,
   strangerEventsPerMinute: 600,

@@ -15,13 +15,13 @@ import {
   type MachineEntry,
   NO_EVIDENCE,
   newEntry,
-  type Rank,
   rankOf,
   type SessionSlot,
   toRecord,
   toStored,
 } from './machine-table.ts';
 import type { JoiningMachine, Journal, Observation, Store, StoredMachine, StoredState } from './port.ts';
+import type { Rank } from './ranked-table.ts';
 import { mergeFacts } from './shape-event.ts';
 import { createTokenSlots } from './token-slots.ts';
 
@@ -36,10 +36,17 @@ export interface JournalOptions {
   readonly idleTime: number;
   /** Called with each observation, also with those that bounds forbid to record. */
   readonly observed?: (observation: Observation) => void;
+  /** Called with what an observation did to a session, also to one that bounds forbid to record. */
+  readonly advanced?: (turn: SessionTurn) => void;
   /** Has an entry in machines.yaml: the bounds on strangers and newcomers are not for it, and it is forgotten last. */
   readonly isListed?: (mac: Mac) => boolean;
   readonly limits?: Partial<JournalLimits>;
   readonly logger: Logger;
+}
+
+/** A session's step. `before`: the machine's session until then, of which it may be the next. */
+export interface SessionTurn extends SessionAdvance {
+  readonly before?: BootSession;
 }
 
 /** The journal, and its end: `close` writes what waits and stops. */
@@ -241,6 +248,14 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
   }
 
+  function tellTurn(turn: SessionTurn): void {
+    try {
+      options.advanced?.(turn);
+    } catch (error) {
+      sayOnce(error, 'the observer of sessions failed');
+    }
+  }
+
   function recordMachine(mac: Mac, observation: Observation): BootSession | undefined {
     const { at } = observation;
     let entry = machines.get(mac);
@@ -267,9 +282,11 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     if (advance.opened) {
       nextId++;
       slot.sessionEvents = 0;
+      slot.sessionLines = 0;
       slot.evidence = NO_EVIDENCE;
     }
     slot.session = session;
+    if (session !== before) tellTurn({ ...advance, ...(before === undefined ? {} : { before }) });
     if (session !== undefined) sessions.set(session.id, session);
     if (before !== undefined && before.id !== session?.id) {
       rememberSuperseded(advance.ended?.id === before.id ? advance.ended : before);

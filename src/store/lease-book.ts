@@ -299,6 +299,13 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
       return best?.address;
     },
 
+    *held() {
+      follow();
+      const now = clock();
+      for (const address of new Set([...records.keys(), ...offers.keys(), ...writing.keys()]))
+        if (holderAt(address, now) !== undefined) yield address;
+    },
+
     counts() {
       follow();
       const now = clock();

@@ -2,19 +2,15 @@ import type { MachineFacts } from '../machine/facts.ts';
 import type { Hardware } from '../machine/hardware.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
-import { createOldestFirst } from './oldest-first.ts';
 import type { MachineRecord, Observation, StoredMachine } from './port.ts';
-
-/**
- * 0: a stranger; 1: it asked for a network boot; 2: it got its script and is recorded; 3: the operator named it, with an
- * entry in machines.yaml or a signing token. Forgotten in this order.
- */
-export type Rank = 0 | 1 | 2 | 3;
+import { createRankedTable, type Rank, type RankedTable } from './ranked-table.ts';
 
 /** A session, and what was recorded of it. */
 export interface SessionSlot {
   session: BootSession | undefined;
   sessionEvents: number;
+  /** Of syslog. */
+  sessionLines: number;
   /** Beyond these. */
   evidence: { readonly [Kind in NonNullable<Observation['evidence']>]: number };
 }
@@ -34,10 +30,11 @@ export interface MachineEntry extends SessionSlot {
   /** Events without a session in the hour that began then. */
   hourBegan: number;
   hourEvents: number;
+  hourLines: number;
 }
 
 export function newSlot(): SessionSlot {
-  return { session: undefined, sessionEvents: 0, evidence: NO_EVIDENCE };
+  return { session: undefined, sessionEvents: 0, sessionLines: 0, evidence: NO_EVIDENCE };
 }
 
 export const NO_EVIDENCE: SessionSlot['evidence'] = { alarm: 0, giving: 0 };
@@ -56,6 +53,7 @@ export function newEntry(mac: Mac, at: number): MachineEntry {
     ...newSlot(),
     hourBegan: at,
     hourEvents: 0,
+    hourLines: 0,
   };
 }
 
@@ -74,54 +72,14 @@ export function toStored(entry: MachineEntry): StoredMachine {
   return { ...toRecord(entry), ...(entry.rank === 3 ? { listed: true } : {}) };
 }
 
-export interface MachineTable {
-  get(mac: Mac): MachineEntry | undefined;
-  /** Adds or moves up: the one seen last, among those of its rank. */
-  touch(entry: MachineEntry, rank: Rank): void;
-  remove(mac: Mac): void;
-  entries(): Iterable<MachineEntry>;
-  size(): number;
-}
+export type MachineTable = RankedTable<Mac, MachineEntry>;
 
-/** So many machines at most: the lowest rank, then the one not seen for the longest time, is forgotten first. */
+/**
+ * So many machines at most. Rank 2: it got its script and is recorded; 3: the operator named it, with an entry in
+ * machines.yaml or a signing token.
+ */
 export function createMachineTable(limit: number, forgotten: (entry: MachineEntry) => void): MachineTable {
-  const all = new Map<Mac, MachineEntry>();
-  type Ranked = Map<Mac, MachineEntry>;
-  const byRank: readonly [Ranked, Ranked, Ranked, Ranked] = [new Map(), new Map(), new Map(), new Map()];
-
-  const oldestByRank = byRank.map((ranked) => createOldestFirst(ranked));
-
-  function forgetOne(): void {
-    for (const [rank, oldest] of oldestByRank.entries()) {
-      const mac = oldest();
-      const entry = mac === undefined ? undefined : all.get(mac);
-      if (entry === undefined) continue;
-      byRank[rank]?.delete(entry.mac);
-      all.delete(entry.mac);
-      forgotten(entry);
-      return;
-    }
-  }
-
-  return {
-    get: (mac) => all.get(mac),
-    touch(entry, rank) {
-      // Before it is in, so that it is not the one.
-      if (!all.has(entry.mac) && all.size >= limit) forgetOne();
-      byRank[entry.rank].delete(entry.mac);
-      entry.rank = rank;
-      byRank[rank].set(entry.mac, entry);
-      all.set(entry.mac, entry);
-    },
-    remove(mac) {
-      const entry = all.get(mac);
-      if (entry === undefined) return;
-      byRank[entry.rank].delete(mac);
-      all.delete(mac);
-    },
-    entries: () => all.values(),
-    size: () => all.size,
-  };
+  return createRankedTable({ limit, keyOf: ({ mac }: MachineEntry) => mac, forgotten });
 }
 
 /** How far a machine of the database got, by what is known of it: only `/ipxe` gives names and platforms. */

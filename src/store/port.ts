@@ -3,6 +3,7 @@ import type { Assignment } from '../boot/boot-session.ts';
 import type { Stall } from '../machine/diagnosis.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import type { FleetState } from '../machine/fleet-state.ts';
 import type { Hardware } from '../machine/hardware.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4, Ipv4Range } from '../machine/ipv4.ts';
@@ -102,6 +103,34 @@ export interface Page {
   readonly offset: number;
 }
 
+export const MACHINE_SORTS = ['seen', 'mac', 'hostname', 'role', 'state', 'stage', 'address'] as const;
+export type MachineSort = (typeof MACHINE_SORTS)[number];
+
+/** Which machines, and in which order. */
+export interface MachineQuery extends Page {
+  readonly state?: FleetState;
+  /** That its newest boot had. */
+  readonly role?: string;
+  /**
+   * Words of which each is somewhere in MAC, hostname, role, serial, asset, UUID, manufacturer, product or address; at
+   * most eight of 64 characters.
+   */
+  readonly search?: string;
+  /** Absent: as last seen, the newest first. */
+  readonly sort?: MachineSort;
+  readonly reverse?: boolean;
+}
+
+/** Of the whole fleet, but for `matching`. */
+export interface FleetSummary {
+  readonly machines: number;
+  /** How many the query is about. */
+  readonly matching: number;
+  readonly states: Readonly<Record<FleetState, number>>;
+  /** That newest boots had, by name. */
+  readonly roles: readonly { readonly name: string; readonly machines: number }[];
+}
+
 /** A configuration with secrets, as it was released to its session. */
 export interface Release {
   /** Milliseconds since the epoch; stays that of the first time. */
@@ -180,7 +209,8 @@ export interface Store extends ReleaseBook {
   appendAudit(records: readonly AuditRecord[]): Promise<void>;
   /** Newest first. */
   listAudit(page: Page): Promise<readonly AuditRecord[]>;
-  listMachines(page: Page): Promise<readonly MachineOverview[]>;
+  listMachines(query: MachineQuery): Promise<readonly MachineOverview[]>;
+  summarizeMachines(query: Pick<MachineQuery, 'state' | 'role' | 'search'>): Promise<FleetSummary>;
   /** Undefined for a machine never seen. */
   findMachine(mac: Mac): Promise<MachineOverview | undefined>;
   /** Newest first. */
@@ -203,7 +233,14 @@ export interface Store extends ReleaseBook {
 /** What can be asked of the database without a daemon. */
 export type StoreReader = Pick<
   Store,
-  'listMachines' | 'findMachine' | 'listSessions' | 'listEvents' | 'listAdmissions' | 'listAudit' | 'close'
+  | 'listMachines'
+  | 'summarizeMachines'
+  | 'findMachine'
+  | 'listSessions'
+  | 'listEvents'
+  | 'listAdmissions'
+  | 'listAudit'
+  | 'close'
 >;
 
 /** Who has an address now, and until when (milliseconds since the epoch). A free address has no holder. */
@@ -254,6 +291,8 @@ export interface LeaseBook {
     now: number,
     preferred?: Ipv4,
   ): Ipv4 | undefined;
+  /** Addresses that are bound, offered or declined, in no order. */
+  held(): Iterable<Ipv4>;
   counts(): { readonly bound: number; readonly offered: number; readonly declined: number };
 }
 
@@ -277,6 +316,8 @@ export interface Observation {
   readonly answered: string;
   readonly reasons: readonly string[];
   readonly via?: string;
+  /** What was sent of a file. */
+  readonly bytes?: number;
   /** New knowledge about the machine. Its MAC says whose it is. */
   readonly facts?: MachineFacts;
   readonly mac?: Mac;
@@ -294,6 +335,8 @@ export interface Observation {
   readonly failed?: boolean;
   /** Its session overran the time of its stage. */
   readonly stalled?: Stall;
+  /** Of syslog: a warning or worse, for which some of the bound on lines is kept. */
+  readonly urgent?: boolean;
   /** What the machine tells of itself. */
   readonly hardware?: Hardware;
   /**

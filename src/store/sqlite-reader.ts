@@ -4,8 +4,16 @@ import { TinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
+import { prepareMachineLists } from './list-machines.ts';
 import { inspectDatabase, MIGRATIONS } from './migrations.ts';
-import type { AdmissionRecord, AuditRecord, MachineOverview, Page } from './port.ts';
+import type {
+  AdmissionRecord,
+  AuditRecord,
+  FleetSummary,
+  MachineOverview,
+  MachineQuery,
+  Page,
+} from './port.ts';
 import { prepareAuditList } from './sqlite-audit.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
 import {
@@ -22,7 +30,8 @@ export const BUSY_TIMEOUT = 2_000;
 
 /** The questions of the store port, answered in the thread that asks. */
 export interface SqliteReader {
-  listMachines(page: Page): readonly MachineOverview[];
+  listMachines(query: MachineQuery): readonly MachineOverview[];
+  summarizeMachines(query: Pick<MachineQuery, 'state' | 'role' | 'search'>): FleetSummary;
   findMachine(mac: Mac): MachineOverview | undefined;
   listSessions(mac: Mac, page: Page): readonly BootSession[];
   listEvents(query: {
@@ -88,6 +97,8 @@ export function buildReader(database: Database, file: string, close: () => void)
 
   const admissions = database.prepare<[], AdmissionRecord>('SELECT * FROM admissions ORDER BY at, mac');
 
+  const lists = prepareMachineLists(database);
+
   function overview(row: MachineRow): MachineOverview {
     const session = newestSession.get(row.mac) ?? newestToken.get(row.mac);
     return {
@@ -97,7 +108,17 @@ export function buildReader(database: Database, file: string, close: () => void)
   }
 
   return {
-    listMachines: guarded(file, ({ limit, offset }: Page) => machines.all(limit, offset).map(overview)),
+    listMachines: guarded(file, (query: MachineQuery) => {
+      // By its index, however many there are: so the whole fleet is read, page by page.
+      if (isPlain(query)) return machines.all(query.limit, query.offset).map(overview);
+      return lists.macs(query).flatMap((mac) => {
+        const row = machine.get(mac);
+        return row === undefined ? [] : [overview(row)];
+      });
+    }),
+    summarizeMachines: guarded(file, (query: Parameters<SqliteReader['summarizeMachines']>[0]) =>
+      lists.summary(query),
+    ),
     findMachine: guarded(file, (mac: Mac) => {
       const row = machine.get(mac);
       return row === undefined ? undefined : overview(row);
@@ -115,4 +136,8 @@ export function buildReader(database: Database, file: string, close: () => void)
     listAudit: guarded(file, prepareAuditList(database)),
     close: guarded(file, close),
   };
+}
+
+function isPlain({ state, role, search, sort = 'seen', reverse = true }: MachineQuery): boolean {
+  return state === undefined && role === undefined && search === undefined && sort === 'seen' && reverse;
 }

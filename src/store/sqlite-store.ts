@@ -8,6 +8,7 @@ import type { DatabaseOpening } from './open-sound.ts';
 import type {
   AdmissionRecord,
   AuditRecord,
+  FleetSummary,
   GivenCertificate,
   HistorySize,
   Lease,
@@ -169,7 +170,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       ask<GivenCertificate | undefined>({ name: 'certificateOf', args: [sessionId, name] }),
     giveCertificate: (owner, certificate) =>
       ask<boolean>({ name: 'giveCertificate', args: [owner, certificate] }),
-    listMachines: (page) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [page] }),
+    listMachines: (query) => ask<readonly MachineOverview[]>({ name: 'listMachines', args: [query] }),
+    summarizeMachines: (query) => ask<FleetSummary>({ name: 'summarizeMachines', args: [query] }),
     findMachine: (mac) => ask<MachineOverview | undefined>({ name: 'findMachine', args: [mac] }),
     listSessions: (mac, page) => ask<readonly BootSession[]>({ name: 'listSessions', args: [mac, page] }),
     listEvents: (query) => ask<readonly BootEvent[]>({ name: 'listEvents', args: [query] }),
@@ -184,7 +186,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
 export async function openStoreReadOnly(file: string): Promise<StoreReader> {
   const reader = openSqliteReader(file);
   return {
-    listMachines: async (page) => reader.listMachines(page),
+    listMachines: async (query) => reader.listMachines(query),
+    summarizeMachines: async (query) => reader.summarizeMachines(query),
     findMachine: async (mac) => reader.findMachine(mac),
     listSessions: async (mac, page) => reader.listSessions(mac, page),
     listEvents: async (query) => reader.listEvents(query),

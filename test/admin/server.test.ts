@@ -7,13 +7,36 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import { createAdminClient } from '../../src/admin/client.ts';
+import type { AdminServerOptions } from '../../src/admin/port.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import { encodePcap } from '../../src/protocol/pcap/pcap-file.ts';
 import { openStoreReadOnly } from '../../src/store/sqlite-store.ts';
-import { ask, boot, MAC, OTHER, STATUS, startAdmin, T0 } from '../support/start-admin.ts';
+import { ask, boot, MAC, OTHER, ROLE, STATUS, startAdmin, T0 } from '../support/start-admin.ts';
 import { until } from '../support/until.ts';
+
+t.test('the packets of a machine are a file, of one session if asked; none is said to be none', async (t) => {
+  const asked: unknown[] = [];
+  const capture: AdminServerOptions['capture'] = (mac, window) => {
+    asked.push(window);
+    return mac === MAC ? encodePcap([]) : undefined;
+  };
+  const { client, journal, socket } = await startAdmin(t, { capture });
+  boot(journal, MAC, T0);
+  boot(journal, MAC, T0 + 60_000);
+  t.same(await client.capture(MAC), Buffer.from(encodePcap([])));
+  await client.capture(MAC, 1);
+  await client.capture(MAC, 2);
+  t.same(asked, [undefined, { from: T0, to: T0 + 60_000 }, { from: T0 + 60_000 }]);
+  await t.rejects(client.capture(OTHER), { code: 'not-found', message: /no packets of 52:54/ });
+  await t.rejects(client.capture(MAC, 99), { code: 'not-found', message: /session 99/ });
+  t.match(await ask(socket, 'GET', `/api/v1/machines/${MAC}/pcap`), {
+    status: 200,
+    type: 'application/vnd.tcpdump.pcap',
+  });
+});
 
 t.test('machines, sessions and events come through the real journal and store', async (t) => {
   const { journal, client } = await startAdmin(t);
@@ -29,6 +52,15 @@ t.test('machines, sessions and events come through the real journal and store', 
   });
   t.equal((await client.listMachines({ limit: 1, offset: 1 })).machines.length, 1);
   t.equal((await client.listMachines({ limit: 1, offset: 2 })).machines.length, 0);
+  const page = { limit: 9, offset: 0 };
+  t.equal((await client.listMachines({ ...page, state: 'booting', search: '525400 S1' })).machines.length, 2);
+  t.equal((await client.listMachines({ ...page, search: 'node-56' })).machines[0]?.machine.mac, MAC);
+  t.same((await client.listMachines({ ...page, state: 'ready' })).machines, []);
+  const sorted = await client.listMachines({ ...page, sort: 'mac', reverse: true });
+  t.same(
+    sorted.machines.map(({ machine }) => machine.mac),
+    [MAC, OTHER],
+  );
 
   const { sessions } = await client.machine(MAC);
   t.equal(sessions.length, 1);
@@ -82,6 +114,9 @@ t.test('approve, forget and who was admitted reach the daemon', async (t) => {
 
 t.test('an explanation is asked for as if the firmware were another', async (t) => {
   const { client, socket } = await startAdmin(t);
+  t.same(await client.console(MAC), { mac: MAC, lines: [], missed: 0 });
+  t.match(await client.console(MAC, 7), { missed: 7 }, 'from a line on');
+  t.equal((await ask(socket, 'GET', `/api/v1/machines/${MAC}/console?after=x`)).status, 400);
   t.match(await client.explain(MAC), { mac: MAC, message: 'as nothing' });
   t.match(await client.explain(MAC, 'uefi-x64'), { message: 'as UEFI x64' });
   const { status, text } = await ask(socket, 'GET', `/api/v1/machines/${MAC}/explain?arch=uefi-x65`);
@@ -94,6 +129,10 @@ t.test('bad requests are problem documents of RFC 9457', async (t) => {
     [400, 'GET', '/api/v1/machines?limit=0'],
     [400, 'GET', '/api/v1/machines?limit=1&limit=2'],
     [400, 'GET', '/api/v1/machines?offset=-1'],
+    [400, 'GET', '/api/v1/machines?state=nonsense'],
+    [400, 'GET', '/api/v1/machines?sort=nonsense'],
+    [400, 'GET', '/api/v1/machines?role=a&role=b'],
+    [400, 'GET', `/api/v1/machines?search=${'x'.repeat(201)}`],
     [400, 'GET', '/api/v1/machines/nonsense'],
     [404, 'GET', `/api/v1/machines/${MAC}`],
     [404, 'GET', `/api/v1/machines/${MAC}/events`],
@@ -361,4 +400,17 @@ t.test('a client that reads nothing of the copy does not keep it from others for
   idle.write('POST /api/v1/backup HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => disposed > 0);
   t.ok(disposed > 0);
+});
+
+t.test('roles, one of them, and what a machine would be served with it', async (t) => {
+  const { client, socket } = await startAdmin(t);
+  t.same((await client.roles()).roles, [ROLE]);
+  const role = await client.role('worker');
+  t.equal(role.files[0]?.name, 'role.yaml');
+  t.same(role.usedBy, [{ mac: MAC }]);
+  await t.rejects(client.role('../etc'), { code: 'not-found' });
+  t.equal((await client.preview(MAC)).role, 'worker');
+  t.equal((await client.preview(MAC, 'a&b')).role, 'a&b');
+  const twice = await ask(socket, 'GET', `/api/v1/machines/${MAC}/preview?role=a&role=b`);
+  t.equal(twice.status, 400);
 });

@@ -51,6 +51,15 @@ t.test(
   },
 );
 
+t.test('a network boot is told of the log server where there is one, in every plane', (t) => {
+  for (const plane of ['proxy', 'server', 'port4011'] as const) {
+    const { options } = reply(UEFI_ROM, { boot: { plane, syslog: true } }).packet;
+    t.same([...(options.get(OPTION.logServer) ?? [])], [10, 77, 0, 1], plane);
+  }
+  t.notOk(reply(UEFI_ROM).packet.options.has(OPTION.logServer));
+  t.end();
+});
+
 t.test('sub-option 71 is echoed if it was asked', (t) => {
   const raw = [[OPTION.vendorSpecific, Uint8Array.of(71, 4, 0, 0, 0, 0, 255)]] as const;
   const { options } = reply({ ...BIOS_ROM, raw }, { boot: { plane: 'port4011' } }).packet;

@@ -64,3 +64,38 @@ t.test('secrets are masked, and nothing else', async (t) => {
     t.ok(masked.includes(kept), `${name}: ${masked}`);
   }
 });
+
+t.test('every line keeps its number, and every shape of a secret is found', (t) => {
+  const cases: Readonly<Record<string, readonly [text: string, secret: string]>> = {
+    'a private key': [`a\n${KEY}\nb`, 'secretsecret'],
+    'an indented key': [`a: |\n    ${KEY.replaceAll('\n', '\n    ')}\n`, 'secretsecret'],
+    'a key in JSON': [JSON.stringify(KEY), 'secretsecret'],
+    'a password by its name': ['  rootPassword: correct-horse', 'correct-horse'],
+    'one in quotes': ['"api_token": "correct-horse",', 'correct-horse'],
+    'one of an environment': ['      Environment=DB_PASSWORD=correct-horse', 'correct-horse'],
+    'a web token': ['x eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl y', 'c2lnbmF0dXJl'],
+  };
+  for (const [name, [text, secret]] of Object.entries(cases)) {
+    const masked = maskSecrets(text);
+    t.notMatch(masked, secret, name);
+    t.equal(masked.split('\n').length, text.split('\n').length, `${name}: as many lines`);
+  }
+  t.end();
+});
+
+t.test('a template is shown as it is where it holds no secret', (t) => {
+  for (const text of [
+    'passwordAuthentication: no',
+    "proxyPassword: ''",
+    'password: {{parameters.password}}',
+    'secretName: web-tls',
+    'tokenTtl: 24h',
+    'privateKey: |',
+    'sshAuthorizedKeys: <ssh-key>',
+    'kernel http://10.77.0.1/assets/vmlinuz console=ttyS0',
+    'image: registry.k8s.io/pause:3.10',
+  ]) {
+    t.equal(maskSecrets(text), text);
+  }
+  t.end();
+});

@@ -66,6 +66,9 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
       (async function* () {
         yield* fake.live ?? [];
       })(),
+    capture: () => Promise.reject(new Error('not asked for')),
+    console: () => Promise.reject(new Error('not asked for')),
+    doctor: () => Promise.reject(new Error('not asked for')),
     explain: () => Promise.reject(new Error('not asked for')),
     status: () => Promise.reject(new Error('not asked for')),
     assign: () => Promise.reject(new Error('not asked for')),
@@ -73,6 +76,9 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     forget: () => Promise.reject(new Error('not asked for')),
     admissions: () => Promise.reject(new Error('not asked for')),
     makeSigningToken: () => Promise.reject(new Error('not asked for')),
+    roles: () => Promise.reject(new Error('not asked for')),
+    role: () => Promise.reject(new Error('not asked for')),
+    preview: () => Promise.reject(new Error('not asked for')),
     reload: () => Promise.reject(new Error('not asked for')),
     log: () => Promise.reject(new Error('not asked for')),
     changeLog: () => Promise.reject(new Error('not asked for')),

@@ -72,6 +72,17 @@ loaders: { bios: undionly.kpxe }
   t.end();
 });
 
+t.test('syslog has a port, or is off', (t) => {
+  t.same(resolve(`${HEAD}syslog: { port: off }\n`).config?.syslog, {});
+  t.same(resolve(`${HEAD}syslog: { port: 5514 }\n`).config?.syslog, { port: 5514 });
+  t.same(resolve(`${HEAD}syslog: {}\n`).config?.syslog, { port: 514 });
+  for (const bad of ['0', '65536', 'on', '""']) {
+    const { problems } = resolve(`${HEAD}syslog: { port: ${bad} }\n`);
+    t.match(problems, [{ severity: 'error', message: /a port from 1 to 65535, or off|65535/ }], bad);
+  }
+  t.end();
+});
+
 t.test('an interface is all that must be said; the rest has defaults', (t) => {
   const { config, problems } = resolve(HEAD);
   t.same(problems, []);
@@ -84,12 +95,14 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       knownOnly: false,
       probeAddresses: true,
       uefiProxy: 'pxe',
+      allowOtherServers: false,
       declineTime: 600,
       probe: 300,
       leaseDurability: 'disk',
     },
     http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
     tftp: { port: 69, maxTransfers: 512 },
+    syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },
     admission: 'open',
     stageTime: {},

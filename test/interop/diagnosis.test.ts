@@ -258,14 +258,13 @@ t.test(
       },
     ]);
     await expectDiagnoses(t, site, rows.slice(0, 1), lab);
-    {
-      await using _router = await plugDhcp(lab);
-      await expectDiagnoses(t, site, rows.slice(1, 3), lab);
-    }
-    await using _other = await plugDhcp(lab, ['--dhcp-boot=pxelinux.0']);
+    const router = await plugDhcp(lab);
+    await expectDiagnoses(t, site, rows.slice(1, 3), lab);
+    await router[Symbol.asyncDispose]();
+    await using other = await plugDhcp(lab, ['--dhcp-boot=pxelinux.0']);
     await expectDiagnoses(t, site, rows.slice(3), lab);
     t.notMatch(other.log(), /DHCPREQUEST.*fe:/, 'the probes take nothing');
-  t.match(daemon.log(), /another server on br0 names a boot file: 10\.77\.0\.2 offers pxelinux\.0/);
+    t.match(daemon.log(), /another server on br0 names a boot file: 10\.77\.0\.2 offers pxelinux\.0/);
     await stop(t, daemon);
   },
 );

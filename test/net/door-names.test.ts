@@ -21,6 +21,14 @@ t.test('ports have the names that their units give them', async (t) => {
   t.equal(doorNameOf(0, 'eth1', { http: 80, tftp: 0 }), undefined, 'a transfer is never inherited');
 });
 
+t.test('syslog has a door where it is on', async (t) => {
+  const on = { ...PORTS, syslog: 514 };
+  t.strictSame(expectationOf('syslog-eth1', on), { type: 'udp', port: 514, device: 'eth1' });
+  t.equal(doorNameOf(514, 'eth1', on), 'syslog-eth1');
+  t.equal(expectationOf('syslog-eth1', PORTS), undefined);
+  t.equal(doorNameOf(514, 'eth1', PORTS), undefined);
+});
+
 t.test('a socket that is not what its name says is told apart', async (t) => {
   const expected = { type: 'udp', port: 67, device: 'eth1' } as const;
   const sound = { type: 'udp', port: 67, device: 'eth1', address: UNSPECIFIED, deviceIsGone: false } as const;

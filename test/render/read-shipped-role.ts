@@ -119,7 +119,7 @@ export function contextOf(role: Role, changes: Partial<TemplateContext> = {}): T
       etcd: [{ hostname: 'master-1', address: '10.77.0.10' }],
       etcdEndpoints: ['https://10.77.0.10:2379'],
     },
-    server: { address: '10.77.0.1', url: 'http://10.77.0.1' },
+    server: { address: '10.77.0.1', url: 'http://10.77.0.1', syslogPort: 514 },
     configUrl: 'http://10.77.0.1/boot/abc/cloud-config',
     reportUrl: 'http://10.77.0.1/boot/abc/report',
     assetsUrl: 'http://10.77.0.1/assets',

@@ -176,9 +176,16 @@ exit 1
   },
 );
 
+t.test('where syslog is taken, the bootstrap script says so before anything else', async (t) => {
+  const lines = bootstrapScript({ url, syslog: '10.77.0.1' }).split('\n');
+  t.strictSame(lines.slice(0, 3), ['#!ipxe', 'set syslog 10.77.0.1 ||', 'echo']);
+  t.equal(lines.toSpliced(1, 1).join('\n'), bootstrapScript({ url }));
+});
+
 t.test('no script ends, reboots or stops at a command that fails', async (t) => {
   const scripts = [
     bootstrapScript({ url }),
+    bootstrapScript({ url, syslog: '10.77.0.1' }),
     script(bootRole({})),
     waitScript({ url, message: 'm', facts, seconds: 5 }),
     refusalScript({ url, message: 'm', seconds: 5 }),
@@ -304,7 +311,9 @@ t.test(
 
 t.test('paths become URLs of the server as this machine reached it', async (t) => {
   const role = bootRole({});
-  const context = contextOf(role, { server: { address: '10.78.0.1', url: 'http://10.78.0.1:8080' } });
+  const context = contextOf(role, {
+    server: { address: '10.78.0.1', url: 'http://10.78.0.1:8080', syslogPort: 0 },
+  });
   t.equal(absoluteUrl('/assets/x', context), 'http://10.78.0.1:8080/assets/x');
   t.equal(absoluteUrl('http://a/x', context), 'http://a/x');
   t.match(

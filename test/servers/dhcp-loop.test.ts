@@ -11,6 +11,7 @@ import { messageTypeOf, OPTION } from '../../src/protocol/dhcp/option-codes.ts';
 import { type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../../src/protocol/dhcp/packet.ts';
 import { startDhcpServer } from '../../src/servers/dhcp.ts';
 import type { DhcpLoop, DhcpLoopOptions } from '../../src/servers/dhcp-loop.ts';
+import type { PacketRecorder, SeenDatagram } from '../../src/servers/port.ts';
 import { startPxeServer } from '../../src/servers/pxe.ts';
 import type { Observation } from '../../src/store/port.ts';
 import { ip, SUBNET } from '../support/make-environment.ts';
@@ -43,6 +44,7 @@ interface BenchOptions {
   readonly now?: () => number;
   readonly uptime?: () => number;
   readonly level?: string;
+  readonly recorder?: PacketRecorder;
 }
 
 const OFFER: DhcpAction = {
@@ -89,6 +91,7 @@ function makeBench(options: BenchOptions = {}): Bench {
     logger: createLoggers({ destination, level: options.level ?? 'info' }).dhcp,
     now: options.now ?? (() => 1_000_000),
     uptime: options.uptime ?? (() => 0),
+    recorder: options.recorder,
   };
   const changeLease = options.changeLease ?? (() => Promise.resolve(undefined));
   const loop = options.port === 4011 ? startPxeServer(common) : startDhcpServer({ ...common, changeLease });
@@ -138,6 +141,44 @@ t.test('what is decided is sent and recorded, with who asked what and why', asyn
       stage: 'discovered',
       facts: { mac: MAC, arch: 'x86_64' },
     },
+  ]);
+});
+
+t.test('the recorder sees both directions, and also what does not decode', async (t) => {
+  const seen: SeenDatagram[] = [];
+  const recorder = { record: (datagram: SeenDatagram) => void seen.push(datagram) };
+  const server = ip('10.77.0.1');
+  const bench = makeBench({ recorder });
+  await bench.receive(DISCOVER);
+  const dhcp = { plane: 'dhcp', via: 'eth1', mac: MAC };
+  t.match(seen, [
+    {
+      ...dhcp,
+      direction: 'received',
+      from: { address: ip('0.0.0.0'), port: 68 },
+      to: { address: ip('255.255.255.255'), port: 67 },
+      payload: Buffer.from(DISCOVER),
+    },
+    {
+      ...dhcp,
+      direction: 'sent',
+      from: { address: server, port: 67 },
+      to: { address: ip('255.255.255.255'), port: 68 },
+    },
+  ]);
+  seen.length = 0;
+  await bench.receive(DISCOVER.subarray(0, 100), { address: '10.77.0.9' });
+  await bench.receive(DISCOVER.subarray(0, 33));
+  t.match(seen, [{ ...dhcp, direction: 'received' }], 'if it says whose it is');
+  seen.length = 0;
+  const renewal = encodeDhcpPacket({ ...makeRequest(UEFI_ROM), ciaddr: ip('10.77.0.9') });
+  await bench.receive(renewal, { address: '10.77.0.9' });
+  t.match(seen[0], { to: { address: server } }, 'who has an address may ask ours');
+  seen.length = 0;
+  await makeBench({ port: 4011, recorder }).receive(DISCOVER, { address: '10.77.0.9', port: 4011 });
+  t.match(seen, [
+    { ...dhcp, from: { port: 4011 }, to: { port: 4011 } },
+    { ...dhcp, from: { port: 4011 }, to: { address: ip('10.77.0.9'), port: 4011 } },
   ]);
 });
 

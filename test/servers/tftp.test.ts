@@ -51,6 +51,55 @@ t.test('TFTP 1: the answer comes from the address that was asked', async (t) => 
   }
 });
 
+t.test(
+  'the recorder sees the options, the first block and the last, errors, and not what is between',
+  async (t) => {
+    const harness = await startHarness({ files, pace: 'frozen' });
+    t.teardown(harness.stop);
+    const client = await createRawClient(harness.port);
+    t.teardown(client.close);
+    const kinds = () =>
+      harness.seen.splice(0).map(({ direction, payload, snap }) => {
+        const [, opcode, ...block] = payload.subarray(0, 4);
+        const number = opcode === 3 || opcode === 4 ? ` ${Buffer.from(block).readUInt16BE()}` : '';
+        return `${direction} ${['', 'RRQ', 'WRQ', 'DATA', 'ACK', 'ERROR', 'OACK'][opcode ?? 0]}${number}${snap === undefined ? '' : ` snapped`}`;
+      });
+
+    await client.ask('undionly.kpxe', { tsize: '0', blksize: '512' });
+    let heard = await client.next();
+    for (let block = 0; block <= 145; block++) {
+      await client.ack(block, heard.from.port);
+      if (block < 145) heard = await client.next();
+    }
+    await harness.until('the transfer ends', () => harness.server.activeTransfers() === 0);
+    t.match(harness.seen[0], {
+      plane: 'tftp',
+      via: 'lo',
+      from: { address: LOCALHOST, port: client.port },
+      to: { address: LOCALHOST, port: harness.port },
+    });
+    t.match(harness.seen[1], { from: { port: heard.from.port }, to: { port: client.port } });
+    t.same(kinds(), [
+      'received RRQ',
+      'sent OACK',
+      'received ACK 0',
+      'sent DATA 1 snapped',
+      'received ACK 1',
+      'sent DATA 145 snapped',
+      'received ACK 145',
+    ]);
+
+    await client.ask('absent');
+    await client.next();
+    t.same(kinds(), ['received RRQ', 'sent ERROR']);
+    await client.ask('undionly.kpxe', { tsize: '0' });
+    heard = await client.next();
+    await client.send({ kind: 'error', code: 8, message: 'only the size' }, heard.from.port);
+    await harness.until('the probe ends', () => harness.server.activeTransfers() === 0);
+    t.same(kinds(), ['received RRQ', 'sent OACK', 'received ERROR']);
+  },
+);
+
 t.test('TFTP 2: options are answered within the interface’s MTU, and told to the journal', async (t) => {
   const harness = await startHarness({ files, mtu: 1500 });
   t.teardown(harness.stop);

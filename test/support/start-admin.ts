@@ -7,14 +7,17 @@ import type { Test } from 'tap';
 import type { DaemonStatus } from '../../src/admin/api.ts';
 import type { AuditRecord } from '../../src/admin/audit-api.ts';
 import { createAdminClient } from '../../src/admin/client.ts';
+import type { RoleView } from '../../src/admin/explain-api.ts';
 import type { AdminServerOptions } from '../../src/admin/port.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { openAdminToken } from '../../src/admin-token.ts';
+import { TinderboxError } from '../../src/errors.ts';
 import { createLogControl } from '../../src/log-control.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { copyToStream } from '../../src/make-backup.ts';
+import { encodePcap } from '../../src/protocol/pcap/pcap-file.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
 
@@ -45,6 +48,17 @@ export const STATUS: DaemonStatus = {
     keep: 7_776_000,
   },
   bootFiles: [{ architecture: 'uefi-arm64', file: null }],
+};
+
+export const ROLE: RoleView = {
+  name: 'worker',
+  description: 'x',
+  folder: '/profiles/worker',
+  boot: 'local',
+  identity: 'none',
+  givenBy: [{ what: 'the default', line: 1 }],
+  machines: 1,
+  problems: [],
 };
 
 /** The admin plane over a real store and journal, in a folder of its own. */
@@ -89,6 +103,18 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       problems: [],
     }),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
+    roles: {
+      list: async () => ({ roles: [ROLE], problems: [] }),
+      async show(name) {
+        if (name !== ROLE.name) throw new TinderboxError('not-found', `there is no role ${name}`);
+        return { ...ROLE, files: [{ name: 'role.yaml', text: 'boot: local' }], usedBy: [{ mac: MAC }] };
+      },
+      preview: async (mac, role = 'worker') => ({ role, hostname: mac, reasons: [], script: '#!ipxe' }),
+    },
+    console: (mac, after = 0) => ({ mac, lines: [], missed: after }),
+    doctor: async () => ({ ok: true, at: T0, running: true, findings: [] }),
+    metrics: async () => '# TYPE up gauge\n',
+    capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
     reload: async () => ({ generation: 4, problems: [] }),
     log: createLogControl(loggers, () => T0),
     copyDatabase: () => copyToStream(join(dir, 'state.db')),

@@ -23,6 +23,7 @@ type Markup = InstanceType<typeof SafeString>;
  * - `{{duration ms}}`, `{{bytes n}}`, `{{count n}}`
  * - `{{progress stage tone}}`: how far a boot came, as a bar of nine
  * - `{{#if (is a b)}}`: whether two values are the same
+ * - `{{#if (known a)}}`: whether there is a value, 0 too
  * - `{{plural n "machine"}}`: `1 machine`, `2 machines`
  */
 export const VIEW_HELPERS = {
@@ -51,6 +52,7 @@ export const VIEW_HELPERS = {
     );
   },
   is: (a: unknown, b: unknown): boolean => a === b,
+  known: (value: unknown): boolean => value !== undefined,
 } as const;
 
 function timeMarkup(at: number, text: string, attribute: string): Markup {

@@ -10,6 +10,7 @@ import {
 } from '../api.ts';
 import { readEventQuery, readMac, readPage } from '../parse-request.ts';
 import type { AdminServerOptions } from '../port.ts';
+import { readMachineFilter } from '../read-machine-query.ts';
 
 const SESSION_LIMIT = 100;
 
@@ -27,9 +28,9 @@ export function addMachineRoutes(app: FastifyInstance, options: AdminServerOptio
 
 /** What was recorded a moment ago is in the answer: the journal is written out first. */
 async function listMachines({ store, journal }: AdminServerOptions, query: Query): Promise<MachineListView> {
-  const page = readPage(query);
+  const wanted = { ...readPage(query), ...readMachineFilter(query) };
   await journal.flush();
-  return { machines: (await store.listMachines(page)).map(overviewView) };
+  return { machines: (await store.listMachines(wanted)).map(overviewView) };
 }
 
 async function showMachine({ store, journal }: AdminServerOptions, text: string): Promise<MachineDetailView> {

@@ -7,6 +7,7 @@ import type { Mac } from '../../../src/machine/mac.ts';
 import { openUdpSocket } from '../../../src/net/open-udp-socket.ts';
 import type { OpenUdpSocket } from '../../../src/net/port.ts';
 import { decodeTftpPacket, encodeTftpPacket, type TftpPacket } from '../../../src/protocol/tftp/packet.ts';
+import type { SeenDatagram } from '../../../src/servers/port.ts';
 import { startTftpServer } from '../../../src/servers/tftp.ts';
 import type { TftpLookup } from '../../../src/servers/tftp-files.ts';
 import type { Observation } from '../../../src/store/port.ts';
@@ -28,6 +29,7 @@ export interface HarnessOptions {
 /** A server on loopback, with a journal that can be read. */
 export async function startHarness(options: HarnessOptions = {}) {
   const observations: Observation[] = [];
+  const seen: SeenDatagram[] = [];
   const counters = new Map<string, number>();
   const pace = options.pace ?? 1;
   const files = options.files ?? {};
@@ -53,6 +55,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       macAt: (address) => (address === LOCALHOST ? KNOWN_MAC : undefined),
       count: (name) => void counters.set(name, (counters.get(name) ?? 0) + 1),
     },
+    recorder: { record: (datagram) => void seen.push(datagram) },
     via: 'lo',
     clock: {
       now: () => 1_700_000_000_000,
@@ -63,6 +66,8 @@ export async function startHarness(options: HarnessOptions = {}) {
     server,
     port: server.port,
     observations,
+    /** What the recorder was shown. */
+    seen,
     counters,
     stop: () => server.stop({ graceMs: 0 }),
     /** Waits, within bounds, until it is so. */

@@ -1,0 +1,142 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { BootSession } from '../../machine/session.ts';
+import { STAGES } from '../../machine/stage.ts';
+import { createBoundedLabel } from './bounded-label.ts';
+import type { MetricFacts } from './port.ts';
+
+/** A session that was silent for longer is of a machine that was left off. In ms. */
+const SILENT = 30 * 60_000;
+/** Interfaces and subnets come from the configuration, diagnoses from a table: this is never reached. */
+const MOST_VALUES = 500;
+const ENDS = ['ready', 'booted', 'handed-over'] as const;
+
+/** What is the case now, asked at each scrape. */
+export function createStateMetrics(registry: Registry): (facts: MetricFacts) => void {
+  const gauge = <Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[] = [],
+  ): Gauge<Label> => new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
+
+  const build = gauge('tinderbox_build_info', 'Version and mode of DHCP; always 1.', ['version', 'mode']);
+  const uptime = gauge('tinderbox_uptime_seconds', 'Since the daemon began to answer.');
+  const interfaces = gauge(
+    'tinderbox_interface_up',
+    'Whether everything that is configured is served on a provisioning interface.',
+    ['interface'],
+  );
+  const sessions = gauge(
+    'tinderbox_boot_sessions',
+    'Boots under way by the stage that they stand at; one that was silent for half an hour is none.',
+    ['stage'],
+  );
+  const stalled = gauge(
+    'tinderbox_boot_sessions_stalled',
+    'Of these, those that are stalled, by diagnosis.',
+    ['diagnosis'],
+  );
+  const waiting = gauge('tinderbox_machines_waiting', 'Of these, machines that wait for approval.');
+  const failed = gauge(
+    'tinderbox_boot_sessions_failed',
+    'Of these, those whose machine said that it failed.',
+  );
+  const ended = gauge('tinderbox_machines_ended', 'Machines by how their last boot ended.', ['end']);
+  const generation = gauge('tinderbox_catalog_generation', 'How often the catalog was swapped, from 1.');
+  const problems = gauge(
+    'tinderbox_catalog_problems',
+    'Why the files in profiles/ are not in force (error), and what is odd about them (warning).',
+    ['severity'],
+  );
+  const expiry = gauge(
+    'tinderbox_certificate_expiry_timestamp_seconds',
+    'When a certificate ends, in seconds since the epoch.',
+    ['certificate'],
+  );
+  const leases = gauge('tinderbox_dhcp_leases', 'Addresses given out, by state.', ['state']);
+  const poolSize = gauge('tinderbox_dhcp_pool_addresses', 'Addresses that may be given out.', ['subnet']);
+  const poolFree = gauge('tinderbox_dhcp_pool_free_addresses', 'Of these, those that nobody holds.', [
+    'subnet',
+  ]);
+  const others = gauge(
+    'tinderbox_other_dhcp_servers',
+    'Other DHCP servers seen on provisioning interfaces.',
+    ['interface'],
+  );
+  const databaseSize = gauge('tinderbox_database_bytes', 'Of the database file.');
+  const databaseUsed = gauge('tinderbox_database_used_bytes', 'Of these, what is not free for what comes.');
+  const databaseLimit = gauge('tinderbox_database_max_bytes', 'What history.maxSize allows.');
+  const rows = gauge('tinderbox_database_rows', 'What the database holds.', ['of']);
+  const setAside = gauge('tinderbox_databases_set_aside', 'Damaged databases that were set aside.');
+  const kept = gauge('tinderbox_capture_packets', 'Packets kept for captures.');
+  const keptBytes = gauge('tinderbox_capture_bytes', 'Memory that they take.');
+  const keptMachines = gauge('tinderbox_capture_machines', 'Machines that they are of.');
+  const diagnosisLabel = createBoundedLabel(MOST_VALUES);
+
+  return (facts) => {
+    const { status } = facts;
+    build.reset();
+    build.set({ version: status.version, mode: status.mode }, 1);
+    uptime.set(facts.uptime);
+    interfaces.reset();
+    for (const { name, state } of status.interfaces)
+      interfaces.set({ interface: name }, Number(state === 'serving'));
+
+    const count = countSessions(facts.sessions, facts.now);
+    for (const stage of STAGES) sessions.set({ stage }, count.stages.get(stage) ?? 0);
+    stalled.reset();
+    for (const [name, machines] of count.stalled) stalled.inc({ diagnosis: diagnosisLabel(name) }, machines);
+    waiting.set(count.waiting);
+    failed.set(count.failed);
+    for (const end of ENDS) ended.set({ end }, count.ends.get(end) ?? 0);
+
+    generation.set(status.catalog.generation);
+    for (const severity of ['error', 'warning'] as const)
+      problems.set({ severity }, status.catalog.problems.filter((one) => one.severity === severity).length);
+    expiry.reset();
+    for (const { name, notAfter } of facts.certificates) expiry.set({ certificate: name }, notAfter / 1000);
+
+    for (const state of ['bound', 'offered', 'declined'] as const)
+      leases.set({ state }, status.leases[state]);
+    poolSize.reset();
+    poolFree.reset();
+    for (const { subnet, size, free } of facts.pools) {
+      poolSize.set({ subnet }, size);
+      poolFree.set({ subnet }, free);
+    }
+    others.reset();
+    for (const { name } of status.interfaces) {
+      const seen = status.otherDhcpServers.filter((one) => one.interface === name).length;
+      others.set({ interface: name }, seen);
+    }
+
+    const { history, database } = status;
+    databaseSize.set(history.bytes);
+    databaseUsed.set(history.used);
+    databaseLimit.set(history.maxSize);
+    for (const of of ['events', 'sessions', 'machines'] as const) rows.set({ of }, history[of]);
+    setAside.set(database.setAside.length);
+    kept.set(facts.packets.packets);
+    keptBytes.set(facts.packets.bytes);
+    keptMachines.set(facts.packets.machines);
+  };
+}
+
+function countSessions(sessions: Iterable<BootSession>, now: number) {
+  const stages = new Map<string, number>();
+  const stalled = new Map<string, number>();
+  const ends = new Map<string, number>();
+  const marks = { waiting: 0, failed: 0 };
+  const add = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
+  for (const session of sessions) {
+    if (session.end !== undefined) {
+      add(ends, session.end);
+      continue;
+    }
+    if (now - session.updatedAt > SILENT) continue;
+    add(stages, session.stage);
+    if (session.stalled !== undefined) add(stalled, session.stalled.diagnosis.name);
+    if (session.waitingSince !== undefined) marks.waiting++;
+    if (session.failedAt !== undefined) marks.failed++;
+  }
+  return { stages, stalled, ends, ...marks };
+}

@@ -1,0 +1,87 @@
+import type { FastifyInstance } from 'fastify';
+import type { DaemonStatus, StatusView } from '../api.ts';
+import type { AdminServerOptions } from '../port.ts';
+import { healthFindings } from './health-findings.ts';
+import { counterGroups, fillOf } from './health-model.ts';
+import { problemRows } from './problem-rows.ts';
+import type { Pages } from './render-page.ts';
+
+/** `/health`: how the daemon is, and what it needs. */
+export function addHealthPages(app: FastifyInstance, options: AdminServerOptions, pages: Pages): void {
+  app.get('/health', async (_request, reply) => {
+    const now = options.clock();
+    const status = await options.status();
+    const view: StatusView = {
+      ...status,
+      uptime: Math.max(0, Math.round((now - status.startedAt) / 1000)),
+      counters: Object.fromEntries(options.journal.counters()),
+    };
+    return pages.send(reply, 'health', { title: 'Health', section: 'health' }, healthModel(view, now));
+  });
+}
+
+const MODES: Readonly<Record<DaemonStatus['mode'], string>> = {
+  proxy: 'proxy: another server gives addresses',
+  server: 'server: Tinderbox gives addresses',
+  off: 'off: only TFTP and HTTP are served',
+};
+
+const STATES = {
+  serving: { word: 'serving', tone: 'good' },
+  partly: { word: 'partly serving', tone: 'warn' },
+  waiting: { word: 'waiting', tone: 'bad' },
+} as const;
+
+const MOST_SERVERS = 50;
+
+export function healthModel(status: StatusView, now: number): object {
+  const { history, leases, certificates = [] } = status;
+  const used = leases.bound + leases.declined;
+  return {
+    findings: healthFindings(status, now),
+    version: status.version,
+    uptime: status.uptime * 1000,
+    startedAt: status.startedAt,
+    mode: MODES[status.mode],
+    interfaces: status.interfaces.map(({ name, addresses, state, reason, since }) => ({
+      name,
+      addresses: addresses.join(', '),
+      reason,
+      // Zero: since the start.
+      since: since === 0 ? status.startedAt : since,
+      ...STATES[state],
+    })),
+    servers: status.otherDhcpServers.slice(0, MOST_SERVERS).map((server) => ({
+      interface: server.interface,
+      address: server.address,
+      mac: server.mac,
+      offered: server.offered,
+      router: server.router,
+      firstSeen: server.firstSeen,
+      lastSeen: server.lastSeen,
+    })),
+    catalog: { file: status.catalog.file, generation: status.catalog.generation },
+    catalogProblems: problemRows(status.catalog.problems),
+    leases: { bound: leases.bound, offered: leases.offered, declined: leases.declined, pool: leases.pool },
+    pool: leases.pool === undefined ? undefined : fillOf(used, leases.pool),
+    bootFiles: status.bootFiles.map(({ architecture, file }) => ({ architecture, file: file ?? undefined })),
+    history: {
+      bytes: history.bytes,
+      used: history.used,
+      maxSize: history.maxSize,
+      keepDays: Math.round(history.keep / 86_400),
+      events: history.events,
+      sessions: history.sessions,
+      machines: history.machines,
+      oldestEvent: history.oldestEvent,
+      ...fillOf(history.used, history.maxSize),
+    },
+    certificates: certificates.map(({ name, notAfter }) => ({
+      name,
+      notAfter,
+      days: Math.floor((notAfter - now) / 86_400_000),
+      expired: notAfter < now,
+    })),
+    counters: counterGroups(status.counters),
+  };
+}

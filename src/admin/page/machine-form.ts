@@ -1,0 +1,107 @@
+import { TinderboxError } from '../../errors.ts';
+import { type Mac, parseMac } from '../../machine/mac.ts';
+import type { ApproveRequest, AssignRequest } from '../api.ts';
+import type { ExplainView } from '../explain-api.ts';
+import type { AdminServerOptions } from '../port.ts';
+import { type Refusal, refusalOf } from './machine-extras.ts';
+
+/** What stands in the form of a machine: what the operator typed, else what is in force. */
+export interface MachineForm {
+  readonly role: string;
+  readonly hostname: string;
+  readonly address: string;
+  /** Of the entry that was read. */
+  readonly revision: string;
+  readonly roles: readonly { readonly name: string; readonly chosen: boolean }[];
+  /** What stands in machines.yaml now, where that is not what the form was filled from. */
+  readonly conflict:
+    | { readonly role: string; readonly hostname: string; readonly address: string }
+    | undefined;
+  readonly refusal: Refusal | undefined;
+}
+
+export type FormFields = Readonly<Record<'role' | 'hostname' | 'address' | 'revision', string>>;
+
+type Body = Readonly<Record<string, unknown>> | undefined | null;
+
+/** A longer value is no name and no address, and must not fill a page. */
+const MOST_CHARACTERS = 253;
+
+export function readFields(body: unknown): FormFields {
+  const text = (name: string): string => {
+    const value = (body as Body)?.[name];
+    return typeof value === 'string' ? value.trim().slice(0, MOST_CHARACTERS) : '';
+  };
+  return {
+    role: text('role'),
+    hostname: text('hostname'),
+    address: text('address'),
+    revision: text('revision'),
+  };
+}
+
+/** As it stands in machines.yaml. */
+export function fieldsOf({ assignment }: Pick<ExplainView, 'assignment'>): FormFields {
+  const { from, role, hostname, address, revision } = assignment;
+  return {
+    // What a rule or the default gives is not the entry's: sending it back would write it there.
+    role: from === 'entry' ? (role ?? '') : '',
+    hostname: hostname ?? '',
+    address: address ?? '',
+    revision,
+  };
+}
+
+/**
+ * Writes the entry: with a role as `assign` does, without one as `approve`, which leaves the role to rules and default.
+ * What is empty stays as it is. Throws as they do: `conflict` where another one was faster.
+ */
+export async function saveEntry(
+  { assign, approve }: Pick<AdminServerOptions, 'assign' | 'approve'>,
+  mac: Mac,
+  { role, hostname, address, revision }: FormFields,
+): Promise<string> {
+  const rest = {
+    mac,
+    ...(hostname === '' ? {} : { hostname }),
+    ...(address === '' ? {} : { address }),
+    ...(revision === '' ? {} : { revision }),
+  };
+  if (role !== '') {
+    const done = await assign({ ...rest, role } satisfies AssignRequest);
+    return `its role is ${done.role}`;
+  }
+  const done = await approve(rest satisfies ApproveRequest);
+  return `it boots ${done.role} as ${done.hostname}`;
+}
+
+/** The form as it is to be shown: what was typed is kept, and a conflict says what stands there now. */
+export function formOf(
+  names: readonly string[],
+  explained: Pick<ExplainView, 'assignment'>,
+  failed?: { readonly thrown: unknown; readonly typed: FormFields },
+): MachineForm {
+  const present = fieldsOf(explained);
+  const shown = failed?.typed ?? present;
+  const isConflict = (failed?.thrown as Partial<TinderboxError> | undefined)?.code === 'conflict';
+  return {
+    role: shown.role,
+    hostname: shown.hostname,
+    address: shown.address,
+    // Whoever has been told what is there now, and sends it again, means it.
+    revision: present.revision,
+    roles: names.map((name) => ({ name, chosen: name === shown.role })),
+    conflict: isConflict
+      ? { role: present.role, hostname: present.hostname, address: present.address }
+      : undefined,
+    refusal: failed === undefined ? undefined : refusalOf(failed.thrown),
+  };
+}
+
+export function macOf(text: string): Mac {
+  const mac = parseMac(text);
+  if (mac !== undefined) return mac;
+  throw new TinderboxError('not-found', `${JSON.stringify(text.slice(0, 64))} is no MAC`, {
+    remedy: 'The address of a machine here is /machines/52:54:00:12:34:56.',
+  });
+}
