@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DaemonStatus } from './admin/api.ts';
-import { describeDhcpServer, type FoundBootServer, makeProbe, nameDhcpServer } from './boot/dhcp-probe.ts';
+import {
+  describeDhcpServer,
+  type FoundBootServer,
+  type FoundDhcpServer,
+  makeProbe,
+  nameDhcpServer,
+} from './boot/dhcp-probe.ts';
+import { WAYS_OUT } from './boot/judge-other-servers.ts';
 import {
   type KnownDhcpServer,
   NOTHING_KNOWN,
@@ -12,7 +19,7 @@ import {
   type WireStep,
 } from './boot/known-dhcp-servers.ts';
 import type { Config } from './config/port.ts';
-import { toTinderboxError } from './errors.ts';
+import { TinderboxError, toTinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import { macFromBytes } from './machine/mac.ts';
@@ -28,6 +35,11 @@ export interface DhcpServerWatch extends AsyncDisposable {
    * comes of it. Linux gives a host its own broadcasts.
    */
   overhear(packet: DhcpPacket, via: string): 'ignore' | undefined;
+  /**
+   * Server mode, before the first address is given: whether somebody else gives any. Throws `invalid-config` if so, unless
+   * that is allowed, or this Tinderbox served here before. Takes WAIT_FIRST where nobody answers, and else no time.
+   */
+  lookFirst(): Promise<void>;
   /** Begins to probe: not before the servers are there, since their own answers are left out by their addresses. */
   start(): void;
   servers(): DaemonStatus['otherDhcpServers'];
@@ -39,6 +51,8 @@ export interface DhcpServerWatch extends AsyncDisposable {
 
 export interface DhcpServerWatchOptions {
   readonly config: Pick<Config, 'network' | 'dhcp'>;
+  /** It gave addresses here before this start: whoever else does so now does not keep it from going on. */
+  readonly servedBefore: boolean;
   /** Of the provisioning interfaces, as they are now. */
   readonly ownAddresses: () => ReadonlySet<Ipv4>;
   readonly logger: Logger;
@@ -48,6 +62,8 @@ export interface DhcpServerWatchOptions {
 
 /** dnsmasq pings for three seconds what it is about to offer. In ms. */
 const WAIT = 5000;
+/** As long as dnsmasq pings, and a little. Firmware whose first DISCOVER is lost meanwhile asks again at four seconds. */
+const WAIT_FIRST = 3500;
 
 const MISSES_ALLOWED = 2;
 
@@ -101,32 +117,48 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
     bootServers.set(via, heard);
   }
 
-  async function probeOn(device: string): Promise<void> {
+  /** Undefined: it could not be looked, and that was said, or it was to end. */
+  async function othersOn(device: string, first: boolean): Promise<readonly FoundDhcpServer[] | undefined> {
     try {
       const all = await readInterfaces();
       own = new Set(all.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
       // One that is not there or has no address is not served, and that has been said.
-      if (!all.some(({ name, addresses, up }) => name === device && up && addresses.length > 0)) return;
-      const probe = { mac, xid: randomBytes(4).readUInt32BE() };
-      const bootProbe = { mac, xid: randomBytes(4).readUInt32BE() };
+      if (!all.some(({ name, addresses, up }) => name === device && up && addresses.length > 0))
+        return undefined;
+      const wait = first ? WAIT_FIRST : WAIT;
+      const newProbe = () => ({ mac, xid: randomBytes(4).readUInt32BE() });
       const [found, boots] = await Promise.all([
-        findDhcpServers({ device, probe, wait: WAIT, signal: stop.signal }),
-        findBootServers({ device, probe: bootProbe, wait: WAIT, signal: stop.signal }),
+        findDhcpServers({
+          device,
+          probe: newProbe(),
+          wait,
+          signal: stop.signal,
+          ...(first ? { isEnough: ({ server }) => !own.has(server) } : {}),
+        }),
+        // At the start only who gives addresses is in the way.
+        first ? [] : findBootServers({ device, probe: newProbe(), wait, signal: stop.signal }),
       ]);
-      if (stop.signal.aborted) return;
-      const others = found.filter(({ server }) => !own.has(server));
-      takeBoots(
-        device,
-        boots.filter(({ server }) => !own.has(server)),
-      );
-      take(device, noteProbe(states.get(device) ?? NOTHING_KNOWN, others, now()));
+      if (stop.signal.aborted) return undefined;
+      if (!first) {
+        takeBoots(
+          device,
+          boots.filter(({ server }) => !own.has(server)),
+        );
+      }
       failures.delete(device);
+      return found.filter(({ server }) => !own.has(server));
     } catch (thrown) {
       const { code, message } = toTinderboxError(thrown);
-      if (failures.get(device) === message) return;
+      if (failures.get(device) === message) return undefined;
       failures.set(device, message);
       logger.info({ interface: device }, code === 'refused' ? `${message}: ${WITHOUT_RIGHT}` : message);
+      return undefined;
     }
+  }
+
+  async function probeOn(device: string): Promise<void> {
+    const others = await othersOn(device, false);
+    if (others !== undefined) take(device, noteProbe(states.get(device) ?? NOTHING_KNOWN, others, now()));
   }
 
   async function probeForever(seconds: number): Promise<void> {
@@ -146,6 +178,22 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
       if (own.has(server) || ownAddresses().has(server)) return undefined;
       take(via, noteRequest(states.get(via) ?? NOTHING_KNOWN, server, now()));
       return undefined;
+    },
+    async lookFirst() {
+      if (mode !== 'server' || interval === undefined) return;
+      if (config.dhcp.allowOtherServers || options.servedBefore) return;
+      const found = await Promise.all(
+        config.network.interfaces.map(async (via) =>
+          ((await othersOn(via, true)) ?? []).map((other) => `on ${via} ${describeDhcpServer(other)}`),
+        ),
+      );
+      const others = found.flat();
+      if (others.length === 0) return;
+      throw new TinderboxError(
+        'invalid-config',
+        `dhcp.mode is server, and another DHCP server gives addresses already: ${others.join('; ')}`,
+        { remedy: `${WAYS_OUT}.` },
+      );
     },
     start() {
       if (mode !== 'off' && interval !== undefined) running = probeForever(interval);

@@ -207,7 +207,7 @@ export interface LogChange {
 
 export interface VisitorView {
   readonly actor: Actor;
-  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `csrf` of a form. */
+  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `_csrf` of a form. */
   readonly csrfToken?: string;
 }
 

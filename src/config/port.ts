@@ -36,6 +36,11 @@ export interface ResolvedSubnet extends Subnet {
   readonly ownAddress?: Ipv4;
 }
 
+/** `own`: of the admin plane's own authority. Paths are absolute. */
+export type AdminTlsConfig =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'files'; readonly certificate: string; readonly key: string };
+
 /** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
 export interface Config {
   /** Absolute path of the file; `(built in)` for the demo's. */
@@ -61,6 +66,8 @@ export interface Config {
     readonly listen?: { readonly host: string; readonly port: number };
     /** Absolute path of the unix socket. */
     readonly socket: string;
+    /** Absent: plain HTTP, on loopback. */
+    readonly tls?: AdminTlsConfig;
     /** DNS names that a browser may know it by, beside this host's own. */
     readonly names: readonly string[];
   };

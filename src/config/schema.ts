@@ -315,6 +315,28 @@ export const ConfigSchema = Type.Object(
               examples: ['/run/tinderbox/admin.sock'],
             }),
           ),
+          tls: Type.Optional(
+            Type.Union(
+              [
+                Type.Enum(['own', 'off']),
+                Type.Object(
+                  {
+                    certificate: Type.String({
+                      minLength: 1,
+                      description: 'In PEM, with those of its issuers. Relative to this file.',
+                    }),
+                    key: Type.String({ minLength: 1, description: 'Its private key, in PEM.' }),
+                  },
+                  closed,
+                ),
+              ],
+              {
+                description:
+                  'own: a certificate of an authority of its own, the default beyond loopback | off: none, on loopback only | the files of one.',
+                examples: ['own', { certificate: '/etc/ssl/boot.pem', key: '/etc/ssl/private/boot.key' }],
+              },
+            ),
+          ),
           names: Type.Optional(
             Type.Array(Type.String({ ...words(DOMAIN_PATTERN, 'a DNS name'), maxLength: 253 }), {
               description: "Names that browsers use for it, beside this host's own and localhost.",

@@ -8,6 +8,8 @@ export interface PlainDhcpOptions {
   readonly bridge: string;
   /** The first three numbers of the network's addresses; or where exactly it is, and what it gives. */
   readonly network: string | PlainDhcpPlace;
+  /** It looks for three seconds whether an address is in use before it offers it, as dnsmasq does unless told. */
+  readonly ping?: true;
   /** More arguments of dnsmasq: a boot file of its own, say. */
   readonly more?: readonly string[];
 }
@@ -35,6 +37,7 @@ export async function startPlainDhcp({
   namespace,
   bridge,
   network,
+  ping,
   more = [],
 }: PlainDhcpOptions): Promise<PlainDhcp> {
   await using stack = new AsyncDisposableStack();
@@ -47,7 +50,7 @@ export async function startPlainDhcp({
       : network;
   await addAddress(router, 'eth0', place.address);
   let log = '';
-  await startDnsmasq(router, place, more, (text) => {
+  await startDnsmasq(router, place, ping === true, more, (text) => {
     log = (log + text).slice(-MAX_LOG);
   });
   const owned = stack.move();
@@ -57,6 +60,7 @@ export async function startPlainDhcp({
 async function startDnsmasq(
   router: NetworkNamespace,
   { address, first, last }: PlainDhcpPlace,
+  ping: boolean,
   more: readonly string[],
   onLog: (text: string) => void,
 ): Promise<void> {
@@ -65,8 +69,7 @@ async function startDnsmasq(
     ['dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--port=0', '--log-dhcp', '--leasefile-ro'],
     ['--interface=eth0', '--bind-interfaces'],
     [`--dhcp-range=${first},${last},10m`, `--dhcp-option=option:router,${address.replace(/\/.*/, '')}`],
-    // Its check whether an address is in use takes three seconds.
-    ['--no-ping'],
+    ping ? [] : ['--no-ping'],
     more,
   ].flat();
   const server = router.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -23,6 +23,15 @@ export interface FindDhcpServersOptions {
   readonly wait: number;
   /** Ends the wait early; what was found until then is returned. */
   readonly signal?: AbortSignal;
+  /** Whether this one is enough: then nothing more is waited for. */
+  readonly isEnough?: (found: FoundDhcpServer) => boolean;
+}
+
+/** What is sent, and what an answer to it says. */
+interface Probing<Found> {
+  readonly packet: Uint8Array;
+  readonly read: (bytes: Uint8Array, probe: DhcpProbe) => Found | undefined;
+  readonly isEnough?: ((found: Found) => boolean) | undefined;
 }
 
 const SERVER_PORT = 67;
@@ -41,35 +50,42 @@ const ARP_WAIT = 200;
  * interface), `unavailable` (it is down, or koffi is missing).
  */
 export function findDhcpServers(options: FindDhcpServersOptions): Promise<readonly FoundDhcpServer[]> {
-  const { device, probe } = options;
-  return ask(options, encodeProbe(probe), readProbeReply, (socket, found) => addMacs(socket, device, found));
+  const { device, probe, isEnough } = options;
+  const kind = { packet: encodeProbe(probe), read: readProbeReply, isEnough };
+  return ask(options, kind, (socket, found) => addMacs(socket, device, found));
 }
 
 /**
  * The same as firmware asks: who names a boot file, with an address or, as a proxy does, without one. Throws what
  * findDhcpServers throws.
  */
-export function findBootServers(options: FindDhcpServersOptions): Promise<readonly FoundBootServer[]> {
-  return ask(options, encodeBootProbe(options.probe), readBootProbeReply, async (_socket, found) => found);
+export function findBootServers(
+  options: Omit<FindDhcpServersOptions, 'isEnough'>,
+): Promise<readonly FoundBootServer[]> {
+  const kind = { packet: encodeBootProbe(options.probe), read: readBootProbeReply };
+  return ask(options, kind, async (_socket, found) => found);
 }
 
 async function ask<Found extends { readonly server: Ipv4 }>(
-  { device, probe, wait, signal }: FindDhcpServersOptions,
-  packet: Uint8Array,
-  read: (bytes: Uint8Array, probe: DhcpProbe) => Found | undefined,
+  { device, probe, wait, signal: ending }: Omit<FindDhcpServersOptions, 'isEnough'>,
+  { packet, read, isEnough = () => false }: Probing<Found>,
   finish: (socket: Socket, found: readonly Found[]) => Promise<readonly Found[]>,
 ): Promise<readonly Found[]> {
   const socket = await openClientPort(device);
   const found = new Map<Ipv4, Found>();
+  const enough = new AbortController();
+  const signal = ending === undefined ? enough.signal : AbortSignal.any([ending, enough.signal]);
   socket.on('message', (bytes) => {
     const offer = read(bytes, probe);
-    if (offer !== undefined && found.size < MOST_SERVERS) found.set(offer.server, offer);
+    if (offer === undefined || found.size >= MOST_SERVERS) return;
+    found.set(offer.server, offer);
+    if (isEnough(offer)) enough.abort();
   });
   // What the kernel says of a packet that was sent is of no use; that an interface is gone shows at the next send.
   socket.on('error', () => undefined);
   try {
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      if (signal?.aborted) break;
+      if (signal.aborted) break;
       await send(socket, packet, SERVER_PORT, '255.255.255.255', device);
       await pause(wait / TRIES, signal);
     }
@@ -103,8 +119,8 @@ function send(socket: Socket, bytes: Uint8Array, port: number, host: string, dev
   });
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return delay(ms, undefined, { signal }).catch(() => undefined);
 }
 
 /** The kernel asks a neighbour for its MAC before it sends it anything: an empty datagram, to where nobody listens. */

@@ -258,9 +258,11 @@ t.test(
       },
     ]);
     await expectDiagnoses(t, site, rows.slice(0, 1), lab);
-    const router = await plugDhcp(lab);
-    await expectDiagnoses(t, site, rows.slice(1, 3), lab);
-    await router[Symbol.asyncDispose]();
+    {
+      await using router = await plugDhcp(lab);
+      await expectDiagnoses(t, site, rows.slice(1, 3), lab);
+      t.match(router.log(), /DHCPOFFER/, 'the machines heard it');
+    }
     await using other = await plugDhcp(lab, ['--dhcp-boot=pxelinux.0']);
     await expectDiagnoses(t, site, rows.slice(3), lab);
     t.notMatch(other.log(), /DHCPREQUEST.*fe:/, 'the probes take nothing');
