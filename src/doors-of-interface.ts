@@ -171,7 +171,14 @@ export function keepDhcpDoors({ name, doors, doWithout, wiring, whenOpen }: Dhcp
     const sockets = await openDhcpSockets(first, doors.openUdp, doWithout);
     let loops: ReturnType<typeof startDhcpOn> | undefined;
     let left = false;
+    // Nobody is answered yet; clients ask again.
+    const drop = [sockets.dhcp, sockets.pxe].map((socket, at) => {
+      const count = (): void => wiring.journal.count(`${at === 0 ? 'dhcp' : 'pxe'}.dropped.before-serving`);
+      socket.on('message', count);
+      return () => socket.off('message', count);
+    });
     whenOpen(() => {
+      for (const end of drop) end();
       if (!left) loops = startDhcpOn(name, sockets, wiring);
     });
     const leave = async (): Promise<void> => {
