@@ -17,6 +17,12 @@ export interface EventStreams {
    * something new (of one machine, if given), at most every 300 ms. What it is they ask for.
    */
   openChanges(response: ServerResponse, mac: Mac | undefined): void;
+  /** Says `first`, then what `listen` sends, until the reader goes away; then what `listen` returned is called. */
+  openWith(
+    response: ServerResponse,
+    first: string,
+    listen: (send: (text: string) => void) => () => void,
+  ): void;
   closeAll(): void;
 }
 
@@ -123,6 +129,7 @@ export function createEventStreams(
         };
       });
     },
+    openWith: start,
     closeAll() {
       forgetJournal();
       for (const response of open) response.end();

@@ -12,6 +12,7 @@ import { addDocument } from './document/add-document.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
 import { closeServer, createTcpServer, listenOnTcp } from './listen-tcp.ts';
 import { addPages } from './page/add-pages.ts';
+import { createPages, type Pages } from './page/render-page.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addAuditRoutes } from './routes/audit.ts';
@@ -26,6 +27,7 @@ import { addHealthRoutes } from './routes/health.ts';
 import { addLoginRoutes } from './routes/login.ts';
 import { addMachineRoutes } from './routes/machines.ts';
 import { addMetricsRoutes } from './routes/metrics.ts';
+import { addPowerRoutes } from './routes/power.ts';
 import { addRoleRoutes } from './routes/roles.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addStatusRoutes } from './routes/status.ts';
@@ -62,12 +64,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const streams = createEventStreams(options.journal.subscribe);
   const sessions = createLoginSessions({ uptime });
   const tokens = createTokenCheck({ limit: createGuessLimit(uptime), record, logger, clock });
-  const app = createApp(options);
+  const pages = createPages(clock);
+  const app = createApp(options, pages);
   const trusted = new WeakSet<Socket>();
   await app.register(cookie);
   addGuard(app, { access, sessions, tokens, isTrusted: (socket) => trusted.has(socket) });
   await addDocument(app, API_VERSION);
-  await addRoutes(app, auditChanges(options), streams, { sessions, tokens });
+  await addRoutes(app, auditChanges(options), streams, { sessions, tokens }, pages);
   await app.ready();
 
   const tcp = await createTcpServer({ times: TIMES, tls: options.tls, logger }, (request, response) =>
@@ -104,6 +107,7 @@ async function addRoutes(
   options: AdminServerOptions,
   streams: EventStreams,
   { sessions, tokens }: Access,
+  pages: Pages,
 ): Promise<void> {
   const { access, clock } = options;
   addHealthRoutes(app);
@@ -116,13 +120,14 @@ async function addRoutes(
   addRoleRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
+  addPowerRoutes(app, options);
   addBackupRoutes(app, options);
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
+  addPages(app, options, streams, pages);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
-  const pages = addPages(app, options, streams);
   await addLoginRoutes(app, {
     access,
     sessions,

@@ -11,7 +11,7 @@ const SHORTEST = 4;
 
 /** `tokenReview: true`, `password: ''`, a value that a template puts in, a block that begins: nothing to hide. */
 const HARMLESS_VALUE =
-  /^(?:''|""|\[\]|\{\}|true|false|yes|no|null|~|\d{1,5}|<[\w -]+>|[|>][-+\d]*|&\w+|#.*)\s*(?:#.*)?,?$|\{\{/i;
+  /^(?:''|""|\[\]|\{.*|true|false|yes|no|null|~|\d{1,5}|<[\w -]+>|[|>][-+\d]*|&\w+|#.*)\s*(?:#.*)?,?$|\{\{/i;
 
 /**
  * A script, configuration or template fit to be looked at: session tokens, private keys, passwords and their hashes, join tokens,
@@ -39,6 +39,12 @@ export function maskSecrets(text: string, parameters: Parameters = {}): string {
       /^([ \t]*(?:- )?(?:export |Environment=)?["']?([A-Za-z][\w.-]*)["']?[ \t]*[:=][ \t]*)(\S.*)$/gm,
       (line: string, before: string, name: string, value: string) =>
         isSecretName(name) && !HARMLESS_VALUE.test(value) ? `${before}${MASK}` : line,
+    )
+    // The same within a map on one line: `{ user: joe, password: hunter2 }`.
+    .replace(
+      /([{,][ \t]*["']?([A-Za-z][\w.-]*)["']?:[ \t]+)([^,{}[\]\s][^,{}]*)/g,
+      (part: string, before: string, name: string, value: string) =>
+        isSecretName(name) && !HARMLESS_VALUE.test(value.trim()) ? `${before}${MASK} ` : part,
     );
   for (const value of secrets) {
     for (const form of [value, JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('base64')])

@@ -73,6 +73,8 @@ t.test('every line keeps its number, and every shape of a secret is found', (t) 
     'a password by its name': ['  rootPassword: correct-horse', 'correct-horse'],
     'one in quotes': ['"api_token": "correct-horse",', 'correct-horse'],
     'one of an environment': ['      Environment=DB_PASSWORD=correct-horse', 'correct-horse'],
+    'one in a map on one line': ['login: { user: joe, password: correct-horse }', 'correct-horse'],
+    'a list': ['secrets: [correct-horse, b]', 'correct-horse'],
     'a web token': ['x eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl y', 'c2lnbmF0dXJl'],
   };
   for (const [name, [text, secret]] of Object.entries(cases)) {
@@ -91,6 +93,7 @@ t.test('a template is shown as it is where it holds no secret', (t) => {
     'secretName: web-tls',
     'tokenTtl: 24h',
     'privateKey: |',
+    'credentials: { certificates: [node] }',
     'sshAuthorizedKeys: <ssh-key>',
     'kernel http://10.77.0.1/assets/vmlinuz console=ttyS0',
     'image: registry.k8s.io/pause:3.10',

@@ -87,6 +87,27 @@ t.test('where all is well nothing is a problem, without a daemon and beside it',
     /^descriptors: the daemon may have \d+ of \d+ files open$/m,
   ])
     t.match(lines, part);
+  const socket = join(site.folder, 'var/admin.sock');
+  const asked = await lab.network.namespace.run(
+    [
+      'curl',
+      '--silent',
+      '--fail',
+      '--request',
+      'POST',
+      '--unix-socket',
+      socket,
+      'http://admin/api/v1/doctor',
+    ],
+    { timeout: 60_000 },
+  );
+  const own = JSON.parse(asked) as DoctorReport;
+  t.match(own, { ok: true, running: true });
+  t.match(
+    told(own, 'ok').join('\n'),
+    /^dhcp-servers: no other DHCP server answers on br0$/m,
+    'the daemon of itself',
+  );
   const explained = await site.run('explain', '52:54:00:12:34:56', '--arch', 'uefi-x64');
   t.match(explained, {
     code: 0,
@@ -155,13 +176,14 @@ t.test('what is broken is said all at once, each with what to do', async (t) => 
 
 t.test('a second DHCP server is a problem of a server, and what a proxy needs', async (t) => {
   await using lab = await createLab();
-  await using _other = await startPlainDhcp({
+  await using other = await startPlainDhcp({
     namespace: lab.network.namespace,
     bridge: 'br0',
     network: '10.77.0',
   });
   await using site = await createSite(lab.network.namespace, { 'tinderbox.yaml': SERVER, ...SOUND });
   const asServer = await examine(site);
+  t.match(other.log(), /DHCPDISCOVER/);
   t.equal(asServer.code, 1);
   saysAll(t, asServer.report, [
     ['dhcp-servers', /^another DHCP server is on br0: 10\.77\.0\.2 \(.*\), which offered 10\.77\.0\.\d+/],

@@ -1,11 +1,10 @@
 import { mkdirSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { ensureDebianPackages } from '../../src/lab/debian-packages.ts';
-
-/** The Debian packages that a test with a browser needs; fonts, or every text is a row of boxes. */
-export const BROWSER_PACKAGES = ['chromium', 'fonts-dejavu-core'] as const;
+import { BROWSER_PACKAGES } from './browser-packages.ts';
 
 /** What a page may load and run, as the admin plane says it. */
 export const CONTENT_POLICY =
@@ -17,7 +16,7 @@ export interface WatchedPage {
   /** Errors on the console (a violated policy is one), uncaught ones, and requests to another origin. */
   readonly complaints: readonly string[];
   /** Written to .cache/screenshots, for people to look at. */
-  shoot(name: string): Promise<string>;
+  readonly shoot: (name: string) => Promise<string>;
 }
 
 export interface PageSettings {
@@ -72,7 +71,7 @@ export async function openPage(
     page,
     context,
     complaints,
-    async shoot(name) {
+    shoot: async (name) => {
       const folder = join(import.meta.dirname, '../../.cache/screenshots');
       mkdirSync(folder, { recursive: true });
       const path = join(folder, `${name}.png`);
@@ -85,4 +84,36 @@ export async function openPage(
 /** Whether a page is wider than its window: a phone would have to be moved sideways. */
 export function overflows(page: Page): Promise<boolean> {
   return page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth');
+}
+
+/** A TCP address for a unix socket, since browsers know none of those. Closed with the test. */
+export async function bridgeToSocket(
+  t: Test,
+  path: string,
+): Promise<{ readonly origin: string; readonly cut: () => void }> {
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(path);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(from);
+      from.on('error', () => to.destroy());
+      from.once('close', () => {
+        open.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const cut = (): void => {
+    for (const socket of open) socket.destroy();
+  };
+  t.teardown(async () => {
+    cut();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cut };
 }

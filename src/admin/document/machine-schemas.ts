@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { MACHINE_ARCHES } from '../../machine/architecture.ts';
 import { EVENT_KINDS, OUTCOMES } from '../../machine/event.ts';
+import { POWER_ACTIONS, POWER_KINDS } from '../../machine/power.ts';
 import { SESSION_ENDS } from '../../machine/session.ts';
 import { STAGES } from '../../machine/stage.ts';
 import { mac, Problem, text, texts, time } from './text.ts';
@@ -175,6 +176,7 @@ export const Explanation = Type.Object({
   session: Type.Optional(Session),
   assignment: Assignment,
   decision: Type.Enum(['boot', 'wait', 'refuse']),
+  reasons: texts('Why, in the order of the decision.'),
   message: Type.String(),
   bootfile: Type.Optional(
     Type.Object({ architecture: Type.String(), file: Type.Optional(Type.String()), reasons: texts('Why.') }),
@@ -191,4 +193,13 @@ export const Explanation = Type.Object({
   problems: Type.Array(Problem),
   diagnosis: Type.Optional(Diagnosis),
   lastEvent: Type.Optional(Event),
+});
+
+export const Power = Type.Object({
+  mac,
+  kind: Type.Enum([...POWER_KINDS]),
+  action: Type.Enum([...POWER_ACTIONS]),
+  state: Type.Optional(Type.Enum(['on', 'off'], { description: 'As it was before; absent: not known.' })),
+  did: text('What was asked for, in the words of the protocol.'),
+  notes: texts('What could not be done besides.'),
 });

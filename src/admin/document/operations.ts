@@ -101,6 +101,25 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     body: Type.Object({ days: Type.Integer({ minimum: 1, maximum: 30 }) }, closed),
     answer: daemon.SigningToken,
   },
+  'GET /api/v1/machines/:mac/power': {
+    tag: 'machines',
+    summary: 'Whether it is on.',
+    params: ofMachine,
+    answer: machine.Power,
+  },
+  'POST /api/v1/machines/:mac/power': {
+    tag: 'changes',
+    summary: 'Turns it on or off.',
+    params: ofMachine,
+    body: Type.Object(
+      {
+        action: Type.Enum(['on', 'off', 'cycle']),
+        pxe: Type.Optional(Type.Boolean({ description: 'From the network, at its next boot.' })),
+      },
+      closed,
+    ),
+    answer: machine.Power,
+  },
   'GET /api/v1/events': {
     tag: 'machines',
     summary: 'Live events, as server-sent events; Last-Event-ID is honoured.',

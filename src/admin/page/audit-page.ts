@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { AuditRecord } from '../audit-api.ts';
 import type { AdminServerOptions } from '../port.ts';
-import { optionalParts } from './optional-parts.ts';
 import type { Pages } from './render-page.ts';
 
 const PAGE = 100;
@@ -26,9 +25,8 @@ export function addAuditPages(app: FastifyInstance, options: AdminServerOptions,
     const { offset = '0' } = request.query as { readonly offset?: unknown };
     const from =
       typeof offset === 'string' && /^\d{1,7}$/.test(offset) ? Math.min(Number(offset), MOST_OFFSET) : 0;
-    const { audit } = optionalParts(options);
     // One more than is shown says whether there are older ones.
-    const records = audit === undefined ? [] : (await audit.list({ limit: PAGE + 1, offset: from })).records;
+    const records = (await options.audit.list({ limit: PAGE + 1, offset: from })).records;
     return pages.send(
       reply,
       'audit',

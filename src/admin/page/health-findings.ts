@@ -38,7 +38,11 @@ export function healthFindings(status: StatusView, now: number): readonly Health
     const days = Math.floor((notAfter - now) / DAY);
     if (days >= SOON_DAYS) continue;
     const when = days < 0 ? 'has expired' : `expires in ${days} ${days === 1 ? 'day' : 'days'}`;
-    say(days < 0 ? 'bad' : 'warn', `The ${name} authority ${when}.`, 'Renew it: sudo tinderbox ca --help.');
+    say(
+      days < 0 ? 'bad' : 'warn',
+      `The ${name} authority ${when}.`,
+      'sudo tinderbox ca rotate-plan says how to replace it.',
+    );
   }
   if (mode === 'server') {
     for (const { interface: name, address } of otherDhcpServers) {

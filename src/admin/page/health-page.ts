@@ -1,5 +1,8 @@
-import type { FastifyInstance } from 'fastify';
+import formbody from '@fastify/formbody';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { csrfTokenOf } from '../access/guard.ts';
 import type { DaemonStatus, StatusView } from '../api.ts';
+import type { DoctorReport } from '../doctor-api.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { healthFindings } from './health-findings.ts';
 import { counterGroups, fillOf } from './health-model.ts';
@@ -8,7 +11,7 @@ import type { Pages } from './render-page.ts';
 
 /** `/health`: how the daemon is, and what it needs. */
 export function addHealthPages(app: FastifyInstance, options: AdminServerOptions, pages: Pages): void {
-  app.get('/health', async (_request, reply) => {
+  async function readModel(request: FastifyRequest): Promise<object> {
     const now = options.clock();
     const status = await options.status();
     const view: StatusView = {
@@ -16,8 +19,39 @@ export function addHealthPages(app: FastifyInstance, options: AdminServerOptions
       uptime: Math.max(0, Math.round((now - status.startedAt) / 1000)),
       counters: Object.fromEntries(options.journal.counters()),
     };
-    return pages.send(reply, 'health', { title: 'Health', section: 'health' }, healthModel(view, now));
+    return { ...healthModel(view, now), csrf: csrfTokenOf(request) };
+  }
+
+  app.get('/health', async (request, reply) =>
+    pages.send(reply, 'health', HEAD, { ...(await readModel(request)), report: undefined }),
+  );
+  void app.register(async (forms) => {
+    // In here only: with forms elsewhere, pages of other origins could send what the API takes.
+    await forms.register(formbody);
+    // It opens ports and reads files: not what a link that is looked at before it is clicked may do.
+    forms.post('/health/doctor', async (request, reply) => {
+      const [model, report] = [await readModel(request), await options.doctor()];
+      return pages.send(reply, 'health', HEAD, { ...model, report: reportModel(report) });
+    });
   });
+}
+
+const HEAD = { title: 'Health', section: 'health' } as const;
+
+const FINDING_TONES = { ok: 'good', warning: 'warn', problem: 'bad', skipped: 'idle' } as const;
+const MOST_FINDINGS = 500;
+
+/** What is wrong first; what was found well at the end. */
+function reportModel({ ok, at, findings }: DoctorReport): object {
+  const order = ['problem', 'warning', 'skipped', 'ok'];
+  return {
+    ok,
+    at,
+    findings: findings
+      .toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
+      .slice(0, MOST_FINDINGS)
+      .map(({ check, state, text, remedy }) => ({ check, state, text, remedy, tone: FINDING_TONES[state] })),
+  };
 }
 
 const MODES: Readonly<Record<DaemonStatus['mode'], string>> = {
@@ -40,7 +74,6 @@ export function healthModel(status: StatusView, now: number): object {
   return {
     findings: healthFindings(status, now),
     version: status.version,
-    uptime: status.uptime * 1000,
     startedAt: status.startedAt,
     mode: MODES[status.mode],
     interfaces: status.interfaces.map(({ name, addresses, state, reason, since }) => ({

@@ -1,13 +1,20 @@
 import { toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
+import type { ConsoleView } from '../console-api.ts';
 import type { ExplainView, PreviewView } from '../explain-api.ts';
 import type { AdminServerOptions } from '../port.ts';
-import { optionalParts } from './optional-parts.ts';
 import { type ProblemRow, problemRows } from './problem-rows.ts';
 
 /** What the machine's page says beside what happened: console, why it gets what it gets, what it would be served. */
 export interface ConsoleModel {
-  readonly lines: readonly { readonly at: number; readonly tone: string; readonly text: string }[];
+  readonly lines: readonly {
+    readonly at: number;
+    readonly tone: string;
+    readonly program: string | undefined;
+    readonly text: string;
+    /** An error number in words. */
+    readonly reasons: readonly string[];
+  }[];
   /** Lines before these. */
   readonly omitted: number;
 }
@@ -56,28 +63,24 @@ const MOST_LINES = 300;
 const MOST_TEXT = 400_000;
 
 const SEVERITY_TONES: Readonly<Record<string, string>> = {
-  emergency: 'bad',
   emerg: 'bad',
   alert: 'bad',
-  critical: 'bad',
   crit: 'bad',
-  error: 'bad',
   err: 'bad',
   warning: 'warn',
-  warn: 'warn',
 };
 
-export async function consoleModel(options: AdminServerOptions, mac: Mac): Promise<ConsoleModel | undefined> {
-  const view = await optionalParts(options).console?.(mac);
-  if (view === undefined) return undefined;
-  const shown = view.lines.slice(-MOST_LINES);
+export function consoleModel({ lines, missed }: ConsoleView): ConsoleModel {
+  const shown = lines.slice(-MOST_LINES);
   return {
-    lines: shown.map(({ at, severity, text }) => ({
+    lines: shown.map(({ at, severity, program, text, reasons }) => ({
       at,
+      program,
       text,
-      tone: SEVERITY_TONES[severity ?? ''] ?? 'plain',
+      reasons,
+      tone: SEVERITY_TONES[severity] ?? 'usual',
     })),
-    omitted: view.lines.length - shown.length,
+    omitted: missed + lines.length - shown.length,
   };
 }
 
@@ -88,15 +91,16 @@ const FROM = {
   none: 'nothing: no entry, no rule and no default',
 } as const;
 
-export function whyModel({ assignment, decision, message, bootfile, problems, dhcp }: ExplainView): WhyModel {
-  const { from, role, file, line, reasons } = assignment;
+export function whyModel(view: ExplainView): WhyModel {
+  const { assignment, decision, message, bootfile, problems, dhcp } = view;
+  const { from, role, file, line } = assignment;
   return {
     role,
     from: FROM[from],
     place: line === undefined ? file : `${file}:${line}`,
     decision,
     message,
-    reasons,
+    reasons: [...assignment.reasons, ...view.reasons],
     bootfile:
       bootfile === undefined
         ? undefined

@@ -1,10 +1,12 @@
 import { compareSessions, type StageDifference } from '../../boot/compare-sessions.ts';
 import type { BootEvent } from '../../machine/event.ts';
+import { fleetState } from '../../machine/fleet-state.ts';
 import type { Hardware } from '../../machine/hardware.ts';
 import type { Stage } from '../../machine/stage.ts';
 import type { MachineView, SessionView } from '../api.ts';
+import { STATE_WORDS, type Tone } from './fleet-row.ts';
 import { type StageRow, stageRows } from './stages-model.ts';
-import { type TimelineModel, type Tone, timelineOf } from './timeline-model.ts';
+import { type TimelineModel, timelineOf } from './timeline-model.ts';
 
 /** What the page of a machine shows of what happened; everything that its view asks for is there. */
 export interface MachineModel {
@@ -129,25 +131,11 @@ export function stateOf(
   session: Pick<SessionView, 'end' | 'stalled' | 'failedAt' | 'waitingSince' | 'signingUntil'>,
 ): StateWord {
   if (session.signingUntil !== undefined) return { word: 'signing token', tone: 'idle' };
-  const { end } = session;
-  if (end === undefined) {
-    if (session.stalled !== undefined) return { word: 'stalled', tone: 'bad' };
-    if (session.failedAt !== undefined) return { word: 'failed', tone: 'bad' };
-    if (session.waitingSince !== undefined) return { word: 'waits for approval', tone: 'warn' };
-    return { word: 'booting', tone: 'busy' };
+  if (session.end === 'superseded') {
+    return { word: session.stalled === undefined ? 'given up' : 'stalled, given up', tone: 'idle' };
   }
-  switch (end) {
-    case 'ready':
-      return { word: 'ready', tone: 'good' };
-    case 'booted':
-      return { word: 'booted', tone: 'good' };
-    case 'handed-over':
-      return { word: 'handed over', tone: 'good' };
-    case 'superseded':
-      return session.stalled === undefined
-        ? { word: 'given up', tone: 'idle' }
-        : { word: 'stalled, given up', tone: 'idle' };
-  }
+  const { label, tone } = STATE_WORDS[fleetState(session)];
+  return { word: label, tone };
 }
 
 function sessionModel(session: SessionView, now: number): SessionModel {

@@ -2,13 +2,15 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TinderboxError, toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
+import type { PowerKind } from '../../machine/power.ts';
+import { csrfTokenOf } from '../access/guard.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { problemOf } from '../problem.ts';
 import { consoleModel, refusalOf, servedModel, whyModel } from './machine-extras.ts';
 import { type FormFields, formOf, macOf, readFields, saveEntry } from './machine-form.ts';
 import { machineModel } from './machine-model.ts';
-import { formToken, optionalParts } from './optional-parts.ts';
+import { plainText } from './plain-text.ts';
 import { readMachine } from './read-machine.ts';
 import type { Pages } from './render-page.ts';
 
@@ -74,13 +76,12 @@ export function addMachinePages(
     forms.post('/machines/:mac/power', (request: MachineRequest, reply) => {
       const mac = macOf(request.params.mac);
       const action = POWER_ACTIONS.find((one) => one === (request.body as Query | undefined)?.['action']);
-      const { power } = optionalParts(options);
       return attempt(
         () => {
-          if (action === undefined || power === undefined) {
+          if (action === undefined) {
             throw new TinderboxError('usage', 'power is on, off or cycle, of a machine with `power:`');
           }
-          return power(mac, action);
+          return options.power(mac, action);
         },
         'power',
         request,
@@ -116,6 +117,11 @@ const DONE = {
 } as const;
 type Done = keyof typeof DONE;
 
+/** Which buttons there are; undefined: none. Wake-on-LAN turns nothing off. */
+function powerModel(kind: PowerKind | undefined): { readonly off: boolean } | undefined {
+  return kind === undefined ? undefined : { off: kind !== 'wake-on-lan' };
+}
+
 async function showMachine(
   options: AdminServerOptions,
   pages: Pages,
@@ -132,12 +138,12 @@ async function showMachine(
   const { typed, thrown } = failed ?? {};
   const shared = {
     mac,
-    csrf: formToken(request),
+    csrf: csrfTokenOf(request),
     done: DONE[query['done'] as Done] as string | undefined,
     form: formOf(names, explained, typed === undefined ? undefined : { typed, thrown }),
     refusal: failed !== undefined && typed === undefined ? refusalOf(thrown) : undefined,
     why: whyModel(explained),
-    hasPower: optionalParts(options).power !== undefined,
+    power: powerModel(options.powerKind(mac)),
     waitsForApproval: live?.state.tone === 'warn',
     ...(await servedPart(options, mac, query, names)),
   };
@@ -148,7 +154,12 @@ async function showMachine(
     const heardOn = interfaces.map(({ name, state }) => ({ name, state }));
     return pages.send(reply, 'machine-never', { title: mac, section: 'none' }, { ...shared, heardOn, mode });
   }
-  return pages.send(reply, 'machine', { title: live.name, section: 'none' }, { ...live, ...shared });
+  return pages.send(
+    reply,
+    'machine',
+    { title: plainText(live.name), section: 'none' },
+    { ...live, ...shared },
+  );
 }
 
 /** Script and configuration, where they are asked for: a controller's takes a moment, and is long. */
@@ -178,8 +189,7 @@ async function liveModel(options: AdminServerOptions, mac: Mac, query: Query) {
   const shown = model.session?.id;
   return {
     ...model,
-    console: await consoleModel(options, mac),
-    hasCapture: optionalParts(options).capture !== undefined,
+    console: consoleModel(options.console(mac)),
     // What is chosen stays so when the page draws itself anew; the newest is whichever is that then.
     liveQuery: [
       ...(session === undefined || shown === undefined ? [] : [`session=${shown}`]),

@@ -17,7 +17,9 @@ export function addRolePages(app: FastifyInstance, options: AdminServerOptions, 
       'role-list',
       { title: 'Roles', section: 'roles' },
       {
-        roles: roles.map((role) => ({ ...role, ...stateOf(role) })),
+        roles: roles
+          .toSorted((a, b) => Number(hasError(b.problems)) - Number(hasError(a.problems)))
+          .map((role) => ({ ...role, ...stateOf(role) })),
         problems: problemRows(problems),
         broken: hasError(problems),
       },
@@ -29,9 +31,14 @@ export function addRolePages(app: FastifyInstance, options: AdminServerOptions, 
     const { machine = '' } = request.query as { readonly machine?: unknown };
     const wanted = typeof machine === 'string' ? machine.trim().slice(0, 64) : '';
     const sources = role.files.map((file) => sourceOf(file, join(role.folder, file.name), role.problems));
-    const placed = new Set(
-      sources.flatMap(({ lines }) => lines.flatMap(({ problems }) => problems.map(keyOf))),
+    const places = new Map(
+      sources.flatMap(({ id, lines }) =>
+        lines.flatMap(({ number, problems }) =>
+          problems.map((problem) => [keyOf(problem), `#${id}-${number}`] as const),
+        ),
+      ),
     );
+    const isSound = sources.every(({ open }) => !open);
     return pages.send(
       reply,
       'role',
@@ -39,11 +46,16 @@ export function addRolePages(app: FastifyInstance, options: AdminServerOptions, 
       {
         ...role,
         ...stateOf(role),
-        sources,
+        // What is broken is what one came for; of a sound role the first file, role.yaml.
+        sources: sources
+          .map((source, index) => ({ ...source, open: source.open || (isSound && index === 0) }))
+          .toSorted((a, b) => Number(!a.open) - Number(!b.open)),
         usedBy: role.usedBy.map(({ mac, hostname }) => ({ mac, hostname })),
         more: Math.max(0, role.machines - role.usedBy.length),
-        // Those that have their line in a file below are said there.
-        problems: problemRows(role.problems).filter((problem) => !placed.has(keyOf(problem))),
+        problems: problemRows(role.problems).map((problem) => ({
+          ...problem,
+          href: places.get(keyOf(problem)),
+        })),
         broken: hasError(role.problems),
         machine: wanted,
         isPreview: wanted !== '',

@@ -23,6 +23,10 @@ export interface SourceLine {
   readonly severity: Problem['severity'] | undefined;
 }
 
+/** What would turn the direction of a line, or hide in it: an operator is to see that it is there. */
+// oxlint-disable-next-line no-control-regex
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
 /** A page stays readable, and light: longer files are for an editor. */
 const MOST_LINES = 1_500;
 const MOST_COLUMNS = 400;
@@ -46,7 +50,7 @@ export function sourceOf(
     const severity = here.some((problem) => problem.severity === 'error') ? 'error' : here[0]?.severity;
     return {
       number: index + 1,
-      text: text.length > MOST_COLUMNS ? `${text.slice(0, MOST_COLUMNS)}…` : text,
+      text: visible(text.length > MOST_COLUMNS ? `${text.slice(0, MOST_COLUMNS)}…` : text),
       problems: here.map(problemRow),
       severity,
     };
@@ -61,6 +65,10 @@ export function sourceOf(
     warnings: all.filter(({ severity }) => severity === 'warning').length,
     problems: [...own.filter((problem) => !isOnLine(problem)), ...rendered].map(problemRow),
     omitted: texts.length - shown.length,
-    open: all.length > 0 || file.name === 'role.yaml',
+    open: all.length > 0,
   };
+}
+
+function visible(text: string): string {
+  return text.replace(/\r$/, '').replace(UNSEEN, '\ufffd');
 }

@@ -1,7 +1,7 @@
 import { stepTimes } from '../../boot/compare-sessions.ts';
 import type { BootSession } from '../../machine/session.ts';
 import { STAGES, type Stage } from '../../machine/stage.ts';
-import type { Tone } from './timeline-model.ts';
+import type { Tone } from './fleet-row.ts';
 
 /** One stage of a boot, as a bar on the way from its beginning to its end. */
 export interface StageRow {
@@ -25,11 +25,11 @@ type StagedSession = Pick<
 const MEANINGS: Readonly<Record<Stage, string>> = {
   discovered: 'it was heard',
   offered: 'it was offered a loader',
-  firmware: 'its firmware fetched the loader',
+  firmware: 'its firmware got the loader',
   script: 'iPXE got its script',
-  kernel: 'it fetched the kernel',
-  initrd: 'it fetched the initrd',
-  config: 'its system fetched the configuration',
+  kernel: 'it got the kernel',
+  initrd: 'it got the initrd',
+  config: 'it got its configuration',
   booted: 'its system said that it is up',
   ready: 'its Node is Ready',
 };

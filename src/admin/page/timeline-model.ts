@@ -1,8 +1,6 @@
 import type { BootEvent, Outcome } from '../../machine/event.ts';
 import type { Stage } from '../../machine/stage.ts';
-
-/** Colours of page.css; a word always says the same. */
-export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'idle';
+import type { Tone } from './fleet-row.ts';
 
 /** One row of a boot's timeline: an event, or several in a row that say the same. */
 export interface TimelineRow {

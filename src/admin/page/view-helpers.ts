@@ -20,6 +20,7 @@ type Markup = InstanceType<typeof SafeString>;
  * - `{{cut text 40}}`: a text of the network: without control characters, at most so long
  * - `{{ago ms}}`: how long ago, as a `<time>` that the page's script keeps current
  * - `{{clock ms}}`: the time of day and date, in UTC, as a `<time>`
+ * - `{{hour ms}}`: the time of day alone, in UTC
  * - `{{duration ms}}`, `{{bytes n}}`, `{{count n}}`
  * - `{{progress stage tone}}`: how far a boot came, as a bar of nine
  * - `{{#if (is a b)}}`: whether two values are the same
@@ -37,6 +38,9 @@ export const VIEW_HELPERS = {
   clock(at: unknown): Markup {
     const ms = Number(at);
     return timeMarkup(ms, readableTime(ms), '');
+  },
+  hour(at: unknown): Markup {
+    return timeMarkup(Number(at), isoTime(Number(at)).slice(11, 19), '');
   },
   duration: (ms: unknown): string => formatDuration(Number(ms)),
   bytes: (count: unknown): string => formatBytes(Number(count)),

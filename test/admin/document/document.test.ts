@@ -68,6 +68,7 @@ const BODIES: Readonly<Record<string, object>> = {
   '/api/v1/approve': { mac: MAC },
   '/api/v1/forget': { mac: MAC },
   '/api/v1/log': { level: 'debug', part: 'dhcp', trace: MAC, seconds: 60 },
+  '/api/v1/machines/{mac}/power': { action: 'on' },
   '/api/v1/machines/{mac}/signing-token': { days: 1 },
 };
 

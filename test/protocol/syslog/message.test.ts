@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { decodeSyslog } from '../../../src/protocol/syslog/message.ts';
 import { isUrgent, priorityOf } from '../../../src/protocol/syslog/priority.ts';
@@ -54,6 +55,11 @@ t.test('what real senders say is read', async (t) => {
       '<165>1 2003-10-11T22:14:15.003Z host app 1 ID47 [a@1 b="c\\]"][d@2 e="]"] \xef\xbb\xbftext [x]',
       { facility: 'local4', severity: 'notice', program: 'app', text: 'text [x]' },
     ],
+    [
+      'rsyslog, RSYSLOG_SyslogProtocol23Format',
+      '<36>1 2026-11-28T00:09:19.925250+00:00 vm sshd 12 - -  by X\n',
+      { facility: 'auth', severity: 'warning', program: 'sshd', text: 'by X' },
+    ],
     ['RFC 5424 without a message', '<34>1 - - su - - -', undefined as never],
     [
       'netconsole, extended',
@@ -82,6 +88,30 @@ t.test('what real senders say is read', async (t) => {
     t.strictSame(decode(datagram), expected === undefined ? [] : [expected], name);
 });
 
+const read = (name: string) => {
+  const file = new URL(`../../fixtures/syslog/${name}`, import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as readonly string[]).flatMap(decode);
+};
+
+t.test("a whole boot of iPXE 2.0 and of busybox's kernel log is read as what it is", async (t) => {
+  const ipxe = read('ipxe-2.0.0.json');
+  t.ok(ipxe.length > 15);
+  for (const line of ipxe) t.match(line, { program: 'ipxe', facility: 'kern', severity: 'info' });
+  t.equal(ipxe[0]?.text, 'autoexec.ipxe... Not found (https://ipxe.org/2d12618e)');
+  t.ok(
+    ipxe.some(({ text }) => text === 'Tinderbox: 52:54:00:12:34:56 asks what to boot'),
+    "our scripts' lines, too",
+  );
+  const kernel = read('busybox-1.35.json');
+  t.match(kernel[1], {
+    program: 'kernel',
+    facility: 'kern',
+    severity: 'notice',
+    text: /^\[    0\.000000\] Linux/,
+  });
+  for (const { program } of kernel) t.ok(program === 'kernel' || program === 'tinderbox', String(program));
+});
+
 t.test('a datagram may hold several lines, but not any number', async (t) => {
   t.equal(decode('[    1.000000] one\n[    1.000001] two\n').length, 2);
   t.equal(decode('a\n'.repeat(5_000)).length, 16);
@@ -100,6 +130,7 @@ t.test('nothing hostile gets through, and nothing throws', async (t) => {
     ['<6', '<6'],
     ['<6>1 2 3', '1 2 3'],
     ['<34>1 - - a - - [never="ends', '[never="ends'],
+    ['<34>1 - - a - - -x', '1 - - a - - -x'],
     [`<34>1 - - a - - ${'[a b="\\"]"]'.repeat(50)} end`, 'end'],
     ['<13>Nov 27 23:24:22', 'Nov 27 23:24:22'],
     ['6,1,1,-', '6,1,1,-'],

@@ -9,6 +9,11 @@ const move = (by) => {
   if (next !== undefined) openerOf(next)?.focus();
 };
 const press = (name) => document.querySelector(`[data-key="${name}"]`)?.click();
+// Where nothing is ticked, the row that has the focus is meant.
+const chooseCurrent = () => {
+  if (document.querySelector('[data-row] input:checked') !== null) return;
+  currentRow()?.querySelector('input[type=checkbox]')?.click();
+};
 const PAGES = { f: '/', r: '/roles', h: '/health', a: '/audit' };
 let afterG = false;
 
@@ -48,9 +53,11 @@ document.addEventListener('keydown', (event) => {
       break;
     }
     case 'a':
+      chooseCurrent();
       press('approve');
       break;
     case 'r':
+      chooseCurrent();
       press('assign');
       break;
     default:

@@ -1,0 +1,84 @@
+import { TinderboxError, toTinderboxError } from '../../errors.ts';
+import { type Mac, parseMac } from '../../machine/mac.ts';
+import { ownPath } from '../access/own-path.ts';
+import type { AdminServerOptions } from '../port.ts';
+import { problemOf } from '../problem.ts';
+import { ROWS } from './fleet-query.ts';
+
+export interface Bulk {
+  readonly action: 'approve' | 'assign';
+  readonly macs: readonly Mac[];
+  /** Absent when approving: the rules and the default decide. */
+  readonly role?: string;
+  /** The page that it was asked on. */
+  readonly back: string;
+}
+
+export interface BulkResult {
+  readonly mac: Mac;
+  readonly said?: string;
+  readonly failed?: string;
+  readonly remedy?: string | undefined;
+}
+
+/** Of a form. Throws TinderboxError `usage` where nothing, or nonsense, was chosen. */
+export function readBulk(body: unknown): Bulk {
+  const { mac, role, action, back } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  const texts = Array.isArray(mac) ? mac : mac === undefined ? [] : [mac];
+  const macs = texts.map((text) => (typeof text === 'string' ? parseMac(text) : undefined));
+  if (macs.includes(undefined)) throw new TinderboxError('usage', 'what was chosen is no MAC');
+  if (macs.length === 0) {
+    throw new TinderboxError('usage', 'no machine was chosen', {
+      remedy: 'Go back, and tick the boxes before those that are meant.',
+    });
+  }
+  if (macs.length > ROWS) {
+    throw new TinderboxError('usage', `more than ${ROWS} machines were chosen`, { remedy: 'Choose fewer.' });
+  }
+  const wanted = typeof role === 'string' && role !== '' ? role : undefined;
+  const shared = {
+    macs: [...new Set(macs as readonly Mac[])],
+    back: ownPath(back),
+    ...(wanted === undefined ? {} : { role: wanted }),
+  };
+  if (action === 'approve') return { action, ...shared };
+  if (action !== 'assign') throw new TinderboxError('usage', 'neither approve nor assign was chosen');
+  if (wanted === undefined) {
+    throw new TinderboxError('usage', 'no role was chosen', { remedy: 'Go back, and choose one.' });
+  }
+  return { action, ...shared };
+}
+
+/** One after the other, since they edit one file. What fails for one is done for the others. */
+export async function applyToMachines(
+  options: Pick<AdminServerOptions, 'approve' | 'assign' | 'logger'>,
+  { action, macs, role }: Bulk,
+): Promise<readonly BulkResult[]> {
+  const results: BulkResult[] = [];
+  for (const mac of macs) {
+    try {
+      results.push({ mac, said: await applyTo(options, action, mac, role) });
+    } catch (thrown) {
+      const error = toTinderboxError(thrown);
+      if (error.code === 'internal') options.logger.error({ err: error, mac }, 'a request failed');
+      const { detail, remedy } = problemOf(error);
+      results.push({ mac, failed: detail, remedy });
+    }
+  }
+  return results;
+}
+
+async function applyTo(
+  options: Pick<AdminServerOptions, 'approve' | 'assign'>,
+  action: Bulk['action'],
+  mac: Mac,
+  role: string | undefined,
+): Promise<string> {
+  if (action === 'assign') {
+    const assigned = await options.assign({ mac, role: role ?? '' });
+    return `role ${assigned.role}, from its next boot on`;
+  }
+  const approved = await options.approve({ mac, ...(role === undefined ? {} : { role }) });
+  const boots = `boots ${approved.role} as ${approved.hostname}`;
+  return approved.changed ? boots : `${boots}: it had this entry already`;
+}
