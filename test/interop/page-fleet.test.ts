@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { openSqliteDatabase } from '../../src/store/sqlite-database.ts';
 import { bridgeToSocket, openPage, overflows, startBrowser } from '../support/browser.ts';
 import { fleetRecords, macOf } from '../support/fleet-records.ts';
+import { boot, MAC, startAdmin, T0 } from '../support/start-admin.ts';
 import { askScript, curl } from './support/curl.ts';
 import { CONFIG, createSite } from './support/daemon-site.ts';
 import { createLab } from './support/dhcp-lab.ts';
@@ -201,4 +202,37 @@ await t.test('a fleet of sixty machines', async (t) => {
     await bare.page.getByRole('button', { name: 'Approve' }).click();
     await bare.page.getByRole('heading', { name: /machine/ }).waitFor();
   });
+});
+
+await t.test('over TCP one signs in, and what one sends is known to come from the page', async (t) => {
+  const approved: string[] = [];
+  const { url, token, journal } = await startAdmin(t, {
+    listen: { host: '127.0.0.1', port: 0 },
+    async approve({ mac }) {
+      approved.push(mac);
+      return { mac, role: 'worker', hostname: 'n1', changed: true, seen: true, file: '/m.yaml' };
+    },
+  });
+  boot(journal, MAC, T0);
+  const { page, complaints } = await openPage(browser, url);
+  await page.goto('/?state=booting');
+  t.equal(new URL(page.url()).pathname, '/login');
+  await page.getByLabel('Token').fill('a guess');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').waitFor();
+  // That a browser says of a refusal.
+  t.equal(complaints.filter((text) => !text.includes('401')).length, 0);
+  await page.getByLabel('Token').fill(token.show());
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Choose node-56').check();
+  t.equal(new URL(page.url()).search, '?state=booting', 'where one wanted to go');
+  await page.locator('#live-state', { hasText: 'live' }).waitFor();
+  await page.getByRole('button', { name: 'Approve…' }).click();
+  await page.getByRole('button', { name: 'Approve' }).click();
+  await page.getByRole('heading', { name: '1 machine changed' }).waitFor();
+  t.same(approved, [MAC]);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.goto('/');
+  t.equal(new URL(page.url()).pathname, '/login', 'and out is out');
 });
