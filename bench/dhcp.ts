@@ -52,7 +52,7 @@ async function startContender(name: Contender, server: NetworkNamespace): Promis
     case 'tinderbox disk': {
       const durability = name === 'tinderbox disk' ? 'disk' : 'process';
       const config = `network: { interface: br0 }
-dhcp: { mode: server, range: ${RANGE}, leaseTime: 1h, probeAddresses: false, leaseDurability: ${durability} }
+dhcp: { mode: server, probe: off, range: ${RANGE}, leaseTime: 1h, probeAddresses: false, leaseDurability: ${durability} }
 `;
       return startDaemon(server, { config, address: SERVER });
     }

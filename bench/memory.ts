@@ -26,7 +26,7 @@ export async function run(
   const lab = stack.use(await createLab());
   const { namespace } = lab.network;
   const config = `network: { interface: br0 }
-dhcp: { mode: server, range: 10.77.0.100-10.77.0.200 }
+dhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.200 }
 `;
   const daemon = stack.use(await startDaemon(namespace, { config, address: ADDRESS }));
   // The second start finds its sources compiled, as every start after the first does.

@@ -18,6 +18,8 @@ export interface ApproveOptions extends MachineChange {
   /** As in EditOptions. */
   readonly file?: string;
   readonly mac: Mac;
+  /** As in AssignOptions. */
+  readonly revision?: string;
   /** Undefined for a machine that was never seen: then only what its MAC decides is known. */
   readonly facts: MachineFacts | undefined;
   /** The machine that boots, or last booted, under a hostname. */
@@ -41,7 +43,7 @@ export interface Approved {
 export async function approveMachine(options: ApproveOptions): Promise<Approved> {
   const { config, interfaces, mac, facts = { mac }, holderOf } = options;
   let planned: Pick<Approved, 'role' | 'hostname'> | undefined;
-  const { role, hostname, address, file } = options;
+  const { role, hostname, address, file, revision } = options;
   const { changed, before } = await assignInProfiles({
     dir: config.paths.profiles,
     ...(file === undefined ? {} : { file }),
@@ -49,6 +51,7 @@ export async function approveMachine(options: ApproveOptions): Promise<Approved>
     ...(role === undefined ? {} : { role }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(address === undefined ? {} : { address }),
+    ...(revision === undefined ? {} : { revision }),
     checkRole: checkRoleTemplates,
     checkCatalog: catalogCheck(config, interfaces),
     accept(catalog) {

@@ -28,6 +28,7 @@ import { DATABASE_FILE } from './preflight-state.ts';
 import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { rememberReservations } from './remember-reservations.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import { servedBefore } from './served-before.ts';
 import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { createConsoleMemory } from './servers/console-memory.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
@@ -43,6 +44,7 @@ import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 import { createDaemonMetrics } from './wire-metrics.ts';
 import { startRecorder } from './wire-recorder.ts';
+import { watchStallsOn } from './wire-stalls.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -111,7 +113,8 @@ export async function startDaemon({
     onFailure: failed.resolve,
   });
   stack.defer(() => store.close());
-  await sayLostDatabase(config, store.opening, loggers);
+  const lostDatabase = await isLost(config, store.opening);
+  if (lostDatabase) sayLostDatabase(config, store.opening, loggers);
   stack.use(keepHistoryTidy({ store, now, logger: loggers.store }));
   audit = stack.use(createAuditTrail({ store, logger: loggers.admin }));
   const state = await store.load();
@@ -129,7 +132,7 @@ export async function startDaemon({
       logControl.notice(observation);
       metrics.observe(observation);
     },
-    advanced: metrics.advance,
+    advanced: (turn) => metrics.advance(turn),
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
@@ -185,6 +188,7 @@ export async function startDaemon({
 
   const dhcpServers = watchDhcpServers({
     config,
+    servedBefore: servedBefore(state.leases, provisioning.networks(), lostDatabase, now()),
     ownAddresses: () => provisioning.networks().ownAddresses,
     logger: loggers.dhcp,
     now,
@@ -201,7 +205,7 @@ export async function startDaemon({
     journal,
     recorder,
     metrics,
-    sessions: journal.sessions,
+    sessions: () => journal.sessions(),
     admissions,
     leases,
     learning,
@@ -216,8 +220,10 @@ export async function startDaemon({
     loggers,
     now,
   };
+  const stalls = stack.use(watchStallsOn({ ...parts, uptime }));
   stack.use(await startServers(parts));
   dhcpServers.start();
+  stalls.start();
 
   const started = stack.move();
   const { mode } = config.dhcp;
@@ -246,12 +252,13 @@ export async function startDaemon({
 }
 
 /** At the first start there is no session key either. */
-async function sayLostDatabase(
-  config: Config,
-  { created, damaged }: OpenedStore['opening'],
-  loggers: Loggers,
-): Promise<void> {
-  if (!created || damaged !== undefined || !(await hasSessionKey(config.paths.state))) return;
+async function isLost(config: Config, { created }: OpenedStore['opening']): Promise<boolean> {
+  return created && (await hasSessionKey(config.paths.state));
+}
+
+/** Of a damaged one the store says more. */
+function sayLostDatabase(config: Config, { damaged }: OpenedStore['opening'], loggers: Loggers): void {
+  if (damaged !== undefined) return;
   loggers.store.error(
     `the database is gone, although Tinderbox ran here before: history begins anew in ${join(config.paths.state, DATABASE_FILE)}; leases are learned again as machines renew them. If there is a backup: tinderbox restore`,
   );

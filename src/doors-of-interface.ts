@@ -5,6 +5,7 @@ import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import { openOrDoWithout } from './net/open-without-device.ts';
 import type { Doors, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
+import type { PacketRecorder } from './servers/port.ts';
 import { type SyslogOptions, startSyslogServer } from './servers/syslog.ts';
 import { startTftpServer } from './servers/tftp.ts';
 import type { TftpServerOptions } from './servers/tftp-types.ts';
@@ -98,9 +99,11 @@ export function keepTftpDoors(options: TftpDoorsOptions): KeptDoors {
   });
 }
 
-export interface SyslogDoorsOptions extends Omit<SyslogOptions, 'socket' | 'via'> {
+export interface SyslogDoorsOptions extends Omit<SyslogOptions, 'socket' | 'via' | 'capture'> {
   readonly name: string;
   readonly port: number;
+  readonly recorder: PacketRecorder;
+  readonly networks: () => ProvisioningNetworks;
   readonly doors: Doors;
   readonly doWithout: DoWithout;
 }
@@ -112,7 +115,10 @@ const WITHOUT_SYSLOG =
   'If another program is to have it, write `syslog: { port: off }` in tinderbox.yaml. Machines boot all the same, but their consoles are not seen.';
 
 /** The syslog port of an interface, on all of its addresses; without a device on the first. */
-export function keepSyslogDoors({ name, port, doors, doWithout, ...rest }: SyslogDoorsOptions): KeptDoors {
+export function keepSyslogDoors(options: SyslogDoorsOptions): KeptDoors {
+  const { name, port, doors, doWithout, recorder, networks, ...rest } = options;
+  const addressNow = () => networks().interfaces.find((one) => one.name === name)?.addresses[0]?.address;
+  const server = () => ({ address: addressNow() ?? UNSPECIFIED, port });
   const open = async ({ addresses: [first] }: NetworkInterface) => {
     let tiedToDevice = true;
     const asked = { port, receiveBuffer: SYSLOG_BUFFER };
@@ -130,8 +136,8 @@ export function keepSyslogDoors({ name, port, doors, doWithout, ...rest }: Syslo
         remedy: `${remedy} ${WITHOUT_SYSLOG}`.trim(),
       });
     });
-    const server = startSyslogServer({ ...rest, socket, via: name });
-    const stop = () => server.stop();
+    const syslog = startSyslogServer({ ...rest, socket, via: name, capture: { recorder, server } });
+    const stop = () => syslog.stop();
     return {
       leave: stop,
       stop,
@@ -165,7 +171,14 @@ export function keepDhcpDoors({ name, doors, doWithout, wiring, whenOpen }: Dhcp
     const sockets = await openDhcpSockets(first, doors.openUdp, doWithout);
     let loops: ReturnType<typeof startDhcpOn> | undefined;
     let left = false;
+    // Nobody is answered yet; clients ask again.
+    const drop = [sockets.dhcp, sockets.pxe].map((socket, at) => {
+      const count = (): void => wiring.journal.count(`${at === 0 ? 'dhcp' : 'pxe'}.dropped.before-serving`);
+      socket.on('message', count);
+      return () => socket.off('message', count);
+    });
     whenOpen(() => {
+      for (const end of drop) end();
       if (!left) loops = startDhcpOn(name, sockets, wiring);
     });
     const leave = async (): Promise<void> => {

@@ -116,6 +116,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   for (const { dhcp, open } of followed) for (const doors of dhcp) await open(doors);
   refusals.throwIfAny();
   for (const { openSyslog } of followed) await openSyslog();
+  await parts.dhcpServers.lookFirst();
 
   gate.open();
   follower = followInterfaces({
@@ -166,7 +167,9 @@ function doorsOf(
             port,
             doors,
             doWithout,
+            networks: () => provisioning.networks(),
             journal,
+            recorder,
             memory: consoles,
             logger: loggers.net,
             now,

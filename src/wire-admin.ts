@@ -4,6 +4,7 @@ import { type DaemonStatus, type InterfaceStatus, overviewView } from './admin/a
 import type { DoctorReport } from './admin/doctor-api.ts';
 import type { AdminServer } from './admin/port.ts';
 import { startAdminServer } from './admin/server.ts';
+import { openAdminTls } from './admin-tls.ts';
 import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
 import type { AuditTrail } from './audit-trail.ts';
@@ -72,9 +73,12 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
   const { config, catalog, networks, host, store, journal, recorder, audit, loggers, now } = wiring;
   const startedAt = now();
   const macOf = (via: string) => parseMac(host().find(({ name }) => name === via)?.mac ?? '');
+  const addresses = () => host().flatMap((one) => one.addresses.map(({ address }) => address));
+  const tls = await openAdminTls({ config, addresses, clock: now });
   return startAdminServer({
     socket: config.admin.socket,
     ...(config.admin.listen === undefined ? {} : { listen: config.admin.listen }),
+    ...(tls === undefined ? {} : { tls }),
     access: {
       token: await openAdminToken(config.paths.state, loggers.admin),
       names: [ownName(), ...config.admin.names],
@@ -84,13 +88,14 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    assign: ({ mac, role, hostname, address }) =>
+    assign: ({ mac, role, hostname, address, revision }) =>
       audit.changing(async () => {
         const { before } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
           role,
           ...(hostname === undefined ? {} : { hostname }),
+          ...(revision === undefined ? {} : { revision }),
           ...(address === undefined ? {} : { address }),
           checkRole: checkRoleTemplates,
           checkCatalog: catalogCheck(config, networks().interfaces),

@@ -2,7 +2,7 @@ import type { DaemonStatus } from './admin/api.ts';
 import { createMetrics, type Metrics } from './admin/metrics/create-metrics.ts';
 import type { MetricFacts } from './admin/metrics/port.ts';
 import type { CatalogView } from './catalog/port.ts';
-import { formatNetwork, rangeContains } from './machine/ipv4.ts';
+import { formatNetwork, type Ipv4, rangeContains } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import type { BootSession } from './machine/session.ts';
 import type { Authorities } from './pki/port.ts';
@@ -33,7 +33,7 @@ export interface MetricSources {
 export function createDaemonMetrics(catalog: Pick<CatalogView, 'current'>): DaemonMetrics {
   const own = new Map<string, number>();
   const reservedIn = rememberReservations();
-  const { render, ...metrics } = createMetrics({ isRole: (name) => catalog.current().roles.has(name) });
+  const metrics = createMetrics({ isRole: (name) => catalog.current().roles.has(name) });
   return {
     ...metrics,
     noteCertificate: (name, notAfter) => void own.set(name, notAfter),
@@ -46,7 +46,7 @@ export function createDaemonMetrics(catalog: Pick<CatalogView, 'current'>): Daem
         })),
         ...[...own].map(([name, notAfter]) => ({ name: `tinderbox/${name}`, notAfter })),
       ];
-      return render({
+      return metrics.render({
         status,
         uptime: Math.max(0, now() - status.startedAt) / 1000,
         now: now(),
@@ -63,14 +63,13 @@ export function createDaemonMetrics(catalog: Pick<CatalogView, 'current'>): Daem
 /** Reservations and addresses of our own are given to nobody else, and count as no part of a pool. */
 export function poolsOf(
   { catalog, networks, leases }: Pick<MetricSources, 'catalog' | 'networks' | 'leases'>,
-  reservedIn: (catalog: Catalog) => ReadonlySet<number>,
+  reservedIn: (catalog: Catalog) => ReadonlySet<Ipv4>,
 ): MetricFacts['pools'] {
   const { subnets, ownAddresses } = networks();
-  const excluded = new Set<number>([...ownAddresses, ...reservedIn(catalog.current())]);
+  const excluded = new Set([...ownAddresses, ...reservedIn(catalog.current())]);
   const held = [...leases.held()].filter((address) => !excluded.has(address));
   return subnets.map(({ network, ranges }) => {
-    const within = (address: number) =>
-      ranges.some((range) => rangeContains(range, address as typeof range.first));
+    const within = (address: Ipv4) => ranges.some((range) => rangeContains(range, address));
     const all = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
     const size = all - [...excluded].filter(within).length;
     return { subnet: formatNetwork(network), size, free: size - held.filter(within).length };

@@ -11,7 +11,7 @@ import { tryRoles } from '../src/preflight-roles.ts';
 import { checkRoleTemplates } from '../src/render/check-templates.ts';
 
 const A = '52:54:00:00:00:0a';
-const config = { cluster: undefined } as unknown as Config;
+const config = { cluster: undefined, syslog: { port: 514 } } as unknown as Config;
 
 async function makeCatalog(machines: string, template: string): Promise<Catalog> {
   const dir = await mkdtemp(join(tmpdir(), 'tinderbox-roles-'));
@@ -160,7 +160,7 @@ t.test('roles that ship, and that nobody uses yet, are nothing to warn of', asyn
   const { catalog } = await loadCatalog(shipped, options);
   if (catalog === undefined) throw new Error('the shipped profiles are broken');
   for (const controllers of [[], [{ hostname: 'master-0', address }]]) {
-    const site = { cluster: { ...cluster, controllers } } as unknown as Config;
+    const site = { cluster: { ...cluster, controllers }, syslog: {} } as unknown as Config;
     const { problems, rendered } = tryRoles(site, catalog);
     t.same(problems, []);
     t.equal(rendered.length, catalog.roles.size);

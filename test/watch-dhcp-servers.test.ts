@@ -16,6 +16,7 @@ t.test('an address that an interface got a moment ago is no other DHCP server', 
       network: { interfaces: ['eth1'] },
       dhcp: { mode: 'server', probe: 300 },
     } as unknown as Parameters<typeof watchDhcpServers>[0]['config'],
+    servedBefore: false,
     ownAddresses: () => own,
     logger: createLoggers({ level: 'silent' }).dhcp,
     now: () => 1,
@@ -37,6 +38,7 @@ t.test('without the right to port 68 it says why it asks nobody, and what follow
     const said = Promise.withResolvers();
     const watch = watchDhcpServers({
       config: { network: { interfaces: ['tb0'] }, dhcp: { mode: 'server', probe: 300 } },
+      servedBefore: false,
       ownAddresses: () => new Set(),
       logger: { info: (_details, line) => said.resolve(line), warn: () => undefined },
       now: () => 1,

@@ -77,6 +77,8 @@ export interface DaemonStatus {
     /** What it would give to a machine that it does not know. */
     readonly offered?: string;
     readonly router?: string;
+    /** What it names to firmware that boots from the network. */
+    readonly bootfile?: string;
     readonly firstSeen: number;
     readonly lastSeen: number;
   }[];
@@ -205,7 +207,7 @@ export interface LogChange {
 
 export interface VisitorView {
   readonly actor: Actor;
-  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `csrf` of a form. */
+  /** For a cookie: the header `x-csrf-token` of what changes something, or the field `_csrf` of a form. */
   readonly csrfToken?: string;
 }
 

@@ -1,10 +1,12 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
+import type { Pages } from './page/render-page.ts';
+import { sendProblemPage, wantsPage } from './page/send-problem.ts';
 import type { AdminServerOptions } from './port.ts';
 import { problemOf } from './problem.ts';
 
-/** Without a route; whatever is thrown in one becomes a problem document. */
-export function createApp({ logger }: Pick<AdminServerOptions, 'logger'>): FastifyInstance {
+/** Without a route; whatever is thrown in one becomes a problem document, or a page where a person looks at it. */
+export function createApp({ logger }: Pick<AdminServerOptions, 'logger'>, pages: Pages): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 64 * 1024, exposeHeadRoutes: false });
   app.setNotFoundHandler(() => {
     throw new TinderboxError('not-found', 'there is nothing here', {
@@ -18,7 +20,9 @@ export function createApp({ logger }: Pick<AdminServerOptions, 'logger'>): Fasti
     const problem = problemOf(error);
     if (problem.status >= 500) logger.error({ url: request.url, err: error }, 'a request failed');
     if (error.retryAfter !== undefined) void reply.header('retry-after', error.retryAfter);
-    return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+    void reply.code(problem.status);
+    if (wantsPage(request)) return sendProblemPage(pages, reply, problem);
+    return reply.type('application/problem+json').send(JSON.stringify(problem));
   });
   return app;
 }

@@ -42,11 +42,19 @@ export interface AdminAccess {
   readonly userOf: (socket: Socket) => Promise<string | undefined>;
 }
 
+/** What the TCP listener shows of itself. */
+export interface AdminTls {
+  /** PEM, as it is right now: asked at the start and each minute from then on. The key is a secret. */
+  pair(): Promise<{ readonly certificate: string; readonly key: string }>;
+}
+
 export interface AdminServerOptions {
   /** Absolute path of the unix socket; its folder must exist. */
   readonly socket: string;
   /** A TCP listener, loopback by default. */
   readonly listen?: { readonly host: string; readonly port: number };
+  /** Absent: it speaks plain HTTP, which is for loopback alone. */
+  readonly tls?: AdminTls;
   /** Absent: TCP tells nothing but that somebody is home. */
   readonly access?: AdminAccess;
   /** Milliseconds that never jump; absent: this process's. */

@@ -9,8 +9,9 @@ import { createTokenCheck, type TokenCheck } from './access/token-check.ts';
 import { auditChanges } from './audit-changes.ts';
 import { createApp } from './create-app.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
-import { closeServer, listenOnTcp } from './listen-tcp.ts';
+import { closeServer, createTcpServer, listenOnTcp } from './listen-tcp.ts';
 import { addPages } from './page/add-pages.ts';
+import { createPages, type Pages } from './page/render-page.ts';
 import type { AdminServer, AdminServerOptions } from './port.ts';
 import { addAssignmentRoutes } from './routes/assignments.ts';
 import { addAuditRoutes } from './routes/audit.ts';
@@ -59,18 +60,21 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const streams = createEventStreams(options.journal.subscribe);
   const sessions = createLoginSessions({ uptime });
   const tokens = createTokenCheck({ limit: createGuessLimit(uptime), record, logger, clock });
-  const app = createApp(options);
+  const pages = createPages(clock);
+  const app = createApp(options, pages);
   const trusted = new WeakSet<Socket>();
   await app.register(cookie);
   addGuard(app, { access, sessions, tokens, isTrusted: (socket) => trusted.has(socket) });
-  await addRoutes(app, auditChanges(options), streams, { sessions, tokens });
+  await addRoutes(app, auditChanges(options), streams, { sessions, tokens }, pages);
   await app.ready();
 
+  const tcp = await createTcpServer({ times: TIMES, tls: options.tls, logger }, (request, response) =>
+    app.routing(request, response),
+  );
   const unix = createServer(TIMES, (request, response) => app.routing(request, response));
   unix.maxConnections = MOST_CONNECTIONS;
   unix.on('connection', (socket) => void trusted.add(socket));
   await listenOnUnixSocket(unix, options.socket);
-  const tcp = createServer(TIMES, (request, response) => app.routing(request, response));
   tcp.maxConnections = MOST_CONNECTIONS;
   try {
     if (options.listen !== undefined) await listenOnTcp(tcp, options.listen);
@@ -98,6 +102,7 @@ async function addRoutes(
   options: AdminServerOptions,
   streams: EventStreams,
   { sessions, tokens }: Access,
+  pages: Pages,
 ): Promise<void> {
   const { access, clock } = options;
   addHealthRoutes(app);
@@ -106,15 +111,15 @@ async function addRoutes(
   addExplainRoutes(app, options);
   addDoctorRoutes(app, options);
   addStatusRoutes(app, options);
-  addRoleRoutes(app, options);
   addMetricsRoutes(app, options);
+  addRoleRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addBackupRoutes(app, options);
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);
   addEventRoutes(app, streams);
-  const pages = addPages(app, options, streams);
+  addPages(app, options, streams, pages);
   addSessionRoutes(app);
   addTokenRoutes(app, options, sessions);
   await addLoginRoutes(app, {

@@ -73,6 +73,11 @@ const SECURE_BOOT =
 const NO_DHCP =
   'no DHCP server answered on this network card: look at its cable, its VLAN and spanning tree (portfast), and whether this server saw its DISCOVER';
 
+const TFTP_FILE: Words = [
+  'the TFTP server does not have the file',
+  'the timeline shows which name was asked; iPXE 2.0 looks for autoexec.ipxe first, which need not be there',
+];
+
 /** By file, POSIX error and which of them: `__einfo_uniqify` in iPXE's source. */
 const EXACT = new Map<string, Words>([
   [keyOf(IPXE_FILE.ifmgmt, 'EADDRNOTAVAIL', 1), ['no way to configure the network card succeeded', NO_DHCP]],
@@ -128,13 +133,17 @@ const EXACT = new Map<string, Words>([
     ],
   ],
   [keyOf(IPXE_FILE.dhcp, 'ETIMEDOUT', 0), ['DHCP timed out', NO_DHCP]],
+  // iPXE's own counts of what it could not send, printed once the card is open (seen).
   [
-    keyOf(IPXE_FILE.tftp, 'ENOENT', 0),
-    [
-      'the TFTP server does not have the file',
-      'the timeline shows which name was asked; loaders are found in assets/ipxe and /usr/lib/ipxe',
-    ],
+    keyOf(IPXE_FILE.netdevice, 'ENETUNREACH', 0),
+    ['a packet was not sent, since the card was not ready', 'a few while it starts are normal'],
   ],
+  [
+    keyOf(IPXE_FILE.netdevice, 'ENOBUFS', 0),
+    ['a packet was not sent, since the card was busy', 'a few while it starts are normal'],
+  ],
+  [keyOf(IPXE_FILE.tftp, 'ENOENT', 1), TFTP_FILE],
+  [keyOf(IPXE_FILE.tftp, 'ENOENT', 0), TFTP_FILE],
   [
     keyOf(IPXE_FILE.tftp, 'ETIMEDOUT', 0),
     ['TFTP timed out', 'look at firewalls between (UDP 69 and high ports) and at the MTU'],

@@ -28,9 +28,6 @@ export function judgeOtherServers({ mode, interface: name, others, allowed }: Wi
 }
 
 export interface BeginFacts {
-  /** On all interfaces; with the interface's name. */
-  readonly others: readonly string[];
-  readonly allowed: boolean;
   /** When the newest lease in one of the networks ran out, or does (milliseconds since the epoch); undefined: there is none. */
   readonly newestLease: number | undefined;
   /** The database was lost: nobody knows whether there were leases. */
@@ -42,14 +39,10 @@ export interface BeginFacts {
 const SERVED_LATELY = 30 * 24 * 3_600_000;
 
 /**
- * Whether server mode begins at all. Who never gave an address here must not begin beside another server: two that give
+ * Whether addresses were given here before, lately, or may have been. Who never gave an address here must not begin beside another server: two that give
  * the same addresses are the worst that can happen to the network. Who already serves goes on: machines hold its leases,
  * and somebody who plugs in a router must not be able to switch it off.
  */
-export function mayBeginToServe({
-  newestLease,
-  lostDatabase,
-  now,
-}: Omit<BeginFacts, 'others' | 'allowed'>): boolean {
+export function didServe({ newestLease, lostDatabase, now }: BeginFacts): boolean {
   return lostDatabase || (newestLease !== undefined && now - newestLease < SERVED_LATELY);
 }

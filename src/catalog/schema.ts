@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { address, LABEL_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
+import { address, LABEL_PATTERN, MAC_PATTERN, network, stageTimes, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
 import {
   CERTIFICATE_NAMES,
@@ -232,6 +232,11 @@ export const RoleSchema = Type.Object(
             'What parameters may be, by name (`addons.network` of one in a map): one of these values; `<kind>` is any of a kind, `<1 to 100>` a whole number. Of a list it is said of each entry.',
           examples: [{ disk: ['auto', 'none', '<device>'], labels: '<labels>' }],
         },
+      ),
+    ),
+    stageTime: Type.Optional(
+      stageTimes(
+        'How long a machine of this role may stand at a stage before it counts as stalled and is diagnosed; `off`: for ever. What is not said is as in tinderbox.yaml.',
       ),
     ),
   },

@@ -1,4 +1,5 @@
 import type { AuthorityDescription, RotationPlan } from '../manage-authorities.ts';
+import type { AdminAuthorityView } from '../show-admin-authority.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 const isoDay = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
@@ -19,6 +20,17 @@ export function formatAuthority(authority: AuthorityDescription, now: number): s
     ]),
   ];
   return `${authority.name}\n${rows.map(([name = '', text]) => `  ${name.padEnd(13)} ${text}\n`).join('')}`;
+}
+
+/** Lines for people; ends with a new line. */
+export function formatAdminAuthority({ subject, fingerprint, notAfter }: AdminAuthorityView): string {
+  return [
+    `subject       ${subject}`,
+    `SHA-256       ${fingerprint}`,
+    `valid         to ${isoDay(notAfter)}`,
+    'A browser trusts it with the file that --pem prints; --help says where to import it.',
+    '',
+  ].join('\n');
 }
 
 /** Lines for people; ends with a new line. */

@@ -10,7 +10,8 @@ import {
   planAuthorityRotation,
   showAuthorities,
 } from '../manage-authorities.ts';
-import { formatAuthority, formatPlan } from './ca-format.ts';
+import { showAdminAuthority } from '../show-admin-authority.ts';
+import { formatAdminAuthority, formatAuthority, formatPlan } from './ca-format.ts';
 import { type CliContext, readConfig } from './context.ts';
 import { usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
@@ -52,6 +53,33 @@ export function addCaCommand(program: Command, context: CliContext): void {
   addShow(ca, context);
   addImport(ca, context);
   addRotatePlan(ca, context);
+  addAdmin(ca, context);
+}
+
+const ADMIN_HELP = `
+Beyond loopback the page and the API show a certificate of an authority that Tinderbox made for them alone. A browser
+that trusts it needs no exception:
+  Firefox      Settings, Certificates, Authorities, Import
+  Chrome       Settings, Security, Manage certificates, Import
+  Debian       as /usr/local/share/ca-certificates/tinderbox.crt, then update-ca-certificates
+  curl         --cacert tinderbox-ca.pem
+
+Examples:
+  $ sudo tinderbox ca admin
+  $ sudo tinderbox ca admin --pem > tinderbox-ca.pem`;
+
+function addAdmin(ca: Command, context: CliContext): void {
+  ca.command('admin')
+    .description('what a browser has to trust to reach the page over TLS')
+    .option('--pem', 'print the certificate alone')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', ADMIN_HELP)
+    .action(async ({ pem, json }: { pem?: boolean; json?: boolean }, command: Command) => {
+      if (pem === true && json === true) throw usageError('--pem and --json exclude each other');
+      const found = await showAdminAuthority(await readConfig(command, context));
+      if (json === true) return context.out(`${JSON.stringify(found, null, 2)}\n`);
+      context.out(pem === true ? found.pem : formatAdminAuthority(found));
+    });
 }
 
 function addShow(ca: Command, context: CliContext): void {

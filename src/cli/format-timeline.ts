@@ -1,5 +1,6 @@
 import type { MachineView, SessionView } from '../admin/api.ts';
 import type { BootEvent } from '../machine/event.ts';
+import { formatHardware } from './format-hardware.ts';
 import { formatStage } from './format-machine-table.ts';
 
 export interface Timeline {
@@ -17,9 +18,15 @@ export interface Timeline {
 /** A machine's boot for people: who it is, how far it came, and each step with what was asked, answered, and why. */
 export function formatTimeline(timeline: Timeline, now: number): string {
   const { machine, session, events, token } = timeline;
-  const lines = [describeMachine(machine, session), describeSession(timeline, now), ''];
+  const lines = [
+    describeMachine(machine, session),
+    ...(machine.hardware === undefined ? [] : formatHardware(machine.hardware).map(plain)),
+    describeSession(timeline, now),
+    '',
+    ...(session === undefined ? [] : describeStall(session)),
+  ];
   const start = session?.openedAt ?? events[0]?.at ?? now;
-  for (const event of events) lines.push(formatEvent(event, start));
+  lines.push(...formatEvents(events, start));
   if (events.length === 0) lines.push('  nothing is recorded of it');
   if (token !== undefined) {
     lines.push('', describeToken(token.session));
@@ -27,6 +34,34 @@ export function formatTimeline(timeline: Timeline, now: number): string {
   }
   return `${lines.join('\n')}\n`;
 }
+
+/** What its kernel prints is counted where it stands in a row: of a boot it may be most of what is recorded. */
+function formatEvents(events: readonly BootEvent[], start: number): readonly string[] {
+  const lines: string[] = [];
+  let hidden = 0;
+  const tellHidden = (): void => {
+    if (hidden > 0) lines.push(`${MARGIN}(${hidden} lines of its console: --console)`);
+    hidden = 0;
+  };
+  for (const event of events) {
+    if (isChatter(event)) {
+      hidden++;
+      continue;
+    }
+    tellHidden();
+    lines.push(formatEvent(event, start));
+  }
+  tellHidden();
+  return lines;
+}
+
+/** A line of syslog that is neither iPXE's nor a warning or worse (`kernel (err): …`), and says nothing of an error. */
+function isChatter({ kind, asked, reasons, outcome }: BootEvent): boolean {
+  if (kind !== 'syslog.line' || outcome !== 'noted' || reasons.length > 0) return false;
+  return !/^(?:ipxe|tinderbox)\b|^\S+ \([a-z]+\): /.test(asked);
+}
+
+const MARGIN = ' '.repeat(24);
 
 /**
  * One event, without a final newline:
@@ -38,13 +73,12 @@ export function formatTimeline(timeline: Timeline, now: number): string {
  * `start` is what the offset counts from. Texts come from machines: control characters are taken out.
  */
 export function formatEvent(event: BootEvent, start: number): string {
-  const margin = ' '.repeat(24);
   const first = `${formatOffset(event.at - start).padStart(10)}  ${(event.stage ?? '').padEnd(10)}  `;
   const lines = [`${first}${plain(event.asked === '' ? event.kind : event.asked)}`];
   const answer = describeAnswer(event);
-  if (answer !== '') lines.push(`${margin}${answer}`);
+  if (answer !== '') lines.push(`${MARGIN}${answer}`);
   event.reasons.forEach((reason, index) =>
-    lines.push(`${margin}${index === 0 ? 'why: ' : '     '}${plain(reason)}`),
+    lines.push(`${MARGIN}${index === 0 ? 'why: ' : '     '}${plain(reason)}`),
   );
   return lines.join('\n');
 }
@@ -92,7 +126,23 @@ function describeSession({ session, olderSession, events }: Timeline, now: numbe
   const took = `${((last - session.openedAt) / 1000).toFixed(1)} s`;
   const alarm =
     session.alarmedAt === undefined ? '' : `; ALARM at ${formatOffset(session.alarmedAt - session.openedAt)}`;
-  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}${alarm}`;
+  // Why it stalled stands below.
+  const { stalled, ...rest } = session;
+  const stage = `${formatStage(rest, now)}${stalled === undefined || session.end !== undefined ? '' : ' (stalled)'}`;
+  return `Session ${session.id}, opened ${opened}: ${stage} after ${took}${alarm}`;
+}
+
+/** Of a session that stands still: why, by what, and what to do. Ends with an empty line. */
+function describeStall({ stalled, end, openedAt }: SessionView): readonly string[] {
+  if (stalled === undefined || end !== undefined) return [];
+  const { at, stage, diagnosis } = stalled;
+  const margin = ' '.repeat(8);
+  return [
+    `STALLED at ${stage} (${formatOffset(at - openedAt)}): ${plain(diagnosis.title)} [${diagnosis.name}]`,
+    ...diagnosis.evidence.map((text, index) => `${index === 0 ? '  seen: ' : margin}${plain(text)}`),
+    `  do:   ${plain(diagnosis.remedy)}`,
+    '',
+  ];
 }
 
 function describeToken({ id, openedAt, signingUntil = openedAt, end }: SessionView): string {

@@ -1,4 +1,5 @@
 import type { MachineListView } from '../admin/api.ts';
+import { formatCpu, formatMemory } from './format-hardware.ts';
 import { formatAge, formatColumns } from './format-machine-table.ts';
 import { plain } from './format-timeline.ts';
 
@@ -11,7 +12,7 @@ export function waitingOf({ machines }: MachineListView): readonly Machine[] {
     .toSorted((a, b) => (a.session?.waitingSince ?? 0) - (b.session?.waitingSince ?? 0));
 }
 
-const HEADINGS = ['MAC', 'WAITS', 'ASKED', 'ADDRESS', 'SERIAL', 'MACHINE'] as const;
+const HEADINGS = ['MAC', 'WAITS', 'ASKED', 'ADDRESS', 'SERIAL', 'MACHINE', 'CPU', 'MEMORY'] as const;
 
 /** One line each, with what tells one machine of a rack from another. One that is off goes on being listed: `ASKED` shows it. */
 export function formatWaiting(waiting: readonly Machine[], now: number): string {
@@ -23,6 +24,8 @@ export function formatWaiting(waiting: readonly Machine[], now: number): string 
     machine.address ?? '-',
     plain(machine.serial ?? '-'),
     plain([machine.manufacturer, machine.product].filter((text) => text !== undefined).join(' ')),
+    plain(formatCpu(machine.hardware)),
+    formatMemory(machine.hardware),
   ]);
   return formatColumns([HEADINGS, ...rows]);
 }

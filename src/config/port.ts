@@ -2,6 +2,7 @@ import type { Subnet } from '../boot/subnet.ts';
 import type { LogLevel } from '../logger.ts';
 import type { ClusterSettings } from '../machine/cluster.ts';
 import type { Ipv4, Ipv4Network } from '../machine/ipv4.ts';
+import type { StageTimes } from '../machine/stage.ts';
 
 /** One network that Tinderbox gives addresses in (server mode), as the file has it. */
 export interface SubnetConfig extends Omit<Subnet, 'network' | 'via'> {
@@ -35,6 +36,11 @@ export interface ResolvedSubnet extends Subnet {
   readonly ownAddress?: Ipv4;
 }
 
+/** `own`: of the admin plane's own authority. Paths are absolute. */
+export type AdminTlsConfig =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'files'; readonly certificate: string; readonly key: string };
+
 /** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
 export interface Config {
   /** Absolute path of the file; `(built in)` for the demo's. */
@@ -60,10 +66,14 @@ export interface Config {
     readonly listen?: { readonly host: string; readonly port: number };
     /** Absolute path of the unix socket. */
     readonly socket: string;
+    /** Absent: plain HTTP, on loopback. */
+    readonly tls?: AdminTlsConfig;
     /** DNS names that a browser may know it by, beside this host's own. */
     readonly names: readonly string[];
   };
   readonly admission: 'open' | 'approve' | 'listed';
+  /** Where they differ from the defaults (boot/stage-times.ts). */
+  readonly stageTime: StageTimes;
   /** How much of the past is kept: seconds, bytes of the database. */
   readonly history: { readonly keep: number; readonly maxSize: number };
   /** The least that is logged from the start. */

@@ -1,10 +1,11 @@
 import { isAbsolute, join, resolve } from 'node:path';
+import { parseDuration, parseSize } from '../document/parse-units.ts';
 import { readDocument } from '../document/read-document.ts';
+import { readStageTimes } from '../document/text-schemas.ts';
 import type { Problem } from '../errors.ts';
 import { parseIpv4 } from '../machine/ipv4.ts';
 import { explainMovedKeys, MOVED_KEYS } from './moved-keys.ts';
-import { parseDuration, parseSize } from './parse-units.ts';
-import type { Config } from './port.ts';
+import type { AdminTlsConfig, Config } from './port.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { checkClusterNetworks, resolveCluster } from './resolve-cluster.ts';
 import { listOf, resolveDhcp } from './resolve-dhcp.ts';
@@ -66,6 +67,7 @@ export function resolveConfig(
     syslog: resolveSyslog(raw.syslog?.port ?? SYSLOG_PORT),
     admin,
     admission: raw.admission ?? 'open',
+    stageTime: readStageTimes(raw.stageTime ?? {}),
     log: { level: raw.log?.level ?? 'info' },
     history: resolveHistory(raw.history ?? {}, report),
     ...(cluster === undefined ? {} : { cluster }),
@@ -135,7 +137,37 @@ function resolveAdmin(
     });
   }
   const listen = raw.listen === undefined ? undefined : resolveListen(raw.listen, context.httpPort, report);
-  return { ...(listen === undefined ? {} : { listen }), socket, names: raw.names ?? [] };
+  const tls = listen === undefined ? undefined : resolveTls(raw.tls, listen.host, context.folder, report);
+  return {
+    ...(listen === undefined ? {} : { listen }),
+    ...(tls === undefined ? {} : { tls }),
+    socket,
+    names: raw.names ?? [],
+  };
+}
+
+/** In the clear for this host alone: the token would be read by whoever is on the way. */
+function resolveTls(
+  raw: NonNullable<RawConfig['admin']>['tls'],
+  host: string,
+  folder: string,
+  report: Reporter,
+): AdminTlsConfig | undefined {
+  const isLoopback = host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  if (raw === undefined) return isLoopback ? undefined : { kind: 'own' };
+  if (raw === 'own') return { kind: 'own' };
+  if (raw !== 'off')
+    return { kind: 'files', certificate: resolve(folder, raw.certificate), key: resolve(folder, raw.key) };
+  if (!isLoopback) {
+    report.error(
+      ['admin', 'tls'],
+      `${host} can be reached from other hosts, and the token would go there in the clear`,
+      {
+        remedy: 'Leave admin.tls out (Tinderbox makes a certificate), or listen on 127.0.0.1.',
+      },
+    );
+  }
+  return undefined;
 }
 
 function adminSocket(
@@ -171,9 +203,9 @@ function resolveListen(
       remedy: 'Give the admin plane another port.',
     });
   }
-  if (!/^(127\.|localhost$|::1$)/.test(host)) {
-    report.warn(path, `the admin plane can be reached from other hosts at ${text}`, {
-      remedy: 'Use 127.0.0.1 unless that is meant.',
+  if (everywhere) {
+    report.warn(path, `machines can reach the admin plane too at ${text}`, {
+      remedy: 'Name the one address that people use.',
     });
   }
   return { host, port };

@@ -1,10 +1,12 @@
 import { type Static, Type } from 'typebox';
+import { DEFAULT_STAGE_TIMES } from '../boot/stage-times.ts';
 import {
   address,
   DOMAIN_PATTERN,
   IPV4_PATTERN,
   LABEL_PATTERN,
   network,
+  stageTimes,
   words,
 } from '../document/text-schemas.ts';
 import { LOG_LEVELS } from '../logger.ts';
@@ -313,6 +315,28 @@ export const ConfigSchema = Type.Object(
               examples: ['/run/tinderbox/admin.sock'],
             }),
           ),
+          tls: Type.Optional(
+            Type.Union(
+              [
+                Type.Enum(['own', 'off']),
+                Type.Object(
+                  {
+                    certificate: Type.String({
+                      minLength: 1,
+                      description: 'In PEM, with those of its issuers. Relative to this file.',
+                    }),
+                    key: Type.String({ minLength: 1, description: 'Its private key, in PEM.' }),
+                  },
+                  closed,
+                ),
+              ],
+              {
+                description:
+                  'own: a certificate of an authority of its own, the default beyond loopback | off: none, on loopback only | the files of one.',
+                examples: ['own', { certificate: '/etc/ssl/boot.pem', key: '/etc/ssl/private/boot.key' }],
+              },
+            ),
+          ),
           names: Type.Optional(
             Type.Array(Type.String({ ...words(DOMAIN_PATTERN, 'a DNS name'), maxLength: 253 }), {
               description: "Names that browsers use for it, beside this host's own and localhost.",
@@ -329,6 +353,12 @@ export const ConfigSchema = Type.Object(
           'open: any machine boots | approve: unknown ones wait | listed: only those in machines.yaml.',
         default: 'open',
       }),
+    ),
+    stageTime: Type.Optional(
+      stageTimes(
+        'How long a machine may stand at a stage before it counts as stalled and is diagnosed; `off`: for ever. A role may say it for its own machines.',
+        DEFAULT_STAGE_TIMES,
+      ),
     ),
     log: Type.Optional(
       Type.Object(

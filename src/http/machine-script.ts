@@ -4,6 +4,7 @@ import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Observation } from '../store/port.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { noteHardware, withoutHardware } from './note-hardware.ts';
 import { parseBootQuery } from './parse-boot-query.ts';
 import type { PlanMemory } from './plan-memory.ts';
 import type { BootablePlan } from './port.ts';
@@ -22,7 +23,7 @@ export async function answerMachineScript(
   request: BootRequest,
   query: Readonly<Record<string, unknown>>,
 ): Promise<Answer> {
-  const parsed = parseBootQuery(query);
+  const parsed = parseBootQuery(query, deps.clock());
   if (parsed.kind === 'bad') {
     deps.journal.count('http.bad-boot-query');
     return refuse(400, parsed.message);
@@ -44,6 +45,7 @@ export async function answerMachineScript(
   }
   const observed: Omit<Observation, 'outcome' | 'answered' | 'reasons'> = {
     ...originOf(deps, request),
+    asked: withoutHardware(request.asked),
     kind: 'http.script',
     mac,
     facts: learned,
@@ -53,6 +55,7 @@ export async function answerMachineScript(
 
   if (plan.kind === 'boot') {
     const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons });
+    noteHardware(deps, request, mac, parsed.hardware);
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
     await deps.journal.written();
     return answer;
@@ -60,6 +63,7 @@ export async function answerMachineScript(
   const waits = plan.kind === 'wait';
   const answered = waits ? `wait: ${plan.message}` : plan.message;
   deps.journal.record({ ...observed, outcome: 'refused', answered, reasons, waits });
+  noteHardware(deps, request, mac, parsed.hardware);
   if (plan.kind === 'refuse' && plan.holder !== undefined) {
     deps.complain('hostname', 'warn', { mac, holder: plan.holder }, plan.message);
   }

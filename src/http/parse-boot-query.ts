@@ -1,5 +1,7 @@
+import { IPXE_HARDWARE_SETTINGS, readIpxeHardware } from '../boot/ipxe-hardware.ts';
 import { MACHINE_ARCHES, type MachineArch } from '../machine/architecture.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import type { Hardware } from '../machine/hardware.ts';
 import { parseMac } from '../machine/mac.ts';
 import { printable } from './answer.ts';
 
@@ -7,16 +9,27 @@ import { printable } from './answer.ts';
 const VALUE_LIMIT = 256;
 const TEXT_FIELDS = ['serial', 'asset', 'manufacturer', 'product'] as const;
 
+const HARDWARE_NAMES = new Set(IPXE_HARDWARE_SETTINGS.map(([name]) => name));
+
 export type BootQuery =
-  | { readonly kind: 'facts'; readonly facts: MachineFacts; readonly notes: readonly string[] }
+  | {
+      readonly kind: 'facts';
+      readonly facts: MachineFacts;
+      /** What iPXE reads of it; absent: it told nothing. */
+      readonly hardware?: Hardware;
+      readonly notes: readonly string[];
+    }
   | { readonly kind: 'bad'; readonly message: string };
 
 /**
  * Reads the query of `GET /ipxe`. Only the MAC must be right: what firmware keeps in SMBIOS is often junk, and junk
- * there must not stop a boot, so it is left out and noted. Values that are repeated or too long are no iPXE's.
+ * there must not stop a boot, so it is left out and noted. Values that are repeated or too long are no iPXE's. `at` is
+ * when it was asked.
  */
-export function parseBootQuery(query: Readonly<Record<string, unknown>>): BootQuery {
+export function parseBootQuery(query: Readonly<Record<string, unknown>>, at: number): BootQuery {
   for (const [name, value] of Object.entries(query)) {
+    // Told along with the question, which is answered all the same.
+    if (HARDWARE_NAMES.has(name)) continue;
     if (typeof value !== 'string') return bad(`${printable(name, 32)} is given more than once`);
     if (value.length > VALUE_LIMIT)
       return bad(`${printable(name, 32)} is longer than ${VALUE_LIMIT} characters`);
@@ -40,7 +53,11 @@ export function parseBootQuery(query: Readonly<Record<string, unknown>>): BootQu
   if (platform === 'pcbios' || platform === 'efi') facts.platform = platform;
   else if (platform !== '')
     notes.push(`its platform "${printable(platform, 40)}" is not one that iPXE reports`);
-  return { kind: 'facts', facts, notes };
+  const told = Object.entries(query).filter(
+    (pair): pair is [string, string] => typeof pair[1] === 'string' && pair[1].length <= VALUE_LIMIT,
+  );
+  const hardware = readIpxeHardware(Object.fromEntries(told), mac, at);
+  return { kind: 'facts', facts, ...(hardware === undefined ? {} : { hardware }), notes };
 }
 
 function bad(problem: string): BootQuery {

@@ -1,7 +1,12 @@
+import { readHardware } from '../boot/read-hardware.ts';
 import { maskSessionTokens } from '../boot/session-token.ts';
+import type { Hardware } from '../machine/hardware.ts';
 import { printable } from './answer.ts';
 
 export const REPORT_STAGES = ['booted', 'failed'] as const;
+const BAD_HARDWARE =
+  'hardware is no object with cpu, memory, board, disks, network or firmware; post JSON, {"hardware":{"memory":1073741824}}';
+
 export type ReportStage = (typeof REPORT_STAGES)[number];
 
 /** What an event can hold of a log: its end, where the failure stands. */
@@ -9,16 +14,21 @@ const LOG_LINES = 6;
 const LINE_LIMIT = 400;
 
 export type Report =
+  | { readonly kind: 'hardware'; readonly hardware: Hardware }
   | { readonly kind: 'report'; readonly stage: ReportStage; readonly log: readonly string[] }
   | { readonly kind: 'bad'; readonly message: string };
 
 /**
  * Reads what a machine posts: JSON, a form, or the query alone, since a busybox wget in an initrd can do little more
- * than `--post-data stage=booted`. The content type is no guide (busybox always says form): the text decides.
+ * than `--post-data stage=booted`; of its hardware JSON, by itself. The content type is no guide (busybox always says form): the text decides.
  */
-export function parseReport(body: string, query: Readonly<Record<string, unknown>>): Report {
+export function parseReport(body: string, query: Readonly<Record<string, unknown>>, at: number): Report {
   const fields = readFields(body);
   if (fields === undefined) return bad('the body is no JSON object');
+  if (fields.hardware !== undefined) {
+    const hardware = readHardware(fields.hardware, 'linux', at);
+    return hardware === undefined ? { kind: 'bad', message: BAD_HARDWARE } : { kind: 'hardware', hardware };
+  }
   const stageText = text(fields.stage) ?? text(query.stage);
   if (stageText === undefined) return bad('stage is missing');
   const stage = REPORT_STAGES.find((known) => known === stageText);

@@ -1,9 +1,10 @@
+import { summarizeHardware } from '../boot/read-hardware.ts';
 import { type Answer, type BootRequest, originIn, type RouteDeps, refuse } from './answer.ts';
 import { findSession } from './find-session.ts';
 import { parseReport } from './parse-report.ts';
 
 /**
- * `POST /boot/<session>/report`: the machine says how far it came. Reports carry no secrets and do not expire: a
+ * `POST /boot/<session>/report`: the machine says how far it came, or what it is made of. Reports carry no secrets and do not expire: a
  * machine that took an hour is late, not lost. Where no cluster is configured `booted` is a session's last stage and
  * the journal ends it there.
  */
@@ -17,7 +18,7 @@ export async function answerSessionReport(
   const found = findSession(deps, request, 'http.report', token);
   if (found.kind === 'refused') return found.answer;
   const observed = { ...originIn(deps, request, found.session), kind: 'http.report' } as const;
-  const report = parseReport(body, query);
+  const report = parseReport(body, query, observed.at);
   if (report.kind === 'bad') {
     deps.journal.record({
       ...observed,
@@ -26,6 +27,18 @@ export async function answerSessionReport(
       reasons: [...found.notes, report.message],
     });
     return refuse(400, report.message);
+  }
+  if (report.kind === 'hardware') {
+    const { hardware } = report;
+    deps.journal.record({
+      ...observed,
+      kind: 'http.hardware',
+      outcome: 'noted',
+      answered: 'ok',
+      reasons: [...found.notes, summarizeHardware(hardware)].filter((text) => text !== ''),
+      hardware,
+    });
+    return { status: 200, text: 'ok\n' };
   }
   const logged = report.log.map((line) => `log: ${line}`);
   if (report.stage === 'booted') {

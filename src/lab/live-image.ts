@@ -66,9 +66,14 @@ interface Script {
 }
 
 async function readScripts(): Promise<readonly Script[]> {
-  const [init, apply] = await Promise.all([readBeside('live-init.sh'), readBeside('apply-cloud-config.awk')]);
+  const [init, apply, hardware] = await Promise.all([
+    readBeside('live-init.sh'),
+    readBeside('apply-cloud-config.awk'),
+    readBeside('hardware.sh'),
+  ]);
   return [
     { path: 'init', content: init, executable: true },
     { path: 'apply-cloud-config.awk', content: apply },
+    { path: 'hardware.sh', content: hardware },
   ];
 }

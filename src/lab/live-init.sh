@@ -6,6 +6,7 @@
 #   cloud-config-url=URL   fetched, shown on the console between two marker lines, and applied: its write_files are
 #                          written, and /opt/tinderbox/start is run if it is one of them
 #   tinderbox.report=URL   told `stage=booted`, or `stage=failed` with what went wrong
+#   tinderbox.syslog=HOST:PORT  sent what the kernel and this script print
 #   tinderbox.poweroff     the machine turns itself off afterwards
 
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp
@@ -24,6 +25,7 @@ argument() {
 
 say() {
   echo "tinderbox: $*"
+  [ ! -S /dev/log ] || logger -t tinderbox "$*"
 }
 
 # fetch FILE URL [wget's options]: half a minute of patience, since a server may be restarting.
@@ -94,6 +96,11 @@ done
 grep '^tinderbox:' /run/udhcpc.log
 [ -n "$device" ] || fail 'no address: no DHCP server answered'
 
+syslog=$(argument tinderbox.syslog)
+if [ -n "$syslog" ]; then
+  syslogd -R "$syslog" && klogd
+fi
+
 hostname=live
 if [ -n "$config_url" ]; then
   # It may hold keys.
@@ -119,6 +126,9 @@ if [ -n "$config_url" ]; then
   fi
 fi
 
+if [ -n "$report_url" ]; then
+  fetch /run/answer "$report_url" --post-data "$(sh /hardware.sh)" || say 'could not tell what this machine is made of'
+fi
 say "$(hostname) up with $(cat "/sys/class/net/$device/address")"
 report 'stage=booted'
 say 'reported booted'

@@ -8,6 +8,10 @@ export interface PlainDhcpOptions {
   readonly bridge: string;
   /** The first three numbers of the network's addresses; or where exactly it is, and what it gives. */
   readonly network: string | PlainDhcpPlace;
+  /** It looks for three seconds whether an address is in use before it offers it, as dnsmasq does unless told. */
+  readonly ping?: true;
+  /** More arguments of dnsmasq: a boot file of its own, say. */
+  readonly more?: readonly string[];
 }
 
 export interface PlainDhcpPlace {
@@ -29,7 +33,13 @@ export interface PlainDhcp extends AsyncDisposable {
 const MAX_LOG = 1_000_000;
 
 /** Plugs one into the switch. Throws TinderboxError `unavailable` if it does not start. */
-export async function startPlainDhcp({ namespace, bridge, network }: PlainDhcpOptions): Promise<PlainDhcp> {
+export async function startPlainDhcp({
+  namespace,
+  bridge,
+  network,
+  ping,
+  more = [],
+}: PlainDhcpOptions): Promise<PlainDhcp> {
   await using stack = new AsyncDisposableStack();
   const router = stack.use(await createNamespace('router'));
   await addVethPair({ namespace, name: 'uplink0' }, { namespace: router, name: 'eth0' });
@@ -40,7 +50,7 @@ export async function startPlainDhcp({ namespace, bridge, network }: PlainDhcpOp
       : network;
   await addAddress(router, 'eth0', place.address);
   let log = '';
-  await startDnsmasq(router, place, (text) => {
+  await startDnsmasq(router, place, ping === true, more, (text) => {
     log = (log + text).slice(-MAX_LOG);
   });
   const owned = stack.move();
@@ -50,6 +60,8 @@ export async function startPlainDhcp({ namespace, bridge, network }: PlainDhcpOp
 async function startDnsmasq(
   router: NetworkNamespace,
   { address, first, last }: PlainDhcpPlace,
+  ping: boolean,
+  more: readonly string[],
   onLog: (text: string) => void,
 ): Promise<void> {
   const argv = [
@@ -57,8 +69,8 @@ async function startDnsmasq(
     ['dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--port=0', '--log-dhcp', '--leasefile-ro'],
     ['--interface=eth0', '--bind-interfaces'],
     [`--dhcp-range=${first},${last},10m`, `--dhcp-option=option:router,${address.replace(/\/.*/, '')}`],
-    // Its check whether an address is in use takes three seconds.
-    ['--no-ping'],
+    ping ? [] : ['--no-ping'],
+    more,
   ].flat();
   const server = router.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
   await new Promise<void>((resolve, reject) => {

@@ -7,6 +7,8 @@ export interface Hardware {
   readonly cpu?: { readonly model: string; readonly count?: number };
   /** Bytes. */
   readonly memory?: number;
+  /** The main board. */
+  readonly board?: string;
   readonly disks: readonly { readonly name: string; readonly model?: string; readonly bytes?: number }[];
   readonly network: readonly {
     readonly name: string;

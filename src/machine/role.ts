@@ -2,6 +2,7 @@ import type { MachineArch } from './architecture.ts';
 import type { Credentials, Identity } from './identity.ts';
 import type { Ipv4, Ipv4Network } from './ipv4.ts';
 import type { Mac } from './mac.ts';
+import type { StageTimes } from './stage.ts';
 
 /** Values a template may use; what YAML can hold. */
 export type ParameterValue =
@@ -59,6 +60,8 @@ export interface Role {
   readonly checks?: ParameterChecks;
   /** `profiles/partials/*.hbs` by their names in `{{> name}}`: the same map for every role of a catalog. */
   readonly partials: Partials;
+  /** Where they differ from those of tinderbox.yaml. */
+  readonly stageTime?: StageTimes;
 }
 
 export type Partials = ReadonlyMap<string, TemplateSource>;

@@ -1,3 +1,4 @@
+import { IPXE_HARDWARE_SETTINGS } from '../boot/ipxe-hardware.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
@@ -208,6 +209,8 @@ function askUrl(url: string): string {
     'platform=${platform}',
     'manufacturer=${manufacturer:uristring}',
     'product=${product:uristring}',
+    'hardware=ipxe',
+    ...IPXE_HARDWARE_SETTINGS.map(([name, setting]) => `${name}=\${${setting}}`),
   ];
   return `${url}/ipxe?${query.join('&')}`;
 }

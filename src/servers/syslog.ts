@@ -2,13 +2,14 @@ import type { RemoteInfo } from 'node:dgram';
 import { ipxeErrorReasons } from '../boot/ipxe-errors.ts';
 import { maskSessionTokens } from '../boot/session-token.ts';
 import type { Logger } from '../logger.ts';
-import { parseIpv4 } from '../machine/ipv4.ts';
+import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { DatagramSocket } from '../net/port.ts';
 import { decodeSyslog, type SyslogLine } from '../protocol/syslog/message.ts';
 import { isUrgent } from '../protocol/syslog/priority.ts';
 import type { Journal } from '../store/port.ts';
 import type { ConsoleMemory } from './console-memory.ts';
+import type { DatagramEnd, PacketRecorder } from './port.ts';
 import { sayRarely } from './say-rarely.ts';
 
 export interface SyslogOptions {
@@ -17,6 +18,8 @@ export interface SyslogOptions {
   readonly via: string;
   readonly journal: Pick<Journal, 'record' | 'count' | 'macAt' | 'addressUser'>;
   readonly memory: Pick<ConsoleMemory, 'add'>;
+  /** Absent: its packets are in no capture. `server`: where lines are sent to. */
+  readonly capture?: { readonly recorder: PacketRecorder; readonly server: () => DatagramEnd };
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -45,10 +48,24 @@ export function startSyslogServer(options: SyslogOptions): SyslogServer {
     const lines = decodeSyslog(bytes);
     if (lines.length === 0) return journal.count('syslog.dropped.empty');
     const mac = identify(source);
+    capture(bytes, source, mac);
     for (const line of lines) {
       if (mac === undefined) recordStranger(line, source);
       else recordLine(mac, line);
     }
+  }
+
+  function capture(payload: Uint8Array, { address, port }: RemoteInfo, mac: Mac | undefined): void {
+    const from = { address: parseIpv4(address) ?? UNSPECIFIED, port };
+    options.capture?.recorder.record({
+      plane: 'syslog',
+      direction: 'received',
+      via,
+      ...(mac === undefined ? {} : { mac }),
+      from,
+      to: options.capture.server(),
+      payload,
+    });
   }
 
   /** The newest that is known of the address comes first: another machine may have had it before. */

@@ -18,6 +18,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { assignInProfiles } from '../../src/catalog/assign-in-profiles.ts';
 import { loadCatalog } from '../../src/catalog/load-catalog.ts';
+import { readEntryText } from '../../src/catalog/read-entry-text.ts';
+import { revisionOf } from '../../src/catalog/revision-of.ts';
 import { writeFileAtomically } from '../../src/catalog/write-file-atomically.ts';
 import type { Problem, TinderboxError } from '../../src/errors.ts';
 import { type Mac, macFromBytes } from '../../src/machine/mac.ts';
@@ -193,4 +195,35 @@ t.test('a symbolic link stays one and its target is replaced', async (t) => {
     [],
     'a failed write leaves nothing behind',
   );
+});
+
+t.test('the second of two who edit one entry is told what it is now, and nothing is written', async (t) => {
+  const { dir, file } = await profiles(t, `machines:\n  ${MAC}: { role: worker }  # mine\n`);
+  const options = { dir, mac: MAC, checkRole };
+  const read = revisionOf(await readEntryText(file, MAC));
+  await assignInProfiles({ ...options, hostname: 'first', revision: read });
+  const text = await readFile(file, 'utf8');
+  await t.rejects(assignInProfiles({ ...options, hostname: 'second', revision: read }), {
+    code: 'conflict',
+    message: `the entry of ${MAC} was changed meanwhile: it is now ${MAC}: { hostname: first, role: worker }`,
+    remedy: /Look at it again/,
+  });
+  t.equal(await readFile(file, 'utf8'), text);
+  await assignInProfiles({
+    ...options,
+    hostname: 'second',
+    revision: revisionOf(await readEntryText(file, MAC)),
+  });
+  t.match(await readFile(file, 'utf8'), 'hostname: second');
+});
+
+t.test('an entry that came or went meanwhile is a conflict too', async (t) => {
+  const { dir } = await profiles(t);
+  const options = { dir, mac: MAC, hostname: 'a', checkRole };
+  await t.rejects(assignInProfiles({ ...options, revision: '0123456789abcdef' }), {
+    code: 'conflict',
+    message: /it has none/,
+  });
+  await assignInProfiles({ ...options, revision: revisionOf(undefined) });
+  await t.rejects(assignInProfiles({ ...options, revision: revisionOf(undefined) }), { code: 'conflict' });
 });

@@ -61,22 +61,31 @@ const session: Omit<BootSession, 'address'> = {
   waitingSince: T0,
 };
 
+const HARDWARE = {
+  at: T0,
+  source: 'ipxe',
+  cpu: { model: '\u001b[2JXeon', count: 4 },
+  memory: 64 * 2 ** 30,
+  disks: [],
+  network: [],
+} as const;
+
 t.test('without a MAC it lists who waits, one line each, the longest first', async (t) => {
   const waiting = [
     {
       machine: { ...seen, mac: OTHER, lastSeen: T0 + 50_000 },
       session: { ...session, waitingSince: T0 + 30_000 },
     },
-    { machine: { ...seen, product: 'DL380' }, session: { ...session } },
+    { machine: { ...seen, product: 'DL380', hardware: HARDWARE }, session: { ...session } },
     { machine: seen, session: { ...session, end: 'superseded' as const } },
     { machine: seen },
   ];
   const list = waitingOf({ machines: waiting.map(({ machine, ...rest }) => ({ machine, ...rest })) });
   t.equal(
     formatWaiting(list, T0 + 60_000),
-    'MAC                WAITS  ASKED    ADDRESS  SERIAL  MACHINE\n' +
-      `${MAC}  1m     1m ago   -        CZ1     HPE[2J DL380\n` +
-      `${OTHER}  30s    10s ago  -        CZ1     HPE[2J\n`,
+    'MAC                WAITS  ASKED    ADDRESS  SERIAL  MACHINE       CPU          MEMORY\n' +
+      `${MAC}  1m     1m ago   -        CZ1     HPE[2J DL380  4 × [2JXeon  64 GiB\n` +
+      `${OTHER}  30s    10s ago  -        CZ1     HPE[2J        -            -\n`,
   );
   const site = await makeSite({ machines: [seen], sessions: [session] });
   t.match(await site.run('approve'), {

@@ -6,8 +6,8 @@ import t from 'tap';
 import { generateSchemas, readSchema } from '../../schemas/generate.ts';
 import { adminSocketCandidates, findConfigFile, loadConfig } from '../../src/config/load.ts';
 import { KNOWN_ELSEWHERE, MOVED_KEYS } from '../../src/config/moved-keys.ts';
-import { parseDuration, parseSize } from '../../src/config/parse-units.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
+import { parseDuration, parseSize } from '../../src/document/parse-units.ts';
 import { formatProblem, type TinderboxError } from '../../src/errors.ts';
 import { formatIpv4, formatNetwork, formatRange } from '../../src/machine/ipv4.ts';
 
@@ -104,6 +104,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
     syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },
     admission: 'open',
+    stageTime: {},
     log: { level: 'info' },
     history: { keep: 7_776_000, maxSize: 500_000_000 },
     paths: { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' },
@@ -296,10 +297,24 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       ['f:2:18: 127.0.0.300 is no IPv4 address'],
     ],
     [
-      'an open admin plane',
-      `${HEAD}admin: { listen: 10.77.0.1:8080 }\n`,
+      'an admin plane where machines are',
+      `${HEAD}admin: { listen: 0.0.0.0:8080 }\n`,
       [
-        'f:2:18: the admin plane can be reached from other hosts at 10.77.0.1:8080 | Use 127.0.0.1 unless that is meant.',
+        'f:2:18: machines can reach the admin plane too at 0.0.0.0:8080 | Name the one address that people use.',
+      ],
+    ],
+    [
+      'an admin plane in the clear',
+      `${HEAD}admin: { listen: 10.77.0.1:8080, tls: off }\n`,
+      [
+        'f:2:39: 10.77.0.1 can be reached from other hosts, and the token would go there in the clear | Leave admin.tls out (Tinderbox makes a certificate), or listen on 127.0.0.1.',
+      ],
+    ],
+    [
+      'a name that only looks like loopback',
+      `${HEAD}admin: { listen: 127.evil.example:8080, tls: off }\n`,
+      [
+        'f:2:46: 127.evil.example can be reached from other hosts, and the token would go there in the clear | Leave admin.tls out (Tinderbox makes a certificate), or listen on 127.0.0.1.',
       ],
     ],
     [
@@ -517,6 +532,23 @@ t.test('root passes over a tinderbox.yaml of somebody else in the working folder
   t.same(await find(0), [local], "root's link to root's file");
   await lchown(local, 1000, 1000);
   t.match(await find(0), [systemFile, /belongs to another user \(1000\)/]);
+});
+
+const tlsOf = (admin: string) => resolve(`${HEAD}admin: { ${admin} }\n`).config?.admin.tls;
+
+t.test('beyond loopback the admin plane speaks TLS, whether that is said or not', (t) => {
+  t.equal(tlsOf('listen: 127.0.0.1:8080'), undefined);
+  t.equal(tlsOf('listen: "[::1]:8080"'), undefined);
+  t.equal(tlsOf('listen: localhost:8080, tls: off'), undefined);
+  t.equal(tlsOf('tls: own'), undefined, 'nobody listens');
+  t.same(tlsOf('listen: 127.0.0.1:8080, tls: own'), { kind: 'own' });
+  t.same(tlsOf('listen: 10.77.0.1:8080'), { kind: 'own' });
+  t.same(tlsOf('listen: boot.example.net:8443, tls: { certificate: a.pem, key: /k.pem }'), {
+    kind: 'files',
+    certificate: '/etc/tb/a.pem',
+    key: '/k.pem',
+  });
+  t.end();
 });
 
 t.test('files are found in order, and read or refused', async (t) => {

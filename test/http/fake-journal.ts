@@ -2,6 +2,7 @@ import { advanceSession } from '../../src/boot/boot-session.ts';
 import { openTokenSession } from '../../src/boot/open-token-session.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import type { MachineFacts } from '../../src/machine/facts.ts';
+import type { Hardware } from '../../src/machine/hardware.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
@@ -20,6 +21,7 @@ export function createFakeJournal(): FakeJournal {
   const newest = new Map<Mac, number>();
   const tokens = new Map<Mac, number>();
   const machines = new Map<Mac, MachineFacts>();
+  const hardware = new Map<Mac, Hardware>();
   const addresses = new Map<Ipv4, Mac>();
   const counts = new Map<string, number>();
   const listeners = new Set<(event: BootEvent) => void>();
@@ -33,6 +35,7 @@ export function createFakeJournal(): FakeJournal {
       const { mac } = observation;
       let session: BootSession | undefined;
       if (mac !== undefined) {
+        if (observation.hardware !== undefined) hardware.set(mac, observation.hardware);
         machines.set(mac, { ...machines.get(mac), ...observation.facts, mac });
         const nextId = sessions.size + 1;
         const { signingUntil, sessionId } = observation;
@@ -64,7 +67,9 @@ export function createFakeJournal(): FakeJournal {
     sessionById: (id) => sessions.get(id),
     machine(mac) {
       const facts = machines.get(mac);
-      return facts === undefined ? undefined : { ...facts, firstSeen: 1, lastSeen: 2 };
+      const known = hardware.get(mac);
+      if (facts === undefined) return undefined;
+      return { ...facts, firstSeen: 1, lastSeen: 2, ...(known === undefined ? {} : { hardware: known }) };
     },
     keepRecord(mac) {
       const facts = machines.get(mac);

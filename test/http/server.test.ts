@@ -115,6 +115,62 @@ t.test('junk from SMBIOS is left out and noted, and does not stop a boot', async
   t.equal(reasons?.filter((reason) => /nonsense|vax|dos/.test(reason)).length, 3);
 });
 
+t.test('what iPXE reads of the hardware is kept with the machine, and told once', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const told = 'cpu=Xeon%3cb%3e%1b%5b1m&ram=00000000ffff0700&bios-vendor=AMI&chip=virtio-net';
+  const ask = (mac: string, more: string) =>
+    get(`${url}/ipxe?mac=${mac}&platform=efi&hardware=ipxe&${more}`).then(({ status }) => status);
+  t.equal(await ask(MAC, told), 200);
+  t.equal(await ask(MAC, told), 200);
+  const known = journal.machine(MAC as Mac)?.hardware;
+  t.match(known, { source: 'ipxe', cpu: { model: 'Xeon<b>' }, memory: 2 ** 29, firmware: { kind: 'uefi' } });
+  const events = () => journal.observations.filter(({ kind }) => kind === 'http.hardware');
+  t.match(events(), [{ outcome: 'noted', reasons: ['Xeon<b>, 512 MiB memory, 1 network card'] }]);
+  t.equal(events().length, 1, 'what is nothing new is no event');
+  const asked = journal.observations.find(({ kind }) => kind === 'http.script')?.asked;
+  t.equal(asked, `GET /ipxe?mac=${MAC}&platform=efi`, 'the question stays readable');
+  for (const odd of ['cpu=a&cpu=b', `cpu=${'x'.repeat(3_000)}`, 'ram=%00', 'cpu[]=1'])
+    t.equal(await ask('52:54:00:00:00:77', odd), 200, `${odd.slice(0, 20)} stops no boot`);
+});
+
+t.test('a machine posts what it is made of within its session, and iPXE does not replace it', async (t) => {
+  const { url, journal } = await startTestServer(t);
+  const session = await fetchScript(url);
+  const post = (body: string) => get(`${session}/report`, { method: 'POST', body });
+  const answer = await post('{"hardware":{"memory":1073741824,"disks":[{"name":"sda"}]}}');
+  t.same([answer.status, answer.text], [200, 'ok\n']);
+  t.match(journal.observations.at(-1), {
+    kind: 'http.hardware',
+    sessionId: 1,
+    reasons: ['1 GiB memory, 1 disk'],
+    hardware: { source: 'linux', memory: 2 ** 30 },
+  });
+  t.not(journal.sessionById(1)?.stage, 'booted', 'it is no progress');
+  await get(`${url}/ipxe?mac=${MAC}&cpu=Xeon`);
+  t.equal(journal.machine(MAC as Mac)?.hardware?.source, 'linux', 'Linux knows more');
+  for (const bad of [
+    '{"hardware":5}',
+    '{"hardware":{}}',
+    '{"hardware":[]}',
+    '{"hardware":null}',
+    'hardware=x',
+    '{"hardware":{"memory":-1}}',
+  ]) {
+    const refused = await post(bad);
+    t.equal(refused.status, 400, bad);
+    t.match(refused.text, /^hardware is no object with .*\n$/);
+  }
+  t.equal(
+    (
+      await get(`${url}/boot/1-${'a'.repeat(32)}/report`, {
+        method: 'POST',
+        body: '{"hardware":{"memory":1}}',
+      })
+    ).status,
+    404,
+  );
+});
+
 t.test('what is no boot query is refused with what to ask instead', async (t) => {
   const { url, journal } = await startTestServer(t);
   const bad: Record<string, string> = {

@@ -10,7 +10,7 @@ import { bootMachines, createLab } from './support/dhcp-lab.ts';
 t.setTimeout(300_000);
 
 const CONFIG = `network: { interface: br0 }
-dhcp: { mode: server, probeAddresses: false, range: 10.77.0.100-10.77.0.199 }
+dhcp: { mode: server, probe: off, probeAddresses: false, range: 10.77.0.100-10.77.0.199 }
 cluster: { name: rack-1, apiServer: 'https://10.77.0.1:6443' }
 `;
 const MACHINES = 12;

@@ -36,7 +36,7 @@ for (const mode of ['server', 'proxy'] as const) {
       await using lab = await createLab({ plainDhcp: mode === 'proxy' });
       const range = mode === 'server' ? ', range: 10.77.0.100-10.77.0.199' : '';
       await using site = await createSite(lab.network.namespace, {
-        'tinderbox.yaml': `network: { interface: br0 }\ndhcp: { mode: ${mode}${range} }\n`,
+        'tinderbox.yaml': `network: { interface: br0 }\ndhcp: { mode: ${mode}, probe: off${range} }\n`,
         'profiles/machines.yaml': `machines:\n  ${MAC}: { role: worker, address: 10.77.0.20 }\ndefault: worker\n`,
       });
       const daemon = await site.serve();

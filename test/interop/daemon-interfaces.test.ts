@@ -11,6 +11,7 @@ import { createSite, waitUntil } from './support/daemon-site.ts';
 const CONFIG = `network: { interface: [prov0, prov1] }
 dhcp:
   mode: server
+  probe: off
   subnets:
     - { range: 10.77.0.100-10.77.0.199, router: 10.77.0.1 }
     - { range: 10.78.0.100-10.78.0.199, router: 10.78.0.1 }

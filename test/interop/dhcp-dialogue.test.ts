@@ -12,7 +12,8 @@ const SERVER = '10.77.0.1';
 await t.test('declined reservations, stale addresses, strangers and an exhausted pool', async (test) => {
   await using lab = await createLab();
   await using daemon = await startDaemon(lab.network.namespace, {
-    config: 'network: { interface: br0 }\ndhcp: { mode: server, range: 10.77.0.100-10.77.0.101 }\n',
+    config:
+      'network: { interface: br0 }\ndhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.101 }\n',
     machines: 'machines:\n  52:54:00:00:00:77: { role: worker, address: 10.77.0.20 }\ndefault: worker\n',
     address: SERVER,
   });
@@ -79,7 +80,7 @@ await t.test('a relay agent of two networks: an address in each for one machine'
     .map((network) => `{ network: ${network}.0/24, range: ${network}.100-${network}.109 }`)
     .join(', ');
   await using daemon = await startDaemon(lab.network.namespace, {
-    config: `network: { interface: br0 }\ndhcp:\n  mode: server\n  subnets: [${subnets}]\n`,
+    config: `network: { interface: br0 }\ndhcp:\n  mode: server\n  probe: off\n  subnets: [${subnets}]\n`,
     address: SERVER,
   });
   const relay = await lab.addClient('10.77.0.3/24');

@@ -22,7 +22,7 @@ for (const [index, mode] of (['server', 'proxy'] as const).entries()) {
       await using lab = await createLab({ address: '10.77.0.1/16' });
       const range = mode === 'server' ? ', range: 10.77.4.0-10.77.255.254, leaseTime: 1m' : '';
       await using daemon = await startDaemon(lab.network.namespace, {
-        config: `network: { interface: br0 }\ndhcp: { mode: ${mode}${range} }\n`,
+        config: `network: { interface: br0 }\ndhcp: { mode: ${mode}, probe: off${range} }\n`,
         address: '10.77.0.1',
       });
       const client = await lab.addClient('10.77.0.3/16');

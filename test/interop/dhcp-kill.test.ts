@@ -13,6 +13,7 @@ function configOf(durability: 'disk' | 'process'): string {
   return `network: { interface: br0 }
 dhcp:
   mode: server
+  probe: off
   range: 10.77.4.0-10.77.63.255
   leaseTime: 1h
   leaseDurability: ${durability}

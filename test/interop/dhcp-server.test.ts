@@ -8,6 +8,7 @@ import { bootMachines, createLab, runPerfdhcp, runUdhcpc, startDaemon } from './
 const CONFIG = `network: { interface: br0 }
 dhcp:
   mode: server
+  probe: off
   # Hundreds ask at once here, faster than addresses are looked for.
   probeAddresses: false
   range: 10.77.4.0-10.77.15.255

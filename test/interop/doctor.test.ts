@@ -155,13 +155,14 @@ t.test('what is broken is said all at once, each with what to do', async (t) => 
 
 t.test('a second DHCP server is a problem of a server, and what a proxy needs', async (t) => {
   await using lab = await createLab();
-  await using _other = await startPlainDhcp({
+  await using other = await startPlainDhcp({
     namespace: lab.network.namespace,
     bridge: 'br0',
     network: '10.77.0',
   });
   await using site = await createSite(lab.network.namespace, { 'tinderbox.yaml': SERVER, ...SOUND });
   const asServer = await examine(site);
+  t.match(other.log(), /DHCPDISCOVER/);
   t.equal(asServer.code, 1);
   saysAll(t, asServer.report, [
     ['dhcp-servers', /^another DHCP server is on br0: 10\.77\.0\.2 \(.*\), which offered 10\.77\.0\.\d+/],

@@ -47,7 +47,7 @@ for (const [name, step] of [
     async (t) => {
       await using lab = await createLab();
       await using site = await createSite(lab.network.namespace, {
-        'tinderbox.yaml': `network: { interface: br0 }\ndhcp: { mode: server, range: 10.77.0.100-10.77.0.${99 + MACHINES} }\n`,
+        'tinderbox.yaml': `network: { interface: br0 }\ndhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.${99 + MACHINES} }\n`,
       });
       await using daemon = await serveWithClock(lab.network.namespace, site);
       const client = await lab.addClient('10.77.0.3/24');

@@ -16,7 +16,7 @@ await t.test(
     await using lab = await createLab();
     await using site = await createSite(lab.network.namespace, {
       'tinderbox.yaml':
-        'network: { interface: br0 }\ndhcp: { mode: server, range: 10.77.0.100-10.77.0.129 }\n',
+        'network: { interface: br0 }\ndhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.129 }\n',
       'profiles/machines.yaml':
         'machines:\n  52:54:00:00:00:00: { role: worker, address: 10.77.0.20 }\ndefault: worker\n',
     });

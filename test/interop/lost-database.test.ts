@@ -13,7 +13,7 @@ t.setTimeout(300_000);
 
 /* Machines keep their addresses when the database is lost under them, and nobody else gets one of those. */
 const CONFIG = `network: { interface: br0 }
-dhcp: { mode: server, range: 10.77.0.100-10.77.0.120, leaseTime: 60s }
+dhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.120, leaseTime: 60s }
 `;
 
 await using lab = await createLab({ address: '10.77.0.1/24' });

@@ -13,7 +13,12 @@ const facts: MachineFacts = { mac: '52:54:00:12:34:56' as Mac, arch: 'x86_64', p
 /** What a machine asks with: nothing in it comes from us but the address. */
 const ASK =
   'http://10.77.0.1/ipxe?mac=${netX/mac:hexhyp}&uuid=${uuid}&serial=${serial:uristring}&asset=${asset:uristring}' +
-  '&arch=${arch}&platform=${platform}&manufacturer=${manufacturer:uristring}&product=${product:uristring}';
+  '&arch=${arch}&platform=${platform}&manufacturer=${manufacturer:uristring}&product=${product:uristring}' +
+  '&hardware=ipxe&cpu=${cpumodel:uristring}&cpu-smbios=${smbios/4.16.0:uristring}&cpu-vendor=${smbios/4.7.0:uristring}' +
+  '&memsize=${memsize}&ram=${smbios/19.4.8:hexraw}&ram1=${smbios/1.19.4.8:hexraw}&ram-wide=${smbios/19.15.16:hexraw}' +
+  '&bios-vendor=${smbios/0.4.0:uristring}&bios-version=${smbios/0.5.0:uristring}&bios-date=${smbios/0.8.0:uristring}' +
+  '&board-vendor=${smbios/2.4.0:uristring}&board=${smbios/2.5.0:uristring}' +
+  '&chip=${netX/chip:uristring}&busid=${netX/busid:hexraw}&secureboot=${efi/SecureBoot:hexraw}';
 
 const source = (text: string, index: number) => ({ file: 'role.yaml', text, line: 10 + index });
 

@@ -6,6 +6,7 @@ import type { BootEvent } from '../../src/machine/event.ts';
 import { type Ipv4, parseIpv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { createConsoleMemory } from '../../src/servers/console-memory.ts';
+import type { SeenDatagram } from '../../src/servers/port.ts';
 import { startSyslogServer } from '../../src/servers/syslog.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import { until } from '../support/until.ts';
@@ -44,7 +45,11 @@ async function setUp(t: Test, known = true) {
   journal.subscribe((event) => events.push(event));
   const memory = createConsoleMemory();
   const { store: logger } = createLoggers({ level: 'silent' });
-  const server = startSyslogServer({ socket, via: 'lo', journal, memory, logger, now: () => clock.now });
+  const seen: SeenDatagram[] = [];
+  const recorder = { record: (datagram: SeenDatagram) => void seen.push(datagram) };
+  const capture = { recorder, server: () => ({ address: LOOPBACK, port: 514 }) };
+  const now = () => clock.now;
+  const server = startSyslogServer({ socket, via: 'lo', journal, memory, capture, logger, now });
   const client = createSocket('udp4');
   t.teardown(async () => {
     client.close();
@@ -64,11 +69,11 @@ async function setUp(t: Test, known = true) {
       await until(() => counted() >= sent);
     }
   };
-  return { send, journal, memory, events, clock };
+  return { send, journal, memory, events, seen, clock };
 }
 
 t.test('a line of a machine that boots stands in its timeline and on its console', async (t) => {
-  const { send, journal, memory, events } = await setUp(t);
+  const { send, journal, memory, events, seen } = await setUp(t);
   const before = journal.sessionOf(mac);
   await send('<6>ipxe: http://10.77.0.1/vmlinuz... No such file or directory (https://ipxe.org/2d0c618e)');
   t.match(events, [
@@ -84,6 +89,16 @@ t.test('a line of a machine that boots stands in its timeline and on its console
     },
   ]);
   t.match(memory.read(mac, 0).lines, [{ number: 1, program: 'ipxe', severity: 'info', reasons: [/404/] }]);
+  t.match(seen, [
+    {
+      plane: 'syslog',
+      direction: 'received',
+      via: 'lo',
+      mac,
+      from: { address: LOOPBACK },
+      to: { port: 514 },
+    },
+  ]);
   t.equal(journal.sessionOf(mac), before, 'its session is as it was: to print is no progress');
 });
 

@@ -5,7 +5,7 @@ import type { Random } from './random.ts';
 export const LEASE_TIME = 90;
 
 const CONFIG = `network: { interface: br0 }
-dhcp: { mode: server, range: 10.77.16.0-10.77.255.250, leaseTime: ${LEASE_TIME}s }
+dhcp: { mode: server, probe: off, range: 10.77.16.0-10.77.255.250, leaseTime: ${LEASE_TIME}s }
 admin: { socket: ./admin.sock }
 history: { keep: 5m, maxSize: 16MiB }
 `;

@@ -6,7 +6,7 @@ import type { BootEvent } from '../../src/machine/event.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
-import { createJournal } from '../../src/store/journal.ts';
+import { createJournal, type SessionTurn } from '../../src/store/journal.ts';
 import { JOURNAL_LIMITS, type JournalLimits } from '../../src/store/journal-limits.ts';
 import type { HistoryBatch, Observation, StoredMachine, StoredState } from '../../src/store/port.ts';
 
@@ -52,6 +52,7 @@ function setUp(
     limits?: Partial<JournalLimits>;
     state?: Partial<StoredState>;
     observed?: (observation: Observation) => void;
+    advanced?: (turn: SessionTurn) => void;
     isListed?: (mac: Mac) => boolean;
     clock?: () => number;
     uptime?: () => number;
@@ -80,6 +81,7 @@ function setUp(
     ...(options.uptime === undefined ? {} : { uptime: options.uptime }),
     idleTime: HOUR,
     ...(options.observed === undefined ? {} : { observed: options.observed }),
+    ...(options.advanced === undefined ? {} : { advanced: options.advanced }),
     ...(options.isListed === undefined ? {} : { isListed: options.isListed }),
     // Only flush() writes, unless a test asks for more.
     limits: { batchTime: 3_600_000, retryTime: 3_600_000, ...options.limits },
@@ -482,6 +484,32 @@ void t.test('a session that was left open long ago is superseded, also one of th
   t.equal(journal.sessionById(3)?.end, 'superseded');
   await journal.close();
 });
+
+void t.test(
+  'whoever watches sessions sees each step of each, also of those that are not recorded',
+  async (t) => {
+    const turns: SessionTurn[] = [];
+    const { journal } = setUp({
+      limits: { newMachinesAtOnce: 0, newMachinesPerMinute: 0 },
+      advanced(turn) {
+        turns.push(turn);
+        throw new Error('the observer is broken');
+      },
+    });
+    journal.record(seen(alice));
+    t.same(turns, [], 'what opens no session is no step');
+    journal.record(discover(alice));
+    journal.record(script(alice, { at: 1_001_000 }));
+    journal.record(discover(alice, { at: 1_002_000 }));
+    t.match(turns, [
+      { opened: true, session: { id: 1, stage: 'offered' } },
+      { opened: false, before: { id: 1, stage: 'offered' }, session: { id: 1, stage: 'script' } },
+      { opened: true, before: { id: 1 }, session: { id: 2 }, ended: { id: 1, end: 'superseded' } },
+    ]);
+    t.equal(journal.counters().get('journal.errors'), 3, 'and cannot stop the journal');
+    await journal.close();
+  },
+);
 
 void t.test('an observer hears also what bounds forbid to record, and harms nobody', async (t) => {
   const observed: Observation[] = [];

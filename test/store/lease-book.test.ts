@@ -231,6 +231,7 @@ void t.test('a machine is offered one address a network', async (t) => {
   await book.bind(lease(b, alice));
   t.same(book.offerOf(alice), { address: elsewhere, until }, 'what it takes in one leaves the other');
   t.same(book.counts(), { bound: 1, offered: 1, declined: 0 });
+  t.equal([...book.held()].length, 2, 'each of them is held');
 });
 
 void t.test('release and decline are for the one whose address it is', async (t) => {
@@ -249,6 +250,7 @@ void t.test('release and decline are for the one whose address it is', async (t)
   t.equal(book.offerOf(bob), undefined);
   t.equal(book.leaseOf(bob), undefined);
   t.same(book.counts(), { bound: 1, offered: 0, declined: 1 });
+  t.equal([...book.held()].length, 2);
 });
 
 void t.test('addresses are given in order: preferred, never used, free for the longest', async (t) => {

@@ -73,7 +73,7 @@ export async function openPage(
     page,
     context,
     complaints,
-    async shoot(name) {
+    shoot: async (name) => {
       const folder = join(import.meta.dirname, '../../.cache/screenshots');
       mkdirSync(folder, { recursive: true });
       const path = join(folder, `${name}.png`);
@@ -92,7 +92,7 @@ export function overflows(page: Page): Promise<boolean> {
 export async function bridgeToSocket(
   t: Test,
   path: string,
-): Promise<{ readonly origin: string; cut(): void }> {
+): Promise<{ readonly origin: string; readonly cut: () => void }> {
   const open = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(path);

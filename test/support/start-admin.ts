@@ -141,6 +141,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
     records,
     /** Of the TCP listener, where there is one. */
     url: `http://127.0.0.1:${server.address?.port}`,
+    store,
     journal,
     options,
     client: createAdminClient(socket),

@@ -16,7 +16,7 @@ import type { TokenCheck } from './token-check.ts';
 /** Who asks, as far as the guard let them in. */
 export interface Visitor {
   readonly actor: Actor;
-  /** For forms of the page, as the hidden field `csrf`, or the header `x-csrf-token`; empty where none is needed. */
+  /** For forms of the page, as the hidden field `_csrf`, or the header `x-csrf-token`; empty where none is needed. */
   readonly csrfToken: string;
   readonly session?: LoginSession;
 }
@@ -38,6 +38,9 @@ export function cookieName(encrypted: boolean): string {
 export function isEncrypted({ socket }: IncomingMessage): boolean {
   return (socket as Partial<TLSSocket>).encrypted === true;
 }
+
+/** Of a form that has no script to send the header. */
+export const CSRF_FIELD = '_csrf';
 
 const visitors = new WeakMap<FastifyRequest, Visitor>();
 
@@ -83,8 +86,8 @@ export function addGuard(app: FastifyInstance, options: GuardOptions): void {
   app.addHook('preValidation', async (request) => {
     const visitor = visitors.get(request);
     if (visitor?.session === undefined || isSafe(request.method)) return;
-    const { csrf } = (request.body ?? {}) as { readonly csrf?: unknown };
-    if (isSameText(request.headers['x-csrf-token'] ?? csrf, visitor.csrfToken)) return;
+    const fields = (request.body ?? {}) as Readonly<Record<string, unknown>>;
+    if (isSameText(request.headers['x-csrf-token'] ?? fields[CSRF_FIELD], visitor.csrfToken)) return;
     throw fromElsewhere();
   });
 

@@ -5,7 +5,7 @@ const FAMILIES = [
   {
     name: 'tinderbox_packets_dropped_total',
     help: 'Packets that were not looked at, by port and reason.',
-    pattern: /^(?<plane>dhcp|pxe)\.dropped\.(?<reason>.+)$/,
+    pattern: /^(?<plane>dhcp|pxe|tftp|syslog)\.dropped\.(?<reason>.+)$/,
     labelNames: ['plane', 'reason'],
   },
   {
@@ -26,8 +26,8 @@ const FAMILIES = [
     pattern: /^events\.dropped\.(?<bound>.+)$/,
     labelNames: ['bound'],
   },
-  // Told by tinderbox_tftp_requests_total and tinderbox_events_dropped_total already.
-  { pattern: /^(tftp\.read|events\.unrecorded)\./ },
+  // Told by tinderbox_tftp_requests_total, tinderbox_events_dropped_total and tinderbox_syslog_lines_total already.
+  { pattern: /^(tftp\.read\..+|events\.unrecorded\..+|syslog\.line)$/ },
   {
     name: 'tinderbox_incidents_total',
     help: 'Whatever else is counted: what was refused, failed or given up, by name.',

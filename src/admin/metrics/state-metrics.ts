@@ -19,7 +19,7 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
   ): Gauge<Label> => new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
 
   const build = gauge('tinderbox_build_info', 'Version and mode of DHCP; always 1.', ['version', 'mode']);
-  const uptime = gauge('tinderbox_uptime_seconds', 'Since the daemon began to answer.');
+  const uptime = gauge('tinderbox_uptime_seconds', 'Seconds since the daemon began to answer.');
   const interfaces = gauge(
     'tinderbox_interface_up',
     'Whether everything that is configured is served on a provisioning interface.',
@@ -32,13 +32,13 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
   );
   const stalled = gauge(
     'tinderbox_boot_sessions_stalled',
-    'Of these, those that are stalled, by diagnosis.',
+    'Boots under way that are stalled, by diagnosis.',
     ['diagnosis'],
   );
-  const waiting = gauge('tinderbox_machines_waiting', 'Of these, machines that wait for approval.');
+  const waiting = gauge('tinderbox_machines_waiting', 'Boots under way whose machine waits for approval.');
   const failed = gauge(
     'tinderbox_boot_sessions_failed',
-    'Of these, those whose machine said that it failed.',
+    'Boots under way whose machine said that it failed.',
   );
   const ended = gauge('tinderbox_machines_ended', 'Machines by how their last boot ended.', ['end']);
   const generation = gauge('tinderbox_catalog_generation', 'How often the catalog was swapped, from 1.');
@@ -54,22 +54,29 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
   );
   const leases = gauge('tinderbox_dhcp_leases', 'Addresses given out, by state.', ['state']);
   const poolSize = gauge('tinderbox_dhcp_pool_addresses', 'Addresses that may be given out.', ['subnet']);
-  const poolFree = gauge('tinderbox_dhcp_pool_free_addresses', 'Of these, those that nobody holds.', [
-    'subnet',
-  ]);
+  const poolFree = gauge(
+    'tinderbox_dhcp_pool_free_addresses',
+    'Addresses that may be given out and that nobody holds.',
+    ['subnet'],
+  );
   const others = gauge(
     'tinderbox_other_dhcp_servers',
     'Other DHCP servers seen on provisioning interfaces.',
     ['interface'],
   );
-  const databaseSize = gauge('tinderbox_database_bytes', 'Of the database file.');
-  const databaseUsed = gauge('tinderbox_database_used_bytes', 'Of these, what is not free for what comes.');
-  const databaseLimit = gauge('tinderbox_database_max_bytes', 'What history.maxSize allows.');
-  const rows = gauge('tinderbox_database_rows', 'What the database holds.', ['of']);
+  const databaseSize = gauge('tinderbox_database_bytes', 'Size of the database file.');
+  const databaseUsed = gauge(
+    'tinderbox_database_used_bytes',
+    'What of the database file is not free for what comes.',
+  );
+  const databaseLimit = gauge('tinderbox_database_max_bytes', 'Size that history.maxSize allows.');
+  const rows = gauge('tinderbox_database_rows', 'Machines, boot sessions and events in the database.', [
+    'kind',
+  ]);
   const setAside = gauge('tinderbox_databases_set_aside', 'Damaged databases that were set aside.');
   const kept = gauge('tinderbox_capture_packets', 'Packets kept for captures.');
-  const keptBytes = gauge('tinderbox_capture_bytes', 'Memory that they take.');
-  const keptMachines = gauge('tinderbox_capture_machines', 'Machines that they are of.');
+  const keptBytes = gauge('tinderbox_capture_bytes', 'Memory that packets kept for captures take.');
+  const keptMachines = gauge('tinderbox_capture_machines', 'Machines that packets are kept of.');
   const diagnosisLabel = createBoundedLabel(MOST_VALUES);
 
   return (facts) => {
@@ -113,7 +120,7 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
     databaseSize.set(history.bytes);
     databaseUsed.set(history.used);
     databaseLimit.set(history.maxSize);
-    for (const of of ['events', 'sessions', 'machines'] as const) rows.set({ of }, history[of]);
+    for (const kind of ['events', 'sessions', 'machines'] as const) rows.set({ kind }, history[kind]);
     setAside.set(database.setAside.length);
     kept.set(facts.packets.packets);
     keptBytes.set(facts.packets.bytes);
@@ -126,7 +133,6 @@ function countSessions(sessions: Iterable<BootSession>, now: number) {
   const stalled = new Map<string, number>();
   const ends = new Map<string, number>();
   const marks = { waiting: 0, failed: 0 };
-  const add = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
   for (const session of sessions) {
     if (session.end !== undefined) {
       add(ends, session.end);
@@ -139,4 +145,8 @@ function countSessions(sessions: Iterable<BootSession>, now: number) {
     if (session.failedAt !== undefined) marks.failed++;
   }
   return { stages, stalled, ends, ...marks };
+}
+
+function add(map: Map<string, number>, key: string): void {
+  map.set(key, (map.get(key) ?? 0) + 1);
 }

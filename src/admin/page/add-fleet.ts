@@ -17,7 +17,7 @@ import {
   stateLinks,
 } from './fleet-query.ts';
 import { fleetRow } from './fleet-row.ts';
-import { listRoleNames } from './list-role-names.ts';
+import { createRoleNames } from './list-role-names.ts';
 import type { Pages } from './render-page.ts';
 
 type Query = Readonly<Record<string, unknown>>;
@@ -30,6 +30,7 @@ export function addFleet(
   streams: EventStreams,
 ): void {
   const { store, journal, clock, logger } = options;
+  const roleNames = createRoleNames(options);
   const renderRow = (overview: MachineOverview): string =>
     pages.renderPart('fleet-row-live', { row: fleetRow(overview) });
   const feed = createFleetFeed({
@@ -57,7 +58,7 @@ export function addFleet(
     ]);
     // The address that a browser shows, without what a form sends of empty fields.
     if (request.headers['hx-request'] !== undefined) void reply.header('hx-replace-url', fleetHref(query));
-    const roles = await listRoleNames(options, summary);
+    const roles = await roleNames(summary);
     return pages.send(
       reply,
       'fleet',

@@ -1,21 +1,24 @@
 import type { FastifyInstance } from 'fastify';
+import { ownPath } from '../access/own-path.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { addFleet } from './add-fleet.ts';
 import { addAuditPages } from './audit-page.ts';
 import { addHealthPages } from './health-page.ts';
 import { addMachinePages } from './machine-page.ts';
-import { ownPath } from './own-path.ts';
-import { createPages, type Pages } from './render-page.ts';
+import type { Pages } from './render-page.ts';
 import { addRolePages } from './roles-page.ts';
 import { addStaticFiles } from './static-files.ts';
 
 /**
  * All HTML pages, and what they load from here. Whoever calls this guards them: nothing here asks who somebody is.
- * Returns how pages are rendered, for what is refused before a route is reached.
  */
-export function addPages(app: FastifyInstance, options: AdminServerOptions, streams: EventStreams): Pages {
-  const pages = createPages(options.clock);
+export function addPages(
+  app: FastifyInstance,
+  options: AdminServerOptions,
+  streams: EventStreams,
+  pages: Pages,
+): void {
   addStaticFiles(app, pages.files);
   addFleet(app, options, pages, streams);
   app.get('/login', (request, reply) => {
@@ -26,5 +29,4 @@ export function addPages(app: FastifyInstance, options: AdminServerOptions, stre
   addRolePages(app, options, pages);
   addHealthPages(app, options, pages);
   addAuditPages(app, options, pages);
-  return pages;
 }

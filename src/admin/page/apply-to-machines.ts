@@ -1,9 +1,9 @@
 import { TinderboxError, toTinderboxError } from '../../errors.ts';
 import { type Mac, parseMac } from '../../machine/mac.ts';
+import { ownPath } from '../access/own-path.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { problemOf } from '../problem.ts';
 import { ROWS } from './fleet-query.ts';
-import { ownPath } from './own-path.ts';
 
 export interface Bulk {
   readonly action: 'approve' | 'assign';

@@ -1,4 +1,5 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { csrfTokenOf } from '../access/guard.ts';
 import { loadViews, type ViewContext, type Views } from './load-views.ts';
 import { readStaticFiles, type StaticFiles, VIEWS } from './static-files.ts';
 
@@ -9,16 +10,20 @@ export interface PageHead {
   readonly title: string;
   /** Which entry of the menu it belongs to. Absent: no menu, as for who has not signed in. */
   readonly section?: Section | 'none';
+}
+
+/** Of who asks. */
+export interface Visit {
   /** Whoever came by TCP can sign out. */
-  readonly signedIn?: boolean;
+  readonly signedIn: boolean;
   /** For forms, as the hidden field `csrf`. */
-  readonly csrf?: string;
+  readonly csrf: string;
 }
 
 export interface Pages {
   readonly files: StaticFiles;
   /** A whole page, its view's name and what that asks for. Throws if the view asks for something that is not there. */
-  render(view: string, head: PageHead, model: object): string;
+  render(view: string, head: PageHead & Partial<Visit>, model: object): string;
   /** A piece of a page. */
   renderPart(view: string, model: object): string;
   /** Answers with a page that no one keeps: it is of one moment, and of who asked. */
@@ -40,6 +45,8 @@ const HTMX_CONFIG = JSON.stringify({
   includeIndicatorCSS: false,
   extensions: 'sse',
   defaultTimeout: 30_000,
+  // What failed leaves the page as it was; live.js says so.
+  noSwap: [204, 304, '4xx', '5xx'],
   sse: { reconnectDelay: 500, reconnectMaxDelay: 10_000 },
 });
 
@@ -63,6 +70,12 @@ export function createPages(clock: () => number, views?: Views): Pages {
       reply
         .type('text/html; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(render(view, head, model)),
+        .send(render(view, { ...visitOf(reply.request), ...head }, model)),
   };
+}
+
+function visitOf(request: FastifyRequest): Visit {
+  const csrf = csrfTokenOf(request);
+  // Only a session has one.
+  return { signedIn: csrf !== '', csrf };
 }

@@ -74,8 +74,8 @@ t.test('a token that is shown once becomes a cookie, which a script cannot read'
   t.equal((await ask(admin, 'GET', '/api/v1/machines', session)).status, 200);
   const who = JSON.parse((await ask(admin, 'GET', '/api/v1/session', session)).text) as VisitorView;
   t.match(who.actor, { name: 'token', via: 'page', address: '127.0.0.1' });
-  const csrf = `csrf=${who.csrfToken}`;
-  t.equal((await ask(admin, 'POST', '/logout', { ...session, ...FORM }, 'csrf=guessed')).status, 403);
+  const csrf = `_csrf=${who.csrfToken}`;
+  t.equal((await ask(admin, 'POST', '/logout', { ...session, ...FORM }, '_csrf=guessed')).status, 403);
   const left = await ask(admin, 'POST', '/logout', { ...session, ...FORM }, csrf);
   t.match(left, { status: 303, headers: { location: '/login' } });
   t.equal((await ask(admin, 'GET', '/api/v1/machines', session)).status, 401);

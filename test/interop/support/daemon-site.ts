@@ -61,7 +61,8 @@ write_files:
   - path: /etc/role
     content: {{role}} {{machine.mac}}
 `;
-export const CONFIG = 'network: { interface: br0 }\ndhcp: { mode: server, range: 10.77.0.100-10.77.0.199 }\n';
+export const CONFIG =
+  'network: { interface: br0 }\ndhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.199 }\n';
 
 /** What every test starts from; a test says what is different. */
 export const SOUND_FILES: Readonly<Record<string, string | Uint8Array>> = {

@@ -31,6 +31,7 @@ export interface RenderOptions {
   /** Those that differ from the role's defaults. */
   readonly parameters?: Parameters;
   readonly machine?: Partial<TemplateContext['machine']>;
+  readonly server?: Partial<TemplateContext['server']>;
 }
 
 export function roleContext(role: Role, options: RenderOptions = {}): TemplateContext {
@@ -42,6 +43,7 @@ export function roleContext(role: Role, options: RenderOptions = {}): TemplateCo
       ? {}
       : { cluster: { ...cluster, ...options.cluster } }),
     machine,
+    server: { ...context.server, ...options.server },
     parameters: { ...role.parameters, ...options.parameters },
     identity: identityOf(role, options.identity ?? noIdentity(machine.hostname)),
   };

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { decodeSyslog } from '../../../src/protocol/syslog/message.ts';
 import { isUrgent, priorityOf } from '../../../src/protocol/syslog/priority.ts';
@@ -80,6 +81,30 @@ t.test('what real senders say is read', async (t) => {
   ];
   for (const [name, datagram, expected] of rows)
     t.strictSame(decode(datagram), expected === undefined ? [] : [expected], name);
+});
+
+const read = (name: string) => {
+  const file = new URL(`../../fixtures/syslog/${name}`, import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as readonly string[]).flatMap(decode);
+};
+
+t.test("a whole boot of iPXE 2.0 and of busybox's kernel log is read as what it is", async (t) => {
+  const ipxe = read('ipxe-2.0.0.json');
+  t.ok(ipxe.length > 15);
+  for (const line of ipxe) t.match(line, { program: 'ipxe', facility: 'kern', severity: 'info' });
+  t.equal(ipxe[0]?.text, 'autoexec.ipxe... Not found (https://ipxe.org/2d12618e)');
+  t.ok(
+    ipxe.some(({ text }) => text === 'Tinderbox: 52:54:00:12:34:56 asks what to boot'),
+    "our scripts' lines, too",
+  );
+  const kernel = read('busybox-1.35.json');
+  t.match(kernel[1], {
+    program: 'kernel',
+    facility: 'kern',
+    severity: 'notice',
+    text: /^\[    0\.000000\] Linux/,
+  });
+  for (const { program } of kernel) t.ok(program === 'kernel' || program === 'tinderbox', String(program));
 });
 
 t.test('a datagram may hold several lines, but not any number', async (t) => {
