@@ -1,14 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DIAGNOSIS_RULES } from '../src/boot/diagnosis-rules.ts';
 import { HELPERS } from '../src/render/template-helpers.ts';
 import { generateSchemas } from './generate.ts';
 
 /**
- * The tables of docs/configuration.md, from the schemas that the files are read with. `node schemas/generate-docs.ts`
+ * The tables of docs/configuration.md and docs/diagnoses.md, from the schemas that the files are read with. `node schemas/generate-docs.ts`
  * writes them between their markers and leaves the rest of the page alone; a test fails if they are not what it would
  * write.
  */
 const PAGE = join(import.meta.dirname, '../docs/configuration.md');
+const DIAGNOSES = join(import.meta.dirname, '../docs/diagnoses.md');
 
 /** As much of JSON Schema as ours use. */
 interface Schema {
@@ -134,4 +136,29 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-if (import.meta.main) writeFileSync(PAGE, generatePage(readPage()));
+/** docs/diagnoses.md with what the table of rules says, between its markers. Throws if one is missing. */
+export function generateDiagnoses(page: string): string {
+  const [open, close] = ['<!-- generated: diagnoses -->', '<!-- end -->'];
+  const [start, end] = [page.indexOf(open), page.indexOf(close)];
+  if (start === -1 || end < start) throw new Error(`the page has no ${open} … ${close}`);
+  return `${page.slice(0, start + open.length)}\n\n${tableOfDiagnoses()}\n\n${page.slice(end)}`;
+}
+
+/** As committed. */
+export function readDiagnoses(): string {
+  return readFileSync(DIAGNOSES, 'utf8');
+}
+
+function tableOfDiagnoses(): string {
+  const rows = DIAGNOSIS_RULES.map(({ name, title, meaning, remedy }) => {
+    // What is filled in from the machine is the word for it here.
+    const todo = remedy.replaceAll(/(?<!\{)\{([a-z]+)\}(?!\})/g, (_whole, word: string) => word.toUpperCase());
+    return `| ${[code(name), `*${title}.* ${meaning}`, todo].map((cell) => escape(cell).replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  return ['| name | what it means | what to do |', '|---|---|---|', ...rows].join('\n');
+}
+
+if (import.meta.main) {
+  writeFileSync(PAGE, generatePage(readPage()));
+  writeFileSync(DIAGNOSES, generateDiagnoses(readDiagnoses()));
+}

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DaemonStatus } from './admin/api.ts';
-import { describeDhcpServer, type FoundDhcpServer, makeProbe, nameDhcpServer } from './boot/dhcp-probe.ts';
+import {
+  describeDhcpServer,
+  type FoundBootServer,
+  type FoundDhcpServer,
+  makeProbe,
+  nameDhcpServer,
+} from './boot/dhcp-probe.ts';
 import { WAYS_OUT } from './boot/judge-other-servers.ts';
 import {
   type KnownDhcpServer,
@@ -17,7 +23,7 @@ import { TinderboxError, toTinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import { macFromBytes } from './machine/mac.ts';
-import { findDhcpServers } from './net/find-dhcp-servers.ts';
+import { findBootServers, findDhcpServers } from './net/find-dhcp-servers.ts';
 import { readInterfaces } from './net/interfaces.ts';
 import { messageTypeOf, OPTION } from './protocol/dhcp/option-codes.ts';
 import { readIpv4 } from './protocol/dhcp/option-values.ts';
@@ -37,6 +43,10 @@ export interface DhcpServerWatch extends AsyncDisposable {
   /** Begins to probe: not before the servers are there, since their own answers are left out by their addresses. */
   start(): void;
   servers(): DaemonStatus['otherDhcpServers'];
+  /** Who else names a boot file to firmware on this interface, as the newest probes found. */
+  bootServers(via: string): readonly FoundBootServer[];
+  /** The last probe on this interface found nobody who gives addresses. */
+  isAlone(via: string): boolean;
 }
 
 export interface DhcpServerWatchOptions {
@@ -55,6 +65,13 @@ const WAIT = 5000;
 /** As long as dnsmasq pings, and a little. Firmware whose first DISCOVER is lost meanwhile asks again at four seconds. */
 const WAIT_FIRST = 3500;
 
+const MISSES_ALLOWED = 2;
+
+interface HeardBootServer extends FoundBootServer {
+  /** Probes since then that it did not answer. */
+  readonly misses: number;
+}
+
 /** So it is with socket units, where the service has no capability. */
 const WITHOUT_RIGHT =
   'port 68 needs CAP_NET_BIND_SERVICE, which a service with socket units has not. Other servers are noticed only when machines ask them; dhcp.probe: off silences this';
@@ -68,6 +85,7 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
   const { mode, probe: interval } = config.dhcp;
   const states = new Map<string, WireState>();
   const failures = new Map<string, string>();
+  const bootServers = new Map<string, ReadonlyMap<Ipv4, HeardBootServer>>();
   // One address for the life of the daemon: a server offers it the same address again, and its pool loses no other.
   const random = randomBytes(10);
   const { mac } = makeProbe(random);
@@ -81,6 +99,24 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
     for (const change of changes) sayChange(via, change, mode, logger);
   }
 
+  /** A server that is busy is not gone: it may miss two probes. */
+  function takeBoots(via: string, found: readonly FoundBootServer[]): void {
+    const heard = new Map<Ipv4, HeardBootServer>();
+    for (const [server, known] of bootServers.get(via) ?? []) {
+      if (known.misses < MISSES_ALLOWED) heard.set(server, { ...known, misses: known.misses + 1 });
+    }
+    for (const boot of found) {
+      const known = bootServers.get(via)?.get(boot.server);
+      heard.set(boot.server, { ...boot, misses: 0 });
+      if (known?.bootfile === boot.bootfile) continue;
+      logger.warn(
+        { interface: via, address: formatIpv4(boot.server), bootfile: boot.bootfile },
+        `another server on ${via} names a boot file: ${formatIpv4(boot.server)} offers ${boot.bootfile}; machines take what answers first`,
+      );
+    }
+    bootServers.set(via, heard);
+  }
+
   /** Undefined: it could not be looked, and that was said, or it was to end. */
   async function othersOn(device: string, first: boolean): Promise<readonly FoundDhcpServer[] | undefined> {
     try {
@@ -89,14 +125,26 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
       // One that is not there or has no address is not served, and that has been said.
       if (!all.some(({ name, addresses, up }) => name === device && up && addresses.length > 0))
         return undefined;
-      const found = await findDhcpServers({
-        device,
-        probe: { mac, xid: randomBytes(4).readUInt32BE() },
-        wait: first ? WAIT_FIRST : WAIT,
-        signal: stop.signal,
-        ...(first ? { isEnough: ({ server }) => !own.has(server) } : {}),
-      });
+      const wait = first ? WAIT_FIRST : WAIT;
+      const newProbe = () => ({ mac, xid: randomBytes(4).readUInt32BE() });
+      const [found, boots] = await Promise.all([
+        findDhcpServers({
+          device,
+          probe: newProbe(),
+          wait,
+          signal: stop.signal,
+          ...(first ? { isEnough: ({ server }) => !own.has(server) } : {}),
+        }),
+        // At the start only who gives addresses is in the way.
+        first ? [] : findBootServers({ device, probe: newProbe(), wait, signal: stop.signal }),
+      ]);
       if (stop.signal.aborted) return undefined;
+      if (!first) {
+        takeBoots(
+          device,
+          boots.filter(({ server }) => !own.has(server)),
+        );
+      }
       failures.delete(device);
       return found.filter(({ server }) => !own.has(server));
     } catch (thrown) {
@@ -151,7 +199,11 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
       if (mode !== 'off' && interval !== undefined) running = probeForever(interval);
     },
     servers: () =>
-      [...states].flatMap(([via, { servers }]) => [...servers.values()].map((server) => viewOf(via, server))),
+      [...states].flatMap(([via, { servers }]) =>
+        [...servers.values()].map((server) => viewOf(via, server, bootServers.get(via)?.get(server.server))),
+      ),
+    bootServers: (via) => [...(bootServers.get(via)?.values() ?? [])],
+    isAlone: (via) => states.get(via)?.alone === true,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;
@@ -201,6 +253,16 @@ function describe({ server, mac, offered, router }: KnownDhcpServer) {
   };
 }
 
-function viewOf(via: string, server: KnownDhcpServer): DaemonStatus['otherDhcpServers'][number] {
-  return { interface: via, ...describe(server), firstSeen: server.firstSeen, lastSeen: server.lastSeen };
+function viewOf(
+  via: string,
+  server: KnownDhcpServer,
+  boot: FoundBootServer | undefined,
+): DaemonStatus['otherDhcpServers'][number] {
+  return {
+    interface: via,
+    ...describe(server),
+    ...(boot === undefined ? {} : { bootfile: boot.bootfile }),
+    firstSeen: server.firstSeen,
+    lastSeen: server.lastSeen,
+  };
 }

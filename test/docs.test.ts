@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { generatePage, readPage } from '../schemas/generate-docs.ts';
+import { generateDiagnoses, generatePage, readDiagnoses, readPage } from '../schemas/generate-docs.ts';
 import { MachinesSchema, RoleSchema } from '../src/catalog/schema.ts';
 import { resolveConfig } from '../src/config/resolve.ts';
 import { readDocument } from '../src/document/read-document.ts';
@@ -33,6 +33,7 @@ function anchorsOf(page: string): readonly string[] {
 
 t.test('the tables of the configuration page are those of the schemas', async (t) => {
   t.equal(readPage(), generatePage(readPage()), 'node bin/bootstrap.mjs schemas/generate-docs.ts');
+  t.equal(readDiagnoses(), generateDiagnoses(readDiagnoses()), 'and those of the diagnoses');
 });
 
 t.test('every link within the repository leads somewhere', async (t) => {

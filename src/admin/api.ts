@@ -77,6 +77,8 @@ export interface DaemonStatus {
     /** What it would give to a machine that it does not know. */
     readonly offered?: string;
     readonly router?: string;
+    /** What it names to firmware that boots from the network. */
+    readonly bootfile?: string;
     readonly firstSeen: number;
     readonly lastSeen: number;
   }[];

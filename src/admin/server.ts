@@ -26,6 +26,7 @@ import { addHealthRoutes } from './routes/health.ts';
 import { addLoginRoutes } from './routes/login.ts';
 import { addMachineRoutes } from './routes/machines.ts';
 import { addMetricsRoutes } from './routes/metrics.ts';
+import { addPowerRoutes } from './routes/power.ts';
 import { addRoleRoutes } from './routes/roles.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addStatusRoutes } from './routes/status.ts';
@@ -115,6 +116,7 @@ async function addRoutes(
   addRoleRoutes(app, options);
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
+  addPowerRoutes(app, options);
   addBackupRoutes(app, options);
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);

@@ -201,6 +201,8 @@ function carryOn(
 
 /** A machine that only ever gets a no is as good as silent: its session must not stay young for as long as it asks. */
 function isFutile({ kind, outcome }: SessionStep): boolean {
+  // What we say of it is no sign of life.
+  if (kind === 'session.stalled') return true;
   return outcome === 'refused' && (kind === 'http.config' || kind === 'http.csr');
 }
 
@@ -215,10 +217,14 @@ function waitingOrNot(current: BootSession, step: SessionStep): BootSession {
   return step.waits === true ? { ...rest, waitingSince } : rest;
 }
 
-/** A mark, not an end: gone once the session gets further than where it stalled. */
-function stalledOrNot(current: BootSession, { stalled, stage = 'discovered' }: SessionStep): BootSession {
+/** A mark, not an end: gone once the session gets further than where it stalled, or waits for a person. */
+function stalledOrNot(
+  current: BootSession,
+  { stalled, waits, stage = 'discovered' }: SessionStep,
+): BootSession {
   if (stalled !== undefined) return { ...current, stalled };
-  if (current.stalled === undefined || laterStage(current.stage, stage) === current.stage) return current;
+  const stays = waits !== true && laterStage(current.stage, stage) === current.stage;
+  if (current.stalled === undefined || stays) return current;
   const { stalled: _stalled, ...rest } = current;
   return rest;
 }

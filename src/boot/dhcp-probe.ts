@@ -1,9 +1,18 @@
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { type Mac, macFromBytes, macToBytes } from '../machine/mac.ts';
 import { DhcpDecodeError } from '../protocol/dhcp/dhcp-decode-error.ts';
+import { escapeText } from '../protocol/dhcp/escape-text.ts';
+import { latin1ToBytes } from '../protocol/dhcp/latin1.ts';
+import { encodeClientArchitectures } from '../protocol/dhcp/option-93.ts';
 import { encodeMessageType, messageTypeOf, OPTION } from '../protocol/dhcp/option-codes.ts';
-import { readIpv4, readIpv4List, readText, readUint32 } from '../protocol/dhcp/option-values.ts';
-import { BOOTREPLY, BOOTREQUEST, decodeDhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
+import { readIpv4, readIpv4List, readText, readUint32, textValue } from '../protocol/dhcp/option-values.ts';
+import {
+  BOOTREPLY,
+  BOOTREQUEST,
+  type DhcpPacket,
+  decodeDhcpPacket,
+  encodeDhcpPacket,
+} from '../protocol/dhcp/packet.ts';
 
 /** Who asks which DHCP servers there are: nobody's address, so that no reservation is met by accident. */
 export interface DhcpProbe {
@@ -26,6 +35,16 @@ export interface FoundDhcpServer {
   readonly leaseTime?: number;
 }
 
+/** A server that names a boot file to firmware, and where the file is to be fetched if not from it. */
+export interface FoundBootServer {
+  readonly server: Ipv4;
+  /** Printable ASCII. */
+  readonly bootfile: string;
+  readonly nextServer?: Ipv4;
+}
+
+/** Characters of a boot file's name. */
+const LONGEST_NAME = 128;
 const ETHERNET = 1;
 /** RFC 2131 section 2: the reply is to be broadcast, since who asks has not got the address that it is offered. */
 const BROADCAST_FLAG = 0x8000;
@@ -50,7 +69,20 @@ export function makeProbe(random: Uint8Array): DhcpProbe {
  * A DISCOVER that asks for no address in particular. What is offered is never requested: the server forgets the offer
  * within a minute or so, and the same `mac` is offered the same address each time.
  */
-export function encodeProbe({ mac, xid }: DhcpProbe): Uint8Array {
+export function encodeProbe(probe: DhcpProbe): Uint8Array {
+  return encode(probe, [[OPTION.parameterRequestList, Uint8Array.from(WANTED)]]);
+}
+
+/** The same as UEFI firmware asks: many servers name their boot file only to who says that it boots from the network. */
+export function encodeBootProbe(probe: DhcpProbe): Uint8Array {
+  return encode(probe, [
+    [OPTION.parameterRequestList, Uint8Array.from([...WANTED, OPTION.tftpServerName, OPTION.bootfileName])],
+    [OPTION.vendorClass, textValue('PXEClient:Arch:00007:UNDI:003016')],
+    [OPTION.clientArchitecture, encodeClientArchitectures([7])],
+  ]);
+}
+
+function encode({ mac, xid }: DhcpProbe, more: readonly (readonly [number, Uint8Array])[]): Uint8Array {
   const chaddr = new Uint8Array(16);
   chaddr.set(macToBytes(mac));
   return encodeDhcpPacket({
@@ -68,40 +100,60 @@ export function encodeProbe({ mac, xid }: DhcpProbe): Uint8Array {
     chaddr,
     sname: '',
     file: '',
-    options: new Map([
-      [OPTION.messageType, encodeMessageType('discover')],
-      [OPTION.parameterRequestList, Uint8Array.from(WANTED)],
-    ]),
+    options: new Map([[OPTION.messageType, encodeMessageType('discover')], ...more]),
   });
 }
 
-/** Undefined for everything that is no offer to this probe. Never throws. */
-export function readProbeReply(bytes: Uint8Array, probe: DhcpProbe): FoundDhcpServer | undefined {
+/** Who names a boot file, with or without an address; undefined for everything else. Never throws. */
+export function readBootProbeReply(bytes: Uint8Array, probe: DhcpProbe): FoundBootServer | undefined {
+  const packet = readOffer(bytes, probe);
+  if (packet === undefined) return undefined;
+  const { options, siaddr, file } = packet;
+  const server = readIpv4(options, OPTION.serverIdentifier);
+  const bootfile = readText(options, OPTION.bootfileName) ?? file;
+  if (server === undefined || bootfile === '') return undefined;
+  // PXE's boot servers and menus (option 43) name no file here, and are asked for it on port 4011.
+  const elsewhere = siaddr === UNSPECIFIED || siaddr === server ? undefined : siaddr;
+  return {
+    server,
+    bootfile: escapeText(latin1ToBytes(bootfile), LONGEST_NAME),
+    ...(elsewhere === undefined ? {} : { nextServer: elsewhere }),
+  };
+}
+
+function readOffer(bytes: Uint8Array, probe: DhcpProbe): DhcpPacket | undefined {
   try {
     const packet = decodeDhcpPacket(bytes);
     if (packet.op !== BOOTREPLY || packet.xid !== probe.xid) return undefined;
     if (macFromBytes(packet.chaddr) !== probe.mac || messageTypeOf(packet) !== 'offer') return undefined;
-    const { options, yiaddr } = packet;
-    const server = readIpv4(options, OPTION.serverIdentifier);
-    // A proxy offers no address: it is no server of the kind that two of cannot be.
-    if (server === undefined || yiaddr === UNSPECIFIED) return undefined;
-    const netmask = readIpv4(options, OPTION.subnetMask);
-    const router = readIpv4List(options, OPTION.router)?.[0];
-    const domain = readText(options, OPTION.domainName);
-    const leaseTime = readUint32(options, OPTION.leaseTime);
-    return {
-      server,
-      offered: yiaddr,
-      dns: readIpv4List(options, OPTION.domainNameServer) ?? [],
-      ...(netmask === undefined ? {} : { netmask }),
-      ...(router === undefined ? {} : { router }),
-      ...(domain === undefined ? {} : { domain }),
-      ...(leaseTime === undefined ? {} : { leaseTime }),
-    };
+    return packet;
   } catch (error) {
     if (error instanceof DhcpDecodeError) return undefined;
     throw error;
   }
+}
+
+/** Undefined for everything that is no offer to this probe. Never throws. */
+export function readProbeReply(bytes: Uint8Array, probe: DhcpProbe): FoundDhcpServer | undefined {
+  const packet = readOffer(bytes, probe);
+  if (packet === undefined) return undefined;
+  const { options, yiaddr } = packet;
+  const server = readIpv4(options, OPTION.serverIdentifier);
+  // A proxy offers no address: it is no server of the kind that two of cannot be.
+  if (server === undefined || yiaddr === UNSPECIFIED) return undefined;
+  const netmask = readIpv4(options, OPTION.subnetMask);
+  const router = readIpv4List(options, OPTION.router)?.[0];
+  const domain = readText(options, OPTION.domainName);
+  const leaseTime = readUint32(options, OPTION.leaseTime);
+  return {
+    server,
+    offered: yiaddr,
+    dns: readIpv4List(options, OPTION.domainNameServer) ?? [],
+    ...(netmask === undefined ? {} : { netmask }),
+    ...(router === undefined ? {} : { router }),
+    ...(domain === undefined ? {} : { domain }),
+    ...(leaseTime === undefined ? {} : { leaseTime }),
+  };
 }
 
 /** `10.77.0.2 (52:54:00:12:34:56)`. */

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { checkDeclarations } from '../boot/check-parameters.ts';
 import { readDocument } from '../document/read-document.ts';
+import { readStageTimes } from '../document/text-schemas.ts';
 import type { Problem } from '../errors.ts';
 import { DEFAULT_CREDENTIALS } from '../machine/identity.ts';
 import type {
@@ -71,6 +72,7 @@ function buildRole({ folder, raw, text, template, partials }: RoleParts): Role {
     parameters: (raw.parameters ?? {}) as Parameters,
     ...(raw.checks === undefined ? {} : { checks: buildChecks(raw.checks) }),
     partials,
+    ...(raw.stageTime === undefined ? {} : { stageTime: readStageTimes(raw.stageTime) }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { address, LABEL_PATTERN, MAC_PATTERN, network, words } from '../document/text-schemas.ts';
+import { address, LABEL_PATTERN, MAC_PATTERN, network, stageTimes, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
 import {
   CERTIFICATE_NAMES,
@@ -9,6 +9,7 @@ import {
   NODE_NAMES,
 } from '../machine/identity.ts';
 import { CONFIG_FORMATS } from '../machine/role.ts';
+import { PowerSchema } from './power-schema.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -49,6 +50,7 @@ const MachineSchema = Type.Object(
     ),
     address: Type.Optional(address('A fixed address.', '10.77.0.10')),
     parameters: Type.Optional(parameters),
+    power: Type.Optional(PowerSchema),
   },
   {
     ...closed,
@@ -232,6 +234,11 @@ export const RoleSchema = Type.Object(
             'What parameters may be, by name (`addons.network` of one in a map): one of these values; `<kind>` is any of a kind, `<1 to 100>` a whole number. Of a list it is said of each entry.',
           examples: [{ disk: ['auto', 'none', '<device>'], labels: '<labels>' }],
         },
+      ),
+    ),
+    stageTime: Type.Optional(
+      stageTimes(
+        'How long a machine of this role may stand at a stage before it counts as stalled and is diagnosed; `off`: for ever. What is not said is as in tinderbox.yaml.',
       ),
     ),
   },

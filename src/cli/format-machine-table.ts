@@ -1,8 +1,5 @@
 import type { MachineListView, SessionView } from '../admin/api.ts';
 
-/** A session that is open but silent for so long is marked: something on the machine's side does not go on. */
-const STALLED_MS = 5 * 60_000;
-
 const HEADINGS = ['MAC', 'HOSTNAME', 'ROLE', 'STAGE', 'SEEN', 'ADDRESS'] as const;
 
 /** One line a machine, as the daemon ordered them. Times in milliseconds since the epoch. */
@@ -39,13 +36,13 @@ export function formatColumns(table: readonly (readonly string[])[]): string {
     .join('');
 }
 
-/** The stage, with how the session ended where that says more, that it waits for approval, or that it stalled. */
+/** The stage, with how the session ended where that says more, that it waits for approval, or why it stalled. */
 export function formatStage(session: SessionView, now: number): string {
-  const { stage, end, updatedAt, failedAt, waitingSince } = session;
+  const { stage, end, failedAt, stalled, waitingSince } = session;
   if (end !== undefined) return end === stage ? stage : `${stage} (${end})`;
   if (waitingSince !== undefined) return `waits for approval (${formatAge(now - waitingSince)})`;
-  if (failedAt !== undefined) return `${stage} (failed)`;
-  return now - updatedAt > STALLED_MS ? `${stage} (stalled)` : stage;
+  if (stalled !== undefined) return `${stage}, stalled: ${stalled.diagnosis.title}`;
+  return failedAt === undefined ? stage : `${stage} (failed)`;
 }
 
 /** Milliseconds as the largest unit that fits: `12s`, `5m`, `3h`, `2d`. A clock that runs behind gives `0s`. */

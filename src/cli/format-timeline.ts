@@ -23,6 +23,7 @@ export function formatTimeline(timeline: Timeline, now: number): string {
     ...(machine.hardware === undefined ? [] : formatHardware(machine.hardware).map(plain)),
     describeSession(timeline, now),
     '',
+    ...(session === undefined ? [] : describeStall(session)),
   ];
   const start = session?.openedAt ?? events[0]?.at ?? now;
   lines.push(...formatEvents(events, start));
@@ -125,7 +126,23 @@ function describeSession({ session, olderSession, events }: Timeline, now: numbe
   const took = `${((last - session.openedAt) / 1000).toFixed(1)} s`;
   const alarm =
     session.alarmedAt === undefined ? '' : `; ALARM at ${formatOffset(session.alarmedAt - session.openedAt)}`;
-  return `Session ${session.id}, opened ${opened}: ${formatStage(session, now)} after ${took}${alarm}`;
+  // Why it stalled stands below.
+  const { stalled, ...rest } = session;
+  const stage = `${formatStage(rest, now)}${stalled === undefined || session.end !== undefined ? '' : ' (stalled)'}`;
+  return `Session ${session.id}, opened ${opened}: ${stage} after ${took}${alarm}`;
+}
+
+/** Of a session that stands still: why, by what, and what to do. Ends with an empty line. */
+function describeStall({ stalled, end, openedAt }: SessionView): readonly string[] {
+  if (stalled === undefined || end !== undefined) return [];
+  const { at, stage, diagnosis } = stalled;
+  const margin = ' '.repeat(8);
+  return [
+    `STALLED at ${stage} (${formatOffset(at - openedAt)}): ${plain(diagnosis.title)} [${diagnosis.name}]`,
+    ...diagnosis.evidence.map((text, index) => `${index === 0 ? '  seen: ' : margin}${plain(text)}`),
+    `  do:   ${plain(diagnosis.remedy)}`,
+    '',
+  ];
 }
 
 function describeToken({ id, openedAt, signingUntil = openedAt, end }: SessionView): string {

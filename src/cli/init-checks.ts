@@ -1,4 +1,4 @@
-import { parseDuration } from '../config/parse-units.ts';
+import { parseDuration } from '../document/parse-units.ts';
 import { type Ipv4, parseIpv4, parseNetwork, parseRange } from '../machine/ipv4.ts';
 
 /** What is wrong with an answer, or undefined. What depends on other answers is checked with the whole file. */

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { LogView } from '../admin/api.ts';
-import { parseDuration } from '../config/parse-units.ts';
+import { parseDuration } from '../document/parse-units.ts';
 import { TinderboxError } from '../errors.ts';
 import { LOG_LEVELS, LOGGER_NAMES, type LoggerName, type LogLevel } from '../logger.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../config/parse-units.ts';
 import type { Config } from '../config/port.ts';
+import { parseDuration } from '../document/parse-units.ts';
 import { TinderboxError } from '../errors.ts';
 import { MACHINE_KINDS, type MachineKind } from '../lab/qemu-machine.ts';
 import type { CopiedInterface } from '../lab/rehearsal-network.ts';

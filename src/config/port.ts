@@ -2,6 +2,7 @@ import type { Subnet } from '../boot/subnet.ts';
 import type { LogLevel } from '../logger.ts';
 import type { ClusterSettings } from '../machine/cluster.ts';
 import type { Ipv4, Ipv4Network } from '../machine/ipv4.ts';
+import type { StageTimes } from '../machine/stage.ts';
 
 /** One network that Tinderbox gives addresses in (server mode), as the file has it. */
 export interface SubnetConfig extends Omit<Subnet, 'network' | 'via'> {
@@ -71,6 +72,8 @@ export interface Config {
     readonly names: readonly string[];
   };
   readonly admission: 'open' | 'approve' | 'listed';
+  /** Where they differ from the defaults (boot/stage-times.ts). */
+  readonly stageTime: StageTimes;
   /** How much of the past is kept: seconds, bytes of the database. */
   readonly history: { readonly keep: number; readonly maxSize: number };
   /** The least that is logged from the start. */

@@ -1,3 +1,4 @@
+import { parseDuration } from '../document/parse-units.ts';
 import {
   formatIpv4,
   formatNetwork,
@@ -12,7 +13,6 @@ import {
   parseRange,
   rangeContains,
 } from '../machine/ipv4.ts';
-import { parseDuration } from './parse-units.ts';
 import type { DhcpConfig, SubnetConfig } from './port.ts';
 import type { Reporter } from './reporter.ts';
 import type { RawConfig, RawSubnet } from './schema.ts';

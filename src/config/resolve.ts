@@ -1,9 +1,10 @@
 import { isAbsolute, join, resolve } from 'node:path';
+import { parseDuration, parseSize } from '../document/parse-units.ts';
 import { readDocument } from '../document/read-document.ts';
+import { readStageTimes } from '../document/text-schemas.ts';
 import type { Problem } from '../errors.ts';
 import { parseIpv4 } from '../machine/ipv4.ts';
 import { explainMovedKeys, MOVED_KEYS } from './moved-keys.ts';
-import { parseDuration, parseSize } from './parse-units.ts';
 import type { AdminTlsConfig, Config } from './port.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { checkClusterNetworks, resolveCluster } from './resolve-cluster.ts';
@@ -66,6 +67,7 @@ export function resolveConfig(
     syslog: resolveSyslog(raw.syslog?.port ?? SYSLOG_PORT),
     admin,
     admission: raw.admission ?? 'open',
+    stageTime: readStageTimes(raw.stageTime ?? {}),
     log: { level: raw.log?.level ?? 'info' },
     history: resolveHistory(raw.history ?? {}, report),
     ...(cluster === undefined ? {} : { cluster }),

@@ -1,10 +1,12 @@
 import { type Static, Type } from 'typebox';
+import { DEFAULT_STAGE_TIMES } from '../boot/stage-times.ts';
 import {
   address,
   DOMAIN_PATTERN,
   IPV4_PATTERN,
   LABEL_PATTERN,
   network,
+  stageTimes,
   words,
 } from '../document/text-schemas.ts';
 import { LOG_LEVELS } from '../logger.ts';
@@ -351,6 +353,12 @@ export const ConfigSchema = Type.Object(
           'open: any machine boots | approve: unknown ones wait | listed: only those in machines.yaml.',
         default: 'open',
       }),
+    ),
+    stageTime: Type.Optional(
+      stageTimes(
+        'How long a machine may stand at a stage before it counts as stalled and is diagnosed; `off`: for ever. A role may say it for its own machines.',
+        DEFAULT_STAGE_TIMES,
+      ),
     ),
     log: Type.Optional(
       Type.Object(

@@ -10,6 +10,8 @@ export interface PlainDhcpOptions {
   readonly network: string | PlainDhcpPlace;
   /** It looks for three seconds whether an address is in use before it offers it, as dnsmasq does unless told. */
   readonly ping?: true;
+  /** More arguments of dnsmasq: a boot file of its own, say. */
+  readonly more?: readonly string[];
 }
 
 export interface PlainDhcpPlace {
@@ -36,6 +38,7 @@ export async function startPlainDhcp({
   bridge,
   network,
   ping,
+  more = [],
 }: PlainDhcpOptions): Promise<PlainDhcp> {
   await using stack = new AsyncDisposableStack();
   const router = stack.use(await createNamespace('router'));
@@ -47,7 +50,7 @@ export async function startPlainDhcp({
       : network;
   await addAddress(router, 'eth0', place.address);
   let log = '';
-  await startDnsmasq(router, place, ping === true, (text) => {
+  await startDnsmasq(router, place, ping === true, more, (text) => {
     log = (log + text).slice(-MAX_LOG);
   });
   const owned = stack.move();
@@ -58,6 +61,7 @@ async function startDnsmasq(
   router: NetworkNamespace,
   { address, first, last }: PlainDhcpPlace,
   ping: boolean,
+  more: readonly string[],
   onLog: (text: string) => void,
 ): Promise<void> {
   const argv = [
@@ -66,6 +70,7 @@ async function startDnsmasq(
     ['--interface=eth0', '--bind-interfaces'],
     [`--dhcp-range=${first},${last},10m`, `--dhcp-option=option:router,${address.replace(/\/.*/, '')}`],
     ping ? [] : ['--no-ping'],
+    more,
   ].flat();
   const server = router.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe'] });
   await new Promise<void>((resolve, reject) => {

@@ -12,6 +12,22 @@ export const STAGES = [
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** Those that a session can stand still at: `ready` is the end of every one. */
+export const WAITING_STAGES = [
+  'discovered',
+  'offered',
+  'firmware',
+  'script',
+  'kernel',
+  'initrd',
+  'config',
+  'booted',
+] as const satisfies readonly Stage[];
+export type WaitingStage = (typeof WAITING_STAGES)[number];
+
+/** How long a session may stand at a stage before it counts as stalled. Seconds; `off`: as long as it likes. */
+export type StageTimes = Readonly<Partial<Record<WaitingStage, number | 'off'>>>;
+
 /** The later of the two: a session never goes back, since packets arrive late and twice. */
 export function laterStage(a: Stage, b: Stage): Stage {
   return STAGES.indexOf(a) >= STAGES.indexOf(b) ? a : b;

@@ -1,6 +1,14 @@
 import type { Socket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type DhcpProbe, encodeProbe, type FoundDhcpServer, readProbeReply } from '../boot/dhcp-probe.ts';
+import {
+  type DhcpProbe,
+  encodeBootProbe,
+  encodeProbe,
+  type FoundBootServer,
+  type FoundDhcpServer,
+  readBootProbeReply,
+  readProbeReply,
+} from '../boot/dhcp-probe.ts';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { readArpTable } from './arp.ts';
@@ -19,6 +27,13 @@ export interface FindDhcpServersOptions {
   readonly isEnough?: (found: FoundDhcpServer) => boolean;
 }
 
+/** What is sent, and what an answer to it says. */
+interface Probing<Found> {
+  readonly packet: Uint8Array;
+  readonly read: (bytes: Uint8Array, probe: DhcpProbe) => Found | undefined;
+  readonly isEnough?: ((found: Found) => boolean) | undefined;
+}
+
 const SERVER_PORT = 67;
 const CLIENT_PORT = 68;
 const DISCARD_PORT = 9;
@@ -34,19 +49,34 @@ const ARP_WAIT = 200;
  * caller knows its addresses. Throws TinderboxError `refused` (no right to port 68), `in-use`, `not-found` (no such
  * interface), `unavailable` (it is down, or koffi is missing).
  */
-export async function findDhcpServers({
-  device,
-  probe,
-  wait,
-  signal: ending,
-  isEnough = () => false,
-}: FindDhcpServersOptions): Promise<readonly FoundDhcpServer[]> {
+export function findDhcpServers(options: FindDhcpServersOptions): Promise<readonly FoundDhcpServer[]> {
+  const { device, probe, isEnough } = options;
+  const kind = { packet: encodeProbe(probe), read: readProbeReply, isEnough };
+  return ask(options, kind, (socket, found) => addMacs(socket, device, found));
+}
+
+/**
+ * The same as firmware asks: who names a boot file, with an address or, as a proxy does, without one. Throws what
+ * findDhcpServers throws.
+ */
+export function findBootServers(
+  options: Omit<FindDhcpServersOptions, 'isEnough'>,
+): Promise<readonly FoundBootServer[]> {
+  const kind = { packet: encodeBootProbe(options.probe), read: readBootProbeReply };
+  return ask(options, kind, async (_socket, found) => found);
+}
+
+async function ask<Found extends { readonly server: Ipv4 }>(
+  { device, probe, wait, signal: ending }: Omit<FindDhcpServersOptions, 'isEnough'>,
+  { packet, read, isEnough = () => false }: Probing<Found>,
+  finish: (socket: Socket, found: readonly Found[]) => Promise<readonly Found[]>,
+): Promise<readonly Found[]> {
   const socket = await openClientPort(device);
-  const found = new Map<Ipv4, FoundDhcpServer>();
+  const found = new Map<Ipv4, Found>();
   const enough = new AbortController();
   const signal = ending === undefined ? enough.signal : AbortSignal.any([ending, enough.signal]);
   socket.on('message', (bytes) => {
-    const offer = readProbeReply(bytes, probe);
+    const offer = read(bytes, probe);
     if (offer === undefined || found.size >= MOST_SERVERS) return;
     found.set(offer.server, offer);
     if (isEnough(offer)) enough.abort();
@@ -54,13 +84,12 @@ export async function findDhcpServers({
   // What the kernel says of a packet that was sent is of no use; that an interface is gone shows at the next send.
   socket.on('error', () => undefined);
   try {
-    const packet = encodeProbe(probe);
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (signal.aborted) break;
       await send(socket, packet, SERVER_PORT, '255.255.255.255', device);
       await pause(wait / TRIES, signal);
     }
-    return await addMacs(socket, device, [...found.values()]);
+    return await finish(socket, [...found.values()]);
   } finally {
     socket.close();
   }

@@ -69,7 +69,11 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
       // the session on is always told: there are but nine stages.
       const told = isOfNode(observation)
         ? hasHourlyEvent(entry, at)
-        : isEvidence || slot.sessionEvents < limit || (moved && observation.stage === session.stage) || over;
+        : isEvidence ||
+          isNewDiagnosis(before, observation) ||
+          slot.sessionEvents < limit ||
+          (moved && observation.stage === session.stage) ||
+          over;
       if (!told) {
         drop('session', observation);
         return;
@@ -174,6 +178,11 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
       };
     },
   };
+}
+
+/** Why it stalled is worth more than the hundredth question that led to it; who marks it bounds how often. */
+function isNewDiagnosis(before: BootSession | undefined, { stalled }: Observation): boolean {
+  return stalled !== undefined && stalled.diagnosis.name !== before?.stalled?.diagnosis.name;
 }
 
 export function isOfNode({ kind }: Observation): boolean {

@@ -293,7 +293,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
 
     const gotScript = session !== undefined && session !== before && stageReached(session.stage, 'script');
-    entry.lastSeen = Math.max(entry.lastSeen, at);
+    // What the daemon says of it is not heard of it.
+    if (observation.stalled === undefined) entry.lastSeen = Math.max(entry.lastSeen, at);
     if (observation.via !== undefined) entry.via = observation.via;
     if (observation.hardware !== undefined) entry.hardware = observation.hardware;
     if (observation.facts !== undefined)

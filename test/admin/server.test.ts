@@ -414,3 +414,22 @@ t.test('roles, one of them, and what a machine would be served with it', async (
   const twice = await ask(socket, 'GET', `/api/v1/machines/${MAC}/preview?role=a&role=b`);
   t.equal(twice.status, 400);
 });
+
+t.test('power is asked for by GET, and changed by POST', async (t) => {
+  const { socket, client } = await startAdmin(t);
+  t.match(await client.power(MAC, 'status'), { mac: MAC, action: 'status', state: 'on' });
+  t.match(await client.power(MAC, 'cycle', { pxe: false }), { action: 'cycle', did: '{"pxe":false}' });
+  t.match(await client.power(MAC, 'on'), { action: 'on', did: '{}' });
+  const path = `/api/v1/machines/${MAC}/power`;
+  for (const body of [
+    '{}',
+    '{"action":"status"}',
+    '{"action":"on","pxe":1}',
+    '{"action":"on","x":1}',
+    '[]',
+    '',
+  ]) {
+    t.equal((await ask(socket, 'POST', path, body)).status, 400, body);
+  }
+  t.equal((await ask(socket, 'GET', '/api/v1/machines/nonsense/power')).status, 400);
+});

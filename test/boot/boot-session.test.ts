@@ -570,3 +570,31 @@ t.test('a session knows what the Node that was left registered with', (t) => {
   t.equal(go('node.deleted'), undefined, 'also of a session that was ready');
   t.end();
 });
+
+const STALL = {
+  at: 2000,
+  stage: 'offered',
+  diagnosis: { name: 'offer-not-taken', title: 'no', evidence: ['so'], remedy: 'do' },
+} as const;
+
+t.test('a stall is a mark that ends with a later stage, a question that waits, or the next session', (t) => {
+  const advance = (current: BootSession, next: SessionStep) => advanceSession(current, next, context).session;
+  const marked = advance(openAt('offered'), step('session.stalled', { stalled: STALL, outcome: 'noted' }));
+  t.match(marked, { id: 7, stage: 'offered', stalled: STALL, updatedAt: 1500 }, 'which makes it no younger');
+  t.equal(marked?.end, undefined);
+  if (marked === undefined) return t.end();
+  t.same(advance(marked, step('dhcp.discover', rom))?.stalled, STALL, 'the same stage');
+  t.same(advance(marked, step('dhcp.discover', { client: 'rom' }))?.stalled, STALL, 'an earlier one');
+  t.equal(advance(marked, step('tftp.done', { stage: 'firmware' }))?.stalled, undefined, 'a later one');
+  const waits = advance(marked, step('http.script', { client: 'script', outcome: 'refused', waits: true }));
+  t.match(waits, { waitingSince: 2000 });
+  t.equal(waits?.stalled, undefined);
+  const ignored = advanceSession(
+    marked,
+    step('dhcp.discover', { ...rom, at: marked.updatedAt + IDLE + 1 }),
+    context,
+  );
+  t.match(ignored, { opened: true, session: { id: 8 }, ended: { id: 7, stalled: STALL } });
+  t.equal(ignored.session?.stalled, undefined);
+  t.end();
+});

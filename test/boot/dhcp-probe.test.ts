@@ -1,10 +1,19 @@
 import t from 'tap';
 import { buildDhcpReply } from '../../src/boot/build-dhcp-reply.ts';
-import { describeDhcpServer, encodeProbe, makeProbe, readProbeReply } from '../../src/boot/dhcp-probe.ts';
+import {
+  describeDhcpServer,
+  encodeBootProbe,
+  encodeProbe,
+  makeProbe,
+  readBootProbeReply,
+  readProbeReply,
+} from '../../src/boot/dhcp-probe.ts';
 import { type Ipv4, parseIpv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
-import { messageTypeOf } from '../../src/protocol/dhcp/option-codes.ts';
-import { decodeDhcpPacket, encodeDhcpPacket } from '../../src/protocol/dhcp/packet.ts';
+import { describePacket } from '../../src/protocol/dhcp/describe-packet.ts';
+import { messageTypeOf, OPTION } from '../../src/protocol/dhcp/option-codes.ts';
+import { textValue } from '../../src/protocol/dhcp/option-values.ts';
+import { type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../../src/protocol/dhcp/packet.ts';
 
 const address = (text: string): Ipv4 => parseIpv4(text) as Ipv4;
 const PROBE = makeProbe(Uint8Array.of(0xff, 1, 2, 3, 4, 5, 0xde, 0xad, 0xbe, 0xef));
@@ -63,4 +72,34 @@ t.test('anything else is no offer', async (t) => {
   t.equal(readProbeReply(reply('offer', undefined), PROBE), undefined, 'a proxy, which offers no address');
   t.equal(readProbeReply(encodeProbe(PROBE), PROBE), undefined, 'the probe itself');
   t.equal(readProbeReply(Uint8Array.of(2, 1, 6), PROBE), undefined, 'no DHCP at all');
+});
+
+t.test('who names a boot file to firmware is found, with an address or without', async (t) => {
+  const request = decodeDhcpPacket(encodeBootProbe(PROBE));
+  t.match(describePacket(request), /"PXEClient:Arch:00007:UNDI:003016" arch 7/);
+  const answer = (more: Partial<DhcpPacket>, options: readonly (readonly [number, Uint8Array])[] = []) => {
+    const made = buildDhcpReply({ request, type: 'offer', serverAddress: address('10.77.0.2') });
+    return encodeDhcpPacket({ ...made, ...more, options: new Map([...made.options, ...options]) });
+  };
+  const named = [OPTION.bootfileName, textValue('pxelinux.0')] as const;
+  const rows: readonly (readonly [string, Uint8Array, object | undefined])[] = [
+    ['in option 67', answer({}, [named]), { server: address('10.77.0.2'), bootfile: 'pxelinux.0' }],
+    ['in the header', answer({ file: 'grub.efi' }), { bootfile: 'grub.efi' }],
+    ['with an address', answer({ yiaddr: address('10.77.0.9') }, [named]), { bootfile: 'pxelinux.0' }],
+    [
+      'on another host',
+      answer({ siaddr: address('10.77.0.8') }, [named]),
+      { nextServer: address('10.77.0.8') },
+    ],
+    ['on itself', answer({ siaddr: address('10.77.0.2') }, [named]), { nextServer: undefined }],
+    ['with what no terminal should get', answer({ file: 'a\u001b[2J"' }), { bootfile: 'a\\x1b[2J\\x22' }],
+    ['not at all', answer({ yiaddr: address('10.77.0.9') }), undefined],
+    ['cut off', answer({}, [named]).subarray(0, 200), undefined],
+  ];
+  for (const [what, bytes, expected] of rows) {
+    const found = readBootProbeReply(bytes, PROBE);
+    if (expected === undefined) t.equal(found, undefined, what);
+    else t.match({ nextServer: undefined, ...found }, expected, what);
+  }
+  t.equal(readBootProbeReply(answer({}, [named]), { ...PROBE, xid: 1 }), undefined, "another's");
 });

@@ -76,6 +76,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     forget: () => Promise.reject(new Error('not asked for')),
     admissions: () => Promise.reject(new Error('not asked for')),
     makeSigningToken: () => Promise.reject(new Error('not asked for')),
+    power: () => Promise.reject(new Error('not asked for')),
     roles: () => Promise.reject(new Error('not asked for')),
     role: () => Promise.reject(new Error('not asked for')),
     preview: () => Promise.reject(new Error('not asked for')),
@@ -137,10 +138,34 @@ t.test('a stage says how its session ended, or that it stalled', async (t) => {
   t.match(await tableLineOf({ failedAt: T0 }), 'config (failed)');
   t.match(await tableLineOf({ waitingSince: T0, updatedAt: T0 - 300_000 }), ' waits for approval (1m) ');
   t.notMatch(await tableLineOf({ waitingSince: T0, end: 'superseded' }), 'waits');
-  t.match(await tableLineOf({ updatedAt: T0 - 300_000 }), 'config (stalled)');
+  const diagnosis = { name: 'no-report', title: 'it does not say', evidence: ['a', 'b'], remedy: 'look' };
+  const stalled = { at: T0, stage: 'config', diagnosis } as const;
+  t.match(await tableLineOf({ stalled }), 'config, stalled: it does not say ');
+  t.match(await tableLineOf({ stalled, failedAt: T0 }), 'config, stalled: it does not say ');
   t.match(await tableLineOf({ alarmedAt: T0, end: 'booted', stage: 'booted' }), ' booted, ALARM ');
   t.notMatch(await tableLineOf({}), 'ALARM');
   t.match(await tableLineOf({ updatedAt: T0 - 300_000, end: 'ready', stage: 'ready' }), / ready {2}/);
+});
+
+t.test('why a boot stalled stands above its timeline, while it lasts', async (t) => {
+  const diagnosis = {
+    name: 'no-report',
+    title: 'it does not say\u001b[2J',
+    evidence: ['the first\u0007', 'the second'],
+    remedy: 'look at it',
+  };
+  const stalled = { at: T0 + 60_000, stage: 'config', diagnosis } as const;
+  const mac = machine.mac;
+  const open = { ...session, openedAt: T0, stalled };
+  const text = await run({ mac }, { sessions: [open], events: [event(0)] });
+  t.match(text, /config \(stalled\) after/);
+  const block =
+    'STALLED at config (+60.000s): it does not say[2J [no-report]\n  seen: the first\n        the second\n  do:   look at it\n\n';
+  t.ok(text.includes(`\n\n${block}`), 'without what a terminal would act on', { text });
+  const over = await run({ mac }, { sessions: [{ ...open, end: 'superseded' }], events: [event(0)] });
+  t.notMatch(over, /STALLED|stalled/, 'of a boot that is over it is history');
+  const json = JSON.parse(await run({ mac, json: true }, { sessions: [open], events: [] }));
+  t.same(json.session.stalled, stalled);
 });
 
 t.test('a timeline says when, what was asked, what was answered and why', async (t) => {

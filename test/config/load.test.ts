@@ -6,8 +6,8 @@ import t from 'tap';
 import { generateSchemas, readSchema } from '../../schemas/generate.ts';
 import { adminSocketCandidates, findConfigFile, loadConfig } from '../../src/config/load.ts';
 import { KNOWN_ELSEWHERE, MOVED_KEYS } from '../../src/config/moved-keys.ts';
-import { parseDuration, parseSize } from '../../src/config/parse-units.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
+import { parseDuration, parseSize } from '../../src/document/parse-units.ts';
 import { formatProblem, type TinderboxError } from '../../src/errors.ts';
 import { formatIpv4, formatNetwork, formatRange } from '../../src/machine/ipv4.ts';
 
@@ -95,6 +95,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       knownOnly: false,
       probeAddresses: true,
       uefiProxy: 'pxe',
+      allowOtherServers: false,
       declineTime: 600,
       probe: 300,
       leaseDurability: 'disk',
@@ -104,6 +105,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
     syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },
     admission: 'open',
+    stageTime: {},
     log: { level: 'info' },
     history: { keep: 7_776_000, maxSize: 500_000_000 },
     paths: { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' },

@@ -1,7 +1,7 @@
 /** `npm run soak`: a day in the life of the daemon, in as long as it is told. */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { parseDuration } from '../../src/config/parse-units.ts';
+import { parseDuration } from '../../src/document/parse-units.ts';
 import { toTinderboxError } from '../../src/errors.ts';
 import { ensureDebianPackages, LAB_PACKAGES } from '../../src/lab/debian-packages.ts';
 import { runSoak } from './run-soak.ts';

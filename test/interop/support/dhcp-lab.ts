@@ -151,15 +151,14 @@ export async function createLab(
 ): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
   const network = stack.use(await createProvisioningNetwork({ machines: 0, ...options }));
-  const clients: NetworkNamespace[] = [];
+  let plugged = 0;
   const owned = stack.move();
   return {
     network,
     async addClient(address) {
-      const index = clients.length;
+      const index = plugged++;
       const client = await createNamespace(`client${index}`);
       owned.use(client);
-      clients.push(client);
       await addVethPair(
         { namespace: network.namespace, name: `port${index}` },
         { namespace: client, name: 'eth0' },

@@ -1,0 +1,37 @@
+import { createDiagnosisFacts } from './diagnosis-facts.ts';
+import type { DaemonParts } from './start-servers.ts';
+import type { ClosableJournal } from './store/journal.ts';
+import { type StallWatch, watchStalls } from './watch-stalls.ts';
+
+export interface StallWiring
+  extends Pick<
+    DaemonParts,
+    | 'config'
+    | 'catalog'
+    | 'preflight'
+    | 'provisioning'
+    | 'store'
+    | 'dhcpServers'
+    | 'cluster'
+    | 'loggers'
+    | 'now'
+  > {
+  readonly journal: ClosableJournal;
+  readonly uptime: () => number;
+}
+
+/** Diagnoses the machines that do not go on, by what this daemon recorded and knows. Looks at nothing yet. */
+export function watchStallsOn(wiring: StallWiring): StallWatch {
+  const { config, catalog, preflight, provisioning, loggers } = wiring;
+  return watchStalls({
+    ...wiring,
+    roleOf: (name) => catalog.current().roles.get(name),
+    stageTime: config.stageTime,
+    facts: createDiagnosisFacts({
+      ...wiring,
+      networks: () => provisioning.networks(),
+      bootFileIndex: preflight.bootFileIndex,
+    }),
+    logger: loggers.daemon,
+  });
+}
