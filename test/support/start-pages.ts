@@ -181,6 +181,8 @@ export async function startPages(
     }),
     console: (mac: Mac) => ({ mac, lines: [], missed: 0 }),
     doctor: async () => ({ ok: true, at: clock(), running: true, findings: [] }),
+    power: async (mac: Mac, action: string) => ({ mac, action }),
+    powerKind: () => undefined,
     capture: () => undefined,
     metrics: async () => '',
     audit: { record: (record: AuditRecord) => void records.push(record), list: listRecords },
