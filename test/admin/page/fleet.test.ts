@@ -101,7 +101,7 @@ t.test('many are approved or given a role, each by itself, and what fails is sai
     },
     async assign({ mac, role }) {
       done.push(`assign ${mac} ${role}`);
-      return { mac, role, file: '/m.yaml' };
+      return { mac, role, changed: true, file: '/m.yaml' };
     },
   });
   const post = (path: string, fields: readonly (readonly [string, string])[]) =>
