@@ -12,6 +12,7 @@ const edges = [
   'pki',
   'cluster',
   'backup',
+  'power',
   'lab',
 ];
 const decisions = ['boot', 'render', 'document'];
@@ -40,7 +41,7 @@ const users: Record<string, readonly string[]> = {
   'pino-pretty': [],
   'prom-client': ['admin'],
   tftp: ['lab'],
-  undici: ['cluster'],
+  undici: ['cluster', 'power'],
 };
 
 /** What bytes, decisions and vocabulary never touch. */

@@ -39,6 +39,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     forget: needsDaemon,
     assign: needsDaemon,
     makeSigningToken: needsDaemon,
+    power: needsDaemon,
     roles: needsDaemon,
     role: needsDaemon,
     preview: needsDaemon,

@@ -38,6 +38,7 @@ import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import type { DaemonMetrics } from './wire-metrics.ts';
+import { createPowerCommands } from './wire-power.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -136,6 +137,8 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     metrics: async () => wiring.metrics.render({ ...wiring, status: await statusOf(wiring, startedAt) }),
     capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
+    power: createPowerCommands(wiring),
+    powerKind: (mac) => catalog.current().machines.get(mac)?.power?.kind,
     roles: describeRoles({
       dir: config.paths.profiles,
       catalog,

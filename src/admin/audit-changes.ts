@@ -2,6 +2,7 @@ import { toTinderboxError } from '../errors.ts';
 import { currentActor } from './access/current-actor.ts';
 import type { ApproveView, AssignView, ForgetView, LogChange } from './api.ts';
 import type { AdminServerOptions } from './port.ts';
+import type { PowerView } from './power-api.ts';
 import { problemOf } from './problem.ts';
 
 interface Change {
@@ -44,6 +45,15 @@ export function auditChanges(options: AdminServerOptions): AdminServerOptions {
         () => options.makeSigningToken(request),
         () => `signing requests are answered for ${request.days} day(s)`,
       ),
+    power: (mac, action, how) =>
+      // Who asks changes nothing.
+      action === 'status'
+        ? options.power(mac, action, how)
+        : audited(
+            { action: `power-${action}`, target: mac },
+            () => options.power(mac, action, how),
+            describePower,
+          ),
     reload: () =>
       audited({ action: 'reload' }, options.reload, ({ generation, problems }) =>
         problems.length === 0
@@ -102,6 +112,10 @@ function describeForget({ entry, place, history, nodes }: ForgetView): string {
     ...nodes.filter(({ state }) => state === 'deleted').map(({ name }) => `the Node ${name}`),
   ];
   return gone.length === 0 ? 'there was nothing of it' : `removed ${gone.join(', ')}`;
+}
+
+function describePower({ kind, state, did, notes }: PowerView): string {
+  return [`${did} (${kind})`, ...(state === undefined ? [] : [`it was ${state}`]), ...notes].join('; ');
 }
 
 function describeLog({ reset, level, part, trace, seconds }: LogChange): string {

@@ -2,6 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { PowerAction } from '../machine/power.ts';
 import type { MachineQuery, Page } from '../store/port.ts';
 import type {
   AdmissionListView,
@@ -25,6 +26,7 @@ import type { AuditListView } from './audit-api.ts';
 import type { ConsoleView } from './console-api.ts';
 import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
+import type { PowerView } from './power-api.ts';
 import { errorOf } from './problem.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
 
@@ -53,6 +55,7 @@ export interface AdminClient {
   forget(mac: Mac): Promise<ForgetView>;
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
+  power(mac: Mac, action: PowerAction, options?: { readonly pxe?: boolean }): Promise<PowerView>;
   roles(): Promise<RoleListView>;
   role(name: string): Promise<RoleDetailView>;
   /** What the machine would be served now, or with this role. */
@@ -107,6 +110,10 @@ export function createAdminClient(socketPath: string): AdminClient {
     forget: (mac) => post('/api/v1/forget', { mac }),
     assign: (assignment) => post('/api/v1/assign', assignment),
     makeSigningToken: ({ mac, days }) => post(`/api/v1/machines/${mac}/signing-token`, { days }),
+    power: (mac, action, { pxe } = {}) =>
+      action === 'status'
+        ? get(`/api/v1/machines/${mac}/power`)
+        : post(`/api/v1/machines/${mac}/power`, { action, ...(pxe === undefined ? {} : { pxe }) }),
     roles: () => get('/api/v1/roles'),
     role: (name) => get(`/api/v1/roles/${encodeURIComponent(name)}`),
     preview: (mac, role) =>

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Logger } from '../logger.ts';
 import type { FirmwareArchitecture } from '../machine/architecture.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { PowerAction, PowerKind } from '../machine/power.ts';
 import type { AuditRecord, Journal, Page, StoreReader } from '../store/port.ts';
 import type {
   ApproveRequest,
@@ -21,6 +22,7 @@ import type { AuditListView } from './audit-api.ts';
 import type { ConsoleView } from './console-api.ts';
 import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
+import type { PowerView } from './power-api.ts';
 
 /** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
 export interface AdminToken {
@@ -79,6 +81,14 @@ export interface AdminServerOptions {
    * machine would not boot, gets no certificates or gets issued ones, `busy` if there is no room for it.
    */
   readonly makeSigningToken: (request: SigningTokenRequest) => Promise<SigningTokenView>;
+  /** How machines.yaml says that the machine is turned on and off; undefined: by hand. */
+  readonly powerKind: (mac: Mac) => PowerKind | undefined;
+  /**
+   * Turns a machine on or off, or asks whether it is on. Throws `refused` where machines.yaml does not say how, or its
+   * management controller refuses, `unavailable` where that does not answer. `pxe`: its next boot is from the network;
+   * absent: for `cycle`.
+   */
+  readonly power: (mac: Mac, action: PowerAction, options?: { readonly pxe?: boolean }) => Promise<PowerView>;
   /**
    * The last packets of a machine as a pcap file, of a time if it is said which (milliseconds since the epoch).
    * Undefined: none is kept.

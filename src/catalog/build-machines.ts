@@ -4,6 +4,7 @@ import type { Problem } from '../errors.ts';
 import { formatIpv4, type Ipv4, parseIpv4, parseNetwork } from '../machine/ipv4.ts';
 import { type Mac, parseMac } from '../machine/mac.ts';
 import type { Catalog, MachineEntry, Parameters, Rule, RuleMatch } from '../machine/role.ts';
+import { buildPower } from './build-power.ts';
 import { findShadowedRules } from './find-shadowed-rules.ts';
 import { normaliseMacPattern } from './normalise-mac-pattern.ts';
 import type { RawMachine, RawMachines, RawMatch } from './schema.ts';
@@ -64,7 +65,18 @@ export function buildMachines(
       );
       continue;
     }
-    const entry = { ...buildEntry(mac, value ?? {}, reading.locateKey(path).line), ...linesOf(path) };
+    const power =
+      value?.power === undefined
+        ? undefined
+        : buildPower(value.power, (name, message) => {
+            const where = [...path, 'power', ...(name === undefined ? [] : [name])];
+            report('error', where, message, true);
+          });
+    const entry = {
+      ...buildEntry(mac, value ?? {}, reading.locateKey(path).line),
+      ...linesOf(path),
+      ...(power === undefined ? {} : { power }),
+    };
     machines.set(mac, entry);
     spelled.set(mac, key);
     if (entry.role !== undefined) checkRoleName(entry.role, [...path, 'role']);

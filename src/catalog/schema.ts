@@ -9,6 +9,7 @@ import {
   NODE_NAMES,
 } from '../machine/identity.ts';
 import { CONFIG_FORMATS } from '../machine/role.ts';
+import { PowerSchema } from './power-schema.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -49,6 +50,7 @@ const MachineSchema = Type.Object(
     ),
     address: Type.Optional(address('A fixed address.', '10.77.0.10')),
     parameters: Type.Optional(parameters),
+    power: Type.Optional(PowerSchema),
   },
   {
     ...closed,

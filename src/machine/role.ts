@@ -2,6 +2,7 @@ import type { MachineArch } from './architecture.ts';
 import type { Credentials, Identity } from './identity.ts';
 import type { Ipv4, Ipv4Network } from './ipv4.ts';
 import type { Mac } from './mac.ts';
+import type { PowerSettings } from './power.ts';
 import type { StageTimes } from './stage.ts';
 
 /** Values a template may use; what YAML can hold. */
@@ -77,6 +78,8 @@ export interface MachineEntry {
   readonly parameters: Parameters;
   /** Lines of the parameters in machines.yaml, by name; absent where they come from nowhere. */
   readonly parameterLines?: Readonly<Record<string, number>>;
+  /** How it is turned on and off; absent: by hand. */
+  readonly power?: PowerSettings;
   /** Line of the entry in machines.yaml. */
   readonly line: number;
 }

@@ -323,10 +323,10 @@ t.test(
     const wrong: readonly (readonly [object, RegExp])[] = [
       [{ level: 'debug' }, /seconds/],
       [{ level: 'debug', seconds: 10 ** 7 }, /seconds/],
-      [{ level: 'loud', seconds: 1 }, /level is "loud"/],
-      [{ level: 'debug', part: 'trace', seconds: 1 }, /no level of its own/],
-      [{ level: 'debug', part: 'constructor', seconds: 1 }, /part is/],
-      [{ trace: 'x', seconds: 1 }, /no MAC/],
+      [{ level: 'loud', seconds: 1 }, /level: expected one of trace/],
+      [{ level: 'debug', part: 'trace', seconds: 1 }, /part: expected one of daemon/],
+      [{ level: 'debug', part: 'constructor', seconds: 1 }, /part: expected/],
+      [{ trace: 'x', seconds: 1 }, /trace: expected a MAC/],
       [{ reset: false, seconds: 1 }, /reset/],
       [{ file: '/etc/passwd', seconds: 1 }, /unknown key "file"/],
     ];
@@ -413,4 +413,23 @@ t.test('roles, one of them, and what a machine would be served with it', async (
   t.equal((await client.preview(MAC, 'a&b')).role, 'a&b');
   const twice = await ask(socket, 'GET', `/api/v1/machines/${MAC}/preview?role=a&role=b`);
   t.equal(twice.status, 400);
+});
+
+t.test('power is asked for by GET, and changed by POST', async (t) => {
+  const { socket, client } = await startAdmin(t);
+  t.match(await client.power(MAC, 'status'), { mac: MAC, action: 'status', state: 'on' });
+  t.match(await client.power(MAC, 'cycle', { pxe: false }), { action: 'cycle', did: '{"pxe":false}' });
+  t.match(await client.power(MAC, 'on'), { action: 'on', did: '{}' });
+  const path = `/api/v1/machines/${MAC}/power`;
+  for (const body of [
+    '{}',
+    '{"action":"status"}',
+    '{"action":"on","pxe":1}',
+    '{"action":"on","x":1}',
+    '[]',
+    '',
+  ]) {
+    t.equal((await ask(socket, 'POST', path, body)).status, 400, body);
+  }
+  t.equal((await ask(socket, 'GET', '/api/v1/machines/nonsense/power')).status, 400);
 });

@@ -62,7 +62,7 @@ async function siteOf(t: Test): Promise<PagesSite> {
   const now = Date.now();
   const line = { facility: 'user', number: 1, reasons: [] } as const;
   const site = await startPages(t, shipped(), {
-    power: async () => ({}),
+    powerKind: () => 'redfish',
     console: (mac) => ({
       mac,
       missed: 12,

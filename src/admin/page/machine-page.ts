@@ -2,14 +2,13 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TinderboxError, toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
-import { csrfTokenOf } from '../access/guard.ts';
+import type { PowerKind } from '../../machine/power.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { problemOf } from '../problem.ts';
 import { consoleModel, refusalOf, servedModel, whyModel } from './machine-extras.ts';
 import { type FormFields, formOf, macOf, readFields, saveEntry } from './machine-form.ts';
 import { machineModel } from './machine-model.ts';
-import { optionalParts } from './optional-parts.ts';
 import { plainText } from './plain-text.ts';
 import { readMachine } from './read-machine.ts';
 import type { Pages } from './render-page.ts';
@@ -76,13 +75,12 @@ export function addMachinePages(
     forms.post('/machines/:mac/power', (request: MachineRequest, reply) => {
       const mac = macOf(request.params.mac);
       const action = POWER_ACTIONS.find((one) => one === (request.body as Query | undefined)?.['action']);
-      const { power } = optionalParts(options);
       return attempt(
         () => {
-          if (action === undefined || power === undefined) {
+          if (action === undefined) {
             throw new TinderboxError('usage', 'power is on, off or cycle, of a machine with `power:`');
           }
-          return power(mac, action);
+          return options.power(mac, action);
         },
         'power',
         request,
@@ -118,6 +116,11 @@ const DONE = {
 } as const;
 type Done = keyof typeof DONE;
 
+/** Which buttons there are; undefined: none. Wake-on-LAN turns nothing off. */
+function powerModel(kind: PowerKind | undefined): { readonly off: boolean } | undefined {
+  return kind === undefined ? undefined : { off: kind !== 'wake-on-lan' };
+}
+
 async function showMachine(
   options: AdminServerOptions,
   pages: Pages,
@@ -134,12 +137,11 @@ async function showMachine(
   const { typed, thrown } = failed ?? {};
   const shared = {
     mac,
-    csrf: csrfTokenOf(request),
     done: DONE[query['done'] as Done] as string | undefined,
     form: formOf(names, explained, typed === undefined ? undefined : { typed, thrown }),
     refusal: failed !== undefined && typed === undefined ? refusalOf(thrown) : undefined,
     why: whyModel(explained),
-    hasPower: optionalParts(options).power !== undefined,
+    power: powerModel(options.powerKind(mac)),
     waitsForApproval: live?.state.tone === 'warn',
     ...(await servedPart(options, mac, query, names)),
   };
