@@ -19,7 +19,7 @@ export async function stageDocs(root: string, out: string): Promise<void> {
   for (const name of ['README.md', 'SECURITY.md', 'CHANGELOG.md'])
     await copyFile(join(root, name), join(out, name));
   for (const name of await readdir(join(root, 'docs'))) {
-    if (/\.(md|svg)$/.test(name)) await copyFile(join(root, 'docs', name), join(out, 'docs', name));
+    if (/\.(md|svg|png)$/.test(name)) await copyFile(join(root, 'docs', name), join(out, 'docs', name));
   }
 }
 

@@ -7,7 +7,7 @@ import { closeStateFolder } from './close-to-others.ts';
 import type { Config } from './config/port.ts';
 import { describeCatalogChange } from './describe-catalog-change.ts';
 import { describeStatus } from './describe-status.ts';
-import { formatProblem, type Problem, TinderboxError } from './errors.ts';
+import { formatProblem, type TinderboxError } from './errors.ts';
 import { createAddressLearning, learningTime } from './learn-addresses.ts';
 import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -21,15 +21,15 @@ import { createAddressProbe } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
-import { catalogCheck, type Preflight, runPreflight } from './preflight.ts';
+import { catalogCheck, runPreflight } from './preflight.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import { createProvisioning, type Provisioning } from './provisioning.ts';
 import { rememberReservations } from './remember-reservations.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
+import { refuseIfBroken, sayBootFiles, sayWaiting } from './say-at-start.ts';
 import { servedBefore } from './served-before.ts';
-import type { BootFileIndex } from './servers/boot-file-index.ts';
 import { createConsoleMemory } from './servers/console-memory.ts';
 import { watchBootLoops } from './servers/watch-boot-loops.ts';
 import { hasSessionKey, loadSessionKey } from './session-key.ts';
@@ -272,36 +272,6 @@ function openAuthoritiesOf(
 ): Promise<Authorities | undefined> {
   if (config.cluster === undefined) return Promise.resolve(undefined);
   return openAuthorities({ folder: pkiFolder(config), clock, logger: loggers.pki });
-}
-
-/** Throws `invalid-config`, or `unavailable` where trying again may help. */
-function refuseIfBroken({ problems, lacking }: Preflight, loggers: Loggers): void {
-  const errors = problems.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0) {
-    const mayPass = errors.every((error) => lacking.includes(error));
-    throw new TinderboxError(
-      mayPass ? 'unavailable' : 'invalid-config',
-      `cannot start: ${errors.length} problem(s)`,
-      {
-        problems: errors,
-        remedy: 'Mend them; `tinderbox check` lists them all.',
-      },
-    );
-  }
-  for (const warning of problems) loggers.daemon.warn(formatProblem(warning));
-}
-
-/** An interface may come later than this start: a late driver, a bond that is still being made. */
-function sayWaiting(waiting: readonly Problem[], { net }: Loggers): void {
-  for (const problem of waiting) net.warn(`not served until this is mended: ${formatProblem(problem)}`);
-}
-
-function sayBootFiles(index: BootFileIndex, { tftp }: Loggers): void {
-  for (const { architecture, label, file, path } of index.rows()) {
-    if (path !== undefined) tftp.info({ architecture, file, path }, `${label}: ${file}`);
-    else if (file !== undefined)
-      tftp.info({ architecture, file }, `${label}: cannot boot, there is no ${file}`);
-  }
 }
 
 /** Follows profiles/. An edit that the daemon could not start with again is broken, and never takes effect. */

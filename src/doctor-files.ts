@@ -8,7 +8,6 @@ import { formatProblem, toTinderboxError } from './errors.ts';
 import { findAsset } from './http/asset-file.ts';
 import { parseAssetPath } from './http/asset-path.ts';
 import { factsOf, holdersOf, placesOf } from './known-holders.ts';
-import { tryRoles } from './preflight-roles.ts';
 import { previewMachine } from './preview.ts';
 
 const MOST_PROBLEMS = 50;
@@ -63,10 +62,10 @@ export async function checkBootFiles({ config, preflight }: DoctorContext): Prom
 
 /** Whether what roles have machines load is what it is called. That it is there says the configuration's check. */
 export async function checkAssets({ config, preflight }: DoctorContext): Promise<readonly Finding[]> {
-  const { catalog } = await preflight;
+  const { catalog, roles } = await preflight;
   if (catalog === undefined) return [skipped('profiles/ is broken')];
   const images = new Map<string, { readonly judge: (image: ImageHead) => Finding; readonly used: boolean }>();
-  for (const { files, used } of tryRoles(config, catalog).rendered) {
+  for (const { files, used } of roles) {
     if (files === undefined) continue;
     for (const [judge, paths] of [
       [judgeKernel, [files.kernel]],

@@ -12,11 +12,12 @@ import { describeFolder } from './pki/describe-authority.ts';
 import { checkAuthorities } from './preflight-cluster.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 
-/** The authorities, and the API server's certificate as it shows it. */
+/** The authorities, and the certificates of the API server and the admin plane as they show them. */
 export async function checkCertificates(context: DoctorContext): Promise<readonly Finding[]> {
   const { config, now } = context;
+  const admin = await askAdminPlane(context);
   if (config.cluster === undefined)
-    return [skipped('tinderbox.yaml has no cluster: nobody gets certificates')];
+    return [...admin, skipped('tinderbox.yaml has no cluster: nobody gets certificates')];
   const { problems, issuing } = await checkAuthorities(config, now);
   const wrong = [...problems, ...issuing].map(({ severity, message, remedy }) =>
     (severity === 'error' ? problem : warning)(message, remedy),
@@ -31,6 +32,7 @@ export async function checkCertificates(context: DoctorContext): Promise<readonl
       ? []
       : [ok(`authorities: ${until.join(', ')}`)]),
     await askApiServer(config.cluster.apiServer, context),
+    ...admin,
   ];
 }
 
@@ -42,16 +44,27 @@ async function readAuthorities({ config }: DoctorContext) {
 /** In ms. */
 const HANDSHAKE_LIMIT = 4000;
 
-/** Whoever it is signed by: only when it ends is of interest, and nothing is sent. */
-async function askApiServer(url: string, { now, signal }: DoctorContext): Promise<Finding> {
+function askApiServer(url: string, context: DoctorContext): Promise<Finding> {
   const { hostname, port } = new URL(url);
   const what = `the certificate of the API server ${url}`;
-  const socket = connect({
-    host: hostname,
-    port: Number(port || 443),
-    rejectUnauthorized: false,
-    timeout: HANDSHAKE_LIMIT,
-  });
+  return askCertificate(what, { host: hostname, port: Number(port || 443) }, context);
+}
+
+/** Of the admin plane, as it shows it itself: it may have been brought, or is renewed by the daemon. */
+async function askAdminPlane(context: DoctorContext): Promise<readonly Finding[]> {
+  const { tls, listen } = context.config.admin;
+  if (tls === undefined || listen === undefined || context.status === undefined) return [];
+  const host = listen.host === '0.0.0.0' || listen.host === '::' ? '127.0.0.1' : listen.host;
+  return [await askCertificate('the certificate of the admin plane', { host, port: listen.port }, context)];
+}
+
+/** Whoever it is signed by: only when it ends is of interest, and nothing is sent. */
+async function askCertificate(
+  what: string,
+  place: { readonly host: string; readonly port: number },
+  { now, signal }: DoctorContext,
+): Promise<Finding> {
+  const socket = connect({ ...place, rejectUnauthorized: false, timeout: HANDSHAKE_LIMIT });
   const stop = (): void => void socket.destroy();
   signal.addEventListener('abort', stop);
   try {

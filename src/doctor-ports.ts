@@ -37,8 +37,15 @@ export async function checkPorts(context: DoctorContext): Promise<readonly Findi
       : [{ protocol: 'TCP', port: listen.port, what: 'admin', host: listen.host, minor: true }];
   const findings: Finding[] = [];
   for (const door of [...doors, ...admin])
-    findings.push(status === undefined ? await tryDoor(door) : await lookAtDoor(door, status.pid, inDaemon));
+    findings.push(
+      weigh(door, status === undefined ? await tryDoor(door) : await lookAtDoor(door, status.pid, inDaemon)),
+    );
   return joinOk(findings);
+}
+
+/** Nobody boots less without it. */
+function weigh({ minor }: Door, finding: Finding): Finding {
+  return minor === true && finding.state === 'problem' ? { ...finding, state: 'warning' } : finding;
 }
 
 function doorsOf({ config }: DoctorContext, via: NetworkInterface): readonly Door[] {
@@ -49,10 +56,15 @@ function doorsOf({ config }: DoctorContext, via: NetworkInterface): readonly Doo
           { protocol: 'UDP', port: DHCP_PORT, what: 'DHCP', via },
           { protocol: 'UDP', port: PXE_PORT, what: 'PXE', via },
         ];
+  const syslog: readonly Door[] =
+    config.syslog.port === undefined
+      ? []
+      : [{ protocol: 'UDP', port: config.syslog.port, what: 'syslog', via, minor: true }];
   return [
     ...dhcp,
     { protocol: 'UDP', port: config.tftp.port, what: 'TFTP', via },
     { protocol: 'TCP', port: config.http.port, what: 'HTTP', via },
+    ...syslog,
   ];
 }
 

@@ -32,11 +32,19 @@ export interface Problem {
   readonly remedy?: string;
 }
 
+/** A field of a request that is wrong. */
+export interface FieldProblem {
+  /** A JSON pointer in a URI fragment (RFC 6901): `#/hostname`. */
+  readonly pointer: string;
+  readonly detail: string;
+}
+
 export interface TinderboxErrorOptions {
   readonly cause?: unknown;
   /** What the operator can do, as an imperative sentence. */
   readonly remedy?: string;
   readonly problems?: readonly Problem[];
+  readonly fields?: readonly FieldProblem[];
   /** Seconds after which it may be tried again. */
   readonly retryAfter?: number;
 }
@@ -46,6 +54,7 @@ export class TinderboxError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string | undefined;
   readonly problems: readonly Problem[];
+  readonly fields: readonly FieldProblem[];
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: TinderboxErrorOptions = {}) {
@@ -54,6 +63,7 @@ export class TinderboxError extends Error {
     this.code = code;
     this.remedy = options.remedy;
     this.problems = options.problems ?? [];
+    this.fields = options.fields ?? [];
     this.retryAfter = options.retryAfter;
   }
 }

@@ -66,15 +66,17 @@ export async function explainMachine(
     architecture === undefined
       ? knownFirmware(facts, events)
       : { architecture, reasons: [`as if it were ${architecture.label}`] };
+  const assignment = await explainAssignment(catalog, facts);
   const { preview, problem } = await tryPreview(sources, facts, plan);
   const lastEvent = events.at(-1);
   return {
     mac,
     ...(known === undefined ? {} : { machine: machineView(known.machine) }),
     ...(session === undefined ? {} : { session: sessionView(session) }),
-    assignment: await explainAssignment(catalog, facts),
+    assignment,
     decision: plan.kind,
     message: plan.kind === 'boot' ? `It boots as ${plan.hostname}, role ${plan.role.name}` : plan.message,
+    reasons: plan.reasons.filter((reason) => !assignment.reasons.includes(reason)),
     ...(firmware.architecture === undefined
       ? {}
       : { bootfile: explainBootfile(sources, facts, firmware.architecture, firmware.reasons) }),

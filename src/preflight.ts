@@ -15,7 +15,7 @@ import {
   checkIdentities,
   checkVirtualAddresses,
 } from './preflight-cluster.ts';
-import { tryRoles } from './preflight-roles.ts';
+import { type TriedRole, tryRoles } from './preflight-roles.ts';
 import { checkState, checkStateFolder } from './preflight-state.ts';
 import { checkVersions } from './preflight-versions.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
@@ -33,6 +33,8 @@ export interface Preflight {
   readonly waiting: readonly Problem[];
   /** Undefined where profiles/ is broken. */
   readonly catalog: Catalog | undefined;
+  /** Those of its roles that render, with what they have machines load. */
+  readonly roles: readonly TriedRole[];
   /** Every interface of the host, as it was looked at. */
   readonly host: readonly NetworkInterface[];
   readonly bootFiles: BootFiles;
@@ -73,8 +75,8 @@ export async function runPreflight(config: Config): Promise<Preflight> {
   const authorities = await checkAuthorities(config, Date.now());
   if (stateFolder.length === 0) problems.push(...(await checkState(config)));
   problems.push(...checkCluster(config), ...authorities.problems);
+  const roles = catalog === undefined ? { rendered: [], problems: [] } : tryRoles(config, catalog);
   if (catalog !== undefined) {
-    const roles = tryRoles(config, catalog);
     const assets = await checkRoleAssets(config, roles.rendered);
     lacking.push(...assets);
     problems.push(
@@ -87,7 +89,8 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     );
   }
   const { issuing } = authorities;
-  return { problems, issuing, lacking, waiting, catalog, host, bootFiles, bootFileIndex };
+  const { rendered } = roles;
+  return { problems, issuing, lacking, waiting, catalog, roles: rendered, host, bootFiles, bootFileIndex };
 }
 
 /** The networks of the configuration on these interfaces, and the reservations that lie outside of them. */

@@ -20,7 +20,7 @@ export async function findOldSocketUnits(
 ): Promise<OldSocketUnits> {
   const names = await readdir(folder).catch(() => []);
   const sockets = names
-    .filter((name) => /^tinderbox-(dhcp|pxe|tftp|http)@.+\.socket\.d$/.test(name))
+    .filter((name) => /^tinderbox-(dhcp|pxe|tftp|http|syslog)@.+\.socket\.d$/.test(name))
     .toSorted()
     .map((name) => ({ instance: name.slice(0, -'.d'.length), file: join(folder, name, 'device.conf') }));
   const old: typeof sockets = [];

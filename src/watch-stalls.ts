@@ -48,7 +48,7 @@ const LOOK_ANYWAY = 60_000;
 /** Who changes its trouble more often than that keeps the last one. */
 const MOST_CHANGES = 20;
 /** Beyond the events of one session, which are bounded. */
-const MOST_EVENTS = 700;
+const MOST_EVENTS = 1000;
 /** A machine that was silent for so long at the start was left off by somebody: no news. In ms. */
 const FORGOTTEN = 3_600_000;
 /** Machines whose former ends are remembered. */

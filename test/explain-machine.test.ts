@@ -145,7 +145,12 @@ t.test('one that was never seen is explained for the firmware that is assumed', 
 
 t.test('who waits, is refused or does not render is told why', async (t) => {
   const rows: [string, string, string, object][] = [
-    ['waits', 'admission: approve\n', MACHINES, { decision: 'wait', message: /tinderbox approve/ }],
+    [
+      'waits',
+      'admission: approve\n',
+      MACHINES,
+      { decision: 'wait', message: /tinderbox approve/, reasons: [/^admission: approve, and/] },
+    ],
     ['refused', 'admission: listed\n', MACHINES, { decision: 'refuse', message: /not listed/ }],
     [
       'no role',

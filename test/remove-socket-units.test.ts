@@ -31,9 +31,9 @@ t.test('an interface that is not listed any more loses its units, and the others
   const removed = await removeOldSocketUnits(old, async (names) => void disabled.push(...names));
   t.same(
     disabled,
-    ['dhcp', 'http', 'pxe', 'tftp'].map((kind) => `tinderbox-${kind}@eth\\x2d2.socket`),
+    ['dhcp', 'http', 'pxe', 'syslog', 'tftp'].map((kind) => `tinderbox-${kind}@eth\\x2d2.socket`),
   );
-  t.equal(removed.length, 4);
+  t.equal(removed.length, 5);
   t.ok(written.every(existsSync));
   t.same(
     readdirSync(folder).filter((name) => /mine|eth\\x2d2/.test(name)),
@@ -51,14 +51,14 @@ t.test('without sockets the service has its capability again, before a socket go
     at = `${names.length} ${existsSync(dropIn)} ${existsSync(join(folder, 'tinderbox-dhcp@eth1.socket.d'))}`;
   };
   t.equal((await removeOldSocketUnits(old, disable))[0], dropIn);
-  t.equal(at, '4 false true');
+  t.equal(at, '5 false true');
   t.same(readdirSync(folder), ['tinderbox-dhcp@mine.socket.d']);
 });
 
 t.test('what could not be disabled is found again the next time', async (t) => {
   const { folder } = await makeUnits(t, ['eth1']);
   await t.rejects(removeOldSocketUnits(await findOldSocketUnits(folder, new Set()), noSystemd), /no systemd/);
-  t.equal((await findOldSocketUnits(folder, new Set())).instances.length, 4);
+  t.equal((await findOldSocketUnits(folder, new Set())).instances.length, 5);
 });
 
 t.test('where nothing is, nothing is disabled', async (t) => {

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { toTinderboxError } from '../src/errors.ts';
 import { ensureDebianPackages, LAB_PACKAGES } from '../src/lab/debian-packages.ts';
+import { BROWSER_PACKAGES } from './support/browser-packages.ts';
 import { readTapLine, type TapCounts } from './support/read-tap-line.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -17,6 +18,7 @@ const BIN = join(ROOT, 'node_modules/.bin');
 /** The real programs that tests meet, besides the lab's own. */
 const TEST_PACKAGES = [
   ...LAB_PACKAGES,
+  ...BROWSER_PACKAGES,
   'ansible-core',
   'atftp',
   'busybox-static',
@@ -41,6 +43,7 @@ const TEST_PACKAGES = [
   'openssl',
   'prometheus',
   'python3',
+  'rsyslog',
   'shellcheck',
   'strace',
   'systemd',

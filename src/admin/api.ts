@@ -1,4 +1,4 @@
-import type { Problem } from '../errors.ts';
+import type { FieldProblem, Problem } from '../errors.ts';
 import type { LoggerName, LogLevel } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
@@ -231,6 +231,8 @@ export interface ProblemDocument {
   readonly detail: string;
   readonly remedy?: string;
   readonly problems?: readonly Problem[];
+  /** Which fields of the request are wrong. */
+  readonly errors?: readonly FieldProblem[];
 }
 
 export const PROBLEM_TYPE = 'urn:tinderbox:problem:';

@@ -30,6 +30,8 @@ export function createApp({ logger }: Pick<AdminServerOptions, 'logger'>, pages:
 /** Fastify's own refusals (a body too large, no JSON) carry a status below 500. */
 function isClientFault(thrown: unknown): thrown is Error {
   const status =
-    thrown instanceof Error ? (thrown as { readonly statusCode?: unknown }).statusCode : undefined;
+    thrown instanceof Error && !(thrown instanceof TinderboxError)
+      ? (thrown as { readonly statusCode?: unknown }).statusCode
+      : undefined;
   return typeof status === 'number' && status < 500;
 }

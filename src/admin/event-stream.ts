@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { TinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
@@ -5,8 +6,12 @@ import type { Mac } from '../machine/mac.ts';
 
 /** Live events as `text/event-stream`. Each of them throws `busy` above the limit on readers. */
 export interface EventStreams {
-  /** Sends every event (of one machine, if given), one JSON object a message, until the reader goes away. */
-  open(response: ServerResponse, mac: Mac | undefined): void;
+  /**
+   * Sends every event (of one machine, if given), one JSON object a message, until the reader goes away. To whoever
+   * comes back with the ID of the last one that they got, first what they missed, or `event: missed` where that is not
+   * remembered any more, or is of another daemon.
+   */
+  open(response: ServerResponse, mac: Mac | undefined, lastEventId?: string): void;
   /**
    * For pages: says `event: changed` at once, since whoever lost a stream has missed something, and when there is
    * something new (of one machine, if given), at most every 300 ms. What it is they ask for.
@@ -26,15 +31,44 @@ const STREAM_LIMIT = 64;
 const BACKLOG_BYTES = 1024 * 1024;
 /** Shows a dead reader, and keeps proxies from closing a quiet stream. */
 const HEARTBEAT_MS = 15_000;
+/** Events that are remembered for readers who lost their stream for a moment. */
+const REMEMBERED = 512;
+/** What a browser waits before it comes back. In ms. */
+const RETRY_MS = 2_000;
+/** Seconds. */
+const BUSY_FOR = 10;
 /** A boot writes events in bursts: a page is drawn once for each. */
 const CHANGE_PAUSE_MS = 300;
 
 const CHANGED = 'event: changed\ndata: 1\n\n';
+const MISSED = 'event: missed\ndata: {}\n\n';
 
 export function createEventStreams(
   subscribe: (listener: (event: BootEvent) => void) => () => void,
+  random: (bytes: number) => Buffer = randomBytes,
 ): EventStreams {
   const open = new Set<ServerResponse>();
+  /** Tells this daemon's IDs from those of the one before. */
+  const era = random(6).toString('hex');
+  let count = 0;
+  let recent: { readonly number: number; readonly event: BootEvent; readonly text: string }[] = [];
+  const readers = new Set<(event: BootEvent, text: string) => void>();
+  const forgetJournal = subscribe((event) => {
+    count++;
+    const text = `id: ${era}-${count}\ndata: ${JSON.stringify(event)}\n\n`;
+    recent.push({ number: count, event, text });
+    if (recent.length >= 2 * REMEMBERED) recent = recent.slice(-REMEMBERED);
+    for (const reader of readers) reader(event, text);
+  });
+
+  /** Undefined: some of it is forgotten. */
+  function since(lastEventId: string): readonly (typeof recent)[number][] | undefined {
+    const [, of, digits] = /^([0-9a-f]+)-(\d{1,15})$/.exec(lastEventId) ?? [];
+    const last = Number(digits);
+    if (of !== era || last > count) return undefined;
+    if (last < count - REMEMBERED) return undefined;
+    return recent.filter(({ number }) => number > last);
+  }
 
   function start(
     response: ServerResponse,
@@ -44,6 +78,7 @@ export function createEventStreams(
     if (open.size >= STREAM_LIMIT) {
       throw new TinderboxError('busy', `${STREAM_LIMIT} readers follow the events already`, {
         remedy: 'stop one of them',
+        retryAfter: BUSY_FOR,
       });
     }
     const send = (text: string): void => {
@@ -64,13 +99,19 @@ export function createEventStreams(
   }
 
   return {
-    open(response, mac) {
-      // Tells the reader that from here on it misses nothing.
-      start(response, ': following\n\n', (send) =>
-        subscribe((event) => {
-          if (mac === undefined || event.mac === mac) send(`data: ${JSON.stringify(event)}\n\n`);
-        }),
-      );
+    open(response, mac, lastEventId) {
+      const isWanted = (event: BootEvent): boolean => mac === undefined || event.mac === mac;
+      const missed = lastEventId === undefined ? [] : since(lastEventId);
+      const replay = missed?.filter(({ event }) => isWanted(event)).map(({ text }) => text) ?? [MISSED];
+      // The comment tells the reader that from here on it misses nothing; the ID is where it stands, should it come back.
+      const first = `retry: ${RETRY_MS}\nid: ${era}-${count}\n: following\n\n`;
+      start(response, `${replay.join('')}${first}`, (send) => {
+        const reader = (event: BootEvent, text: string): void => {
+          if (isWanted(event)) send(text);
+        };
+        readers.add(reader);
+        return () => void readers.delete(reader);
+      });
     },
     openChanges(response, mac) {
       start(response, CHANGED, (send) => {
@@ -90,6 +131,7 @@ export function createEventStreams(
     },
     openWith: start,
     closeAll() {
+      forgetJournal();
       for (const response of open) response.end();
     },
   };

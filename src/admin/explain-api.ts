@@ -38,6 +38,8 @@ export interface ExplainView {
   /** `boot`: it gets its script; `wait`: it waits for approval; `refuse`: it gets nothing. */
   readonly decision: 'boot' | 'wait' | 'refuse';
   readonly message: string;
+  /** Why it is admitted, or not, beside the reasons of the assignment. */
+  readonly reasons: readonly string[];
   /** Absent: its architecture is not known yet. */
   readonly bootfile?: {
     readonly architecture: string;

@@ -33,15 +33,17 @@ export function problemOf(error: TinderboxError): ProblemDocument {
         : error.message,
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
     ...(error.problems.length === 0 ? {} : { problems: error.problems }),
+    ...(error.fields.length === 0 ? {} : { errors: error.fields }),
   };
 }
 
 /** The other way round, for the client. Total: what is no problem document becomes `internal`. */
 export function errorOf(status: number, body: unknown): TinderboxError {
-  const { type, detail, remedy, problems } = (body ?? {}) as Partial<ProblemDocument>;
+  const { type, detail, remedy, problems, errors } = (body ?? {}) as Partial<ProblemDocument>;
   const code = ERROR_CODES.find((known) => type === PROBLEM_TYPE + known) ?? 'internal';
   return new TinderboxError(code, detail ?? `the daemon answered with status ${status}`, {
     ...(remedy === undefined ? {} : { remedy }),
     ...(problems === undefined ? {} : { problems }),
+    ...(errors === undefined ? {} : { fields: errors }),
   });
 }

@@ -8,6 +8,7 @@ import { createLoginSessions, type LoginSessions } from './access/login-sessions
 import { createTokenCheck, type TokenCheck } from './access/token-check.ts';
 import { auditChanges } from './audit-changes.ts';
 import { createApp } from './create-app.ts';
+import { addDocument } from './document/add-document.ts';
 import { createEventStreams, type EventStreams } from './event-stream.ts';
 import { closeServer, createTcpServer, listenOnTcp } from './listen-tcp.ts';
 import { addPages } from './page/add-pages.ts';
@@ -41,6 +42,8 @@ const TIMES: ServerOptions = {
   requestTimeout: 30_000,
   connectionsCheckingInterval: 5_000,
 };
+/** Of the API, not of the program: another first number is another path. */
+const API_VERSION = '1.0.0';
 /** How often browsers that have been signed in for too long are looked for. In ms. */
 const SWEEP_EVERY = 60_000;
 
@@ -66,6 +69,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const trusted = new WeakSet<Socket>();
   await app.register(cookie);
   addGuard(app, { access, sessions, tokens, isTrusted: (socket) => trusted.has(socket) });
+  await addDocument(app, API_VERSION);
   await addRoutes(app, auditChanges(options), streams, { sessions, tokens }, pages);
   await app.ready();
 

@@ -34,6 +34,9 @@ export function isShort({ end, openedAt, endedAt = openedAt }: BootSession): boo
   return end === 'superseded' && endedAt - openedAt < LOOP_LENGTH;
 }
 
+/** iPXE's ENOEXEC (0x2e), EPERM (0x41) and EPLATFORM (0x7f); the last also of a card, so only where it starts something. */
+const NOT_STARTED =
+  /exec format error|operation not permitted|access denied|security violation|ipxe\.org\/(err\/)?(2e|41)[0-9a-f]{4}|could not (boot|select|start)[^]*ipxe\.org\/(err\/)?7f/i;
 /** As wire-cluster.ts says it. */
 const OF_EARLIER_BOOT = ' is not of this boot';
 
@@ -300,13 +303,7 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
       'The files came whole, and iPXE or the firmware refuses to run the kernel: it is no kernel for this machine, or Secure Boot forbids it.',
     remedy:
       'See that boot.kernel of profiles/{role}/role.yaml is a kernel for {arch} (file KERNEL says so). "Operation not permitted", "Access denied", "Security": switch Secure Boot off in the firmware setup, or use a signed kernel.',
-    when: (known) =>
-      is(known, BEFORE_CONFIG)
-        ? onConsole(
-            known,
-            /exec format error|operation not permitted|access denied|security violation|could not (start|boot|select)|ipxe\.org\/(err\/)?(2e|7f|41)[0-9a-f]{4}/i,
-          )
-        : undefined,
+    when: (known) => (is(known, BEFORE_CONFIG) ? onConsole(known, NOT_STARTED) : undefined),
   },
   {
     name: 'kernel-missing',

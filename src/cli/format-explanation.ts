@@ -11,7 +11,7 @@ const SCRIPT_LINES = 12;
 export function formatExplanation(view: ExplainView, now: number): string {
   const parts = [
     section('role', describeAssignment(view), view.assignment.reasons),
-    section('decision', `${view.decision}: ${view.message}`, view.preview?.reasons ?? []),
+    section('decision', `${view.decision}: ${view.message}`, view.reasons),
     describeBootfile(view),
     ...describeDhcp(view),
     ...view.problems.map((problem) => section('problem', formatProblem(problem), [])),

@@ -36,7 +36,7 @@ Examples:
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
   $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
 
-Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, log, audit, token, approve without a MAC, render MAC.
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, explain, log, audit, token, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 

@@ -59,7 +59,11 @@ export interface FlightRecorder extends PacketRecorder {
   size(): { readonly machines: number; readonly packets: number; readonly bytes: number };
 }
 
-type Numbered = KeptPacket & { readonly number: number };
+interface Numbered extends Omit<KeptPacket, 'whole'> {
+  readonly number: number;
+  readonly length: number;
+  readonly sum?: number;
+}
 /** A MAC, or `address 10.77.0.5` for a client whose machine is not known (yet). */
 type Key = string;
 
@@ -105,9 +109,11 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
     const cost = costOf(packet);
     const kept = slot.planes[plane];
     while (kept.packets.length > 0 && kept.bytes + cost > limits.perPlane[plane]) drop(slot, plane);
-    // Out of the table meanwhile, so that it is not the one that makes room.
-    slots.remove(slot.key);
-    while (bytes + cost > limits.bytes && slots.forgetOne());
+    if (bytes + cost > limits.bytes) {
+      // Out of the table meanwhile, so that it is not the one that makes room.
+      slots.remove(slot.key);
+      while (bytes + cost > limits.bytes && slots.forgetOne());
+    }
     kept.packets.push(packet);
     kept.bytes += cost;
     bytes += cost;
@@ -130,8 +136,10 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
       via,
       from,
       to,
-      payload: kept === whole.length ? whole : whole.slice(0, kept),
-      whole: { length: whole.length, sum: addToSum(whole) },
+      payload: ownBytes(whole.subarray(0, kept)),
+      length: whole.length,
+      // Of what is kept whole it can be worked out when it is asked for.
+      ...(kept === whole.length ? {} : { sum: addToSum(whole) }),
     });
     slots.touch(slot, rank);
   }
@@ -157,7 +165,11 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
       const found = slotsOf(mac).flatMap(({ planes }) => Object.values(planes).flatMap((one) => one.packets));
       return found
         .filter(({ at }) => window === undefined || (at >= window.from && at <= window.to))
-        .toSorted((a, b) => a.number - b.number);
+        .toSorted((a, b) => a.number - b.number)
+        .map(({ number: _number, length, sum, ...packet }) => ({
+          ...packet,
+          whole: { length, sum: sum ?? addToSum(packet.payload) },
+        }));
     },
     forget(mac) {
       for (const slot of slotsOf(mac)) {
@@ -178,7 +190,7 @@ function newPlane(): Slot['planes']['dhcp'] {
   return { packets: [], bytes: 0 };
 }
 
-function costOf({ payload }: KeptPacket): number {
+function costOf({ payload }: Numbered): number {
   return payload.length + OVERHEAD;
 }
 
@@ -192,8 +204,24 @@ function addressOf(key: Key): Ipv4 | undefined {
   return key.startsWith(ADDRESS) ? (Number(key.slice(ADDRESS.length)) as Ipv4) : undefined;
 }
 
-/** A copy. A kernel's log tells its command line, which has the URL of its session. */
+const SLASH = 0x2f;
+const HYPHEN = 0x2d;
+
+/** A token has a hyphen, and what is left of one stands behind `/boot/`. Patterns for every packet would cost more than all else. */
+function maybeSecret(bytes: Buffer): boolean {
+  return bytes.includes(HYPHEN) || (bytes.includes(SLASH) && bytes.includes('/boot/'));
+}
+
+/** A kernel's log tells its command line, which has the URL of its session. */
 function withoutSecrets(payload: Uint8Array): Uint8Array {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('latin1');
-  return new Uint8Array(Buffer.from(blankSessionTokens(text), 'latin1'));
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (!maybeSecret(bytes)) return payload;
+  const text = bytes.toString('latin1');
+  const blanked = blankSessionTokens(text);
+  return blanked === text ? payload : new Uint8Array(Buffer.from(blanked, 'latin1'));
+}
+
+/** Its own memory: a piece of a file, or of a pool, would keep all of that. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : Uint8Array.prototype.slice.call(bytes);
 }

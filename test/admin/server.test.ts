@@ -323,10 +323,10 @@ t.test(
     const wrong: readonly (readonly [object, RegExp])[] = [
       [{ level: 'debug' }, /seconds/],
       [{ level: 'debug', seconds: 10 ** 7 }, /seconds/],
-      [{ level: 'loud', seconds: 1 }, /level is "loud"/],
-      [{ level: 'debug', part: 'trace', seconds: 1 }, /no level of its own/],
-      [{ level: 'debug', part: 'constructor', seconds: 1 }, /part is/],
-      [{ trace: 'x', seconds: 1 }, /no MAC/],
+      [{ level: 'loud', seconds: 1 }, /level: expected one of trace/],
+      [{ level: 'debug', part: 'trace', seconds: 1 }, /part: expected one of daemon/],
+      [{ level: 'debug', part: 'constructor', seconds: 1 }, /part: expected/],
+      [{ trace: 'x', seconds: 1 }, /trace: expected a MAC/],
       [{ reset: false, seconds: 1 }, /reset/],
       [{ file: '/etc/passwd', seconds: 1 }, /unknown key "file"/],
     ];

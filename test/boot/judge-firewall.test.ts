@@ -88,8 +88,10 @@ t.test('whatever nft prints is believed in nothing', async (t) => {
     t.match(judgeNftables(ruleset, 'br0', WANTED), [{ state: 'ok' }]);
 });
 
+/** As `iptables-save` prints it. */
+const filter = (...lines: readonly string[]) => `# Generated\n*filter\n${lines.join('\n')}\nCOMMIT\n`;
+
 t.test('of iptables the policy and the ports of rules are looked at', async (t) => {
-  const filter = (...lines: readonly string[]) => `# Generated\n*filter\n${lines.join('\n')}\nCOMMIT\n`;
   const table: readonly (readonly [string, string, RegExp])[] = [
     ['nothing', '', /lets packets in/],
     ['accepts', filter(':INPUT ACCEPT [0:0]'), /lets packets in/],

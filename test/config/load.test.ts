@@ -95,6 +95,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       knownOnly: false,
       probeAddresses: true,
       uefiProxy: 'pxe',
+      allowOtherServers: false,
       declineTime: 600,
       probe: 300,
       leaseDurability: 'disk',

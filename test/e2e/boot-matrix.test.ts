@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { ConsoleView } from '../../src/admin/console-api.ts';
 import type { MachineKind } from '../../src/lab/qemu-machine.ts';
 import type { EventKind } from '../../src/machine/event.ts';
 import { STAGES } from '../../src/machine/stage.ts';
@@ -53,7 +54,7 @@ for (const { kind, mode, loader, events } of rows) {
         'its address is from the server that gives addresses',
       );
 
-      const { session, events: timeline } = await lab.inspect(MAC);
+      const { machine: machineRecord, session, events: timeline } = await lab.inspect(MAC);
       t.match(session, { stage: 'booted', end: 'booted', role: 'demo', hostname: 'matrix-1' });
       const reached = Object.keys(session?.stageTimes ?? {});
       const expected = STAGES.filter(
@@ -83,6 +84,26 @@ for (const { kind, mode, loader, events } of rows) {
           `${wanted} is in the timeline, with a reason`,
         );
       }
+      const lines = (JSON.parse(await lab.tinderbox('machines', MAC, '--console', '--json')) as ConsoleView)
+        .lines;
+      t.ok(
+        lines.some(({ program, text }) => program === 'kernel' && /\bLinux version \d/.test(text)),
+        'what its kernel printed came by syslog',
+      );
+      t.ok(
+        lines.some(({ text }) => text.includes('cloud-config-url=')) &&
+          lines.every(({ text }) => !/\/boot\/\d+-[A-Za-z0-9]/.test(text)),
+        "without its session's token",
+      );
+      const told = timeline.filter(({ kind }) => kind === 'http.hardware');
+      t.match(told[0], { asked: 'its hardware, as iPXE reads it', reasons: [/512 MiB memory/] });
+      t.match(machineRecord.hardware, {
+        source: 'linux',
+        cpu: { model: /QEMU/, count: 1 },
+        network: [{ name: 'eth0', mac: MAC, driver: 'virtio_net', link: true }],
+        firmware: { kind: kind === 'uefi-x64' ? 'uefi' : 'bios' },
+      });
+
       if (loader !== undefined) {
         const read = timeline.find((event) => event.kind === 'tftp.done' && event.outcome === 'answered');
         t.match(read?.asked, new RegExp(loader.replace('.', '\\.')), 'the loader was fetched by TFTP');

@@ -61,7 +61,7 @@ await t.test(
     const loader = await client.run(['sh', '-c', 'curl -s tftp://10.77.0.1:6969/snponly.efi | wc -c']);
     t.equal(Number(loader), outcome.loader?.bytes, 'TFTP gives the same on its port');
     t.match(await curl(server, 'http://127.0.0.1:8089/healthz'), { status: 200, body: 'ok\n' });
-    t.equal((await curl(server, 'http://127.0.0.1:8089/api/v1/machines')).status, 404, 'and nothing else');
+    t.equal((await curl(server, 'http://127.0.0.1:8089/api/v1/machines')).status, 401, 'and nothing else');
     t.equal((await curl(client, 'http://10.77.0.1:8089/healthz')).status, 0, 'not to machines');
     daemon.signal('SIGTERM');
     t.equal((await daemon.ended).code, 0);

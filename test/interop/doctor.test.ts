@@ -87,6 +87,27 @@ t.test('where all is well nothing is a problem, without a daemon and beside it',
     /^descriptors: the daemon may have \d+ of \d+ files open$/m,
   ])
     t.match(lines, part);
+  const socket = join(site.folder, 'var/admin.sock');
+  const asked = await lab.network.namespace.run(
+    [
+      'curl',
+      '--silent',
+      '--fail',
+      '--request',
+      'POST',
+      '--unix-socket',
+      socket,
+      'http://admin/api/v1/doctor',
+    ],
+    { timeout: 60_000 },
+  );
+  const own = JSON.parse(asked) as DoctorReport;
+  t.match(own, { ok: true, running: true });
+  t.match(
+    told(own, 'ok').join('\n'),
+    /^dhcp-servers: no other DHCP server answers on br0$/m,
+    'the daemon of itself',
+  );
   const explained = await site.run('explain', '52:54:00:12:34:56', '--arch', 'uefi-x64');
   t.match(explained, {
     code: 0,

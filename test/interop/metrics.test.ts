@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runProgram } from '../../src/lab/run-program.ts';
+import { curl } from './support/curl.ts';
 import { CONFIG, createSite } from './support/daemon-site.ts';
 import { bootMachines, createLab, type Lab } from './support/dhcp-lab.ts';
 
@@ -12,7 +13,7 @@ t.teardown(() => lab[Symbol.asyncDispose]());
 const client = await lab.addClient('10.77.0.3/24');
 
 await using site = await createSite(lab.network.namespace, {
-  'tinderbox.yaml': `${CONFIG}cluster: { apiServer: "https://10.77.0.1:6443" }\n`,
+  'tinderbox.yaml': `${CONFIG}admin: { listen: "127.0.0.1:8089" }\ncluster: { apiServer: "https://10.77.0.1:6443" }\n`,
 });
 await site.serve();
 const [outcome] = await bootMachines(client, {
@@ -85,6 +86,14 @@ t.test('the metrics say what happened, and of no machine who it was', (t) => {
   for (const sample of SAMPLES) t.match(scraped, sample);
   t.notMatch(scraped, /([0-9a-f]{2}:){5}|node-123456/);
   t.end();
+});
+
+await t.test('over TCP its own token opens it, and nothing else does', async (t) => {
+  const url = 'http://127.0.0.1:8089/metrics';
+  const token = (await site.run('token', '--metrics')).stdout.trim();
+  const server = lab.network.namespace;
+  t.equal((await curl(server, url)).status, 401);
+  t.match(await curl(server, url, '-H', `Authorization: Bearer ${token}`), { status: 200, body: /^# HELP/ });
 });
 
 await t.test('the page of metrics lists each one, and none that is not there', async (t) => {

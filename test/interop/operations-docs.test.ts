@@ -51,7 +51,7 @@ t.test('the rules let in what the table says, and nothing else', async (t) => {
   const file = await place('# /etc/nftables.conf');
   await namespace.run(['nft', '--file', file]);
   const rules = await namespace.run(['nft', 'list', 'ruleset']);
-  t.match(rules, /iifname "enp0s8" udp dport \{ 67, 69, 4011 \} accept/);
+  t.match(rules, /iifname "enp0s8" udp dport \{ 67, 69, 514, 4011 \} accept/);
   t.match(rules, /iifname "enp0s8" tcp dport 80 accept/);
   t.match(rules, /iifname "enp0s8" drop\n/);
 });

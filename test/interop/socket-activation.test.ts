@@ -22,6 +22,7 @@ const ALL: readonly HandedSocket[] = [
   { name: 'pxe-br0', type: 'udp', port: 4011, device: 'br0' },
   { name: 'tftp-br0', type: 'udp', port: 69, device: 'br0' },
   { name: 'http-br0', type: 'tcp', port: 80, device: 'br0' },
+  { name: 'syslog-br0', type: 'udp', port: 514, device: 'br0' },
 ];
 
 /** Starts it, and sees to it that it is gone afterwards. */
@@ -60,7 +61,7 @@ await t.test('with all sockets handed over it needs no capability and no privile
   await using site = await createSite(server);
   const daemon = launch(t, site, { sockets: ALL, bare: true });
   await ready(daemon);
-  t.match(daemon.log(), 'inherited sockets: dhcp-br0, pxe-br0, tftp-br0, http-br0');
+  t.match(daemon.log(), 'inherited sockets: dhcp-br0, pxe-br0, tftp-br0, http-br0, syslog-br0');
   const status = readFileSync(`/proc/${daemon.pid}/status`, 'utf8');
   t.match(status, new RegExp(`^Uid:\\s+${BARE_ID}\\s+${BARE_ID}\\s`, 'm'));
   for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])

@@ -22,7 +22,7 @@ function unitFolder(t: Test, change: (unit: string) => string = (unit) => unit, 
   const templates = readdirSync(UNITS).filter((name) => name.endsWith('@.socket'));
   for (const name of templates) cpSync(join(UNITS, name), join(folder, name.replace('@', '@eth0')));
   if (!devices) return folder;
-  for (const { path, text } of socketUnits(['eth0'], { dhcp: true, tftp: 69, http: 80 }).files) {
+  for (const { path, text } of socketUnits(['eth0'], { dhcp: true, tftp: 69, http: 80, syslog: 514 }).files) {
     mkdirSync(join(folder, dirname(path)));
     writeFileSync(join(folder, path), text);
   }
@@ -66,7 +66,7 @@ function exposure(folder: string): number {
 
 t.test('systemd has nothing against the service and its sockets, with and without the drop-in', async (t) => {
   const folder = unitFolder(t);
-  t.strictSame(readdirSync(folder).filter((name) => name.endsWith('.socket')).length, 4);
+  t.strictSame(readdirSync(folder).filter((name) => name.endsWith('.socket')).length, 5);
   t.strictSame(verify(folder), []);
   addDropIn(folder);
   t.strictSame(verify(folder), []);
@@ -85,7 +85,7 @@ t.test('systemd would say if it had something against them', async (t) => {
 
 t.test('no socket is opened before its drop-in says on which interface', async (t) => {
   const said = verify(unitFolder(t, undefined, false)).join('\n');
-  for (const kind of ['dhcp', 'pxe', 'tftp', 'http'])
+  for (const kind of ['dhcp', 'pxe', 'tftp', 'http', 'syslog'])
     t.match(said, new RegExp(`tinderbox-${kind}@eth0.socket: Unit has no Listen setting`));
 });
 

@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { ensureDebianPackages } from '../../src/lab/debian-packages.ts';
-
-/** The Debian packages that a test with a browser needs; fonts, or every text is a row of boxes. */
-export const BROWSER_PACKAGES = ['chromium', 'fonts-dejavu-core'] as const;
+import { BROWSER_PACKAGES } from './browser-packages.ts';
 
 /** What a page may load and run, as the admin plane says it. */
 export const CONTENT_POLICY =

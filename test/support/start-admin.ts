@@ -99,6 +99,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       assignment: { from: 'none', file: 'machines.yaml', reasons: [], revision: 'absent' },
       decision: 'refuse',
       message: `as ${architecture?.label ?? 'nothing'}`,
+      reasons: [],
       dhcp: { mode: 'off', answers: [] },
       problems: [],
     }),

@@ -18,6 +18,7 @@ import {
 import type { BootEvent } from '../../src/machine/event.ts';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
+import type { MachineRecord } from '../../src/store/port.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TINDERBOX = join(ROOT, 'bin/tinderbox');
@@ -34,6 +35,7 @@ export interface LabOptions {
 }
 
 export interface MachineDetail {
+  readonly machine: MachineRecord;
   readonly session?: BootSession;
   readonly events: readonly BootEvent[];
 }

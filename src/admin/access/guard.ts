@@ -65,7 +65,9 @@ export function addGuard(app: FastifyInstance, options: GuardOptions): void {
 
   app.addHook('onRequest', async (request, reply) => {
     const { raw, headers } = request;
-    void reply.headers(securityHeaders(isEncrypted(raw)));
+    // On the answer itself: a stream is written past Fastify.
+    for (const [name, value] of Object.entries(securityHeaders(isEncrypted(raw))))
+      reply.raw.setHeader(name, value);
     const path = request.routeOptions.url;
     if (path === HEALTH_PATH) return;
     const bySocket = isTrusted(raw.socket);

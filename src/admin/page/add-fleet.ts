@@ -69,7 +69,7 @@ export function addFleet(
         states: stateLinks(query, summary),
         roles: roles.map((name) => ({ name, chosen: name === query.filter.role })),
         filter: { state: query.filter.state, search: query.filter.search, sort: query.filter.sort },
-        filtered: fleetHref({ filter: {}, page: 1 }) !== fleetHref({ ...query, page: 1 }),
+        filtered: isFiltered(query),
         self: fleetHref(query),
         heads: sortLinks(query),
         paging: pageLinks(query, summary.matching),
@@ -119,6 +119,9 @@ export function addFleet(
     });
   });
 }
+
+const isFiltered = ({ filter: { state, role, search } }: FleetQuery): boolean =>
+  state !== undefined || role !== undefined || search !== undefined;
 
 const countsOf = (states: Readonly<Record<string, number>>) =>
   Object.entries(states).map(([id, machines]) => ({ id, machines }));

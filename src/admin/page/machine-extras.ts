@@ -91,15 +91,16 @@ const FROM = {
   none: 'nothing: no entry, no rule and no default',
 } as const;
 
-export function whyModel({ assignment, decision, message, bootfile, problems, dhcp }: ExplainView): WhyModel {
-  const { from, role, file, line, reasons } = assignment;
+export function whyModel(view: ExplainView): WhyModel {
+  const { assignment, decision, message, bootfile, problems, dhcp } = view;
+  const { from, role, file, line } = assignment;
   return {
     role,
     from: FROM[from],
     place: line === undefined ? file : `${file}:${line}`,
     decision,
     message,
-    reasons,
+    reasons: [...assignment.reasons, ...view.reasons],
     bootfile:
       bootfile === undefined
         ? undefined

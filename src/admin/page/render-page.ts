@@ -16,7 +16,7 @@ export interface PageHead {
 export interface Visit {
   /** Whoever came by TCP can sign out. */
   readonly signedIn: boolean;
-  /** For forms, as the hidden field `csrf`. */
+  /** For forms, as the hidden field `_csrf`. */
   readonly csrf: string;
 }
 

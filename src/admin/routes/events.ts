@@ -6,7 +6,8 @@ import { readMac } from '../parse-request.ts';
 export function addEventRoutes(app: FastifyInstance, streams: EventStreams): void {
   app.get<{ Querystring: { readonly mac?: unknown } }>('/api/v1/events', (request, reply) => {
     const mac = request.query.mac === undefined ? undefined : readMac(request.query.mac);
-    streams.open(reply.raw, mac);
+    const last = request.headers['last-event-id'];
+    streams.open(reply.raw, mac, typeof last === 'string' ? last : undefined);
     reply.hijack();
   });
 }

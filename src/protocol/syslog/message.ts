@@ -50,7 +50,7 @@ interface Body {
 
 /** RFC 5424 section 6: six fields, `-` for those that are not known, then structured data and the message. */
 function decodeRfc5424(rest: string): Body | undefined {
-  const found = /^1 \S{1,64} \S{1,255} (\S{1,48}) \S{1,128} \S{1,32} (-|\[[^]*)$/.exec(rest);
+  const found = /^1 \S{1,64} \S{1,255} (\S{1,48}) \S{1,128} \S{1,32} (-(?: [^]*)?|\[[^]*)$/.exec(rest);
   if (found === null) return undefined;
   const [, program = '-', tail = '-'] = found;
   return { program: program === '-' ? undefined : program, text: withoutStructuredData(tail) };

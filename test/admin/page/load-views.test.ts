@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
+import { CSRF_FIELD } from '../../../src/admin/access/guard.ts';
 import { loadViews } from '../../../src/admin/page/load-views.ts';
 import { VIEWS } from '../../../src/admin/page/static-files.ts';
 
@@ -58,6 +59,13 @@ t.test('no view makes markup of a value, or runs a program in an attribute', asy
       /\son\w+=|hx-on|hx-(vals|headers|confirm)="js:|style=|<script>|<style/,
       `${name} obeys the policy`,
     );
+    for (const form of text
+      .split('<form ')
+      .slice(1)
+      .filter((part) => part.includes('method="post"'))) {
+      const isLogin = form.includes('action="/login"');
+      t.ok(isLogin || form.includes(`name="${CSRF_FIELD}"`), `${name} says that its form is ours`);
+    }
     t.notMatch(text, /https?:\/\//, `${name} names no other origin`);
   }
 });

@@ -55,6 +55,11 @@ t.test('what real senders say is read', async (t) => {
       '<165>1 2003-10-11T22:14:15.003Z host app 1 ID47 [a@1 b="c\\]"][d@2 e="]"] \xef\xbb\xbftext [x]',
       { facility: 'local4', severity: 'notice', program: 'app', text: 'text [x]' },
     ],
+    [
+      'rsyslog, RSYSLOG_SyslogProtocol23Format',
+      '<36>1 2026-11-28T00:09:19.925250+00:00 vm sshd 12 - -  by X\n',
+      { facility: 'auth', severity: 'warning', program: 'sshd', text: 'by X' },
+    ],
     ['RFC 5424 without a message', '<34>1 - - su - - -', undefined as never],
     [
       'netconsole, extended',
@@ -125,6 +130,7 @@ t.test('nothing hostile gets through, and nothing throws', async (t) => {
     ['<6', '<6'],
     ['<6>1 2 3', '1 2 3'],
     ['<34>1 - - a - - [never="ends', '[never="ends'],
+    ['<34>1 - - a - - -x', '1 - - a - - -x'],
     [`<34>1 - - a - - ${'[a b="\\"]"]'.repeat(50)} end`, 'end'],
     ['<13>Nov 27 23:24:22', 'Nov 27 23:24:22'],
     ['6,1,1,-', '6,1,1,-'],
