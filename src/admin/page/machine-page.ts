@@ -116,6 +116,11 @@ const DONE = {
 } as const;
 type Done = keyof typeof DONE;
 
+/** An address may say anything, also what every object has. */
+function doneOf(done: unknown): string | undefined {
+  return typeof done === 'string' && Object.hasOwn(DONE, done) ? DONE[done as Done] : undefined;
+}
+
 /** Which buttons there are; undefined: none. Wake-on-LAN turns nothing off. */
 function powerModel(kind: PowerKind | undefined): { readonly off: boolean } | undefined {
   return kind === undefined ? undefined : { off: kind !== 'wake-on-lan' };
@@ -137,7 +142,7 @@ async function showMachine(
   const { typed, thrown } = failed ?? {};
   const shared = {
     mac,
-    done: DONE[query['done'] as Done] as string | undefined,
+    done: doneOf(query['done']),
     form: formOf(names, explained, typed === undefined ? undefined : { typed, thrown }),
     refusal: failed !== undefined && typed === undefined ? refusalOf(thrown) : undefined,
     why: whyModel(explained),
