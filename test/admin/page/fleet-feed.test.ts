@@ -8,7 +8,7 @@ import { until } from '../../support/until.ts';
 
 t.test('what is heard while the rows are being read is told, too', async (t) => {
   const sent: string[] = [];
-  let hear: (event: BootEvent) => void = () => undefined;
+  const heard: { listener?: (event: BootEvent) => void } = {};
   let count = 0;
   let reading = Promise.withResolvers<void>();
   const summary = Promise.withResolvers<void>();
@@ -25,7 +25,7 @@ t.test('what is heard while the rows are being read is told, too', async (t) => 
     journal: {
       flush: async () => undefined,
       subscribe(listener: (event: BootEvent) => void) {
-        hear = listener;
+        heard.listener = listener;
         return () => undefined;
       },
     } as unknown as FleetFeedOptions['journal'],
@@ -45,10 +45,10 @@ t.test('what is heard while the rows are being read is told, too', async (t) => 
   const event = { kind: 'session.ended', mac: MAC } as BootEvent;
   count = 1;
   reading = Promise.withResolvers<void>();
-  hear(event);
+  heard.listener?.(event);
   await reading.promise;
   count = 2;
-  hear(event);
+  heard.listener?.(event);
   summary.resolve();
   await until(() => sent.join('').includes('<b>2</b>'));
   t.pass('the newest count came');
