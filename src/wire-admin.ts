@@ -13,6 +13,7 @@ import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { createAssigned } from './describe-assigned.ts';
 import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
@@ -128,6 +129,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       }),
     console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
+    assigned: createAssigned(() => explainSources(wiring)),
     doctor: once(() => examine(wiring, startedAt)),
     forget: (mac) =>
       audit.changing(async () => {
