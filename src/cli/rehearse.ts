@@ -169,8 +169,8 @@ async function rehearse(
       keep: flags.keep === true,
       signal: stop.signal,
       onProgress: say,
-      onEvent({ stage, outcome, kind, asked, answered, reasons }) {
-        if (kind === 'session.stalled') say(`stalled: ${reasons[0] ?? answered}`);
+      onEvent({ stage, outcome, kind, asked, answered }) {
+        if (kind === 'session.stalled') say(asked);
         else if (stage !== undefined) say(`${stage.padEnd(10)}  ${asked === '' ? kind : asked}`);
         else if (outcome === 'refused' || outcome === 'failed')
           say(`${outcome.padEnd(10)}  ${asked}: ${answered}`);

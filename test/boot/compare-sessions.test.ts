@@ -20,7 +20,7 @@ function account(id: number, boot: Partial<RecordedBoot> = {}): BootAccount {
   recordBoot(
     {
       record(observation) {
-        events.push(observation as BootEvent);
+        events.push(observation);
         if (observation.stage !== undefined) stageTimes[observation.stage] = observation.at;
         return undefined;
       },
@@ -35,12 +35,18 @@ function account(id: number, boot: Partial<RecordedBoot> = {}): BootAccount {
   };
 }
 
+const one = (id: number, end?: SessionEnd, signingUntil?: number) => ({
+  id,
+  ...(end === undefined ? {} : { end }),
+  ...(signingUntil === undefined ? {} : { signingUntil }),
+});
+
+const withStages = (id: number, stageTimes: Record<string, number>): BootAccount => ({
+  session: { id, openedAt: 0, updatedAt: 0, stage: 'kernel', stageTimes },
+  events: [],
+});
+
 t.test('the last boot that worked is neither a later one, a token nor one that was given up', (t) => {
-  const one = (id: number, end?: SessionEnd, signingUntil?: number) => ({
-    id,
-    ...(end === undefined ? {} : { end }),
-    ...(signingUntil === undefined ? {} : { signingUntil }),
-  });
   const sessions = [
     one(7, 'ready'),
     one(6),
@@ -110,10 +116,6 @@ t.test('what changed is said as it was and as it is', (t) => {
 });
 
 t.test('a stage is slower or faster by a factor, not by a lost packet', (t) => {
-  const withStages = (id: number, stageTimes: Record<string, number>): BootAccount => ({
-    session: { id, openedAt: 0, updatedAt: 0, stage: 'kernel', stageTimes },
-    events: [],
-  });
   const before = withStages(1, { offered: 100, firmware: 2_100, script: 3_100, kernel: 23_100 });
   const now = withStages(2, { offered: 1_000, firmware: 9_000, kernel: 12_000, ready: 13_000 });
   t.same(

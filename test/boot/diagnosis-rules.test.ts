@@ -532,6 +532,17 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
 /** Nearly that, and not that: what differs is what the rule turns on. */
 const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
   [
+    'a download that timed out',
+    'image-not-started',
+    {
+      stage: 'script',
+      events: [
+        ...TO_SCRIPT,
+        said(20, 'Could not boot image: Connection timed out (https://ipxe.org/4c0a6035)'),
+      ],
+    },
+  ],
+  [
     'two DISCOVERs are no firmware that refuses',
     'offer-not-taken',
     { stage: 'offered', events: asked([0, 4]) },

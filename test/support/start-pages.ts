@@ -10,11 +10,8 @@ import { startAdminServer } from '../../src/admin/server.ts';
 import { NO_PLACES } from '../../src/boot/admit-machine.ts';
 import { assignInProfiles } from '../../src/catalog/assign-in-profiles.ts';
 import { openCatalog } from '../../src/catalog/catalog-holder.ts';
-import { readEntryText } from '../../src/catalog/read-entry-text.ts';
-import { revisionOf } from '../../src/catalog/revision-of.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { describeRoles } from '../../src/describe-roles.ts';
-import { TinderboxError } from '../../src/errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from '../../src/explain-machine.ts';
 import { createLogControl } from '../../src/log-control.ts';
 import { createLoggers } from '../../src/logger.ts';
@@ -28,12 +25,12 @@ import { createJournal } from '../../src/store/journal.ts';
 import type { Page } from '../../src/store/port.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
 
-const ETH1: NetworkInterface = {
+const ETH1 = {
   name: 'eth1',
   addresses: [{ address: parseIpv4('10.77.0.1') as Ipv4, prefix: 24 }],
   mtu: 1500,
   up: true,
-} as NetworkInterface;
+} satisfies NetworkInterface;
 
 /** Behind a door that can be shut: browsers lose what they had open, and come in again when it opens. */
 export interface Door {
@@ -97,14 +94,8 @@ export async function startPages(
     leases: undefined,
     now: clock(),
   });
-  const edit = async ({ mac, revision, ...change }: Parameters<AdminServerOptions['approve']>[0]) => {
-    const present = revisionOf(await readEntryText(join(dir, 'machines.yaml'), mac));
-    if (revision !== undefined && revision !== present) {
-      throw new TinderboxError('conflict', `the entry of ${mac} was changed meanwhile`, {
-        remedy: 'Look at what it is now, then save again.',
-      });
-    }
-    const done = await assignInProfiles({ dir, mac, ...change, checkRole: checkRoleTemplates });
+  const edit = async (change: Parameters<AdminServerOptions['approve']>[0]) => {
+    const done = await assignInProfiles({ ...change, dir, checkRole: checkRoleTemplates });
     await catalog.reload();
     return done;
   };
@@ -190,6 +181,8 @@ export async function startPages(
     }),
     console: (mac: Mac) => ({ mac, lines: [], missed: 0 }),
     doctor: async () => ({ ok: true, at: clock(), running: true, findings: [] }),
+    power: async (mac: Mac, action: string) => ({ mac, action }),
+    powerKind: () => undefined,
     capture: () => undefined,
     metrics: async () => '',
     audit: { record: (record: AuditRecord) => void records.push(record), list: listRecords },

@@ -1,6 +1,5 @@
 import formbody from '@fastify/formbody';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { csrfTokenOf } from '../access/guard.ts';
+import type { FastifyInstance } from 'fastify';
 import type { DaemonStatus, StatusView } from '../api.ts';
 import type { DoctorReport } from '../doctor-api.ts';
 import type { AdminServerOptions } from '../port.ts';
@@ -11,7 +10,7 @@ import type { Pages } from './render-page.ts';
 
 /** `/health`: how the daemon is, and what it needs. */
 export function addHealthPages(app: FastifyInstance, options: AdminServerOptions, pages: Pages): void {
-  async function readModel(request: FastifyRequest): Promise<object> {
+  async function readModel(): Promise<object> {
     const now = options.clock();
     const status = await options.status();
     const view: StatusView = {
@@ -19,18 +18,18 @@ export function addHealthPages(app: FastifyInstance, options: AdminServerOptions
       uptime: Math.max(0, Math.round((now - status.startedAt) / 1000)),
       counters: Object.fromEntries(options.journal.counters()),
     };
-    return { ...healthModel(view, now), csrf: csrfTokenOf(request) };
+    return healthModel(view, now);
   }
 
-  app.get('/health', async (request, reply) =>
-    pages.send(reply, 'health', HEAD, { ...(await readModel(request)), report: undefined }),
+  app.get('/health', async (_request, reply) =>
+    pages.send(reply, 'health', HEAD, { ...(await readModel()), report: undefined }),
   );
   void app.register(async (forms) => {
     // In here only: with forms elsewhere, pages of other origins could send what the API takes.
     await forms.register(formbody);
     // It opens ports and reads files: not what a link that is looked at before it is clicked may do.
-    forms.post('/health/doctor', async (request, reply) => {
-      const [model, report] = [await readModel(request), await options.doctor()];
+    forms.post('/health/doctor', async (_request, reply) => {
+      const [model, report] = [await readModel(), await options.doctor()];
       return pages.send(reply, 'health', HEAD, { ...model, report: reportModel(report) });
     });
   });

@@ -13,6 +13,8 @@ export interface MachineForm {
   /** Of the entry that was read. */
   readonly revision: string;
   readonly roles: readonly { readonly name: string; readonly chosen: boolean }[];
+  /** Its entry has one, which an edit may change but not take away. */
+  readonly hasRole: boolean;
   /** What stands in machines.yaml now, where that is not what the form was filled from. */
   readonly conflict:
     | { readonly role: string; readonly hostname: string; readonly address: string }
@@ -90,6 +92,7 @@ export function formOf(
     address: shown.address,
     // Whoever has been told what is there now, and sends it again, means it.
     revision: present.revision,
+    hasRole: present.role !== '',
     roles: names.map((name) => ({ name, chosen: name === shown.role })),
     conflict: isConflict
       ? { role: present.role, hostname: present.hostname, address: present.address }

@@ -3,7 +3,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TinderboxError, toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
 import type { PowerKind } from '../../machine/power.ts';
-import { csrfTokenOf } from '../access/guard.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
 import { problemOf } from '../problem.ts';
@@ -143,7 +142,6 @@ async function showMachine(
   const { typed, thrown } = failed ?? {};
   const shared = {
     mac,
-    csrf: csrfTokenOf(request),
     done: doneOf(query['done']),
     form: formOf(names, explained, typed === undefined ? undefined : { typed, thrown }),
     refusal: failed !== undefined && typed === undefined ? refusalOf(thrown) : undefined,

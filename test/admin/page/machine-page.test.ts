@@ -155,7 +155,7 @@ t.test('the page is found by every spelling of a MAC, and says what it does not 
   t.equal((await ask(socket, 'GET', `/machines/${MAC}?session=99&older=99999999&done=%3Cb%3E`)).status, 200);
 });
 
-t.test('forgetting needs the word for it; power needs a machine that has some', async (t) => {
+t.test('forgetting needs the word for it; power one of three', async (t) => {
   const { socket, journal } = await startAdmin(t);
   boot(journal, MAC, T0);
   const form = 'application/x-www-form-urlencoded';
@@ -163,6 +163,34 @@ t.test('forgetting needs the word for it; power needs a machine that has some', 
   t.equal(unsure.status, 400);
   t.match(unsure.text, 'nothing was forgotten');
   t.equal((await ask(socket, 'POST', `/machines/${MAC}/forget`, 'sure=yes', form)).status, 303);
-  t.equal((await ask(socket, 'POST', `/machines/${MAC}/power`, 'action=on', form)).status, 400);
+  t.equal((await ask(socket, 'POST', `/machines/${MAC}/power`, 'action=explode', form)).status, 400);
+  t.equal((await ask(socket, 'POST', `/machines/${MAC}/power`, 'action=on', form)).status, 303);
   t.equal((await ask(socket, 'POST', `/machines/${MAC}`, 'role=worker', form)).status, 303);
+});
+
+t.test('every form of these pages holds what the guard wants to see', async (t) => {
+  const { url, journal, options } = await startAdmin(t, { listen: { host: '127.0.0.1', port: 0 } });
+  boot(journal, MAC, T0);
+  const token = options.access?.token.show() ?? '';
+  const send = (path: string, fields: Record<string, string>, cookie = '') =>
+    fetch(`${url}${path}`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { cookie },
+      body: new URLSearchParams(fields),
+    });
+  const login = await send('/login', { token });
+  const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
+  for (const path of [`/machines/${MAC}`, `/machines/${OTHER}`, '/health']) {
+    const html = await (await fetch(`${url}${path}`, { headers: { cookie } })).text();
+    const posts = html.match(/<form method="post"/g)?.length ?? 0;
+    const tokens = html.match(/name="_csrf" value="([^"]{20,})"/g) ?? [];
+    t.ok(posts >= 2 && tokens.length === posts, `${path}: ${posts} forms, ${tokens.length} tokens`);
+  }
+  const html = await (await fetch(`${url}/machines/${MAC}`, { headers: { cookie } })).text();
+  const csrf = /name="_csrf" value="([^"]+)"/.exec(html)?.[1] ?? '';
+  t.equal((await send(`/machines/${MAC}`, { role: 'worker' }, cookie)).status, 403);
+  t.equal((await send(`/machines/${MAC}`, { role: 'worker', _csrf: csrf }, cookie)).status, 303);
+  t.equal((await send('/health/doctor', { _csrf: csrf }, cookie)).status, 200);
+  t.equal((await send(`/machines/${MAC}`, { role: 'worker', _csrf: csrf })).status, 401);
 });

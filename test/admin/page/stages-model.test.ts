@@ -8,6 +8,8 @@ const open = {
   stageTimes: { offered: 0, script: 30_000, kernel: 60_000 },
 } as const;
 
+const names = (session: Parameters<typeof stageRows>[0]) => stageRows(session, 1).map(({ stage }) => stage);
+
 t.test('a boot under way shows what it reached as bars, and what lies before it', (t) => {
   const rows = stageRows({ ...open, lastStage: 'booted' }, 120_000);
   t.same(
@@ -26,7 +28,6 @@ t.test('a boot under way shows what it reached as bars, and what lies before it'
 });
 
 t.test('what a boot that is over left out is not shown as still to come', (t) => {
-  const names = (session: Parameters<typeof stageRows>[0]) => stageRows(session, 1).map(({ stage }) => stage);
   t.same(names({ ...open, end: 'superseded', endedAt: 70_000 }), ['offered', 'script', 'kernel']);
   t.same(names({ ...open, end: 'handed-over', endedAt: 70_000 }), ['offered', 'script', 'kernel']);
   t.end();

@@ -12,6 +12,14 @@ const event = (at: number, rest: Partial<BootEvent> = {}): BootEvent => ({
   ...rest,
 });
 
+const ask = (at: number, rest: Partial<BootEvent> = {}) =>
+  event(at, {
+    kind: 'dhcp.discover',
+    asked: `DISCOVER xid 0x${at.toString(16)} from x`,
+    outcome: 'ignored',
+    ...rest,
+  });
+
 t.test('a row says since when, how long after the one before, and where the time went', (t) => {
   const { rows } = timelineOf([event(1_000), event(1_500), event(61_500)], 1_000);
   t.same(
@@ -26,13 +34,6 @@ t.test('a row says since when, how long after the one before, and where the time
 });
 
 t.test('events in a row that say the same are one row; one that reached a stage stands alone', (t) => {
-  const ask = (at: number, rest: Partial<BootEvent> = {}) =>
-    event(at, {
-      kind: 'dhcp.discover',
-      asked: `DISCOVER xid 0x${at.toString(16)} from x`,
-      outcome: 'ignored',
-      ...rest,
-    });
   const { rows } = timelineOf(
     [ask(1), ask(2), ask(3), ask(4, { stage: 'offered' }), ask(5), ask(6, { reasons: ['else'] })],
     0,

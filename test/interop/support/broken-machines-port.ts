@@ -21,6 +21,8 @@ export type Fault = (typeof FAULTS)[number];
 
 export interface BrokenOrder {
   readonly mac: string;
+  /** Of the network card, that it fetches from: what is fetched is laid to a machine by its address. */
+  readonly address: string;
   readonly fault: Fault;
   readonly arch?: string;
   readonly until?: 'loader' | 'script' | 'config' | 'report';
