@@ -31,6 +31,7 @@ import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { runDoctor } from './run-doctor.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
+import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
@@ -65,6 +66,7 @@ export interface AdminWiring {
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
   readonly audit: AuditTrail;
   readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
+  readonly loopWatch: Pick<BootLoopWatch, 'peek'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -167,6 +169,7 @@ export function explainSources({
   journal,
   admissions,
   leases,
+  loopWatch,
   now,
 }: AdminWiring): ExplainSources {
   return {
@@ -179,6 +182,7 @@ export function explainSources({
     networks: networks(),
     isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
     leases,
+    loops: loopWatch,
     now: now(),
   };
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { LOOP_LIMIT } from '../src/boot/detect-boot-loop.ts';
 import { identifyClient } from '../src/boot/identify-client.ts';
 import { formatExplanation } from '../src/cli/format-explanation.ts';
 import { loadConfig } from '../src/config/load.ts';
@@ -11,6 +12,7 @@ import { createLoggers } from '../src/logger.ts';
 import { architectureByName } from '../src/machine/architecture.ts';
 import type { Mac } from '../src/machine/mac.ts';
 import { networksOf } from '../src/provisioning.ts';
+import { watchBootLoops } from '../src/servers/watch-boot-loops.ts';
 import { createJournal } from '../src/store/journal.ts';
 import { openStore } from '../src/store/sqlite-store.ts';
 import { ROLE } from './interop/support/daemon-site.ts';
@@ -120,6 +122,41 @@ t.test('a machine that booted is explained from its entry to its last event', as
     /server mode on eth1/,
   ])
     t.match(text, part);
+});
+
+t.test('a machine is told the address of the interface that it is heard on', async (t) => {
+  const sources = await sourcesOf(t, 'dhcp: { mode: proxy }\n');
+  const { interfaces } = sources.networks;
+  const eth0 = { name: 'eth0', addresses: [{ address: ip('10.66.0.1'), prefix: 24 }], mtu: 1500, up: true };
+  const view = await explainMachine(
+    { ...sources, networks: { ...sources.networks, interfaces: [eth0, ...interfaces] } },
+    MAC,
+  );
+  t.equal(view.dhcp.interface, 'eth1');
+  t.match(view.preview?.script, 'http://10.77.0.1/assets/vmlinuz');
+});
+
+t.test('a ROM that takes its loader again and again is explained as it is answered', async (t) => {
+  const loops = watchBootLoops();
+  const rom = identifyClient(makeRequest(UEFI_ROM)).client;
+  if (rom === undefined) throw new Error('a ROM');
+  const sources = { ...(await sourcesOf(t, 'dhcp: { mode: proxy, uefiProxy: offer }\n')), loops };
+  const explained = async () => (await explainMachine(sources, MAC)).dhcp.answers[0];
+  for (let round = 0; round < LOOP_LIMIT; round++) {
+    t.match(await explained(), { answer: /snponly/ }, `round ${round}`);
+    const at = sources.now - 100_000 + round * 1000;
+    loops.notice({
+      at,
+      kind: 'tftp.done',
+      outcome: 'answered',
+      asked: '',
+      answered: '',
+      reasons: [],
+      mac: MAC,
+    });
+    loops.look(rom, at + 1);
+  }
+  t.match(await explained(), { answer: '', reasons: /boot loop/ });
 });
 
 t.test('one that was never seen is explained for the firmware that is assumed', async (t) => {

@@ -45,6 +45,8 @@ const FACTS: DaemonFacts = {
 };
 const OTHER = { address: '10.77.0.9', bootfile: 'pxelinux.0', nextServer: '10.77.0.8' };
 
+const LOOPING = ['boot loop: it took the loader 5 times and iPXE never answered'];
+
 interface Case {
   readonly stage: Stage;
   readonly events: readonly BootEvent[];
@@ -421,6 +423,19 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
           refused('boot loop: it took the loader 5 times and iPXE never answered'),
         ),
       ],
+    },
+    // In server mode who loops still gets its address, and asks for it.
+    {
+      stage: 'firmware',
+      events: [
+        ...TO_IPXE,
+        dhcp(20, 'DISCOVER', UEFI_ROM, { answered: 'OFFER, 10.77.0.100', reasons: LOOPING }),
+        dhcp(21, 'REQUEST', UEFI_ROM, {
+          answered: 'ACK, 10.77.0.100',
+          reasons: ['REQUEST, selecting', '10.77.0.100 is its lease', ...LOOPING],
+        }),
+      ],
+      facts: SERVER,
     },
   ],
   'boot-loop': {

@@ -92,6 +92,7 @@ export async function startPages(
     networks: networksOf(config, [ETH1]),
     isBootfilePresent: () => true,
     leases: undefined,
+    loops: undefined,
     now: clock(),
   });
   const edit = async (change: Parameters<AdminServerOptions['approve']>[0]) => {

@@ -4,6 +4,7 @@ import { type Mac, parseMac } from '../../machine/mac.ts';
 import type { MachineOverview } from '../../store/port.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
+import { writeMachineFilter } from '../read-machine-query.ts';
 import { applyToMachines, readBulk } from './apply-to-machines.ts';
 import { createFleetFeed } from './fleet-feed.ts';
 import {
@@ -15,6 +16,7 @@ import {
   readFleetQuery,
   sortLinks,
   stateLinks,
+  withinPages,
 } from './fleet-query.ts';
 import { fleetRow } from './fleet-row.ts';
 import { createRoleNames } from './list-role-names.ts';
@@ -49,13 +51,15 @@ export function addFleet(
   });
 
   app.get<{ Querystring: Query }>('/', async (request, reply) => {
-    const query = readFleetQuery(request.query);
+    const asked = readFleetQuery(request.query);
     await journal.flush();
     const at = clock();
-    const [overviews, summary] = await Promise.all([
-      store.listMachines(pageOf(query)),
-      store.summarizeMachines(query.filter),
+    const [listed, summary] = await Promise.all([
+      store.listMachines(pageOf(asked)),
+      store.summarizeMachines(asked.filter),
     ]);
+    const query = withinPages(asked, summary.matching);
+    const overviews = query.page === asked.page ? listed : await store.listMachines(pageOf(query));
     // The address that a browser shows, without what a form sends of empty fields.
     if (request.headers['hx-request'] !== undefined) void reply.header('hx-replace-url', fleetHref(query));
     const roles = await roleNames(summary);
@@ -68,7 +72,12 @@ export function addFleet(
         rows: overviews.map(fleetRow),
         states: stateLinks(query, summary),
         roles: roles.map((name) => ({ name, chosen: name === query.filter.role })),
-        filter: { state: query.filter.state, search: query.filter.search, sort: query.filter.sort },
+        filter: {
+          state: query.filter.state,
+          search: query.filter.search,
+          sort: query.filter.sort,
+          order: writeMachineFilter(query.filter).get('order') ?? undefined,
+        },
         filtered: isFiltered(query),
         self: fleetHref(query),
         heads: sortLinks(query),

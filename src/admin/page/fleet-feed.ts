@@ -56,9 +56,12 @@ export function createFleetFeed(options: FleetFeedOptions): FleetFeed {
   let timer: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
   let running = false;
+  /** Something was heard while a tick ran, which may have read what was before. */
+  let again = false;
 
   const schedule = (): void => {
-    if (timer === undefined && !running && followers.size > 0) timer = setTimeout(() => void tick(), every);
+    if (running) again = true;
+    else if (timer === undefined && followers.size > 0) timer = setTimeout(() => void tick(), every);
   };
 
   function hear(mac: Mac | undefined, isNew: boolean): void {
@@ -76,6 +79,7 @@ export function createFleetFeed(options: FleetFeedOptions): FleetFeed {
   async function tick(): Promise<void> {
     timer = undefined;
     running = true;
+    again = false;
     try {
       await journal.flush();
       const due = [...changed].slice(0, MOST_ROWS);
@@ -90,7 +94,7 @@ export function createFleetFeed(options: FleetFeedOptions): FleetFeed {
       onError(error);
     } finally {
       running = false;
-      if (changed.size > 0) schedule();
+      if (again || changed.size > 0) schedule();
     }
   }
 

@@ -36,9 +36,12 @@ t.test('a page of ten thousand machines is as light as one of a hundred', async 
   t.match(last, /9,951–10,000 of 10,000/);
   t.notMatch(last, 'rel="next"');
   const beyond = await get('/?page=99999');
-  t.match(beyond, 'No machine is like that');
+  t.match(beyond, /9,951–10,000 of 10,000/, 'beyond the last page is the last one');
+  t.equal(rowsOf(beyond), 50);
+  t.match(await get('/?page=2&search=nobody'), 'No machine is like that');
   const found = await get('/?search=sn4210%20dell&sort=hostname&order=desc');
   t.match(found, 'aria-sort="descending"');
+  t.match(found, 'name="order" value="desc"', 'which the next search keeps');
   t.match(found, /href="\/\?search=sn4210\+dell&amp;sort=hostname&amp;order=asc"/);
 });
 
