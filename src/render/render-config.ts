@@ -1,4 +1,4 @@
-import { isMap, LineCounter, type Node, parseDocument, type Scalar } from 'yaml';
+import { isMap, LineCounter, type Node, parseDocument, type Scalar, visit } from 'yaml';
 import { maskParameters } from '../boot/mask-secrets.ts';
 import { type Problem, TinderboxError } from '../errors.ts';
 import type { Parameters, Role, TemplateSource } from '../machine/role.ts';
@@ -87,6 +87,14 @@ export function checkRenderedCloudConfig(body: string, file: string): readonly P
   if (!isMap(document.contents)) {
     return [{ severity: 'error', file: rendered, line: 1, message: 'the cloud-config is empty or no map' }];
   }
+  const aliases: Problem[] = [];
+  visit(document, {
+    Alias(_key, { range }) {
+      const message = 'an alias (`*name`) is not resolved: text that begins with `*` must be in quotes';
+      aliases.push({ severity: 'error', message, ...place(range?.[0] ?? 0) });
+    },
+  });
+  if (aliases.length > 0) return aliases;
   return checkCloudConfig(document.toJS({ maxAliasCount: 0 })).map((problem) => ({
     severity: 'error',
     message: problem.message,

@@ -160,6 +160,13 @@ t.test('what is wrong is said without the password that it is about', (t) => {
   t.end();
 });
 
+t.test('text that begins as an alias does is a problem with a place, not a fault of the daemon', (t) => {
+  t.same(problemsOf('hostname: *secret\n'), [
+    '2:11: an alias (`*name`) is not resolved: text that begins with `*` must be in quotes',
+  ]);
+  t.end();
+});
+
 t.test('a role without a configuration says so', async (t) => {
   const { config: _config, ...role } = roleOf('');
   t.throws(() => renderConfig(role, contextOf(role)), {
