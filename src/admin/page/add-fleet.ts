@@ -4,6 +4,7 @@ import { type Mac, parseMac } from '../../machine/mac.ts';
 import type { MachineOverview } from '../../store/port.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
+import { writeMachineFilter } from '../read-machine-query.ts';
 import { applyToMachines, readBulk } from './apply-to-machines.ts';
 import { createFleetFeed } from './fleet-feed.ts';
 import {
@@ -73,7 +74,12 @@ export function addFleet(
         states: stateLinks(query, summary),
         filterRoles: filterRoles.map((name) => ({ name, chosen: name === query.filter.role })),
         roles,
-        filter: { state: query.filter.state, search: query.filter.search, sort: query.filter.sort },
+        filter: {
+          state: query.filter.state,
+          search: query.filter.search,
+          sort: query.filter.sort,
+          order: writeMachineFilter(query.filter).get('order') ?? undefined,
+        },
         filtered: isFiltered(query),
         self: fleetHref(query),
         heads: sortLinks(query),

@@ -40,6 +40,8 @@ t.test('a page of ten thousand machines is as light as one of a hundred', async 
   const found = await get('/?search=sn4210%20dell&sort=hostname&order=desc');
   t.match(found, 'aria-sort="descending"');
   t.match(found, /href="\/\?search=sn4210\+dell&amp;sort=hostname&amp;order=asc"/);
+  t.match(found, '<summary>Sorted by Machine ↓</summary>', 'a phone has no headings');
+  t.match(found, 'name="order" value="desc"', 'another search keeps the order');
 });
 
 t.test('each state filters, and its count is of the whole fleet', async (t) => {
