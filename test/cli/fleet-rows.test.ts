@@ -26,7 +26,7 @@ const rows: readonly [string, Partial<SessionView> | undefined, object][] = [
   ['under way', {}, { state: 'booting', stage: 'kernel', since: 5, role: 'worker' }],
   ['waits for approval', { waitingSince: 3 }, { state: 'waiting', since: 3, note: 'waits for approval' }],
   ['failed', { failedAt: 4 }, { state: 'failed' }],
-  ['stalled, and failed before', { failedAt: 4, stalled }, { state: 'stalled', note: 'no network driver' }],
+  ['stalled, and failed before', { failedAt: 4, stalled }, { state: 'failed', note: 'no network driver' }],
   [
     'up, though it stalled on the way',
     { stage: 'ready', end: 'ready', stalled },

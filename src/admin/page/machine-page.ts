@@ -49,7 +49,8 @@ export function addMachinePages(
       .send(pages.renderPart('machine-live', model));
   });
   app.get('/machines/:mac/changes', (request: MachineRequest, reply) => {
-    streams.openChanges(reply.raw, macOf(request.params.mac));
+    const mac = macOf(request.params.mac);
+    streams.openChanges(reply.raw, mac, () => options.console(mac).lines.at(-1)?.number ?? 0);
     reply.hijack();
   });
   void app.register(async (forms) => {
@@ -193,6 +194,7 @@ async function liveModel(options: AdminServerOptions, mac: Mac, query: Query) {
   return {
     ...model,
     console: consoleModel(options.console(mac)),
+    hasPackets: options.capture(mac) !== undefined,
     // What is chosen stays so when the page draws itself anew; the newest is whichever is that then.
     liveQuery: [
       ...(session === undefined || shown === undefined ? [] : [`session=${shown}`]),

@@ -43,6 +43,8 @@ t.test('a page of ten thousand machines is as light as one of a hundred', async 
   t.match(found, 'aria-sort="descending"');
   t.match(found, 'name="order" value="desc"', 'which the next search keeps');
   t.match(found, /href="\/\?search=sn4210\+dell&amp;sort=hostname&amp;order=asc"/);
+  t.match(found, '<summary>Sorted by Machine ↓</summary>', 'a phone has no headings');
+  t.match(found, 'name="order" value="desc"', 'another search keeps the order');
 });
 
 t.test('each state filters, and its count is of the whole fleet', async (t) => {
