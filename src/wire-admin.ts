@@ -94,7 +94,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     status: () => statusOf(wiring, startedAt),
     assign: ({ mac, role, hostname, address, revision }) =>
       audit.changing(async () => {
-        const { before } = await assignInProfiles({
+        const { before, changed } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
           role,
@@ -110,6 +110,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
           ...(before === undefined ? {} : { before }),
           role,
           ...(hostname === undefined ? {} : { hostname }),
+          changed,
           file: catalog.current().file,
         };
       }),

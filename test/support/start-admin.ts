@@ -84,7 +84,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
     store,
     journal,
     status: () => STATUS,
-    assign: async (assignment) => ({ ...assignment, file: '/profiles/machines.yaml' }),
+    assign: async (assignment) => ({ ...assignment, changed: true, file: '/profiles/machines.yaml' }),
     approve: async ({ mac, role = 'worker', hostname = 'node-1' }) => ({
       mac,
       role,

@@ -155,8 +155,8 @@ export async function startPages(
       ],
     }),
     assign: async (request: Parameters<AdminServerOptions['assign']>[0]) => {
-      await edit(request);
-      return { mac: request.mac, role: request.role, file: catalog.current().file };
+      const { changed } = await edit(request);
+      return { mac: request.mac, role: request.role, changed, file: catalog.current().file };
     },
     approve: async (request: Parameters<AdminServerOptions['approve']>[0]) => {
       const { after, changed } = await edit(request);

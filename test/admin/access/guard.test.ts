@@ -257,3 +257,35 @@ t.test('whoever asked is in the audit trail, with what became of it', async (t) 
     { action: 'assign', actor: { name: 'alice', via: 'socket' }, detail: 'role: none → worker' },
   ]);
 });
+
+t.test('every kind of change is in the audit trail with the user of the socket', async (t) => {
+  const admin = await startAdmin(t);
+  const { client } = admin;
+  const changes: Readonly<Record<string, () => Promise<unknown>>> = {
+    assign: () => client.assign({ mac: MAC, role: 'worker' }),
+    approve: () => client.approve({ mac: MAC }),
+    forget: () => client.forget(MAC),
+    'signing-token': () => client.makeSigningToken({ mac: MAC, days: 1 }),
+    'power-on': () => client.power(MAC, 'on'),
+    'power-off': () => client.power(MAC, 'off'),
+    'power-cycle': () => client.power(MAC, 'cycle', { pxe: true }),
+    reload: () => client.reload(),
+    log: () => client.changeLog({ level: 'debug', seconds: 60 }),
+    async backup() {
+      const { stream } = await client.copyDatabase();
+      for await (const _ of stream);
+    },
+    'token-renew': () => client.renewToken(),
+  };
+  for (const [action, change] of Object.entries(changes)) {
+    await change();
+    const record = admin.records.at(-1);
+    t.match(record, { action, actor: { name: 'alice', via: 'socket' }, outcome: 'done' }, action);
+    t.ok(record?.detail, `${action}: ${record?.detail}`);
+  }
+  t.equal(admin.records.length, Object.keys(changes).length, 'one record each');
+  await client.power(MAC, 'status');
+  await client.token();
+  await client.log();
+  t.equal(admin.records.length, Object.keys(changes).length, 'who looks is not recorded');
+});

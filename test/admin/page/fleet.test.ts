@@ -106,7 +106,7 @@ t.test('many are approved or given a role, each by itself, and what fails is sai
     },
     async assign({ mac, role }) {
       done.push(`assign ${mac} ${role}`);
-      return { mac, role, file: '/m.yaml' };
+      return { mac, role, changed: true, file: '/m.yaml' };
     },
   });
   const post = (path: string, fields: readonly (readonly [string, string])[]) =>
@@ -196,7 +196,7 @@ t.test(
             `the entry of ${other} was changed meanwhile: it is now <etcd>`,
           );
         }
-        return { ...request, file: '/m.yaml' };
+        return { ...request, changed: true, file: '/m.yaml' };
       },
     });
     const before = (await store.findMachine(boots))?.session?.role;

@@ -41,7 +41,7 @@ t.test('an entry is written with what was typed, and with the revision that was 
   const sent: unknown[] = [];
   const options = {
     assign: async (request: object) => (
-      sent.push(['assign', request]), { mac: MAC, role: 'worker', file: '' }
+      sent.push(['assign', request]), { mac: MAC, role: 'worker', changed: true, file: '' }
     ),
     approve: async (request: object) => (
       sent.push(['approve', request]),
