@@ -12,7 +12,7 @@ import { createAddressLearning, learningTime } from './learn-addresses.ts';
 import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import type { Ipv4 } from './machine/ipv4.ts';
-import type { Mac } from './machine/mac.ts';
+import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog } from './machine/role.ts';
 import { pkiFolder } from './manage-authorities.ts';
 import { OWN_DOORS } from './net/own-doors.ts';
@@ -186,14 +186,16 @@ export async function startDaemon({
   const bootFileTimer = setInterval(() => void bootFileIndex.refresh(), BOOT_FILE_INTERVAL);
   stack.defer(() => clearInterval(bootFileTimer));
 
-  const dhcpServers = watchDhcpServers({
-    config,
-    servedBefore: servedBefore(state.leases, provisioning.networks(), lostDatabase, now()),
-    ownAddresses: () => provisioning.networks().ownAddresses,
-    logger: loggers.dhcp,
-    now,
-  });
-  stack.use(dhcpServers);
+  const dhcpServers = stack.use(
+    watchDhcpServers({
+      config,
+      servedBefore: servedBefore(state.leases, provisioning.networks(), lostDatabase, now()),
+      ownAddresses: () => provisioning.networks().ownAddresses,
+      macOf: (via) => parseMac(provisioning.host().find(({ name }) => name === via)?.mac ?? ''),
+      logger: loggers.dhcp,
+      now,
+    }),
+  );
 
   const parts = {
     config,

@@ -17,6 +17,7 @@ import type { ProvisioningNetworks } from './provisioning.ts';
 import { rememberReservations } from './remember-reservations.ts';
 import { allLoaders } from './servers/boot-file-index.ts';
 import { describeReply } from './servers/dhcp-loop.ts';
+import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import { placeOn } from './wire-dhcp.ts';
 
 export interface ExplainDhcpInput {
@@ -26,6 +27,8 @@ export interface ExplainDhcpInput {
   readonly isBootfilePresent: (file: string) => boolean;
   /** Undefined: nobody knows who has which address, since no daemon runs. */
   readonly leases: AddressView | undefined;
+  /** Whose ROM took its loader again and again; undefined as leases are. */
+  readonly loops: Pick<BootLoopWatch, 'peek'> | undefined;
   readonly facts: MachineFacts & { readonly via?: string };
   /** Undefined: not known. */
   readonly architecture: FirmwareArchitecture | undefined;
@@ -33,7 +36,6 @@ export interface ExplainDhcpInput {
   readonly now: number;
 }
 
-/** Nothing of a machine's boot loops: to look at them is to count. */
 const NO_LOOP = { looping: false, reasons: [] } as const;
 
 /** What the machine would be answered if it asked now, by the decisions that answer it. Nothing is given away. */
@@ -47,22 +49,22 @@ export function explainDhcp(input: ExplainDhcpInput): DhcpExplanation {
     return { mode, answers: [], note: 'no provisioning interface has an address: nothing is answered' };
   const place = placeOn(via.name, config, networks);
   if (place === undefined) return { mode, interface: via.name, answers: [] };
-  const environment: DhcpEnvironment = {
+  const environmentOf = (client: NetworkClient): DhcpEnvironment => ({
     serverAddress: place.serverAddress,
     serverUrl: place.serverUrl,
     uefiProxy: config.dhcp.uefiProxy,
     loaders: allLoaders(config.loaders),
     isBootfilePresent: input.isBootfilePresent,
-    loop: NO_LOOP,
+    loop: input.loops?.peek(client, input.now) ?? NO_LOOP,
     now: input.now,
-  };
+  });
   const reserved = rememberReservations()(input.catalog);
   const packet = makeDiscover(facts);
   const ask = (client: NetworkClient): DhcpAction =>
     mode === 'proxy'
-      ? answerProxy(packet, client, environment)
+      ? answerProxy(packet, client, environmentOf(client))
       : answerServer(packet, client, {
-          ...environment,
+          ...environmentOf(client),
           via: via.name,
           interfaceAddresses: place.interfaceAddresses,
           catalog: input.catalog,
@@ -82,7 +84,7 @@ export function explainDhcp(input: ExplainDhcpInput): DhcpExplanation {
       ? [
           describe(
             'what its firmware then asks on port 4011',
-            answerPort4011(packet, rom, { ...environment, discoveredAs: architecture }),
+            answerPort4011(packet, rom, { ...environmentOf(rom), discoveredAs: architecture }),
           ),
         ]
       : []),

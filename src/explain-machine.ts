@@ -23,6 +23,7 @@ import { type HostnameHolders, previewMachine } from './preview.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { suggestName } from './render/suggest-name.ts';
 import { allLoaders } from './servers/boot-file-index.ts';
+import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { StoreReader } from './store/port.ts';
 
 /** What an explanation is made from: a running daemon's parts, or the files and the database. */
@@ -39,6 +40,8 @@ export interface ExplainSources {
   readonly isBootfilePresent: (file: string) => boolean;
   /** Undefined: no daemon runs that knows. */
   readonly leases: AddressView | undefined;
+  /** The same. */
+  readonly loops: Pick<BootLoopWatch, 'peek'> | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -86,6 +89,7 @@ export async function explainMachine(
       networks,
       isBootfilePresent: sources.isBootfilePresent,
       leases: sources.leases,
+      loops: sources.loops,
       facts,
       architecture: firmware.architecture,
       now: sources.now,
@@ -118,10 +122,10 @@ function withRole(catalog: Catalog, mac: Mac, role: string): Catalog {
 }
 
 async function maskedPreview(
-  { config, catalog, holders, places }: ExplainSources,
-  facts: MachineFacts,
+  { config, catalog, holders, places, networks: { interfaces } }: ExplainSources,
+  facts: MachineFacts & { readonly via?: string },
 ): Promise<PreviewView> {
-  const preview = await previewMachine(config, catalog, facts, holders, places);
+  const preview = await previewMachine(config, catalog, facts, holders, places, interfaces);
   const { parameters } = chooseRole(facts, catalog);
   return {
     role: preview.role,
@@ -132,14 +136,15 @@ async function maskedPreview(
   };
 }
 
-function planOf({ config, catalog, places, holders }: ExplainSources, facts: MachineFacts): BootPlan {
+/** What it would boot now. */
+export function planOf({ config, catalog, places, holders }: ExplainSources, facts: MachineFacts): BootPlan {
   const holderOf = (hostname: string) => holders.get(hostname);
   return planBoot({ facts, catalog, admission: config.admission, places, holderOf });
 }
 
 async function tryPreview(
   sources: ExplainSources,
-  facts: MachineFacts,
+  facts: MachineFacts & { readonly via?: string },
   plan: BootPlan,
 ): Promise<{ readonly preview?: PreviewView; readonly problem?: readonly Problem[] }> {
   if (plan.kind !== 'boot') return {};

@@ -47,6 +47,7 @@ export async function openOfflineSources(config: Config, now: number): Promise<O
     networks: networksOf(config, host),
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     leases: undefined,
+    loops: undefined,
     now,
   };
   return {

@@ -9,6 +9,7 @@ import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { Catalog, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
+import type { NetworkInterface } from './net/port.ts';
 import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from './preflight.ts';
 import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
@@ -42,16 +43,21 @@ export interface PreparedMachine {
   }) => TemplateContext;
 }
 
+/** `via`: the interface that it was last heard on, whose address it is told; absent: it is that of the first one. */
+type PreviewFacts = MachineFacts & { readonly via?: string };
+
 /**
  * What a machine would boot if it asked now. `holders` says who has which hostname, `places` whom
- * rules have admitted. Throws `refused` with the reasons if it would not.
+ * rules have admitted; `known` are the provisioning interfaces, read anew where they are not given. Throws `refused`
+ * with the reasons if it would not.
  */
 export async function prepareMachine(
   config: Config,
   catalog: Catalog,
-  facts: MachineFacts,
+  facts: PreviewFacts,
   holders: HostnameHolders = new Map(),
   places: AdmissionPlaces = NO_PLACES,
+  known?: readonly NetworkInterface[],
 ): Promise<PreparedMachine> {
   const plan = planBoot({
     facts,
@@ -63,12 +69,12 @@ export async function prepareMachine(
   if (plan.kind !== 'boot') {
     throw new TinderboxError('refused', plan.message, { remedy: plan.reasons.join('; ') });
   }
-  const interfaces = await presentInterfaces(config);
+  const interfaces = known ?? (await presentInterfaces(config));
   const { subnets } = placeSubnets(config, interfaces, catalog);
-  const [first] = interfaces;
+  const own = interfaces.find(({ name }) => name === facts.via) ?? interfaces[0];
   // Before the interface exists (on a laptop, in CI) a documentation address stands in.
-  const address = first === undefined ? (parseIpv4('192.0.2.1') as Ipv4) : serverAddressOf(first);
-  const url = first === undefined ? (config.http.url ?? 'http://192.0.2.1') : serverUrlOf(config, first);
+  const address = own === undefined ? (parseIpv4('192.0.2.1') as Ipv4) : serverAddressOf(own);
+  const url = own === undefined ? (config.http.url ?? 'http://192.0.2.1') : serverUrlOf(config, own);
   return {
     plan,
     url,
@@ -87,17 +93,18 @@ export async function prepareMachine(
 }
 
 /**
- * What a machine would be served if it asked now; `holders` and `places` as above. Session URLs say `preview`, since
+ * What a machine would be served if it asked now; `holders`, `places` and `known` as above. Session URLs say `preview`, since
  * there is no session, and certificates and keys are samples, since nobody may see them. Throws `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
 export async function previewMachine(
   config: Config,
   catalog: Catalog,
-  facts: MachineFacts,
+  facts: PreviewFacts,
   holders: HostnameHolders = new Map(),
   places: AdmissionPlaces = NO_PLACES,
+  known?: readonly NetworkInterface[],
 ): Promise<Preview> {
-  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, places);
+  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, places, known);
   const context = contextFor({
     sessionUrl: `${url}/boot/preview`,
     identity: sampleIdentity({

@@ -86,7 +86,7 @@ export async function rehearseMachine(order: RehearsalOrder): Promise<Rehearsal>
   for (const difference of files.differences) onProgress(difference);
   const { config } = await loadConfig(files.configFile, {});
   if (order.role !== undefined) await assign(config, facts, order.role);
-  await requireAssets(config, facts);
+  await requireAssets(config, facts, order.config.paths.profiles);
 
   const plainDhcp = config.dhcp.mode === 'proxy';
   const network = stack.use(await createRehearsalNetwork({ ...order, plainDhcp }));
@@ -123,7 +123,9 @@ export async function rehearseMachine(order: RehearsalOrder): Promise<Rehearsal>
   onProgress(`powered on: ${order.kind}, ${facts.mac}, ${order.memory} MiB, no disk`);
   const verdict = await watchBoot(order, client, stream, machine);
   const took = performance.now() - started;
-  const result = await readResult(client, facts);
+  const result = await readResult(client, facts, (text) =>
+    text.replaceAll(config.paths.profiles, order.config.paths.profiles),
+  );
   return {
     verdict,
     ...result,
@@ -153,8 +155,8 @@ async function assign(config: Config, { mac }: MachineFacts, role: string): Prom
   });
 }
 
-/** Without them it would take a boot to find out. */
-async function requireAssets(config: Config, facts: MachineFacts): Promise<void> {
+/** Without them it would take a boot to find out. Problems are said of `profiles`, the operator's own folder. */
+async function requireAssets(config: Config, facts: MachineFacts, profiles: string): Promise<void> {
   const dir = config.paths.profiles;
   const loaded = await loadCatalog(dir, { generation: 1, checkRole: checkRoleTemplates });
   const { catalog } = loaded;
@@ -170,7 +172,12 @@ async function requireAssets(config: Config, facts: MachineFacts): Promise<void>
   const { rendered } = tryRoles(config, catalog);
   const own = rendered.filter(({ role }) => role.name === plan.role.name);
   const problems = await checkRoleAssets(config, own);
-  const errors = problems.filter(({ severity }) => severity === 'error');
+  const errors = problems
+    .filter(({ severity }) => severity === 'error')
+    .map((problem) => ({
+      ...problem,
+      ...(problem.file === undefined ? {} : { file: problem.file.replace(dir, profiles) }),
+    }));
   if (errors.length === 0) return;
   throw new TinderboxError('not-found', `what the role ${plan.role.name} boots is not there`, {
     problems: errors,
@@ -259,11 +266,14 @@ function aborted(signal: AbortSignal): Promise<void> {
 async function readResult(
   client: AdminClient,
   { mac }: MachineFacts,
+  /** Names the operator's own files in the place of their copies. */
+  named: (text: string) => string,
 ): Promise<Pick<Rehearsal, 'machine' | 'session' | 'events'>> {
   try {
     const { machine, sessions } = await client.machine(mac);
     const session = sessions[0];
-    const { events } = await client.events(mac, session?.id);
+    const recorded = await client.events(mac, session?.id);
+    const events = recorded.events.map((event) => ({ ...event, reasons: event.reasons.map(named) }));
     return { machine, events, ...(session === undefined ? {} : { session }) };
   } catch {
     return { events: [] };

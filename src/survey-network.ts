@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type FoundDhcpServer, makeProbe } from './boot/dhcp-probe.ts';
+import { type FoundDhcpServer, makeProbe, probeMac } from './boot/dhcp-probe.ts';
 import { TinderboxError, toTinderboxError } from './errors.ts';
+import { parseMac } from './machine/mac.ts';
 import { findDhcpServers } from './net/find-dhcp-servers.ts';
 import { type SurveyedInterface, surveyInterfaces } from './net/survey-interfaces.ts';
 
@@ -21,16 +22,17 @@ const WAIT = 5000;
 /** Asks on each interface, at once. Servers with an address of this host are left out: that is Tinderbox itself. */
 export async function surveyWire(
   names: readonly string[],
-  all: readonly Pick<SurveyedInterface, 'addresses'>[],
+  all: readonly (Pick<SurveyedInterface, 'name' | 'addresses'> & { readonly mac?: string })[],
   signal?: AbortSignal,
 ): Promise<readonly WireSurvey[]> {
   const own = new Set(all.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
   return Promise.all(
     names.map(async (device): Promise<WireSurvey> => {
       try {
+        const mac = parseMac(all.find(({ name }) => name === device)?.mac ?? '');
         const found = await findDhcpServers({
           device,
-          probe: makeProbe(randomBytes(10)),
+          probe: { ...makeProbe(randomBytes(10)), ...(mac === undefined ? {} : { mac: probeMac(mac) }) },
           wait: WAIT,
           ...(signal === undefined ? {} : { signal }),
         });

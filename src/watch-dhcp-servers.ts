@@ -7,6 +7,7 @@ import {
   type FoundDhcpServer,
   makeProbe,
   nameDhcpServer,
+  probeMac,
 } from './boot/dhcp-probe.ts';
 import { WAYS_OUT } from './boot/judge-other-servers.ts';
 import {
@@ -22,7 +23,7 @@ import type { Config } from './config/port.ts';
 import { TinderboxError, toTinderboxError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
-import { macFromBytes } from './machine/mac.ts';
+import { type Mac, macFromBytes } from './machine/mac.ts';
 import { findBootServers, findDhcpServers } from './net/find-dhcp-servers.ts';
 import { readInterfaces } from './net/interfaces.ts';
 import { messageTypeOf, OPTION } from './protocol/dhcp/option-codes.ts';
@@ -31,8 +32,8 @@ import type { DhcpPacket } from './protocol/dhcp/packet.ts';
 
 export interface DhcpServerWatch extends AsyncDisposable {
   /**
-   * Every packet that comes in on port 67 of an interface; `ignore`: it is a probe of this very daemon, and nothing
-   * comes of it. Linux gives a host its own broadcasts.
+   * Every packet that comes in on port 67 of an interface; `ignore`: it is a probe of this very daemon, or of `doctor`
+   * on this host, and nothing comes of it. Linux gives a host its own broadcasts.
    */
   overhear(packet: DhcpPacket, via: string): 'ignore' | undefined;
   /**
@@ -55,6 +56,8 @@ export interface DhcpServerWatchOptions {
   readonly servedBefore: boolean;
   /** Of the provisioning interfaces, as they are now. */
   readonly ownAddresses: () => ReadonlySet<Ipv4>;
+  /** Of a provisioning interface; undefined where it has none. */
+  readonly macOf: (via: string) => Mac | undefined;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -86,9 +89,12 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
   const states = new Map<string, WireState>();
   const failures = new Map<string, string>();
   const bootServers = new Map<string, ReadonlyMap<Ipv4, HeardBootServer>>();
-  // One address for the life of the daemon: a server offers it the same address again, and its pool loses no other.
-  const random = randomBytes(10);
-  const { mac } = makeProbe(random);
+  // One for the life of the daemon: a server offers it the same address again, and its pool loses no other.
+  const nameless = makeProbe(randomBytes(10)).mac;
+  const proberOn = (via: string): Mac => {
+    const own = options.macOf(via);
+    return own === undefined ? nameless : probeMac(own);
+  };
   /** At the last probe: a machine may still name an address that is ours no more. */
   let own: ReadonlySet<Ipv4> = new Set();
   const stop = new AbortController();
@@ -126,6 +132,7 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
       if (!all.some(({ name, addresses, up }) => name === device && up && addresses.length > 0))
         return undefined;
       const wait = first ? WAIT_FIRST : WAIT;
+      const mac = proberOn(device);
       const newProbe = () => ({ mac, xid: randomBytes(4).readUInt32BE() });
       const [found, boots] = await Promise.all([
         findDhcpServers({
@@ -170,7 +177,7 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
 
   return {
     overhear(packet, via) {
-      if (packet.hlen === 6 && macFromBytes(packet.chaddr) === mac) return 'ignore';
+      if (packet.hlen === 6 && macFromBytes(packet.chaddr) === proberOn(via)) return 'ignore';
       if (interval === undefined || packet.giaddr !== UNSPECIFIED) return undefined;
       if (messageTypeOf(packet) !== 'request') return undefined;
       const server = readIpv4(packet.options, OPTION.serverIdentifier);

@@ -127,14 +127,18 @@ export function watchStalls(options: StallWatchOptions): StallWatch {
 
   async function look(): Promise<void> {
     const next = new Map<number, Clock>();
-    const due: BootSession[] = [];
+    const overran: BootSession[] = [];
+    const marked: { readonly session: BootSession; readonly lookedAt: number }[] = [];
     for (const session of journal.sessions()) {
       // Who waits for a person does not stand still by a fault.
       if (session.end !== undefined || session.waitingSince !== undefined) continue;
       const clock = clockOf(session);
       next.set(session.id, clock);
-      if (due.length < MOST_AT_ONCE && isDue(session, clock)) due.push(session);
+      if (!isDue(session, clock)) continue;
+      if (session.stalled !== undefined) marked.push({ session, lookedAt: clock.lookedAt });
+      else if (overran.length < MOST_AT_ONCE) overran.push(session);
     }
+    const due = inTurn(overran, marked);
     clocks = next;
     firstLook = false;
     if (due.length > 0) await journal.written();
@@ -229,4 +233,16 @@ export function watchStalls(options: StallWatchOptions): StallWatch {
       await running;
     },
   };
+}
+
+/**
+ * What is not marked yet first, then who was not looked at for the longest time: a hall that
+ * was left off keeps nobody waiting.
+ */
+function inTurn(
+  overran: readonly BootSession[],
+  marked: readonly { readonly session: BootSession; readonly lookedAt: number }[],
+): readonly BootSession[] {
+  const again = marked.toSorted((a, b) => a.lookedAt - b.lookedAt).map(({ session }) => session);
+  return [...overran, ...again].slice(0, MOST_AT_ONCE);
 }

@@ -13,6 +13,7 @@ import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { createAssigned } from './describe-assigned.ts';
 import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
@@ -31,6 +32,7 @@ import type { ProvisioningNetworks } from './provisioning.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { runDoctor } from './run-doctor.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
+import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
@@ -65,6 +67,7 @@ export interface AdminWiring {
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
   readonly audit: AuditTrail;
   readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
+  readonly loopWatch: Pick<BootLoopWatch, 'peek'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -127,6 +130,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       }),
     console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
+    assigned: createAssigned(() => explainSources(wiring)),
     doctor: once(() => examine(wiring, startedAt)),
     forget: (mac) =>
       audit.changing(async () => {
@@ -168,6 +172,7 @@ export function explainSources({
   journal,
   admissions,
   leases,
+  loopWatch,
   now,
 }: AdminWiring): ExplainSources {
   return {
@@ -180,6 +185,7 @@ export function explainSources({
     networks: networks(),
     isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
     leases,
+    loops: loopWatch,
     now: now(),
   };
 }

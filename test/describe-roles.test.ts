@@ -70,6 +70,7 @@ async function fixture(t: Test) {
           store: undefined,
           holders: new Map(),
           places: NO_PLACES,
+          networks: { interfaces: [] },
         } as unknown as ExplainSources,
         mac,
         role,

@@ -2,15 +2,18 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { LOOP_LIMIT } from '../src/boot/detect-boot-loop.ts';
 import { identifyClient } from '../src/boot/identify-client.ts';
 import { formatExplanation } from '../src/cli/format-explanation.ts';
 import { loadConfig } from '../src/config/load.ts';
+import { createAssigned } from '../src/describe-assigned.ts';
 import { explainMachine, previewMasked } from '../src/explain-machine.ts';
 import { openOfflineSources } from '../src/explain-offline.ts';
 import { createLoggers } from '../src/logger.ts';
 import { architectureByName } from '../src/machine/architecture.ts';
 import type { Mac } from '../src/machine/mac.ts';
 import { networksOf } from '../src/provisioning.ts';
+import { watchBootLoops } from '../src/servers/watch-boot-loops.ts';
 import { createJournal } from '../src/store/journal.ts';
 import { openStore } from '../src/store/sqlite-store.ts';
 import { ROLE } from './interop/support/daemon-site.ts';
@@ -19,6 +22,7 @@ import { makeRequest, UEFI_ROM } from './support/make-request.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const NEW = '52:54:00:99:99:99' as Mac;
+const OTHER = '52:54:00:99:99:98' as Mac;
 const T0 = 1_700_000_000_000;
 const MACHINES = `machines:
   52:54:00:12:34:56: { role: worker, hostname: one, address: 10.77.0.10, parameters: { password: hunter2! } }
@@ -122,6 +126,41 @@ t.test('a machine that booted is explained from its entry to its last event', as
     t.match(text, part);
 });
 
+t.test('a machine is told the address of the interface that it is heard on', async (t) => {
+  const sources = await sourcesOf(t, 'dhcp: { mode: proxy }\n');
+  const { interfaces } = sources.networks;
+  const eth0 = { name: 'eth0', addresses: [{ address: ip('10.66.0.1'), prefix: 24 }], mtu: 1500, up: true };
+  const view = await explainMachine(
+    { ...sources, networks: { ...sources.networks, interfaces: [eth0, ...interfaces] } },
+    MAC,
+  );
+  t.equal(view.dhcp.interface, 'eth1');
+  t.match(view.preview?.script, 'http://10.77.0.1/assets/vmlinuz');
+});
+
+t.test('a ROM that takes its loader again and again is explained as it is answered', async (t) => {
+  const loops = watchBootLoops();
+  const rom = identifyClient(makeRequest(UEFI_ROM)).client;
+  if (rom === undefined) throw new Error('a ROM');
+  const sources = { ...(await sourcesOf(t, 'dhcp: { mode: proxy, uefiProxy: offer }\n')), loops };
+  const explained = async () => (await explainMachine(sources, MAC)).dhcp.answers[0];
+  for (let round = 0; round < LOOP_LIMIT; round++) {
+    t.match(await explained(), { answer: /snponly/ }, `round ${round}`);
+    const at = sources.now - 100_000 + round * 1000;
+    loops.notice({
+      at,
+      kind: 'tftp.done',
+      outcome: 'answered',
+      asked: '',
+      answered: '',
+      reasons: [],
+      mac: MAC,
+    });
+    loops.look(rom, at + 1);
+  }
+  t.match(await explained(), { answer: '', reasons: /boot loop/ });
+});
+
 t.test('one that was never seen is explained for the firmware that is assumed', async (t) => {
   const sources = await sourcesOf(t, 'dhcp: { mode: proxy }\n');
   const unknown = await explainMachine(sources, NEW);
@@ -174,4 +213,15 @@ t.test('a preview may be of another role, and holds no secret', async (t) => {
   await t.rejects(previewMasked(sources, NEW), { code: 'refused' });
   t.match(await previewMasked(sources, NEW, 'worker'), { role: 'worker', script: /kernel/ });
   await t.rejects(previewMasked(sources, NEW, 'wroker'), { code: 'not-found', remedy: /worker/ });
+});
+
+t.test('a page of a list is told what each machine boots next, and the revision of its entry', async (t) => {
+  const sources = await sourcesOf(t, 'admission: approve\n');
+  const assigned = createAssigned(() => sources);
+  const views = await assigned([{ mac: MAC }, { mac: NEW }, { mac: OTHER, arch: 'arm64' }]);
+  const { assignment } = await explainMachine(sources, MAC);
+  t.same(views.get(MAC), { role: 'worker', revision: assignment.revision });
+  t.same(views.get(NEW), { revision: 'absent' }, 'it waits: no role yet');
+  const open = createAssigned(() => ({ ...sources, config: { ...sources.config, admission: 'open' } }));
+  t.same((await open([{ mac: OTHER, arch: 'arm64' }])).get(OTHER), { role: 'worker', revision: 'absent' });
 });

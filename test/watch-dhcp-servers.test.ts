@@ -18,6 +18,7 @@ t.test('an address that an interface got a moment ago is no other DHCP server', 
     } as unknown as Parameters<typeof watchDhcpServers>[0]['config'],
     servedBefore: false,
     ownAddresses: () => own,
+    macOf: () => undefined,
     logger: createLoggers({ level: 'silent' }).dhcp,
     now: () => 1,
   });
@@ -40,6 +41,7 @@ t.test('without the right to port 68 it says why it asks nobody, and what follow
       config: { network: { interfaces: ['tb0'] }, dhcp: { mode: 'server', probe: 300 } },
       servedBefore: false,
       ownAddresses: () => new Set(),
+      macOf: () => undefined,
       logger: { info: (_details, line) => said.resolve(line), warn: () => undefined },
       now: () => 1,
     });

@@ -363,3 +363,22 @@ t.test(
     await lab.stop();
   },
 );
+
+t.test('machines that stand still for long keep nobody waiting for a first diagnosis', async (t) => {
+  const lab = await setUp();
+  const macs = Array.from(
+    { length: 40 },
+    (_, index) => `52:54:00:00:02:${index.toString(16).padStart(2, '0')}` as Mac,
+  );
+  for (const mac of macs) lab.see({ ...ROM, mac, facts: { mac } });
+  await lab.pass(0);
+  await lab.pass(2 * MINUTE);
+  await lab.pass(1_000);
+  t.ok(macs.every((mac) => lab.journal.sessionOf(mac)?.stalled !== undefined));
+  lab.see(ROM);
+  await lab.pass(0);
+  // Each of the forty is due to be looked at again, and there is nothing new of any of them.
+  await lab.pass(2 * MINUTE);
+  t.ok(lab.session()?.stalled);
+  await lab.stop();
+});

@@ -66,6 +66,16 @@ export function makeProbe(random: Uint8Array): DhcpProbe {
 }
 
 /**
+ * Whose name a probe on this interface is sent in: the same for every program of this host, so that its own daemon knows
+ * it, and the pool of a server loses one address at the most. Locally administered, and not the interface's own.
+ */
+export function probeMac(ofInterface: Mac): Mac {
+  const address = macToBytes(ofInterface);
+  address[0] = (((address[0] ?? 0) ^ 0x40) & 0xfc) | 0x02;
+  return macFromBytes(address);
+}
+
+/**
  * A DISCOVER that asks for no address in particular. What is offered is never requested: the server forgets the offer
  * within a minute or so, and the same `mac` is offered the same address each time.
  */

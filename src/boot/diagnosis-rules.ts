@@ -410,10 +410,13 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
       'Its REQUEST was answered with a NAK, or not at all: the address is taken, outside the range, or could not be written down.',
     remedy:
       'See the reason. "could not be written": the disk of paths.state (df, and the log of the part store). "reserved", "is bound by": compare address: in machines.yaml with tinderbox machines.',
-    when: (known) =>
-      known.daemon.mode === 'server' && known.trace.lastBootQuestion?.kind === 'dhcp.request'
-        ? bootRefused(known, /^(?!it chose another DHCP server|boot loop)/)
-        : undefined,
+    when(known) {
+      const { lastBootQuestion: last } = known.trace;
+      if (known.daemon.mode !== 'server' || last?.kind !== 'dhcp.request') return undefined;
+      // An ACK without a boot file confirms the address: why there is none is another rule's to say.
+      if (last.answered.startsWith('ACK')) return undefined;
+      return bootRefused(known, /^(?!it chose another DHCP server)/);
+    },
   },
   {
     name: 'loader-of-wrong-architecture',

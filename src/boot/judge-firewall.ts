@@ -15,6 +15,8 @@ interface Packet extends WantedPort {
   readonly interface: string;
 }
 
+/** Tables that no packet of a machine goes through: all that is served is IPv4. */
+const NOT_IPV4 = ['ip6', 'arp'];
 /** Jumps that deep are nobody's rules. */
 const DEEPEST = 16;
 
@@ -30,7 +32,9 @@ export function judgeNftables(
   const items = listOf(nodeOf(ruleset)['nftables']).map(nodeOf);
   const chains = items.flatMap((item) => ('chain' in item ? [nodeOf(item['chain'])] : []));
   const rules = items.flatMap((item) => ('rule' in item ? [nodeOf(item['rule'])] : []));
-  const inputs = chains.filter(({ hook, type }) => hook === 'input' && type === 'filter');
+  const inputs = chains.filter(
+    ({ family, hook, type }) => hook === 'input' && type === 'filter' && !NOT_IPV4.includes(String(family)),
+  );
   const closed = wanted.filter((port) =>
     inputs.some((chain) => {
       const verdict = walk(chain, { ...port, interface: name }, rules, 0);
@@ -61,9 +65,8 @@ function walk(chain: Node, packet: Packet, rules: readonly Node[], depth: number
     rule['family'] === chain['family'] && rule['table'] === chain['table'] && rule['chain'] === chain['name'];
   for (const rule of rules.filter(isOf)) {
     const statements = listOf(rule['expr']).map(nodeOf);
-    const matches = statements.flatMap((one) => ('match' in one ? [nodeOf(one['match'])] : []));
-    if (!matches.every((match) => isMet(match, packet))) continue;
-    for (const statement of statements) {
+    if (!statements.every((one) => allows(one, packet))) continue;
+    for (const statement of statements.map((one) => verdictOf(one, packet))) {
       if ('accept' in statement) return 'accept';
       if ('drop' in statement || 'reject' in statement) return 'drop';
       if ('return' in statement) return 'none';
@@ -74,6 +77,27 @@ function walk(chain: Node, packet: Packet, rules: readonly Node[], depth: number
     }
   }
   return 'none';
+}
+
+/** Whether a statement lets a packet on to those after it, as far as it is a condition. */
+function allows(statement: Node, packet: Packet): boolean {
+  if ('match' in statement) return isMet(nodeOf(statement['match']), packet);
+  // `limit rate over`: nobody is, who asks a few times.
+  if ('limit' in statement) return nodeOf(statement['limit'])['inv'] !== true;
+  if (!('xt' in statement)) return true;
+  // Of a module of iptables nft tells the name at the most, not what it asks for.
+  const { type, name } = nodeOf(statement['xt']);
+  return type === 'target' || name === 'comment';
+}
+
+/** Of a verdict map that of this packet, or a statement that says nothing; any other statement is its own. */
+function verdictOf(statement: Node, packet: Packet): Node {
+  if (!('vmap' in statement)) return statement;
+  const { key, data } = nodeOf(statement['vmap']);
+  const value = valueOf(nodeOf(key), packet);
+  if (value === undefined) return {};
+  const found = listOf(nodeOf(data)['set']).find((one) => contains(listOf(one)[0], value));
+  return nodeOf(listOf(found)[1]);
 }
 
 function isMet({ left, op, right }: Node, packet: Packet): boolean {
@@ -89,6 +113,8 @@ function valueOf(left: Node, packet: Packet): string | number | undefined {
   if (meta === 'iifname' || meta === 'iif') return packet.interface;
   if (meta === 'l4proto') return packet.protocol;
   if (meta === 'nfproto') return 'ipv4';
+  // A machine that boots begins.
+  if (nodeOf(left['ct'])['key'] === 'state') return 'new';
   const { protocol, field } = nodeOf(left['payload']);
   if (protocol === 'ip' && field === 'protocol') return packet.protocol;
   if (field === 'dport' && (protocol === packet.protocol || protocol === 'th')) return packet.port;

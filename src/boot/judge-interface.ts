@@ -87,15 +87,14 @@ function judgePaths({ name, rpFilter, neighbours }: InterfaceFacts): readonly Fi
   ];
 }
 
-/** The ports of a bridge that were just plugged in forward after this delay, with the spanning tree off, too. */
+/** Ports that were just plugged in listen, then learn, each for this delay; without the spanning tree they forward at once. */
 function judgeBridge({ name, bridge }: InterfaceFacts): readonly Finding[] {
-  if (bridge === undefined || bridge.forwardDelay < FORWARD_DELAY_HARMLESS) return [];
-  const seconds = Math.round(bridge.forwardDelay / 100);
-  const times = bridge.stp ? 2 * seconds : seconds;
+  if (bridge?.stp !== true || bridge.forwardDelay <= FORWARD_DELAY_HARMLESS) return [];
+  const seconds = Math.round((2 * bridge.forwardDelay) / 100);
   return [
     warning(
-      `${name} is a bridge whose ports forward only ${times} s after the link comes up${bridge.stp ? ' (spanning tree)' : ''}: firmware may give up before`,
-      `ip link set ${name} type bridge forward_delay 0${bridge.stp ? ' stp_state 0, where there is no second path' : ''}. On a real switch: port fast, or edge port.`,
+      `${name} is a bridge whose ports forward only ${seconds} s after the link comes up (spanning tree): firmware may give up before`,
+      `ip link set ${name} type bridge stp_state 0, where there is no second path; else forward_delay 200. On a real switch: port fast, or edge port.`,
     ),
   ];
 }

@@ -11,6 +11,8 @@ const NO_LOOP = { looping: false, reasons: [] } as const;
 export interface BootLoopWatch {
   /** Called for each packet of a network boot. An iPXE clears its machine's count. */
   look(client: NetworkClient, now: number): Pick<LoopDecision, 'looping' | 'reasons'>;
+  /** What `look` would say now; nothing is counted. */
+  peek(client: NetworkClient, now: number): Pick<LoopDecision, 'looping' | 'reasons'>;
   /**
    * To be called with each observation: whole downloads of a loader are what is counted. Not with recorded events:
    * those of a machine that never gets beyond its loader soon are at their bound.
@@ -22,6 +24,8 @@ export interface BootLoopWatch {
 export function watchBootLoops(): BootLoopWatch {
   const takenAt = new Map<Mac, number>();
   const attempts = new Map<Mac, LoaderAttempts>();
+  const decide = ({ mac }: NetworkClient, now: number): LoopDecision =>
+    detectBootLoop(attempts.get(mac), takenAt.get(mac), now);
   return {
     look(client, now) {
       if (client.kind === 'ipxe') {
@@ -29,10 +33,11 @@ export function watchBootLoops(): BootLoopWatch {
         attempts.delete(client.mac);
       }
       if (client.kind !== 'rom') return NO_LOOP;
-      const decision = detectBootLoop(attempts.get(client.mac), takenAt.get(client.mac), now);
+      const decision = decide(client, now);
       if (decision.attempts !== undefined) remember(attempts, client.mac, decision.attempts);
       return decision;
     },
+    peek: (client, now) => (client.kind === 'rom' ? decide(client, now) : NO_LOOP),
     notice(observation) {
       const { mac, at } = observation;
       if (mac !== undefined && isWholeLoader(observation)) remember(takenAt, mac, at);

@@ -5,6 +5,7 @@ import {
   encodeBootProbe,
   encodeProbe,
   makeProbe,
+  probeMac,
   readBootProbeReply,
   readProbeReply,
 } from '../../src/boot/dhcp-probe.ts';
@@ -102,4 +103,14 @@ t.test('who names a boot file to firmware is found, with an address or without',
     else t.match({ nextServer: undefined, ...found }, expected, what);
   }
   t.equal(readBootProbeReply(answer({}, [named]), { ...PROBE, xid: 1 }), undefined, "another's");
+});
+
+t.test('an interface is probed in one name, which is locally administered and not its own', (t) => {
+  for (const [own, prober] of [
+    ['00:1b:21:12:34:56', '42:1b:21:12:34:56'],
+    ['52:54:00:12:34:56', '12:54:00:12:34:56'],
+    ['42:1b:21:12:34:56', '02:1b:21:12:34:56'],
+  ] as const)
+    t.equal(probeMac(own as Mac), prober);
+  t.end();
 });

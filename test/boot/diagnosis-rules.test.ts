@@ -45,6 +45,8 @@ const FACTS: DaemonFacts = {
 };
 const OTHER = { address: '10.77.0.9', bootfile: 'pxelinux.0', nextServer: '10.77.0.8' };
 
+const LOOPING = ['boot loop: it took the loader 5 times and iPXE never answered'];
+
 interface Case {
   readonly stage: Stage;
   readonly events: readonly BootEvent[];
@@ -422,6 +424,19 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
         ),
       ],
     },
+    // In server mode who loops still gets its address, and asks for it.
+    {
+      stage: 'firmware',
+      events: [
+        ...TO_IPXE,
+        dhcp(20, 'DISCOVER', UEFI_ROM, { answered: 'OFFER, 10.77.0.100', reasons: LOOPING }),
+        dhcp(21, 'REQUEST', UEFI_ROM, {
+          answered: 'ACK, 10.77.0.100',
+          reasons: ['REQUEST, selecting', '10.77.0.100 is its lease', ...LOOPING],
+        }),
+      ],
+      facts: SERVER,
+    },
   ],
   'boot-loop': {
     stage: 'initrd',
@@ -531,6 +546,17 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
 
 /** Nearly that, and not that: what differs is what the rule turns on. */
 const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
+  [
+    'a download that timed out',
+    'image-not-started',
+    {
+      stage: 'script',
+      events: [
+        ...TO_SCRIPT,
+        said(20, 'Could not boot image: Connection timed out (https://ipxe.org/4c0a6035)'),
+      ],
+    },
+  ],
   [
     'two DISCOVERs are no firmware that refuses',
     'offer-not-taken',

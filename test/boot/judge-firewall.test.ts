@@ -18,6 +18,10 @@ const dport = (protocol: string, right: unknown) => match({ payload: { protocol,
 const ct = match({ ct: { key: 'state' } }, ['established', 'related'], 'in');
 const [accept, drop, reject] = [{ accept: null }, { drop: null }, { reject: {} }];
 
+const ctState = (right: unknown) => match({ ct: { key: 'state' } }, right);
+const xt = (name: string) => ({ xt: { type: 'match', name } });
+const vmap = (key: object, ...set: readonly unknown[]) => ({ vmap: { key, data: { set } } });
+
 /** What stays closed; as `nft --json list ruleset` prints it. */
 const rows: readonly (readonly [name: string, items: readonly object[], closed: readonly number[]])[] = [
   ['no rules', [], []],
@@ -61,6 +65,56 @@ const rows: readonly (readonly [name: string, items: readonly object[], closed: 
   ],
   ['a chain that calls itself', [input('drop'), rule('input', { jump: { target: 'input' } })], [67, 69, 80]],
   ['a protocol', [input('drop'), rule('input', match({ meta: { key: 'l4proto' } }, 'udp'), accept)], [80]],
+  ['what belongs to no connection is dropped', [input('accept'), rule('input', xt('conntrack'), drop)], []],
+  ['a comment is no condition', [input('accept'), rule('input', xt('comment'), drop)], [67, 69, 80]],
+  [
+    'too many at once are dropped',
+    [input('accept'), rule('input', { limit: { rate: 9, inv: true } }, drop)],
+    [],
+  ],
+  [
+    'a zone of firewalld',
+    [
+      input('accept'),
+      rule('input', ct, accept),
+      rule('input', dport('udp', { set: [67, 69] }), ctState({ set: ['new', 'untracked'] }), accept),
+      rule('input', dport('tcp', 80), ctState('new'), accept),
+      rule('input', reject),
+    ],
+    [],
+  ],
+  [
+    'a map of verdicts',
+    [
+      input('drop'),
+      chain('lan'),
+      rule('input', vmap({ ct: { key: 'state' } }, ['established', accept], ['invalid', drop])),
+      rule('input', vmap({ meta: { key: 'iifname' } }, ['lo', accept], ['br0', { jump: { target: 'lan' } }])),
+      rule('lan', dport('udp', { set: [67, 69] }), accept),
+    ],
+    [80],
+  ],
+  [
+    'a map that has a name',
+    [input('drop'), rule('input', { vmap: { key: 1, data: '@ports' } })],
+    [67, 69, 80],
+  ],
+  [
+    'IPv6 alone is closed',
+    [
+      {
+        chain: {
+          family: 'ip6',
+          table: 'filter',
+          name: 'INPUT',
+          hook: 'input',
+          type: 'filter',
+          policy: 'drop',
+        },
+      },
+    ],
+    [],
+  ],
   ['the hook of forwarding', [chain('forward', { hook: 'forward', type: 'filter', policy: 'drop' })], []],
 ];
 

@@ -108,6 +108,8 @@ t.test('where all is well nothing is a problem, without a daemon and beside it',
     /^dhcp-servers: no other DHCP server answers on br0$/m,
     'the daemon of itself',
   );
+  const machines = await site.run('machines', '--json');
+  t.same(JSON.parse(machines.stdout), [], 'who looks for other DHCP servers is no machine');
   const explained = await site.run('explain', '52:54:00:12:34:56', '--arch', 'uefi-x64');
   t.match(explained, {
     code: 0,

@@ -7,11 +7,23 @@ import type { Journal } from '../../src/store/port.ts';
 import { openPage, overflows, type PageSettings, startBrowser } from '../support/browser.ts';
 import { recordBoot } from '../support/record-boot.ts';
 import { type PagesSite, startPages } from '../support/start-pages.ts';
+import { ROLE } from './support/daemon-site.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const OTHER = '52:54:00:00:00:02' as Mac;
 const MINUTE = 60_000;
 const EVIL = `<img src=x onerror="document.title='owned'"><script>alert(1)</script>"'&{{7*7}}`;
+
+/** As many as these tests need: to read and try all that ship takes a second. */
+function roles(): Record<string, string> {
+  const { 'machines.yaml': machines = '' } = shipped();
+  const made: Record<string, string> = { 'machines.yaml': machines, 'hold/role.yaml': 'boot: hold\n' };
+  for (const name of ['worker', 'rescue']) {
+    made[`${name}/role.yaml`] = ROLE;
+    made[`${name}/cloud-config.yaml.hbs`] = '#cloud-config\nhostname: {{machine.hostname}}\n';
+  }
+  return made;
+}
 
 /** The roles that ship. */
 function shipped(): Record<string, string> {
@@ -58,10 +70,10 @@ function stall(journal: Pick<Journal, 'record'>, at: number): void {
 }
 
 /** A boot that worked, and one that did not. */
-async function siteOf(t: Test): Promise<PagesSite> {
+async function siteOf(t: Test, files = roles()): Promise<PagesSite> {
   const now = Date.now();
   const line = { facility: 'user', number: 1, reasons: [] } as const;
-  const site = await startPages(t, shipped(), {
+  const site = await startPages(t, files, {
     powerKind: () => 'redfish',
     console: (mac) => ({
       mac,
@@ -226,7 +238,7 @@ t.test('a machine that was never seen has a page that waits for it', async (t) =
 });
 
 t.test('hostile texts stay texts, and ten thousand events are a page of five hundred', async (t) => {
-  const site = await startPages(t, shipped());
+  const site = await startPages(t, roles());
   const at = Date.now() - MINUTE;
   recordBoot(site.journal, { mac: MAC, at, hostname: EVIL, product: EVIL, until: 'script' });
   for (let index = 0; index < 10_000; index++) {
@@ -258,7 +270,7 @@ t.test('hostile texts stay texts, and ten thousand events are a page of five hun
 });
 
 t.test('a role shows its faults where they are, who uses it, and what it would give', async (t) => {
-  const site = await siteOf(t);
+  const site = await siteOf(t, shipped());
   await site.write(
     'worker/cloud-config.yaml.hbs',
     `${shipped()['worker/cloud-config.yaml.hbs']}\n# {{nobody}}\n`,

@@ -11,6 +11,7 @@ import { NO_PLACES } from '../../src/boot/admit-machine.ts';
 import { assignInProfiles } from '../../src/catalog/assign-in-profiles.ts';
 import { openCatalog } from '../../src/catalog/catalog-holder.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { createAssigned } from '../../src/describe-assigned.ts';
 import { describeRoles } from '../../src/describe-roles.ts';
 import { type ExplainSources, explainMachine, previewMasked } from '../../src/explain-machine.ts';
 import { createLogControl } from '../../src/log-control.ts';
@@ -92,6 +93,7 @@ export async function startPages(
     networks: networksOf(config, [ETH1]),
     isBootfilePresent: () => true,
     leases: undefined,
+    loops: undefined,
     now: clock(),
   });
   const edit = async (change: Parameters<AdminServerOptions['approve']>[0]) => {
@@ -172,6 +174,7 @@ export async function startPages(
       return { mac, entry: false, place: false, history: known ? 'forgotten' : 'none', nodes: [] };
     },
     explain: (mac: Parameters<AdminServerOptions['explain']>[0]) => explainMachine(sources(), mac),
+    assigned: createAssigned(sources),
     makeSigningToken: async () => ({ url: '', expiresAt: 0 }),
     roles: describeRoles({
       dir,

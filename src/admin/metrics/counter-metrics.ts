@@ -26,8 +26,9 @@ const FAMILIES = [
     pattern: /^events\.dropped\.(?<bound>.+)$/,
     labelNames: ['bound'],
   },
-  // Told by tinderbox_tftp_requests_total, tinderbox_events_dropped_total and tinderbox_syslog_lines_total already.
-  { pattern: /^(tftp\.read\..+|events\.unrecorded\..+|syslog\.line)$/ },
+  // Told by tinderbox_tftp_requests_total, tinderbox_events_dropped_total, tinderbox_syslog_lines_total and
+  // tinderbox_boot_stalls_total already.
+  { pattern: /^(tftp\.read\..+|events\.unrecorded\..+|syslog\.line|stalls\.(?!errors$|unlogged$).+)$/ },
   {
     name: 'tinderbox_incidents_total',
     help: 'Whatever else is counted: what was refused, failed or given up, by name.',

@@ -6,6 +6,8 @@ import type { MetricFacts } from './port.ts';
 
 /** A session that was silent for longer is of a machine that was left off. In ms. */
 const SILENT = 30 * 60_000;
+/** What is stalled or failed is silent by its nature, and is so until somebody comes; a day later it was left off. In ms. */
+const LEFT_OFF = 24 * 3_600_000;
 /** Interfaces and subnets come from the configuration, diagnoses from a table: this is never reached. */
 const MOST_VALUES = 500;
 const ENDS = ['ready', 'booted', 'handed-over'] as const;
@@ -32,13 +34,13 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
   );
   const stalled = gauge(
     'tinderbox_boot_sessions_stalled',
-    'Boots under way that are stalled, by diagnosis.',
+    'Boots that are stalled, by diagnosis; one that was silent for a day is none.',
     ['diagnosis'],
   );
   const waiting = gauge('tinderbox_machines_waiting', 'Boots under way whose machine waits for approval.');
   const failed = gauge(
     'tinderbox_boot_sessions_failed',
-    'Boots under way whose machine said that it failed.',
+    'Boots whose machine said that it failed; one that was silent for a day is none.',
   );
   const ended = gauge('tinderbox_machines_ended', 'Machines by how their last boot ended.', ['end']);
   const generation = gauge('tinderbox_catalog_generation', 'How often the catalog was swapped, from 1.');
@@ -138,11 +140,12 @@ function countSessions(sessions: Iterable<BootSession>, now: number) {
       add(ends, session.end);
       continue;
     }
-    if (now - session.updatedAt > SILENT) continue;
+    const silent = now - session.updatedAt;
+    if (silent <= LEFT_OFF && session.stalled !== undefined) add(stalled, session.stalled.diagnosis.name);
+    if (silent <= LEFT_OFF && session.failedAt !== undefined) marks.failed++;
+    if (silent > SILENT) continue;
     add(stages, session.stage);
-    if (session.stalled !== undefined) add(stalled, session.stalled.diagnosis.name);
     if (session.waitingSince !== undefined) marks.waiting++;
-    if (session.failedAt !== undefined) marks.failed++;
   }
   return { stages, stalled, ends, ...marks };
 }

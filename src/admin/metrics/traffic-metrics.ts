@@ -37,7 +37,7 @@ export function createTrafficMetrics(registry: Registry): (observation: Observat
   });
   const stalls = new Counter({
     name: 'tinderbox_boot_stalls_total',
-    help: 'Boot sessions that overran the time of their stage, by diagnosis.',
+    help: 'Boot sessions that overran the time of their stage, by the first diagnosis.',
     labelNames: ['diagnosis'],
     registers,
   });
@@ -59,7 +59,7 @@ export function createTrafficMetrics(registry: Registry): (observation: Observat
     registers,
   });
 
-  return ({ kind, outcome, bytes = 0, stalled }) => {
+  return ({ at, kind, outcome, bytes = 0, stalled }) => {
     const [plane, type = ''] = kind.split('.');
     switch (plane) {
       case 'dhcp':
@@ -79,7 +79,8 @@ export function createTrafficMetrics(registry: Registry): (observation: Observat
       case 'syslog':
         return lines.inc();
       default:
-        if (stalled !== undefined) stalls.inc({ diagnosis: stalled.diagnosis.name });
+        // Another diagnosis of the same stall keeps the time of the first one.
+        if (stalled?.at === at) stalls.inc({ diagnosis: stalled.diagnosis.name });
         return undefined;
     }
   };

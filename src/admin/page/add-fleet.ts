@@ -4,6 +4,7 @@ import { type Mac, parseMac } from '../../machine/mac.ts';
 import type { MachineOverview } from '../../store/port.ts';
 import type { EventStreams } from '../event-stream.ts';
 import type { AdminServerOptions } from '../port.ts';
+import { writeMachineFilter } from '../read-machine-query.ts';
 import { applyToMachines, readBulk } from './apply-to-machines.ts';
 import { createFleetFeed } from './fleet-feed.ts';
 import {
@@ -15,8 +16,9 @@ import {
   readFleetQuery,
   sortLinks,
   stateLinks,
+  withinPages,
 } from './fleet-query.ts';
-import { fleetRow } from './fleet-row.ts';
+import { type FleetRow, fleetRow } from './fleet-row.ts';
 import { createRoleNames } from './list-role-names.ts';
 import type { Pages } from './render-page.ts';
 
@@ -31,14 +33,17 @@ export function addFleet(
 ): void {
   const { store, journal, clock, logger } = options;
   const roleNames = createRoleNames(options);
-  const renderRow = (overview: MachineOverview): string =>
-    pages.renderPart('fleet-row-live', { row: fleetRow(overview) });
+  const rowsOf = async (overviews: readonly MachineOverview[]): Promise<readonly FleetRow[]> => {
+    const assigned = await options.assigned(overviews.map(({ machine }) => machine));
+    return overviews.map((overview) => fleetRow(overview, assigned.get(overview.machine.mac)));
+  };
   const feed = createFleetFeed({
     streams,
     store,
     journal,
     clock,
-    renderRow,
+    renderRows: async (overviews) =>
+      (await rowsOf(overviews)).map((row) => pages.renderPart('fleet-row-live', { row })),
     async renderSummary() {
       const { machines, states } = await store.summarizeMachines({});
       return pages.renderPart('fleet-counts-live', {
@@ -49,26 +54,35 @@ export function addFleet(
   });
 
   app.get<{ Querystring: Query }>('/', async (request, reply) => {
-    const query = readFleetQuery(request.query);
+    const asked = readFleetQuery(request.query);
     await journal.flush();
     const at = clock();
-    const [overviews, summary] = await Promise.all([
-      store.listMachines(pageOf(query)),
-      store.summarizeMachines(query.filter),
+    const [listed, summary] = await Promise.all([
+      store.listMachines(pageOf(asked)),
+      store.summarizeMachines(asked.filter),
     ]);
+    const query = withinPages(asked, summary.matching);
+    const overviews = query.page === asked.page ? listed : await store.listMachines(pageOf(query));
     // The address that a browser shows, without what a form sends of empty fields.
     if (request.headers['hx-request'] !== undefined) void reply.header('hx-replace-url', fleetHref(query));
-    const roles = await roleNames(summary);
+    const roles = await roleNames();
+    const filterRoles = [...new Set([...roles, ...summary.roles.map(({ name }) => name)])].toSorted();
     return pages.send(
       reply,
       'fleet',
       { title: 'Fleet', section: 'fleet' },
       {
         ...(await emptyModel(options, summary.machines)),
-        rows: overviews.map(fleetRow),
+        rows: await rowsOf(overviews),
         states: stateLinks(query, summary),
-        roles: roles.map((name) => ({ name, chosen: name === query.filter.role })),
-        filter: { state: query.filter.state, search: query.filter.search, sort: query.filter.sort },
+        filterRoles: filterRoles.map((name) => ({ name, chosen: name === query.filter.role })),
+        roles,
+        filter: {
+          state: query.filter.state,
+          search: query.filter.search,
+          sort: query.filter.sort,
+          order: writeMachineFilter(query.filter).get('order') ?? undefined,
+        },
         filtered: isFiltered(query),
         self: fleetHref(query),
         heads: sortLinks(query),
@@ -98,12 +112,17 @@ export function addFleet(
     forms.post('/fleet/confirm', async (request, reply) => {
       const bulk = readBulk(request.body);
       const machines = await Promise.all(bulk.macs.map((mac) => store.findMachine(mac)));
-      const rows = machines.flatMap((found) => (found === undefined ? [] : [fleetRow(found)]));
+      const rows = await rowsOf(machines.filter((found) => found !== undefined));
       return pages.send(
         reply,
         'fleet-confirm',
         { title: bulk.action === 'approve' ? 'Approve' : 'Give a role', section: 'fleet' },
-        { ...bulk, rows, approves: bulk.action === 'approve' },
+        {
+          ...bulk,
+          revisions: [...bulk.revisions].map(([mac, revision]) => ({ mac, revision })),
+          rows,
+          approves: bulk.action === 'approve',
+        },
       );
     });
     forms.post('/fleet/apply', async (request, reply) => {

@@ -14,7 +14,7 @@ export interface FleetQuery {
   readonly page: number;
 }
 
-/** Of `/`. A page that is not there is the first. Throws TinderboxError `usage` for a state or an order that is not. */
+/** Of `/`. What is no number of a page is the first. Throws TinderboxError `usage` for a state or an order that is not. */
 export function readFleetQuery(query: Readonly<Record<string, unknown>>): FleetQuery {
   const text = query['page'];
   const page = typeof text === 'string' && /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 1;
@@ -26,6 +26,13 @@ export const pageOf = ({ filter, page }: FleetQuery): MachineQuery => ({
   limit: ROWS,
   offset: (page - 1) * ROWS,
 });
+
+/** The last page where that is asked for which is beyond it: an operator who deals with all of it is not shown an empty one. */
+export function withinPages(query: FleetQuery, matching: number): FleetQuery {
+  return { ...query, page: Math.min(query.page, lastPage(matching)) };
+}
+
+const lastPage = (matching: number): number => Math.max(1, Math.ceil(matching / ROWS));
 
 export function fleetHref({ filter, page }: FleetQuery): string {
   const fields = writeMachineFilter(filter);
@@ -84,11 +91,14 @@ export function sortLinks({ filter }: FleetQuery) {
       sign: isCurrent ? (isReverse ? '↓' : '↑') : '',
     };
   };
-  return { columns: COLUMNS.map(heading), seen: heading({ sort: 'seen', label: 'Seen' }) };
+  const columns = COLUMNS.map(heading);
+  const seen = heading({ sort: 'seen', label: 'Seen' });
+  const current = [...columns, seen].find(({ sign }) => sign !== '') ?? { label: 'MAC', sign: '' };
+  return { columns, seen, current: `${current.label} ${current.sign}`.trim() };
 }
 
 export function pageLinks(query: FleetQuery, matching: number) {
-  const last = Math.max(1, Math.ceil(matching / ROWS));
+  const last = lastPage(matching);
   const { page, filter } = query;
   const toPage = (wanted: number): string => fleetHref({ filter, page: wanted });
   return {
@@ -96,7 +106,7 @@ export function pageLinks(query: FleetQuery, matching: number) {
     last: Math.min(page * ROWS, matching),
     matching,
     several: last > 1,
-    previous: page > 1 ? toPage(Math.min(page - 1, last)) : undefined,
+    previous: page > 1 ? toPage(page - 1) : undefined,
     next: page < last ? toPage(page + 1) : undefined,
   };
 }

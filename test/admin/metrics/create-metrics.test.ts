@@ -116,6 +116,20 @@ t.test('what is observed is counted by kind and outcome', async (t) => {
   }
 });
 
+t.test('a stall that is diagnosed anew is one stall', async (t) => {
+  const metrics = make();
+  const diagnosis = { title: '', evidence: [], remedy: '' };
+  for (const [name, at] of [
+    ['unknown', T0],
+    ['offer-not-taken', T0 + 5_000],
+  ] as const) {
+    const stalled = { at: T0, stage: 'offered', diagnosis: { ...diagnosis, name } } as const;
+    metrics.observe({ ...OBSERVED, at, kind: 'session.stalled', outcome: 'noted', stalled });
+  }
+  const found = [...samples(await metrics.render(FACTS))].filter(([name]) => name.includes('boot_stalls'));
+  t.same(found, [['tinderbox_boot_stalls_total{diagnosis="unknown"}', '1']]);
+});
+
 const COUNTERS: readonly { readonly name: string; readonly sample: string | undefined }[] = [
   { name: 'dhcp.dropped.busy', sample: 'tinderbox_packets_dropped_total{plane="dhcp",reason="busy"}' },
   { name: 'tftp.done.finished', sample: 'tinderbox_tftp_transfers_total{end="finished"}' },
@@ -125,6 +139,8 @@ const COUNTERS: readonly { readonly name: string; readonly sample: string | unde
   { name: 'syslog.dropped.empty', sample: 'tinderbox_packets_dropped_total{plane="syslog",reason="empty"}' },
   { name: 'tftp.read.answered', sample: undefined },
   { name: 'syslog.line', sample: undefined },
+  { name: 'stalls.offer-not-taken', sample: undefined },
+  { name: 'stalls.errors', sample: 'tinderbox_incidents_total{incident="stalls.errors"}' },
   { name: 'events.unrecorded.dhcp.discover.answered', sample: undefined },
 ];
 t.test('what the journal counts is told as it is, at each scrape', async (t) => {
@@ -221,6 +237,9 @@ t.test('sessions are counted by where they stand now', async (t) => {
     { ...SESSION, stage: 'offered', waitingSince: T0 },
     { ...SESSION, stage: 'config', failedAt: T0 },
     { ...SESSION, stage: 'config', updatedAt: T0 - 31 * 60_000 },
+    // Silence is what a stall is.
+    { ...SESSION, stage: 'kernel', updatedAt: T0 - 60 * 60_000, stalled },
+    { ...SESSION, stage: 'kernel', updatedAt: T0 - 25 * 60 * 60_000, stalled },
     ended('ready'),
     ended('booted'),
     ended('superseded'),
@@ -231,7 +250,7 @@ t.test('sessions are counted by where they stand now', async (t) => {
     'tinderbox_boot_sessions{stage="offered"}': '2',
     'tinderbox_boot_sessions{stage="config"}': '1',
     'tinderbox_boot_sessions{stage="kernel"}': '0',
-    'tinderbox_boot_sessions_stalled{diagnosis="tftp-loss"}': '1',
+    'tinderbox_boot_sessions_stalled{diagnosis="tftp-loss"}': '2',
     tinderbox_machines_waiting: '1',
     tinderbox_boot_sessions_failed: '1',
     'tinderbox_machines_ended{end="ready"}': '1',

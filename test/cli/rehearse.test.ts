@@ -1,0 +1,74 @@
+import t from 'tap';
+import type { SessionView } from '../../src/admin/api.ts';
+import { runCli } from '../../src/cli/program.ts';
+import { formatRehearsal } from '../../src/cli/rehearse.ts';
+import type { Mac } from '../../src/machine/mac.ts';
+import type { Rehearsal } from '../../src/rehearse-machine.ts';
+
+const MAC = '52:54:00:12:34:56' as Mac;
+const session: SessionView = {
+  id: 1,
+  mac: MAC,
+  openedAt: 1,
+  updatedAt: 2,
+  stage: 'kernel',
+  stageTimes: {},
+  stalled: {
+    at: 2,
+    stage: 'kernel',
+    diagnosis: { name: 'x', title: 'no network driver', evidence: ['nobody asked'], remedy: 'add it' },
+  },
+};
+const stopped: Rehearsal = {
+  verdict: { kind: 'stopped', reason: '600 s passed', remedy: 'give it more' },
+  machine: { mac: MAC, firstSeen: 1, lastSeen: 2 },
+  session,
+  events: [],
+  console: ['Kernel \x1b[31mpanic'],
+  took: 600_000,
+};
+
+t.test('what went wrong is told last, after the screen and the diagnosis', async (t) => {
+  const text = formatRehearsal(stopped);
+  const places = [
+    'panic',
+    'Diagnosis: no network driver',
+    'nobody asked',
+    'add it',
+    'NOT as far as it should',
+  ];
+  const found = places.map((place) => text.lastIndexOf(place));
+  t.notOk(found.includes(-1), text);
+  t.same(
+    found,
+    found.toSorted((a, b) => a - b),
+  );
+  t.notOk(text.includes('\x1b'), 'a screen cannot act on the terminal');
+  t.match(
+    formatRehearsal({ verdict: stopped.verdict, events: [], console: [], took: 1 }),
+    /Nothing was heard/,
+  );
+  const reached = { ...stopped, verdict: { kind: 'reached', reason: 'it came to booted' } } as const;
+  t.match(
+    formatRehearsal({ ...reached, folder: '/tmp/x' }),
+    /after 600.0 s: it came to booted\nLogs and files: \/tmp\/x\n$/,
+  );
+});
+
+t.test('wrong usage is refused before anything starts', async (t) => {
+  for (const args of [
+    [],
+    ['nonsense'],
+    [MAC, '--arch', 'arm64'],
+    [MAC, '--until', 'x'],
+    [MAC, '--memory', '1'],
+    [MAC, '--timeout', '0'],
+  ]) {
+    const said: string[] = [];
+    const output = {
+      out: (text: string) => void said.push(text),
+      err: (text: string) => void said.push(text),
+    };
+    t.equal(await runCli(['rehearse', ...args], output), 2, said.join(''));
+  }
+});
