@@ -1,6 +1,6 @@
+import { formatAge } from '../boot/format-age.ts';
 import { STAGES, type Stage } from '../machine/stage.ts';
 import { FLEET_STATES, type FleetRow, type FleetState } from './fleet-rows.ts';
-import { formatAge } from './format-machine-table.ts';
 import { plain } from './format-timeline.ts';
 
 export interface FleetPicture {
