@@ -139,6 +139,9 @@ export async function checkFirewall({ config, signal }: DoctorContext): Promise<
         ] as const)),
     { protocol: 'udp', port: config.tftp.port, what: 'TFTP' },
     { protocol: 'tcp', port: config.http.port, what: 'HTTP' },
+    ...(config.syslog.port === undefined
+      ? []
+      : ([{ protocol: 'udp', port: config.syslog.port, what: 'syslog' }] as const)),
   ];
   const findings: Finding[] = [];
   const ruleset = await askProgram('nft', ['--json', 'list', 'ruleset'], signal);

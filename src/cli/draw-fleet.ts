@@ -1,7 +1,7 @@
+import { formatAge } from '../boot/format-age.ts';
 import { FLEET_STATES, type FleetState } from '../machine/fleet-state.ts';
 import { STAGES, type Stage } from '../machine/stage.ts';
 import type { FleetRow } from './fleet-rows.ts';
-import { formatAge } from './format-machine-table.ts';
 import { plain } from './format-timeline.ts';
 
 export interface FleetPicture {

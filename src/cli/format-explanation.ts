@@ -1,7 +1,8 @@
 import type { ExplainView } from '../admin/explain-api.ts';
+import { formatAge } from '../boot/format-age.ts';
 import { formatProblem } from '../errors.ts';
 import { STAGES } from '../machine/stage.ts';
-import { formatAge, formatStage } from './format-machine-table.ts';
+import { formatStage } from './format-machine-table.ts';
 import { formatEvent, formatTime, plain } from './format-timeline.ts';
 
 /** Lines of a script that are shown. */

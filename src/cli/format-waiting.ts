@@ -1,6 +1,7 @@
 import type { MachineListView } from '../admin/api.ts';
+import { formatAge } from '../boot/format-age.ts';
 import { formatCpu, formatMemory } from './format-hardware.ts';
-import { formatAge, formatColumns } from './format-machine-table.ts';
+import { formatColumns } from './format-machine-table.ts';
 import { plain } from './format-timeline.ts';
 
 type Machine = MachineListView['machines'][number];

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { MachineView, SessionView } from '../../src/admin/api.ts';
 import type { AdminClient } from '../../src/admin/client.ts';
-import { formatAge } from '../../src/cli/format-machine-table.ts';
+import { formatAge } from '../../src/boot/format-age.ts';
 import { formatEvent } from '../../src/cli/format-timeline.ts';
 import { runMachines } from '../../src/cli/machines.ts';
 import { TinderboxError } from '../../src/errors.ts';

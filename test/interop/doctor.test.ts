@@ -168,7 +168,10 @@ t.test('what is broken is said all at once, each with what to do', async (t) => 
     ['certificates', /the kubernetes authority: it expired on 2024-01-01/],
     ['configuration', /the asset \/assets\/more\.gz: there is no such file/],
     ['dhcp-servers', /^no DHCP server answers on br0/],
-    ['firewall', /^nftables seems to drop on br0: udp 67 \(DHCP\), udp 4011 \(PXE\), udp 69 \(TFTP\)$/],
+    [
+      'firewall',
+      /^nftables seems to drop on br0: udp 67 \(DHCP\), udp 4011 \(PXE\), udp 69 \(TFTP\), udp 514 \(syslog\)$/,
+    ],
     ['interface', /^br0 has no carrier/],
     ['interface', /^the MTU of br0 is 1400/],
     ['interface', /^br0 is a bridge whose ports forward only 30 s/],

@@ -1,12 +1,3 @@
-/** Milliseconds as the largest unit that fits: `12s`, `5m`, `3h`, `2d`. A clock that runs behind gives `0s`. */
-export function formatAge(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}h`;
-  return `${Math.floor(seconds / 86_400)}d`;
-}
-
 const two = (count: number): string => String(count).padStart(2, '0');
 
 /** Milliseconds of something that took so long: `340 ms`, `12.3 s`, `2 min 05 s`, `3 h 07 min`. */

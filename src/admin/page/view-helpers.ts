@@ -1,6 +1,7 @@
 import Handlebars from 'handlebars';
+import { formatAge } from '../../boot/format-age.ts';
 import { STAGES, type Stage } from '../../machine/stage.ts';
-import { formatAge, formatBytes, formatDuration } from './format-values.ts';
+import { formatBytes, formatDuration } from './format-values.ts';
 import { plainText } from './plain-text.ts';
 
 /** What a helper is called with, after its arguments. */

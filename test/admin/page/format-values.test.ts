@@ -1,5 +1,6 @@
 import t from 'tap';
-import { formatAge, formatBytes, formatDuration } from '../../../src/admin/page/format-values.ts';
+import { formatBytes, formatDuration } from '../../../src/admin/page/format-values.ts';
+import { formatAge } from '../../../src/boot/format-age.ts';
 
 t.test('ages, durations and sizes are short', (t) => {
   t.same([-5, 0, 59_999, 60_000, 3_600_000, 86_400_000 * 3].map(formatAge), [
