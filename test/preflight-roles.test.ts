@@ -19,7 +19,7 @@ async function makeCatalog(machines: string, template: string): Promise<Catalog>
   await mkdir(join(dir, 'worker'));
   await writeFile(
     join(dir, 'worker/role.yaml'),
-    'boot: { kernel: "/assets/{{parameters.image}}" }\nparameters: { image: vmlinuz, key: hostname }\n' +
+    'boot: { kernel: "/assets/{{parameters.image}}" }\nparameters: { image: vmlinuz, entry: hostname }\n' +
       'config: { format: cloud-config, template: t.hbs }\n',
   );
   await writeFile(join(dir, 'worker/t.hbs'), `#cloud-config\n${template}\n`);
@@ -37,21 +37,21 @@ t.test('what some machine could not be served is an error that names the machine
     ['an unknown key', 'default: worker', 'hostnam: x', /^error: role worker: .*hostnam/],
     [
       'a parameter of a machine',
-      `machines:\n  ${A}: { role: worker, parameters: { key: hostnam } }\ndefault: worker`,
-      '{{parameters.key}}: x',
+      `machines:\n  ${A}: { role: worker, parameters: { entry: hostnam } }\ndefault: worker`,
+      '{{parameters.entry}}: x',
       new RegExp(
-        `^error: role worker for ${A} \\(line 2\\): .*hostnam.*; because of the parameter key \\(.*machines.yaml:2\\)$`,
+        `^error: role worker for ${A} \\(line 2\\): .*hostnam.*; because of the parameter entry \\(.*machines.yaml:2\\)$`,
       ),
     ],
     [
       'a parameter beside one that is right',
-      `machines:\n  ${A}:\n    role: worker\n    parameters:\n      image: vmlinux\n      key: hostnam\ndefault: worker`,
-      '{{parameters.key}}: x',
-      /; because of the parameter key \(.*machines.yaml:6\)$/,
+      `machines:\n  ${A}:\n    role: worker\n    parameters:\n      image: vmlinux\n      entry: hostnam\ndefault: worker`,
+      '{{parameters.entry}}: x',
+      /; because of the parameter entry \(.*machines.yaml:6\)$/,
     ],
     [
       'a template that is wrong whatever the parameter is',
-      `machines:\n  ${A}: { role: worker, parameters: { key: hostname } }`,
+      `machines:\n  ${A}: { role: worker, parameters: { entry: hostname } }`,
       'hostnam: x',
       /^error: (?!.*because)/,
     ],
@@ -124,7 +124,7 @@ t.test('ten thousand machines cost no more tries than they differ in', async (t)
   // One to five digits, MACs with and without letters.
   t.ok(tryRoles(config, alike).rendered.length <= 10);
   const catalog = await makeCatalog(
-    rack(2_000, (index) => `, parameters: { key: k${index} }`),
+    rack(2_000, (index) => `, parameters: { entry: k${index} }`),
     NAME,
   );
   const { rendered, problems } = tryRoles(config, catalog);
