@@ -1,5 +1,6 @@
 import type { Hardware } from '../machine/hardware.ts';
 import { cleanText } from '../protocol/syslog/clean-text.ts';
+import { describeCpu, formatBytes } from './describe-hardware.ts';
 import { maskSessionTokens } from './session-token.ts';
 
 /** Of one machine. Beyond, what comes last is left out. */
@@ -46,25 +47,13 @@ export function isSameHardware(one: Hardware | undefined, other: Hardware): bool
 /** One line: the processor, memory, how many disks and cards. Empty parts are left out. */
 export function summarizeHardware({ cpu, memory, disks, network }: Hardware): string {
   return [
-    cpu === undefined ? '' : `${cpu.count === undefined ? '' : `${cpu.count} × `}${cpu.model}`,
+    cpu === undefined ? '' : describeCpu(cpu),
     memory === undefined ? '' : `${formatBytes(memory)} memory`,
     disks.length === 0 ? '' : `${disks.length} ${disks.length === 1 ? 'disk' : 'disks'}`,
     network.length === 0 ? '' : `${network.length} network ${network.length === 1 ? 'card' : 'cards'}`,
   ]
     .filter((part) => part !== '')
     .join(', ');
-}
-
-/** As people call it: memory of 16,374,562,816 bytes is 15.3 GiB. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
 /** Disks and cards are the only parts that may be too large. */

@@ -1,4 +1,4 @@
-import { formatBytes } from '../boot/read-hardware.ts';
+import { cardParts, describeCpu, diskParts, formatBytes } from '../boot/describe-hardware.ts';
 import type { Hardware } from '../machine/hardware.ts';
 
 /** Of a list in a timeline: a rack of disks is in the JSON. */
@@ -8,12 +8,16 @@ const MOST_SHOWN = 12;
 export function formatHardware(hardware: Hardware): readonly string[] {
   const { cpu, memory, board, firmware, disks, network, source } = hardware;
   const rows: readonly (readonly [string, string])[] = [
-    ['cpu', cpu === undefined ? '' : `${cpu.count === undefined ? '' : `${cpu.count} × `}${cpu.model}`],
+    ['cpu', cpu === undefined ? '' : describeCpu(cpu)],
     ['memory', memory === undefined ? '' : formatBytes(memory)],
     ['board', board ?? ''],
     ['firmware', firmware === undefined ? '' : describeFirmware(firmware)],
-    ...disks.slice(0, MOST_SHOWN).map((disk) => ['disk', describeDisk(disk)] as const),
-    ...network.slice(0, MOST_SHOWN).map((card) => ['network', describeCard(card)] as const),
+    ...disks
+      .slice(0, MOST_SHOWN)
+      .map((disk) => ['disk', [disk.name, ...diskParts(disk)].join('  ')] as const),
+    ...network
+      .slice(0, MOST_SHOWN)
+      .map((card) => ['network', [card.name, ...cardParts(card)].join('  ')] as const),
   ];
   const more = Math.max(0, disks.length - MOST_SHOWN) + Math.max(0, network.length - MOST_SHOWN);
   return [
@@ -35,16 +39,6 @@ export function formatCpu(hardware: Hardware | undefined): string {
 
 export function formatMemory(hardware: Hardware | undefined): string {
   return hardware?.memory === undefined ? '-' : formatBytes(hardware.memory);
-}
-
-function describeDisk({ name, model, bytes }: Hardware['disks'][number]): string {
-  return [name, bytes === undefined ? '' : formatBytes(bytes), model ?? ''].filter(isSaid).join('  ');
-}
-
-function describeCard({ name, mac, driver, speed, link }: Hardware['network'][number]): string {
-  const state = link === undefined ? '' : link ? 'link' : 'no link';
-  const rate = speed === undefined ? '' : speed >= 1000 ? `${speed / 1000} Gbit/s` : `${speed} Mbit/s`;
-  return [name, mac ?? '', driver ?? '', rate, state].filter(isSaid).join('  ');
 }
 
 function describeFirmware({

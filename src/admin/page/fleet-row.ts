@@ -1,10 +1,10 @@
+import { formatBytes } from '../../boot/describe-hardware.ts';
 import { type FleetState, fleetState } from '../../machine/fleet-state.ts';
 import type { Hardware } from '../../machine/hardware.ts';
 import { formatIpv4 } from '../../machine/ipv4.ts';
 import type { Stage } from '../../machine/stage.ts';
 import type { MachineOverview } from '../../store/port.ts';
 import type { AssignedView } from '../explain-api.ts';
-import { formatBytes } from './format-values.ts';
 import { plainText } from './plain-text.ts';
 
 /** How urgent something is: the colour of what words and signs say already. */

@@ -9,17 +9,3 @@ export function formatDuration(ms: number): string {
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
   return `${Math.floor(seconds / 3_600)} h ${two(Math.floor((seconds % 3_600) / 60))} min`;
 }
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
-
-/** `512 B`, `1.5 KiB`, `64 GiB`. */
-export function formatBytes(bytes: number): string {
-  let left = Math.max(0, bytes);
-  let unit = 0;
-  while (left >= 1024 && unit < UNITS.length - 1) {
-    left /= 1024;
-    unit++;
-  }
-  const digits = unit === 0 || left >= 10 || Number.isInteger(left) ? 0 : 1;
-  return `${left.toFixed(digits)} ${UNITS[unit]}`;
-}

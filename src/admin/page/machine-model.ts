@@ -1,4 +1,5 @@
 import { compareSessions, type StageDifference } from '../../boot/compare-sessions.ts';
+import { cardParts, describeCpu, diskParts, formatBytes } from '../../boot/describe-hardware.ts';
 import type { BootEvent } from '../../machine/event.ts';
 import { fleetState } from '../../machine/fleet-state.ts';
 import type { Hardware } from '../../machine/hardware.ts';
@@ -185,7 +186,6 @@ function firmwareOf({ platform, hardware }: MachineView): string | undefined {
   return words.length === 0 ? undefined : words.join(' ');
 }
 
-const GIB = 1024 ** 3;
 /** A list that a machine sent; more than this is no server. */
 const MOST_PARTS = 32;
 
@@ -193,42 +193,16 @@ function hardwareOf(hardware: Hardware | undefined): readonly Fact[] {
   if (hardware === undefined) return [];
   const { cpu, memory, disks, network } = hardware;
   return [
-    ...fact(
-      'CPU',
-      cpu === undefined
-        ? undefined
-        : [cpu.count === undefined ? '' : `${cpu.count} ×`, cpu.model].join(' ').trim(),
-    ),
-    ...fact(
-      'Memory',
-      memory === undefined ? undefined : `${(memory / GIB).toFixed(1).replace(/\.0$/, '')} GiB`,
-    ),
-    ...disks
-      .slice(0, MOST_PARTS)
-      .flatMap(({ name, model, bytes }) =>
-        fact(
-          `Disk ${name}`,
-          [bytes === undefined ? '' : `${(bytes / 1e9).toFixed(0)} GB`, model ?? ''].join(' ').trim() ||
-            'there',
-        ),
-      ),
-    ...network
-      .slice(0, MOST_PARTS)
-      .flatMap(({ name, mac, driver, speed, link }) =>
-        fact(
-          `Network ${name}`,
-          [
-            mac,
-            driver,
-            speed === undefined ? undefined : `${speed} Mb/s`,
-            link === undefined ? undefined : link ? 'link' : 'no link',
-          ]
-            .filter((part) => part !== undefined)
-            .join(', ') || 'there',
-        ),
-      ),
+    ...fact('CPU', cpu === undefined ? undefined : describeCpu(cpu)),
+    ...fact('Memory', memory === undefined ? undefined : formatBytes(memory)),
+    ...disks.slice(0, MOST_PARTS).flatMap((disk) => partFact(`Disk ${disk.name}`, diskParts(disk))),
+    ...network.slice(0, MOST_PARTS).flatMap((card) => partFact(`Network ${card.name}`, cardParts(card))),
     { name: `Told by ${hardware.source === 'ipxe' ? 'iPXE' : 'Linux'}`, value: '', at: hardware.at },
   ];
+}
+
+function partFact(name: string, known: readonly string[]): readonly Fact[] {
+  return fact(name, known.length === 0 ? 'there' : known.join(', '));
 }
 
 function fact(name: string, value: string | undefined): readonly Fact[] {

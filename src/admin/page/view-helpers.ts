@@ -1,7 +1,8 @@
 import Handlebars from 'handlebars';
+import { formatBytes } from '../../boot/describe-hardware.ts';
 import { formatAge } from '../../boot/format-age.ts';
 import { STAGES, type Stage } from '../../machine/stage.ts';
-import { formatBytes, formatDuration } from './format-values.ts';
+import { formatDuration } from './format-values.ts';
 import { plainText } from './plain-text.ts';
 
 /** What a helper is called with, after its arguments. */

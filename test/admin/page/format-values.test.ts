@@ -1,5 +1,5 @@
 import t from 'tap';
-import { formatBytes, formatDuration } from '../../../src/admin/page/format-values.ts';
+import { formatDuration } from '../../../src/admin/page/format-values.ts';
 import { formatAge } from '../../../src/boot/format-age.ts';
 
 t.test('ages, durations and sizes are short', (t) => {
@@ -18,14 +18,6 @@ t.test('ages, durations and sizes are short', (t) => {
     '59.9 s',
     '2 min 05 s',
     '3 h 07 min',
-  ]);
-  t.same([0, 512, 1536, 65_536, 64 * 1024 ** 3, 1e30].map(formatBytes), [
-    '0 B',
-    '512 B',
-    '1.5 KiB',
-    '64 KiB',
-    '64 GiB',
-    '888178419700125 PiB',
   ]);
   t.end();
 });
