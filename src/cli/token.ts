@@ -1,4 +1,6 @@
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
+import type { Config } from '../config/port.ts';
 import { TinderboxError } from '../errors.ts';
 import { type CliContext, readConfig } from './context.ts';
 import { usageError } from './exit.ts';
@@ -30,7 +32,8 @@ export function addTokenCommand(program: Command, context: CliContext): void {
     .addHelpText('after', HELP)
     .action(async ({ renew, metrics, json }: TokenFlags, command: Command) => {
       if (metrics === true && json === true) throw usageError('--json prints both: leave --metrics out');
-      const daemon = await findDaemon(await readConfig(command, context));
+      const config = await readConfig(command, context);
+      const daemon = await findDaemon(config);
       if (daemon === undefined) {
         throw new TinderboxError('unavailable', 'tinderbox is not running', {
           remedy: 'Start it: sudo systemctl start tinderbox, or sudo tinderbox serve.',
@@ -39,5 +42,17 @@ export function addTokenCommand(program: Command, context: CliContext): void {
       const view = await (renew === true ? daemon.renewToken() : daemon.token());
       if (json === true) return context.out(`${JSON.stringify(view, null, 2)}\n`);
       context.out(`${metrics === true ? view.metricsToken : view.token}\n`);
+      // Not into what a pipe takes for the token.
+      context.err(`${whereTheDoorIs(config.admin)}\n`);
     });
+}
+
+function whereTheDoorIs({ listen, tls }: Config['admin']): string {
+  if (listen === undefined) {
+    return 'It opens nothing yet: set admin.listen in tinderbox.yaml (127.0.0.1:8080, say), and restart tinderbox.';
+  }
+  const { host, port } = listen;
+  const isEverywhere = host === '0.0.0.0' || host === '::';
+  const name = isEverywhere ? hostname() : host.includes(':') ? `[${host}]` : host;
+  return `It opens ${tls === undefined ? 'http' : 'https'}://${name}:${port}/`;
 }

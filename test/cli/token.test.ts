@@ -1,20 +1,35 @@
+import { hostname } from 'node:os';
 import t from 'tap';
 import { startBeside } from '../support/cli-beside-admin.ts';
 
 t.test('it prints the token, the one for metrics, or both', async (t) => {
   const site = await startBeside(t);
   const { token } = site;
-  t.same(await site.run('token'), { code: 0, stdout: `${token.show()}\n`, stderr: '' });
-  t.same(await site.run('token', '--metrics'), {
+  t.match(await site.run('token'), {
     code: 0,
-    stdout: `${token.showForMetrics()}\n`,
-    stderr: '',
+    stdout: `${token.show()}\n`,
+    stderr: /^It opens nothing yet: set admin\.listen/,
   });
+  t.match(await site.run('token', '--metrics'), { code: 0, stdout: `${token.showForMetrics()}\n` });
   t.same(JSON.parse((await site.run('token', '--json')).stdout), {
     token: token.show(),
     metricsToken: token.showForMetrics(),
   });
   t.same(site.records, [], 'who looks changes nothing');
+});
+
+t.test('it says where the door is that the token opens', async (t) => {
+  const doors = [
+    ['127.0.0.1:8080', 'http://127.0.0.1:8080/'],
+    ['"[::1]:81"', 'http://[::1]:81/'],
+    ['10.77.0.1:8443', 'https://10.77.0.1:8443/'],
+    ['0.0.0.0:8443', `https://${hostname()}:8443/`],
+  ] as const;
+  for (const [listen, url] of doors) {
+    const site = await startBeside(t, { listenInFile: listen });
+    // Before it may stand a warning of the configuration.
+    t.ok((await site.run('token')).stderr.endsWith(`It opens ${url}\n`), url);
+  }
 });
 
 t.test('another token replaces both, is printed, and its maker is in the audit trail', async (t) => {

@@ -10,10 +10,12 @@ export const MACHINES = '# mine\ndefault: worker # racks\n';
 /** Where the daemon says that its catalog is; absent: in the site's own profiles. */
 export interface BesideOptions extends Partial<AdminServerOptions> {
   readonly catalogFile?: string;
+  /** What tinderbox.yaml says of admin.listen. */
+  readonly listenInFile?: string;
 }
 
 /** A site with a role `worker`, the admin plane of a daemon over it, and commands that run beside that. */
-export async function startBeside(t: Test, { catalogFile, ...overrides }: BesideOptions = {}) {
+export async function startBeside(t: Test, { catalogFile, listenInFile, ...overrides }: BesideOptions = {}) {
   let file = catalogFile ?? '';
   const admin = await startAdmin(t, {
     status: () => ({ ...STATUS, catalog: { generation: 1, file, problems: [] } }),
@@ -23,7 +25,10 @@ export async function startBeside(t: Test, { catalogFile, ...overrides }: Beside
   if (catalogFile === undefined) file = machines;
   await mkdir(join(admin.dir, 'profiles/worker'), { recursive: true });
   const config = join(admin.dir, 'tinderbox.yaml');
-  await writeFile(config, `network: { interface: lo }\nadmin: { socket: ${admin.socket} }\n`);
+  await writeFile(
+    config,
+    `network: { interface: lo }\nadmin: { socket: ${admin.socket}${listenInFile === undefined ? '' : `, listen: ${listenInFile}`} }\n`,
+  );
   await writeFile(machines, MACHINES);
   await writeFile(join(admin.dir, 'profiles/worker/role.yaml'), 'boot: { kernel: /assets/vmlinuz }\n');
   return {
