@@ -58,7 +58,7 @@ t.test(
       arch: 'uefi-x64',
       until: 'report',
     });
-    await screen.sees(/30 machines: 30 up/);
+    await screen.sees(/30 machines: 30 booted/);
     await screen.sees(/█{8}░ booted/);
     await screen.sees(/… and 15 more/);
     t.ok(screen.text().includes('\x1b[32m'), 'in colours');
@@ -72,7 +72,7 @@ t.test(
       screen
         .frames()
         .slice(before)
-        .some((frame) => /30 up/.test(frame) && !/does not answer/.test(frame)),
+        .some((frame) => /30 booted/.test(frame) && !/does not answer/.test(frame)),
     );
 
     screen.type('q');
