@@ -12,6 +12,7 @@ export const ERROR_CODES = [
   'refused',
   'unauthenticated',
   'conflict',
+  'not-writable',
   'rate-limited',
   'busy',
   'in-use',

@@ -136,7 +136,8 @@ async function maskedPreview(
   };
 }
 
-function planOf({ config, catalog, places, holders }: ExplainSources, facts: MachineFacts): BootPlan {
+/** What it would boot now. */
+export function planOf({ config, catalog, places, holders }: ExplainSources, facts: MachineFacts): BootPlan {
   const holderOf = (hostname: string) => holders.get(hostname);
   return planBoot({ facts, catalog, admission: config.admission, places, holderOf });
 }

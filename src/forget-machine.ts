@@ -1,5 +1,6 @@
 import type { ForgetView, NodeRemoval } from './admin/api.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
+import type { EditOptions } from './catalog/edit-in-profiles.ts';
 import { forgetInProfiles } from './catalog/forget-in-profiles.ts';
 import type { Config } from './config/port.ts';
 import { toTinderboxError } from './errors.ts';
@@ -52,8 +53,10 @@ export function forgetEntry(
   config: Config,
   interfaces: readonly NetworkInterface[],
   mac: Mac,
+  place: Pick<EditOptions, 'file'> = {},
 ): Promise<boolean> {
   return forgetInProfiles({
+    ...place,
     dir: config.paths.profiles,
     mac,
     checkRole: checkRoleTemplates,

@@ -13,6 +13,7 @@ import { capturePackets } from './capture-packets.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
+import { createAssigned } from './describe-assigned.ts';
 import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
@@ -93,7 +94,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     status: () => statusOf(wiring, startedAt),
     assign: ({ mac, role, hostname, address, revision }) =>
       audit.changing(async () => {
-        const { before } = await assignInProfiles({
+        const { before, changed } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
           role,
@@ -109,6 +110,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
           ...(before === undefined ? {} : { before }),
           role,
           ...(hostname === undefined ? {} : { hostname }),
+          changed,
           file: catalog.current().file,
         };
       }),
@@ -128,6 +130,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
       }),
     console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
+    assigned: createAssigned(() => explainSources(wiring)),
     doctor: once(() => examine(wiring, startedAt)),
     forget: (mac) =>
       audit.changing(async () => {

@@ -60,6 +60,22 @@ t.test('the oldest go beyond the bound, and long texts are cut', async (t) => {
   t.equal(records[0]?.detail.length, 512);
 });
 
+t.test('whoever guesses tokens pushes out guesses, and nothing that was changed', async (t) => {
+  const { trail } = await open(t, { audit: 10, auditGuesses: 3 });
+  const guess = { actor: { name: 'unknown', via: 'token', address: '10.0.0.9' }, action: 'login' } as const;
+  trail.record(record(T0));
+  for (let at = 1; at <= 50; at++) {
+    trail.record(record(T0 + at, { ...guess, outcome: 'refused' }));
+    await trail.list({ limit: 1, offset: 0 });
+  }
+  trail.record(record(T0 + 51, { ...guess, outcome: 'done' }));
+  const { records } = await trail.list({ limit: 100, offset: 0 });
+  t.same(
+    records.map(({ at }) => at - T0),
+    [51, 50, 49, 48, 0],
+  );
+});
+
 t.test('what is older than four times the age of events goes', async (t) => {
   const { trail, store } = await open(t, { age: DAY, settle: 0 });
   trail.record(record(T0));

@@ -6,6 +6,7 @@ import { LOOP_LIMIT } from '../src/boot/detect-boot-loop.ts';
 import { identifyClient } from '../src/boot/identify-client.ts';
 import { formatExplanation } from '../src/cli/format-explanation.ts';
 import { loadConfig } from '../src/config/load.ts';
+import { createAssigned } from '../src/describe-assigned.ts';
 import { explainMachine, previewMasked } from '../src/explain-machine.ts';
 import { openOfflineSources } from '../src/explain-offline.ts';
 import { createLoggers } from '../src/logger.ts';
@@ -21,6 +22,7 @@ import { makeRequest, UEFI_ROM } from './support/make-request.ts';
 
 const MAC = '52:54:00:12:34:56' as Mac;
 const NEW = '52:54:00:99:99:99' as Mac;
+const OTHER = '52:54:00:99:99:98' as Mac;
 const T0 = 1_700_000_000_000;
 const MACHINES = `machines:
   52:54:00:12:34:56: { role: worker, hostname: one, address: 10.77.0.10, parameters: { password: hunter2! } }
@@ -211,4 +213,15 @@ t.test('a preview may be of another role, and holds no secret', async (t) => {
   await t.rejects(previewMasked(sources, NEW), { code: 'refused' });
   t.match(await previewMasked(sources, NEW, 'worker'), { role: 'worker', script: /kernel/ });
   await t.rejects(previewMasked(sources, NEW, 'wroker'), { code: 'not-found', remedy: /worker/ });
+});
+
+t.test('a page of a list is told what each machine boots next, and the revision of its entry', async (t) => {
+  const sources = await sourcesOf(t, 'admission: approve\n');
+  const assigned = createAssigned(() => sources);
+  const views = await assigned([{ mac: MAC }, { mac: NEW }, { mac: OTHER, arch: 'arm64' }]);
+  const { assignment } = await explainMachine(sources, MAC);
+  t.same(views.get(MAC), { role: 'worker', revision: assignment.revision });
+  t.same(views.get(NEW), { revision: 'absent' }, 'it waits: no role yet');
+  const open = createAssigned(() => ({ ...sources, config: { ...sources.config, admission: 'open' } }));
+  t.same((await open([{ mac: OTHER, arch: 'arm64' }])).get(OTHER), { role: 'worker', revision: 'absent' });
 });

@@ -112,6 +112,8 @@ export interface AssignView {
   readonly before?: string;
   readonly role: string;
   readonly hostname?: string;
+  /** False: its entry said just this already. */
+  readonly changed: boolean;
   /** The file that was edited. */
   readonly file: string;
 }

@@ -94,7 +94,8 @@ export function auditChanges(options: AdminServerOptions): AdminServerOptions {
   };
 }
 
-function describeAssign({ before, role, hostname }: AssignView): string {
+function describeAssign({ before, role, hostname, changed }: AssignView): string {
+  if (!changed) return `role: ${role}: its entry said so already`;
   return `role: ${before ?? 'none'} → ${role}${hostname === undefined ? '' : `, hostname: ${hostname}`}`;
 }
 

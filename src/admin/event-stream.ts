@@ -16,7 +16,7 @@ export interface EventStreams {
    * For pages: says `event: changed` at once, since whoever lost a stream has missed something, and when there is
    * something new (of one machine, if given), at most every 300 ms. What it is they ask for.
    */
-  openChanges(response: ServerResponse, mac: Mac | undefined): void;
+  openChanges(response: ServerResponse, mac: Mac | undefined, lastLine?: () => number): void;
   /** Says `first`, then what `listen` sends, until the reader goes away; then what `listen` returned is called. */
   openWith(
     response: ServerResponse,
@@ -39,6 +39,8 @@ const RETRY_MS = 2_000;
 const BUSY_FOR = 10;
 /** A boot writes events in bursts: a page is drawn once for each. */
 const CHANGE_PAUSE_MS = 300;
+/** Between two looks at a machine's console: it may print on when its events have no room left. */
+const LINE_PAUSE_MS = 2_000;
 
 const CHANGED = 'event: changed\ndata: 1\n\n';
 const MISSED = 'event: missed\ndata: {}\n\n';
@@ -113,7 +115,7 @@ export function createEventStreams(
         return () => void readers.delete(reader);
       });
     },
-    openChanges(response, mac) {
+    openChanges(response, mac, lastLine) {
       start(response, CHANGED, (send) => {
         let timer: NodeJS.Timeout | undefined;
         const unsubscribe = subscribe((event) => {
@@ -123,7 +125,15 @@ export function createEventStreams(
             send(CHANGED);
           }, CHANGE_PAUSE_MS);
         });
+        let told = lastLine?.();
+        const look = (): void => {
+          const last = lastLine?.();
+          if (last !== told && timer === undefined) send(CHANGED);
+          told = last;
+        };
+        const looking = lastLine === undefined ? undefined : setInterval(look, LINE_PAUSE_MS);
         return () => {
+          clearInterval(looking);
           clearTimeout(timer);
           unsubscribe();
         };

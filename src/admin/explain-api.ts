@@ -18,6 +18,14 @@ export interface AssignmentView {
   readonly revision: string;
 }
 
+/** What a machine of a list boots next. */
+export interface AssignedView {
+  /** Absent: none, or it would not boot with it. */
+  readonly role?: string;
+  /** As in AssignmentView. */
+  readonly revision: string;
+}
+
 /** What would be served now. Certificates and keys are samples, and secrets are masked. */
 export interface PreviewView {
   readonly role: string;

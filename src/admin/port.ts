@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Logger } from '../logger.ts';
 import type { FirmwareArchitecture } from '../machine/architecture.ts';
+import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { PowerAction, PowerKind } from '../machine/power.ts';
 import type { AuditRecord, Journal, Page, StoreReader } from '../store/port.ts';
@@ -21,7 +22,7 @@ import type {
 import type { AuditListView } from './audit-api.ts';
 import type { ConsoleView } from './console-api.ts';
 import type { DoctorReport } from './doctor-api.ts';
-import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
+import type { AssignedView, ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import type { PowerView } from './power-api.ts';
 
 /** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
@@ -70,6 +71,8 @@ export interface AdminServerOptions {
   readonly approve: (request: ApproveRequest) => Promise<ApproveView>;
   /** Also of a machine that was never seen; `architecture`: as if its firmware were this. */
   readonly explain: (mac: Mac, architecture?: FirmwareArchitecture) => Promise<ExplainView>;
+  /** What each boots next: of a page of a list, so that it is to be quick. */
+  readonly assigned: (machines: readonly MachineFacts[]) => Promise<ReadonlyMap<Mac, AssignedView>>;
   /** What it printed, by syslog: the lines after that number; absent: all that are remembered. */
   readonly console: (mac: Mac, after?: number) => ConsoleView;
   /** Looks at everything, with the rights of the daemon. Throws `busy` while it does. */

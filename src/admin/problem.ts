@@ -12,6 +12,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   refused: 403,
   unauthenticated: 401,
   conflict: 409,
+  'not-writable': 500,
   'rate-limited': 429,
   busy: 503,
   'in-use': 409,

@@ -1,60 +1,80 @@
 import type { Parameters, ParameterValue } from '../machine/role.ts';
+import { maskNamed } from './mask-named.ts';
+import { isSecretBelow } from './secret-names.ts';
 
 export const MASK = '********';
 
-/** Names whose values are for the machine alone. */
-const SECRET_NAME = /passw|passphrase|secret|token|private|credential|psk|(^|[^a-z])key$|[a-z]Key$/i;
-/** Keys that everybody may know, and names of files. */
-const OPEN_NAME = /public|authorized|file$|path$|url$|name$|ttl$/i;
 /** A shorter value would be found everywhere. */
 const SHORTEST = 4;
 
-/** `tokenReview: true`, `password: ''`, a value that a template puts in, a block that begins: nothing to hide. */
-const HARMLESS_VALUE =
-  /^(?:''|""|\[\]|\{.*|true|false|yes|no|null|~|\d{1,5}|<[\w -]+>|[|>][-+\d]*|&\w+|#.*)\s*(?:#.*)?,?$|\{\{/i;
+/** To the end of the text where it has none of its own: what is shown may have been cut. */
+const PRIVATE_KEY =
+  /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)([^]*?)(-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g;
+/** As one where it goes over several lines. */
+const BASE64 = /[A-Za-z0-9+/]{24,}={0,2}(?:\r?\n[ \t]{0,99}[A-Za-z0-9+/]{4,}={0,2}(?!\S))*/g;
 
 /**
  * A script, configuration or template fit to be looked at: session tokens, private keys, passwords and their hashes, join tokens,
- * and the values of parameters with such names are masked, also in base64. `parameters`: what it was rendered with. Lines keep their numbers.
+ * and the values of parameters with such names are masked, also in base64. `parameters`: what it was rendered with. Lines keep their
+ * numbers. Takes time in proportion to the text, whatever stands in it: every repetition in a pattern is bounded, or consumes what it saw.
  */
 export function maskSecrets(text: string, parameters: Parameters = {}): string {
   const secrets = secretsOf(parameters);
-  let masked = text
-    .replace(/(\/boot\/\d{1,15})-[A-Za-z0-9_-]{32}/g, '$1-…')
-    .replace(/[A-Za-z0-9+/]{24,}={0,2}/g, (block) => (holdsSecret(block, secrets) ? MASK : block))
-    .replace(
-      /(-----BEGIN [A-Z ]*PRIVATE KEY-----)([^]*?)(-----END [A-Z ]*PRIVATE KEY-----)/g,
-      (_, begin: string, body: string, end: string) =>
-        // The indentation of YAML and line breaks stay, also those that JSON writes as \n.
-        `${begin}${body.replace(/(?<!\\)[A-Za-z0-9+/=*]{2,}/g, MASK)}${end}`,
-    )
-    // crypt(3): $y$…, $6$…, $2b$…, $argon2id$…
-    .replace(/\$(?:y|gy|7|6|5|1|2[abxy]|argon2id?)\$[./A-Za-z0-9,=$+-]{8,}/g, MASK)
-    // kubeadm's bootstrap tokens.
-    .replace(/\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g, MASK)
-    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@'"]+:)[^\s/@'"]+@/gi, `$1${MASK}@`)
-    // JSON web tokens.
-    .replace(/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, MASK)
-    .replace(
-      /^([ \t]*(?:- )?(?:export |Environment=)?["']?([A-Za-z][\w.-]*)["']?[ \t]*[:=][ \t]*)(\S.*)$/gm,
-      (line: string, before: string, name: string, value: string) =>
-        isSecretName(name) && !HARMLESS_VALUE.test(value) ? `${before}${MASK}` : line,
-    )
-    // The same within a map on one line: `{ user: joe, password: hunter2 }`.
-    .replace(
-      /([{,][ \t]*["']?([A-Za-z][\w.-]*)["']?:[ \t]+)([^,{}[\]\s][^,{}]*)/g,
-      (part: string, before: string, name: string, value: string) =>
-        isSecretName(name) && !HARMLESS_VALUE.test(value.trim()) ? `${before}${MASK} ` : part,
-    );
+  return maskValues(maskNamed(maskShapes(text, secrets), MASK), secrets);
+}
+
+/** Of a short text that says what is wrong with a rendered one: the values of secret parameters. */
+export function maskParameters(text: string, parameters: Parameters): string {
+  return maskValues(text, secretsOf(parameters));
+}
+
+/** What is known for a secret by how it looks. */
+function maskShapes(text: string, secrets: readonly string[]): string {
+  return (
+    text
+      .replace(/(\/boot\/\d{1,15})-[A-Za-z0-9_-]{32}/g, '$1-…')
+      .replace(BASE64, (block) =>
+        holdsSecret(block, secrets) ? block.replace(/[A-Za-z0-9+/]{4,}={0,2}/g, MASK) : block,
+      )
+      .replace(
+        PRIVATE_KEY,
+        (_, begin: string, body: string, end: string) =>
+          // The indentation of YAML and line breaks stay, also those that JSON writes as \n.
+          `${begin}${body.replace(/(?<!\\)[A-Za-z0-9+/=*]{2,}/g, MASK)}${end}`,
+      )
+      // crypt(3): $y$…, $6$…, $2b$…, $argon2id$…
+      .replace(/\$(?:y|gy|7|6|5|1|2[abxy]|argon2id?)\$[./A-Za-z0-9,=$+-]{8,}/g, MASK)
+      // kubeadm's bootstrap tokens.
+      .replace(/\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g, MASK)
+      .replace(
+        /((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/:@'"]{0,100}:)[^\s/@'"]{1,200}@/gi,
+        `$1${MASK}@`,
+      )
+      // JSON web tokens.
+      .replace(/\beyJ[\w-]{8,4096}\.[\w-]{1,4096}\.[\w-]*/g, MASK)
+      .replace(
+        /(\bauthorization["']?[ \t]{0,3}[:=][ \t]{0,3}["']?(?:bearer|basic|token) {1,3})[^\s"'${]+/gi,
+        `$1${MASK}`,
+      )
+      // curl's.
+      .replace(/((?<!\S)(?:-u|--user)[ =]["']?[A-Za-z][^\s:"'$]{0,99}:)[^\s"'${]+/g, `$1${MASK}`)
+      // netrc(5).
+      .replace(/(\blogin[ \t]{1,3}\S{1,100}[ \t]{1,3}password[ \t]{1,3})[^\s{]+/g, `$1${MASK}`)
+  );
+}
+
+function maskValues(text: string, secrets: readonly string[]): string {
+  let masked = text;
   for (const value of secrets) {
-    for (const form of [value, JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('base64')])
+    for (const form of [
+      value,
+      JSON.stringify(value).slice(1, -1),
+      Buffer.from(value).toString('base64'),
+      encodeURIComponent(value.toWellFormed()),
+    ])
       masked = masked.replaceAll(form, MASK);
   }
   return masked;
-}
-
-function isSecretName(name: string): boolean {
-  return SECRET_NAME.test(name) && !OPEN_NAME.test(name);
 }
 
 /** A file's content in base64, as in `encoding: b64`. */
@@ -67,7 +87,7 @@ function holdsSecret(block: string, secrets: readonly string[]): boolean {
 function secretsOf(parameters: Parameters): readonly string[] {
   const found = new Set<string>();
   const look = (name: string, value: ParameterValue, isSecret: boolean): void => {
-    const secret = (isSecret || SECRET_NAME.test(name)) && !OPEN_NAME.test(name);
+    const secret = isSecretBelow(name, isSecret);
     if (typeof value === 'string' || typeof value === 'number') {
       if (secret && String(value).length >= SHORTEST) found.add(String(value));
     } else if (Array.isArray(value)) {

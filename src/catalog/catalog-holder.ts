@@ -63,6 +63,7 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogH
   let lastLook = now();
   let running: Promise<void> | undefined;
   let queued: Promise<void> | undefined;
+  let queuedForce = false;
   let debounce: NodeJS.Timeout | undefined;
   let closed = false;
   for (const warning of warnings) logger.warn({ problem: warning }, formatProblem(warning));
@@ -111,22 +112,27 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogH
     }
     dirty = true;
   };
-  // One look at a time. Who comes while one runs waits for the next: the running one may have missed their edit.
+  const start = (force: boolean): Promise<void> => {
+    running = look(force)
+      .catch((error: unknown) => logger.error({ err: error }, 'the catalog could not be looked at'))
+      .finally(() => {
+        running = undefined;
+      });
+    return running;
+  };
+  // One look at a time. Who comes while one runs waits for the next, since the running one may have missed their edit;
+  // all who wait share it, or many at once would keep it looking for ever.
   const run = (force: boolean): Promise<void> => {
     if (closed) return Promise.resolve();
-    if (running === undefined) {
-      running = look(force)
-        .catch((error: unknown) => logger.error({ err: error }, 'the catalog could not be looked at'))
-        .finally(() => {
-          running = undefined;
-        });
-      return running;
-    }
-    queued ??= running.then(() => {
+    if (queued === undefined && running === undefined) return start(force);
+    queuedForce ||= force;
+    queued ??= Promise.resolve(running).then(() => {
+      const forced = queuedForce;
       queued = undefined;
-      return run(force);
+      queuedForce = false;
+      return closed ? undefined : start(forced);
     });
-    return force ? queued.then(() => run(true)) : queued;
+    return queued;
   };
 
   const watches = watchFolders(() => {

@@ -12,6 +12,9 @@ const NOT_WRITTEN = 'Nothing was written.';
 /** Edits of people, who take no lock, between our reading and our writing. */
 const MAX_ATTEMPTS = 5;
 
+/** Somebody else may be able to, as a service in a sandbox may not (EROFS). */
+const RIGHTS: readonly string[] = ['EACCES', 'EPERM', 'EROFS'];
+
 export interface EditOptions extends Pick<LoadCatalogOptions, 'checkRole' | 'checkCatalog'> {
   readonly dir: string;
   /** machines.yaml, where it is another one than that in `dir`. */
@@ -22,7 +25,7 @@ export interface EditOptions extends Pick<LoadCatalogOptions, 'checkRole' | 'che
 
 /**
  * Edits machines.yaml. The whole catalog is checked with the new text first: TinderboxError `invalid-catalog` if it
- * would be broken, with what the edit breaks, and nothing is written. Edits at the same time, by this process or another, are made one after the
+ * would be broken, with what the edit breaks, and nothing is written; `not-writable` where this process may not. Edits at the same time, by this process or another, are made one after the
  * other. Returns what `edit` said, and the catalog as it is with it.
  */
 export async function editInProfiles<Edited extends { readonly text: string; readonly changed: boolean }>(
@@ -107,8 +110,13 @@ async function readText(file: string): Promise<string | undefined> {
 function explain(file: string, thrown: unknown): TinderboxError {
   if (thrown instanceof TinderboxError) return thrown;
   const error = toTinderboxError(thrown);
-  return new TinderboxError(error.code, `${file} cannot be written: ${error.message}`, {
-    cause: thrown,
-    remedy: 'Give the user that Tinderbox runs as the right to write the folder.',
-  });
+  const isRight = RIGHTS.includes((thrown as NodeJS.ErrnoException).code ?? '');
+  return new TinderboxError(
+    isRight ? 'not-writable' : error.code,
+    `${file} cannot be written: ${error.message}`,
+    {
+      cause: thrown,
+      remedy: 'Give the user that Tinderbox runs as the right to write the folder.',
+    },
+  );
 }

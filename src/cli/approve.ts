@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import { approveMachine } from '../approve-machine.ts';
+import type { ApproveRequest } from '../admin/api.ts';
+import { type Approved, approveMachine } from '../approve-machine.ts';
+import type { Config } from '../config/port.ts';
 import { editAsOwner } from '../edit-as-owner.ts';
 import { openOfflineClient } from '../offline-client.ts';
 import { presentInterfaces } from '../preflight.ts';
@@ -7,6 +9,7 @@ import { type CliContext, readConfig, requireMac } from './context.ts';
 import { describeNodeChange } from './describe-node-change.ts';
 import { usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
+import { editThroughDaemon } from './find-editor.ts';
 import { formatWaiting, waitingOf } from './format-waiting.ts';
 import { readKnownFacts } from './known-facts.ts';
 import { readAllMachines } from './read-all-machines.ts';
@@ -77,20 +80,20 @@ async function approve(
   if (address !== undefined) requireAddress(address);
   if (hostname !== undefined) requireHostname(hostname);
   const config = await readConfig(command, context);
-  const { facts, seen, holders, unknown } = await readKnownFacts(config, mac);
-  if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
-  const options = {
-    config,
-    interfaces: await presentInterfaces(config),
+  const request = {
     mac,
-    facts: seen ? facts : undefined,
-    holderOf: (name: string) => holders.get(name),
     ...(role === undefined ? {} : { role }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(address === undefined ? {} : { address }),
   };
-  const approved = await editAsOwner(config.paths.profiles, (place) =>
-    approveMachine({ ...options, ...place }),
+  const { seen, isKnown, ...approved } = await editThroughDaemon(
+    config,
+    context,
+    async (daemon) => {
+      const { file: _, mac: __, ...view } = await daemon.approve(request);
+      return { ...view, isKnown: true };
+    },
+    () => approveByOneself(config, request, context),
   );
   if (json === true) return context.out(`${JSON.stringify({ mac, ...approved, seen })}\n`);
   const what = `${approved.hostname}, role ${approved.role}`;
@@ -101,5 +104,26 @@ async function approve(
   );
   const change = { mac, role: approved.role, hostname, address };
   if (approved.changed) context.out(await describeNodeChange(config, change));
-  if (!seen && unknown === undefined) context.out(`Note: ${mac} was never seen here; is that its MAC?\n`);
+  if (!seen && isKnown) context.out(`Note: ${mac} was never seen here; is that its MAC?\n`);
+}
+
+/** Not `isKnown`: whether it was ever seen cannot be said. */
+async function approveByOneself(
+  config: Config,
+  request: ApproveRequest,
+  context: CliContext,
+): Promise<Approved & { readonly seen: boolean; readonly isKnown: boolean }> {
+  const { facts, seen, holders, unknown } = await readKnownFacts(config, request.mac);
+  if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
+  const options = {
+    ...request,
+    config,
+    interfaces: await presentInterfaces(config),
+    facts: seen ? facts : undefined,
+    holderOf: (name: string) => holders.get(name),
+  };
+  const approved = await editAsOwner(config.paths.profiles, (place) =>
+    approveMachine({ ...options, ...place }),
+  );
+  return { ...approved, seen, isKnown: unknown === undefined };
 }

@@ -1,16 +1,20 @@
 import type { Command } from 'commander';
-import { assignInProfiles } from '../catalog/assign-in-profiles.ts';
+import type { AssignRequest } from '../admin/api.ts';
+import { type Assigned, assignInProfiles } from '../catalog/assign-in-profiles.ts';
+import type { Config } from '../config/port.ts';
 import { editAsOwner } from '../edit-as-owner.ts';
 import { catalogCheck, presentInterfaces } from '../preflight.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 import { describeNodeChange } from './describe-node-change.ts';
+import { editThroughDaemon } from './find-editor.ts';
 import { requireAddress } from './require-address.ts';
 import { requireHostname } from './require-hostname.ts';
 
 const HELP = `
 Edits profiles/machines.yaml in place: comments and order stay, and an edit that would break it is not written.
-A running daemon notices by itself; the machine gets the new role at its next boot.
+The running daemon makes the edit, and its audit trail says who asked (tinderbox audit); where none runs, this does.
+The machine gets the new role at its next boot.
 
 Example:
   $ sudo tinderbox assign 52:54:00:12:34:56 worker --hostname node-7 --address 10.77.0.20`;
@@ -36,16 +40,22 @@ export function addAssignCommand(program: Command, context: CliContext): void {
       if (flags.address !== undefined) requireAddress(flags.address);
       if (flags.hostname !== undefined) requireHostname(flags.hostname);
       const config = await readConfig(command, context);
-      const options = {
-        dir: config.paths.profiles,
+      const { hostname, address } = flags;
+      const change = {
         mac,
         role,
-        ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
-        ...(flags.address === undefined ? {} : { address: flags.address }),
-        checkRole: checkRoleTemplates,
-        checkCatalog: catalogCheck(config, await presentInterfaces(config)),
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(address === undefined ? {} : { address }),
       };
-      const assigned = await editAsOwner(options.dir, (place) => assignInProfiles({ ...options, ...place }));
+      const assigned = await editThroughDaemon(
+        config,
+        context,
+        async (daemon) => {
+          const { before, changed } = await daemon.assign(change);
+          return { ...(before === undefined ? {} : { before }), after: role, changed };
+        },
+        () => assignByOneself(config, change),
+      );
       if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...assigned })}\n`);
       const before = assigned.before === undefined ? '' : ` (was ${assigned.before})`;
       context.out(
@@ -53,7 +63,16 @@ export function addAssignCommand(program: Command, context: CliContext): void {
           ? `${mac} is now ${role}${before}; it takes effect at its next boot.\n`
           : `${mac} is ${role} already.\n`,
       );
-      const { hostname, address } = flags;
-      if (assigned.changed) context.out(await describeNodeChange(config, { mac, role, hostname, address }));
+      if (assigned.changed) context.out(await describeNodeChange(config, change));
     });
+}
+
+async function assignByOneself(config: Config, change: AssignRequest): Promise<Assigned> {
+  const options = {
+    ...change,
+    dir: config.paths.profiles,
+    checkRole: checkRoleTemplates,
+    checkCatalog: catalogCheck(config, await presentInterfaces(config)),
+  };
+  return editAsOwner(options.dir, (place) => assignInProfiles({ ...options, ...place }));
 }

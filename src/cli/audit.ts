@@ -8,8 +8,8 @@ import { formatColumns } from './format-machine-table.ts';
 import { plain } from './format-timeline.ts';
 
 const HELP = `
-What was changed through Tinderbox, by whom, and what was refused them; what was edited in profiles/ besides, and failed
-attempts to sign in. The newest come first.
+What was changed through Tinderbox, by whom, and what was refused them; failed attempts to sign in; and edits of profiles/,
+which \`assign\` and \`approve\` in a terminal make, too, without who it was. The newest come first.
 
 Examples:
   $ sudo tinderbox audit

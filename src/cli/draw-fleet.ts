@@ -1,6 +1,7 @@
 import { formatAge } from '../boot/format-age.ts';
+import { FLEET_STATES, type FleetState } from '../machine/fleet-state.ts';
 import { STAGES, type Stage } from '../machine/stage.ts';
-import { FLEET_STATES, type FleetRow, type FleetState } from './fleet-rows.ts';
+import type { FleetRow } from './fleet-rows.ts';
 import { plain } from './format-timeline.ts';
 
 export interface FleetPicture {
@@ -25,12 +26,14 @@ const RESET = '\x1b[0m';
 const DIM = '\x1b[2m';
 const BOLD = '\x1b[1m';
 const PAINT: Readonly<Record<FleetState, string>> = {
-  stalled: '\x1b[31m',
-  failed: '\x1b[31m',
   waiting: '\x1b[33m',
+  failed: '\x1b[31m',
+  stalled: '\x1b[31m',
   booting: '\x1b[36m',
-  seen: DIM,
-  up: '\x1b[32m',
+  ready: '\x1b[32m',
+  booted: '\x1b[32m',
+  'handed-over': '\x1b[32m',
+  unknown: DIM,
 };
 /** Summary, an empty line, headings, and the keys at the bottom. */
 const FRAME = 4;
@@ -55,14 +58,14 @@ export function drawFleet(picture: FleetPicture, canvas: Canvas, now: number): r
     ...(trouble === undefined ? [] : [paint(PAINT.waiting, clip(plain(trouble), columns))]),
     '',
     print(HEADINGS, DIM),
-    ...cells.map((row, index) => print(row, PAINT[shown[index]?.state ?? 'seen'])),
+    ...cells.map((row, index) => print(row, PAINT[shown[index]?.state ?? 'unknown'])),
   ];
   if (shown.length < rows.length) screen.push(clip(`… and ${rows.length - shown.length} more`, columns));
   if (rows.length === 0) screen.push(clip(filter === '' ? 'no machine was seen yet' : 'none', columns));
   return [...screen.slice(0, Math.max(1, lines - 1)), paint(DIM, clip('q quits', columns))].slice(0, lines);
 }
 
-/** `12 machines: 1 stalled, 3 booting, 8 up`. */
+/** `12 machines: 1 stalled, 3 booting, 8 ready`. */
 export function summarise({ rows, total, filter }: Omit<FleetPicture, 'trouble'>): string {
   const counts = FLEET_STATES.map(
     (state) => [state, rows.filter((row) => row.state === state).length] as const,

@@ -1,10 +1,7 @@
 import type { MachineListView } from '../admin/api.ts';
+import { FLEET_STATES, type FleetState, fleetState } from '../machine/fleet-state.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Stage } from '../machine/stage.ts';
-
-/** From what wants attention most to what wants none: the order on the screen. */
-export const FLEET_STATES = ['stalled', 'failed', 'waiting', 'booting', 'seen', 'up'] as const;
-export type FleetState = (typeof FLEET_STATES)[number];
 
 /** A machine as `watch` shows it. Texts are as they came: whoever prints them takes control characters out. */
 export interface FleetRow {
@@ -29,7 +26,12 @@ export function fleetRow({ machine, session }: MachineListView['machines'][numbe
   // A signing token is no boot.
   if (session === undefined || session.signingUntil !== undefined) {
     const { mac, hostname, lastSeen } = machine;
-    return { mac, state: 'seen', since: lastSeen, ...(hostname === undefined ? {} : { hostname }) };
+    return {
+      mac,
+      state: fleetState(session),
+      since: lastSeen,
+      ...(hostname === undefined ? {} : { hostname }),
+    };
   }
   const hostname = session.hostname ?? machine.hostname;
   const note = noteOf(session);
@@ -37,7 +39,7 @@ export function fleetRow({ machine, session }: MachineListView['machines'][numbe
     mac: machine.mac,
     ...(hostname === undefined ? {} : { hostname }),
     ...(session.role === undefined ? {} : { role: session.role }),
-    state: stateOf(session),
+    state: fleetState(session),
     stage: session.stage,
     since: session.waitingSince ?? session.updatedAt,
     ...(note === undefined ? {} : { note }),
@@ -46,20 +48,11 @@ export function fleetRow({ machine, session }: MachineListView['machines'][numbe
 
 type Session = NonNullable<MachineListView['machines'][number]['session']>;
 
-function stateOf({ end, stalled, failedAt, waitingSince }: Session): FleetState {
-  // One that ended well may have been marked on its way; one that was superseded has a successor that is shown instead.
-  if (end !== undefined) return 'up';
-  if (stalled !== undefined) return 'stalled';
-  if (failedAt !== undefined) return 'failed';
-  return waitingSince === undefined ? 'booting' : 'waiting';
-}
-
 function noteOf({ alarmedAt, stalled, end, waitingSince }: Session): string | undefined {
   const notes = [
     ...(alarmedAt === undefined ? [] : ['ALARM']),
     ...(stalled === undefined || end !== undefined ? [] : [stalled.diagnosis.title]),
     ...(waitingSince === undefined || end !== undefined ? [] : ['waits for approval']),
-    ...(end === 'handed-over' ? ['handed over'] : []),
   ];
   return notes.length === 0 ? undefined : notes.join('; ');
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ForgetView, NodeRemoval } from '../admin/api.ts';
 import { loadCatalog } from '../catalog/load-catalog.ts';
 import type { Config } from '../config/port.ts';
+import { editAsOwner } from '../edit-as-owner.ts';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { forgetEntry, leftOver, nodeNameOf } from '../forget-machine.ts';
 import type { Mac } from '../machine/mac.ts';
@@ -9,10 +10,10 @@ import { openOfflineClient } from '../offline-client.ts';
 import { presentInterfaces } from '../preflight.ts';
 import { checkRoleTemplates } from '../render/check-templates.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
-import { findDaemon } from './find-daemon.ts';
+import { editThroughDaemon, findEditor } from './find-editor.ts';
 
 const HELP = `
-Removes its entry from profiles/machines.yaml, and has the daemon forget its history, its hostname and its place with
+Removes its entry from profiles/machines.yaml and has the daemon forget its history, its hostname and its place with
 a rule that admits so many. Its lease ends by itself. If it asks again, it is new. A machine that runs is not stopped.
 
 Example:
@@ -28,18 +29,19 @@ export function addForgetCommand(program: Command, context: CliContext): void {
     .action(async (macText: string, flags: { readonly json?: boolean }, command: Command) => {
       const mac = requireMac(macText);
       const config = await readConfig(command, context);
-      const forgotten = await forget(config, mac);
+      const forgotten = await forget(config, mac, context);
       if (flags.json === true) return context.out(`${JSON.stringify(forgotten)}\n`);
       context.out(describe(forgotten));
     });
 }
 
-/** The file first: it needs no daemon, and a machine that asks meanwhile is not let in by its old entry. */
-async function forget(config: Config, mac: Mac): Promise<ForgetView> {
-  const entry = await forgetEntry(config, await presentInterfaces(config), mac);
-  const daemon = await findDaemon(config);
-  const forgotten = daemon === undefined ? await forgetOffline(config, mac) : await daemon.forget(mac);
-  const result = { ...forgotten, entry: entry || forgotten.entry };
+async function forget(config: Config, mac: Mac, context: CliContext): Promise<ForgetView> {
+  const result = await editThroughDaemon(
+    config,
+    context,
+    (daemon) => daemon.forget(mac),
+    () => forgetByOneself(config, mac),
+  );
   if (result.entry || result.place || result.history === 'forgotten') return result;
   if (result.history === 'kept') {
     throw new TinderboxError('unavailable', `${mac} has no entry, and tinderbox is not running`, {
@@ -49,6 +51,17 @@ async function forget(config: Config, mac: Mac): Promise<ForgetView> {
   throw new TinderboxError('not-found', `${mac} has no entry and was never seen`, {
     remedy: 'List the machines that were: tinderbox machines.',
   });
+}
+
+/** The file first: a machine that asks meanwhile is not let in by its old entry. */
+async function forgetByOneself(config: Config, mac: Mac): Promise<ForgetView> {
+  const interfaces = await presentInterfaces(config);
+  const entry = await editAsOwner(config.paths.profiles, (place) =>
+    forgetEntry(config, interfaces, mac, place),
+  );
+  const daemon = await findEditor(config);
+  const forgotten = daemon === undefined ? await forgetOffline(config, mac) : await daemon.forget(mac);
+  return { ...forgotten, entry: entry || forgotten.entry };
 }
 
 /** The daemon is the only writer of the database. */

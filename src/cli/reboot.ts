@@ -40,7 +40,7 @@ export function addRebootCommand(program: Command, context: CliContext): void {
     .argument('[mac...]', 'these machines')
     .option('--role <role>', 'all machines whose newest boot had this role')
     .option('--max-unavailable <number>', 'as many at one time', readCount, 1)
-    .option('--timeout <time>', 'how long each may take', readTime, 900)
+    .option('--timeout <time>', 'how long each may take: 900 (seconds), 20m', readTime, 900)
     .option('--keep-going', 'go on where one fails')
     .option('--no-pxe', 'leave the boot order alone')
     .option('--dry-run', 'say which, and in which order')

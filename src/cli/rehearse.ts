@@ -62,7 +62,7 @@ export function addRehearseCommand(program: Command, context: CliContext): void 
     .option('--interface <name>', 'where it is plugged in (default: where it was last heard, else the first)')
     .option('--address <address/prefix>', "in the place of the interface's, or where there is none")
     .addOption(new Option('--until <stage>', 'as far as this is enough').choices(STAGES))
-    .option('--timeout <time>', 'how long it may take from power-on', readTimeout, 600)
+    .option('--timeout <time>', 'how long it may take from power-on: 600 (seconds), 10m', readTimeout, 600)
     .option('--memory <MiB>', 'its memory', readMemory, 2048)
     .option('--kvm', "use the processor's virtualisation; without it everything is emulated")
     .option('--screen', 'print what its serial console shows')

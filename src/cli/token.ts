@@ -11,7 +11,8 @@ or send it as the header Authorization: Bearer TOKEN. The one for metrics opens 
 Examples:
   $ sudo tinderbox token
   $ sudo tinderbox token --renew                                  another one; every browser has to sign in again
-  $ sudo tinderbox token --metrics > /etc/prometheus/tinderbox    for authorization.credentials_file`;
+  $ sudo tinderbox token --metrics | sudo install -m 0640 -g prometheus /dev/stdin /etc/prometheus/tinderbox
+                                                                  for authorization.credentials_file`;
 
 interface TokenFlags {
   readonly renew?: boolean;

@@ -11,9 +11,9 @@ import { createFleetPrinter } from './print-fleet-changes.ts';
 import { openTerminalScreen } from './terminal-screen.ts';
 
 const HELP = `
-Machines that want attention stand first: stalled, failed, waiting for approval; then those that boot, and those that
-are up. Into a pipe, a file or a terminal that cannot move its cursor it prints a line for each change. It goes on when the
-daemon is restarted. q or Ctrl-C ends it.
+Machines that want attention stand first: waiting for approval, failed, stalled; then those that boot, those that are
+up, and those that never booted. Into a pipe, a file or a terminal that cannot move its cursor it prints a line for each
+change. It goes on when the daemon is restarted. q or Ctrl-C ends it.
 
 Examples:
   $ sudo tinderbox watch

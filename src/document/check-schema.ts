@@ -39,7 +39,7 @@ export function checkSchema(
     report(
       'error',
       node.place,
-      `${where}: expected ${describeSchema(wanted)}; got ${describeLocated(node)}${hint}`,
+      `${where}: expected ${describeSchema(wanted)}; got ${isSecret(path) ? 'something else' : describeLocated(node)}${hint}`,
     );
     return null;
   };
@@ -175,6 +175,11 @@ function fitsScalar(schema: SchemaNode, value: string | number | boolean | null)
     return value >= (schema.minimum ?? -Infinity) && value <= (schema.maximum ?? Infinity);
   }
   return true;
+}
+
+/** Who writes the password itself where its file is to stand must not find it in the log. */
+function isSecret(path: DocumentPath): boolean {
+  return /passw|secret|token/i.test(String(path.at(-1) ?? ''));
 }
 
 function describeLocated(node: Located): string {

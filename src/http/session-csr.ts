@@ -183,6 +183,7 @@ function fail(
     case 'newer-database':
     case 'unauthenticated':
     case 'conflict':
+    case 'not-writable':
     case 'rate-limited':
     case 'internal':
       break;

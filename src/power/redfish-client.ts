@@ -71,12 +71,18 @@ export async function openRedfishClient(
       });
       const text = await response.body.text();
       const status = response.statusCode;
-      if (status < 200 || status > 299) throw refusal(status, text, `${method} ${target.pathname}`);
+      if (status < 200 || status > 299)
+        throw refusal(status, text, `${method} ${printable(target.pathname, 100)}`);
       const header = response.headers['etag'];
       return { resource: parse(text), etag: typeof header === 'string' ? header : undefined };
     } catch (thrown) {
       throw explain(thrown);
     }
+  }
+
+  /** A controller may quote what it was asked; what it says stands in logs and timelines. */
+  function withoutPassword(said: string): string {
+    return said.replaceAll(authorization.slice('Basic '.length), '…').replaceAll(password, '…');
   }
 
   function refusal(status: number, text: string, asked: string): TinderboxError {
@@ -85,7 +91,7 @@ export async function openRedfishClient(
         remedy: `See whether ${passwordFile} holds its password, and whether it may control power.`,
       });
     }
-    const said = messageOf(parse(text));
+    const said = withoutPassword(messageOf(parse(text)));
     const words = said === '' ? '' : `: ${printable(said, 200)}`;
     return new TinderboxError(
       status >= 500 && status !== 501 ? 'unavailable' : 'refused',

@@ -1,6 +1,7 @@
-import { isMap, LineCounter, type Node, parseDocument, type Scalar } from 'yaml';
+import { isMap, LineCounter, type Node, parseDocument, type Scalar, visit } from 'yaml';
+import { maskParameters } from '../boot/mask-secrets.ts';
 import { type Problem, TinderboxError } from '../errors.ts';
-import type { Role, TemplateSource } from '../machine/role.ts';
+import type { Parameters, Role, TemplateSource } from '../machine/role.ts';
 import { checkCloudConfig } from './check-cloud-config.ts';
 import type { ConfigProblem } from './cloud-config-schema.ts';
 import { createSkeletonMemory, type SkeletonMemory, skeletonOf } from './config-skeleton.ts';
@@ -33,7 +34,7 @@ export function renderConfig(role: Role, context: TemplateContext): RenderedConf
       const memory = memoryOf(template);
       if (skeleton === undefined || !memory.has(skeleton)) {
         const problems = checkRenderedCloudConfig(body, template.file);
-        if (problems.length > 0) throw renderedError(problems);
+        if (problems.length > 0) throw renderedError(problems, context.parameters);
         if (skeleton !== undefined) memory.add(skeleton);
       }
       return { body, contentType: 'text/cloud-config; charset=utf-8' };
@@ -86,6 +87,14 @@ export function checkRenderedCloudConfig(body: string, file: string): readonly P
   if (!isMap(document.contents)) {
     return [{ severity: 'error', file: rendered, line: 1, message: 'the cloud-config is empty or no map' }];
   }
+  const aliases: Problem[] = [];
+  visit(document, {
+    Alias(_key, { range }) {
+      const message = 'an alias (`*name`) is not resolved: text that begins with `*` must be in quotes';
+      aliases.push({ severity: 'error', message, ...place(range?.[0] ?? 0) });
+    },
+  });
+  if (aliases.length > 0) return aliases;
   return checkCloudConfig(document.toJS({ maxAliasCount: 0 })).map((problem) => ({
     severity: 'error',
     message: problem.message,
@@ -111,7 +120,12 @@ function offsetOf(root: unknown, path: ConfigProblem['path']): number {
   return offset;
 }
 
-function renderedError(problems: readonly Problem[]): TinderboxError {
+/** The parser quotes what it stumbles over, which may be a password: what it says goes to the log and the timeline. */
+function renderedError(found: readonly Problem[], parameters: Parameters): TinderboxError {
+  const problems = found.map((problem) => ({
+    ...problem,
+    message: maskParameters(problem.message, parameters),
+  }));
   const [first] = problems;
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   return new TinderboxError(

@@ -132,5 +132,7 @@ function fit(line: SyslogLine): SyslogLine {
   const text = maskSessionTokens(line.text);
   // A copy of its own: a piece of a datagram would keep all of it in memory.
   const kept = text.length <= TEXT_LENGTH ? text : `${text.slice(0, TEXT_LENGTH - 1).toWellFormed()}…`;
-  return { ...line, text: Buffer.from(kept).toString() };
+  // Whoever prints a URL alone has it taken for a program's name.
+  const program = line.program === undefined ? {} : { program: maskSessionTokens(line.program) };
+  return { ...line, ...program, text: Buffer.from(kept).toString() };
 }

@@ -22,15 +22,35 @@ interface AuditRow {
 /** Longer texts are cut: a message may name a file with a long path. */
 const TEXT_LENGTH = 512;
 
-/** `rows`: how many stay. */
-export function prepareAudit(database: Database, rows: number): SqliteAudit['appendAudit'] {
+/** How many stay. */
+export interface AuditLimits {
+  readonly audit: number;
+  /** Of these, wrong tokens: whoever guesses for a day must not push out what was changed. */
+  readonly auditGuesses: number;
+}
+
+const IS_GUESS = `action = 'login' AND outcome = 'refused'`;
+
+export function prepareAudit(
+  database: Database,
+  { audit: rows, auditGuesses }: AuditLimits,
+): SqliteAudit['appendAudit'] {
   const put = database.prepare<AuditRow>(
     `INSERT INTO audit (at, actor, via, address, action, target, outcome, detail)
      VALUES (@at, @actor, @via, @address, @action, @target, @outcome, @detail)`,
   );
-  const prune = database.prepare<[number]>('DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?');
+  // By how many there are, not by their numbers, which have gaps.
+  const prune = database.prepare<[number]>(
+    'DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)',
+  );
+  const pruneGuesses = database.prepare<[number]>(
+    `DELETE FROM audit WHERE ${IS_GUESS}
+       AND id <= (SELECT id FROM audit WHERE ${IS_GUESS} ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  );
   const write = database.transaction((entries: readonly AuditRecord[]) => {
     for (const entry of entries) put.run(rowOf(entry));
+    if (entries.some(({ action, outcome }) => action === 'login' && outcome === 'refused'))
+      pruneGuesses.run(auditGuesses);
     prune.run(rows);
   });
   return (entries) => write.immediate(entries);

@@ -135,7 +135,7 @@ export function createSqliteDatabase(
   const dropAdmission = database.prepare<[string]>('DELETE FROM admissions WHERE mac = ?');
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
-  const appendAudit = prepareAudit(database, limits.audit);
+  const appendAudit = prepareAudit(database, limits);
   const prune = preparePruning(database, limits);
   const tidy = prepareTidying(database, limits, { startedAt: openedAt, uptime });
 

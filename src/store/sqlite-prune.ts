@@ -14,6 +14,8 @@ export interface StoreLimits {
   readonly machines: number;
   /** Records of who changed what; they outlive events, as alarms do. */
   readonly audit: number;
+  /** Of these, wrong tokens. */
+  readonly auditGuesses: number;
   /** Bytes of the database that are in use. Leases and machines are never deleted for it. */
   readonly bytes: number;
   /** Milliseconds. */
@@ -31,6 +33,7 @@ export const STORE_LIMITS: StoreLimits = {
   alarmedSessionsPerMachine: 10,
   machines: 20_000,
   audit: 20_000,
+  auditGuesses: 2_000,
   bytes: 500_000_000,
   age: 90 * DAY,
   settle: 3_600_000,

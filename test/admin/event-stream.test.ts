@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -106,4 +106,28 @@ t.test('a stream has the headers of every other answer', async (t) => {
     'x-content-type-options': 'nosniff',
     'content-security-policy': /default-src 'none'/,
   });
+});
+
+t.test('a page is told of a console that prints on, without an event', async (t) => {
+  let last = 1;
+  const streams = createEventStreams(() => () => undefined);
+  const server = createServer((_incoming, response) => streams.openChanges(response, MAC, () => last));
+  const dir = await mkdtemp(join(tmpdir(), 'tb-stream-'));
+  const socketPath = join(dir, 's');
+  server.listen(socketPath);
+  await once(server, 'listening');
+  const outgoing = request({ socketPath, path: '/', agent: false }).end();
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+  let text = '';
+  response.setEncoding('utf8').on('data', (chunk: string) => void (text += chunk));
+  t.teardown(async () => {
+    streams.closeAll();
+    server.closeAllConnections();
+    server.close();
+    await rm(dir, { recursive: true });
+  });
+  const told = (): number => text.split('event: changed').length - 1;
+  await until(() => told() === 1);
+  last = 2;
+  await until(() => told() === 2);
 });

@@ -80,7 +80,7 @@ t.test('assign and reload reach the daemon, and its refusals come back whole', a
   const { client, options } = await startAdmin(t, {
     assign: async ({ mac, role, hostname }) => {
       if (role === 'worker')
-        return { mac, role, file: '/f', ...(hostname === undefined ? {} : { hostname }) };
+        return { mac, role, changed: true, file: '/f', ...(hostname === undefined ? {} : { hostname }) };
       throw new TinderboxError('not-found', `there is no role ${role}`, {
         remedy: 'roles are: worker',
         problems: [{ severity: 'error', message: 'no such folder', file: 'profiles' }],
@@ -91,6 +91,7 @@ t.test('assign and reload reach the daemon, and its refusals come back whole', a
     mac: MAC,
     role: 'worker',
     hostname: 'n1',
+    changed: true,
     file: '/f',
   });
   await t.rejects(client.assign({ mac: MAC, role: 'wroker' }), {

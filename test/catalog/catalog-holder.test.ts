@@ -219,6 +219,32 @@ t.test('many requests at once look once, and a touched file swaps nothing', asyn
   t.equal(holder.current().generation, 1);
 });
 
+t.test('many who want everything read anew share a look, and each gets the newest', async (t) => {
+  const { open, machines } = await fixture(t);
+  let loads = 0;
+  const holder = await open({
+    pollInterval: 3_600_000,
+    checkRole: () => {
+      loads++;
+      return [];
+    },
+  });
+  const start = loads;
+  const first = holder.reload();
+  await machines('default: none\n');
+  const asked = Array.from({ length: 20 }, async () => {
+    await holder.reload();
+    return holder.current().defaultRole;
+  });
+  t.same(
+    await Promise.all(asked),
+    Array.from({ length: 20 }, () => null),
+  );
+  await first;
+  // One that ran, one that all waited for, one that the watch asked for; each reads up to three times.
+  t.ok(loads - start <= 9, `read ${loads - start} times`);
+});
+
 t.test('at the start a broken folder is refused with all problems, and warnings are said', async (t) => {
   const { open, machines, logged, dir } = await fixture(t);
   await mkdir(join(dir, 'notes'));

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { entryTextOf } from '../../src/catalog/read-entry-text.ts';
+import { entryTextOf, entryTextsOf } from '../../src/catalog/read-entry-text.ts';
 import { revisionOf } from '../../src/catalog/revision-of.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 
@@ -21,7 +21,10 @@ t.test('an entry is read as it is written', async (t) => {
       '52:54:00:12:34:56:\n    role: worker',
     ],
   ];
-  for (const [name, text, expected] of rows) t.equal(entryTextOf(text, MAC), expected, name);
+  for (const [name, text, expected] of rows) {
+    t.equal(entryTextOf(text, MAC), expected, name);
+    t.equal(entryTextsOf(text).get(MAC), expected, `${name}, of all`);
+  }
 });
 
 t.test('a revision changes with the entry, and its absence is one', async (t) => {

@@ -21,9 +21,9 @@ const draw = (rows: readonly FleetRow[], over: Partial<Canvas> = {}, more = {}):
 t.test('a row says who it is, how far it came, for how long, and what is wrong', async (t) => {
   const lines = draw([
     row(1, { state: 'stalled', note: 'no network driver' }),
-    row(2, { state: 'up', stage: 'ready' }),
+    row(2, { state: 'ready', stage: 'ready' }),
   ]);
-  t.equal(lines[0], '2 machines: 1 stalled, 1 up');
+  t.equal(lines[0], '2 machines: 1 stalled, 1 ready');
   t.match(lines[2], /^MAC +HOSTNAME +ROLE +STATE +STAGE +AGE$/);
   t.match(
     lines[3],

@@ -21,18 +21,19 @@ const stalled = {
 };
 
 const rows: readonly [string, Partial<SessionView> | undefined, object][] = [
-  ['never booted', undefined, { state: 'seen', since: 9 }],
-  ['a signing token only', { signingUntil: 7 }, { state: 'seen' }],
+  ['never booted', undefined, { state: 'unknown', since: 9 }],
+  ['a signing token only', { signingUntil: 7 }, { state: 'unknown' }],
   ['under way', {}, { state: 'booting', stage: 'kernel', since: 5, role: 'worker' }],
   ['waits for approval', { waitingSince: 3 }, { state: 'waiting', since: 3, note: 'waits for approval' }],
   ['failed', { failedAt: 4 }, { state: 'failed' }],
-  ['stalled, and failed before', { failedAt: 4, stalled }, { state: 'stalled', note: 'no network driver' }],
+  ['stalled, and failed before', { failedAt: 4, stalled }, { state: 'failed', note: 'no network driver' }],
   [
     'up, though it stalled on the way',
     { stage: 'ready', end: 'ready', stalled },
-    { state: 'up', note: undefined },
+    { state: 'ready', note: undefined },
   ],
-  ['up, with an alarm', { end: 'booted', alarmedAt: 3 }, { state: 'up', note: 'ALARM' }],
+  ['given up for a boot that never came', { end: 'superseded' }, { state: 'unknown' }],
+  ['up, with an alarm', { end: 'booted', alarmedAt: 3 }, { state: 'booted', note: 'ALARM' }],
 ];
 for (const [name, change, expected] of rows) {
   t.test(`a machine: ${name}`, async (t) => {
@@ -43,9 +44,14 @@ for (const [name, change, expected] of rows) {
   });
 }
 
-const row = (mac: string, state: 'up' | 'stalled' | 'booting') => ({ mac: mac as Mac, state, since: 1 });
+const row = (mac: string, state: 'ready' | 'stalled' | 'booting') => ({ mac: mac as Mac, state, since: 1 });
 t.test('what wants attention stands first, and rows of one state stay where they are', async (t) => {
-  const ordered = orderRows([row('c', 'up'), row('b', 'booting'), row('d', 'stalled'), row('a', 'booting')]);
+  const ordered = orderRows([
+    row('c', 'ready'),
+    row('b', 'booting'),
+    row('d', 'stalled'),
+    row('a', 'booting'),
+  ]);
   t.same(
     ordered.map(({ mac }) => mac),
     ['d', 'a', 'b', 'c'],

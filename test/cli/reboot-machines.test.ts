@@ -6,7 +6,7 @@ import { TinderboxError } from '../../src/errors.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 
 const macOf = (number: number): Mac => `52:54:00:00:00:0${number}` as Mac;
-const row = (number: number): FleetRow => ({ mac: macOf(number), state: 'up', since: 1 });
+const row = (number: number): FleetRow => ({ mac: macOf(number), state: 'ready', since: 1 });
 const machines = [row(1), row(2), row(3), row(4)];
 
 const session = (mac: Mac, id: number): SessionView => ({

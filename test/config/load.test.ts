@@ -201,7 +201,7 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       'a slip in a key',
       `${HEAD}dhcp: { leastime: 1h }\n`,
       [
-        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, probeAddresses, uefiProxy, declineTime, probe, leaseDurability',
+        'f:2:9: unknown key "leastime" in "dhcp"; did you mean "leaseTime"? allowed: mode, network, range, leaseTime, router, dns, domain, ntp, mtu, subnets, knownOnly, probeAddresses, uefiProxy, declineTime, probe, allowOtherServers, leaseDurability',
       ],
     ],
     [

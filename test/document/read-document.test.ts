@@ -369,3 +369,12 @@ t.test('what is accepted is exactly what the JSON Schema accepts, so editors agr
   t.ok(accepted > 100, `${accepted} were accepted: the test sees both answers`);
   t.end();
 });
+
+t.test('a password in the place of the name of its file is in no message', (t) => {
+  const schema = Type.Object({ passwordFile: Type.String(words('^/', 'an absolute path such as /etc/bmc')) });
+  const { problems } = readDocument(schema, { file: 'f.yaml', text: 'passwordFile: correct-horse\n' });
+  t.match(problems, [
+    { message: '"passwordFile": expected an absolute path such as /etc/bmc; got something else' },
+  ]);
+  t.end();
+});

@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { chmod, chown, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import type { AuditRecord } from '../../src/admin/audit-api.ts';
 import { addBridge, createNamespace } from '../../src/lab/namespace.ts';
 import { askScript, curl } from './support/curl.ts';
 import {
@@ -17,7 +19,23 @@ const namespace = await createNamespace('reload');
 t.teardown(() => namespace[Symbol.asyncDispose]());
 await addBridge(namespace, 'br0', '10.77.0.1/24');
 
+const TINDERBOX = fileURLToPath(new URL('../../bin/tinderbox', import.meta.url));
 const MAC = '52:54:00:12:34:56';
+/** `nobody` of Debian: neither root nor the service's user. */
+const USER = 65_534;
+const AS_USER = [
+  'sh',
+  '-c',
+  '"$@" 2>&1; echo "code $?"',
+  'sh',
+  'setpriv',
+  `--reuid=${USER}`,
+  `--regid=${USER}`,
+  '--clear-groups',
+  'env',
+  '-u',
+  'NODE_OPTIONS',
+];
 const WORKER = `machines:\n  ${MAC}: { role: worker } # kept\n`;
 const CONTROLLER = `machines:\n  ${MAC}: { role: controller }\n`;
 const CONTROLLER_FILES = {
@@ -197,5 +215,70 @@ await t.test(
       t.notMatch(result.stderr, /^\s+at /m);
     }
     t.equal(await readFile(join(site.folder, 'profiles/machines.yaml'), 'utf8'), text, 'nothing was written');
+  },
+);
+
+/** Newest first: action, who, outcome. */
+async function auditOf(site: Site): Promise<readonly string[]> {
+  const { stdout } = await site.run('audit', '--json');
+  return (JSON.parse(stdout) as AuditRecord[]).map(
+    ({ action, actor, outcome }) => `${action} by ${actor.name}: ${outcome}`,
+  );
+}
+
+await t.test('whoever may use the socket may assign, and is named in the audit trail', async (t) => {
+  await using site = await createSite(namespace, {
+    'tinderbox.yaml': `${CONFIG}admin: { socket: run/admin.sock }\n`,
+    'run/kept': '',
+  });
+  await site.serve();
+  await chmod(site.folder, 0o755);
+  const asUser = (...args: readonly string[]) =>
+    namespace.run([...AS_USER, TINDERBOX, ...args, '--config', join(site.folder, 'tinderbox.yaml')], {
+      timeout: 60_000,
+    });
+  for (const args of [
+    ['assign', MAC, 'worker'],
+    ['approve', MAC],
+    ['forget', MAC],
+  ]) {
+    t.match(
+      await asUser(...args),
+      /you may not talk to the tinderbox at .*: it makes the changes while it runs\n {4}run this as root or as a member of the group .*\ncode 1/,
+      args.join(' '),
+    );
+  }
+  // As if the user were a member of the socket's group.
+  await chown(join(site.folder, 'run/admin.sock'), 0, USER);
+  t.match(await asUser('assign', MAC, 'worker'), /is now worker; .*\ncode 0/);
+  t.match(await asUser('approve', MAC, '--hostname', 'n1'), /is approved: n1, role worker; [^]*code 0/);
+  t.match(await asUser('forget', MAC), /has no entry in machines\.yaml any more[^]*code 0/);
+  t.equal((await site.run('assign', MAC, 'worker')).code, 0);
+  t.same(await auditOf(site), [
+    'assign by root: done',
+    'forget by nobody: done',
+    'approve by nobody: done',
+    'assign by nobody: done',
+  ]);
+});
+
+await t.test(
+  'profiles that the daemon may not write are edited by who may, and stay their own',
+  async (t) => {
+    // Without the right that root has over every file, as the service runs.
+    const wrap = ['setpriv', '--bounding-set', '-dac_override', '--inh-caps', '-dac_override'];
+    await using site = await createSite(namespace, {}, wrap);
+    await site.serve();
+    const profiles = join(site.folder, 'profiles');
+    await chmod(site.folder, 0o755);
+    for (const path of [profiles, join(profiles, 'machines.yaml')]) await chown(path, USER, USER);
+    t.match(await site.run('assign', MAC, 'worker'), {
+      code: 0,
+      stdout: /is now worker/,
+      stderr: /tinderbox itself could not write it, .*machines\.yaml cannot be written: EACCES/,
+    });
+    t.equal((await stat(join(profiles, 'machines.yaml'))).uid, USER);
+    await waitUntil('the edit was noticed', async () => (await auditOf(site)).length > 1);
+    t.same(await auditOf(site), ['catalog.changed by tinderbox: done', 'assign by root: failed']);
   },
 );

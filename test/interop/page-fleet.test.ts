@@ -104,10 +104,10 @@ await t.test('a fleet of sixty machines', async (t) => {
     await page.goto('/?sort=mac');
     await page.locator('#live-state', { hasText: 'live' }).waitFor();
     t.match(await row.innerText(), /stalled\s+the kernel never asked for its configuration/);
-    await row.locator('input').check();
+    await row.locator('input[type=checkbox]').check();
     await askScript(server, macOf(5));
     await row.getByText('waits for approval').waitFor();
-    t.ok(await row.locator('input').isChecked(), 'what was ticked stays so');
+    t.ok(await row.locator('input[type=checkbox]').isChecked(), 'what was ticked stays so');
     // Others stall meanwhile: they were seeded long ago.
     t.equal(await page.locator('#count-waiting').innerText(), '6', 'and the counts go with it');
     t.same(complaints, []);

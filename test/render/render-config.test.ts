@@ -146,6 +146,27 @@ t.test('never an empty configuration', async (t) => {
   }
 });
 
+t.test('what is wrong is said without the password that it is about', (t) => {
+  const role = roleOf(`${HEAD}users: [{ name: core, passwd: {{parameters.password}} }]\n`);
+  const context = { ...contextOf(role), parameters: { password: '!correct-horse' } };
+  try {
+    renderConfig(role, context);
+    t.fail('it rendered');
+  } catch (thrown) {
+    const { message, problems } = thrown as TinderboxError;
+    t.match(message, /not YAML: Unresolved tag: \*{8}/);
+    t.notMatch(JSON.stringify([message, problems]), /correct-horse/);
+  }
+  t.end();
+});
+
+t.test('text that begins as an alias does is a problem with a place, not a fault of the daemon', (t) => {
+  t.same(problemsOf('hostname: *secret\n'), [
+    '2:11: an alias (`*name`) is not resolved: text that begins with `*` must be in quotes',
+  ]);
+  t.end();
+});
+
 t.test('a role without a configuration says so', async (t) => {
   const { config: _config, ...role } = roleOf('');
   t.throws(() => renderConfig(role, contextOf(role)), {

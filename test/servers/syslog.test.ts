@@ -109,6 +109,10 @@ t.test("a session's token never gets there", async (t) => {
     `<6>[    0.000000] Command line: x cloud-config-url=http://10.77.0.1/boot/${token}/cloud-config`,
   );
   await send(`<6>${'x'.repeat(1_010)} ${token}`);
+  for (const name of [token, `/boot/${token}`]) {
+    await send(`<6>${name}: as a program`);
+    await send(`<6>1 2026-11-27T23:24:22Z host ${name} - - - as a program`);
+  }
   t.notMatch(JSON.stringify([events, memory.read(mac, 0)]), /aB3_/);
   t.match(events[0]?.asked, /boot\/1-…\/cloud-config/);
   t.ok((memory.read(mac, 0).lines[1]?.text.length ?? 0) <= 1_024);

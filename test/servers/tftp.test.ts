@@ -154,7 +154,10 @@ t.test('TFTP 3: a missing final ACK is a success; an abort on the way is not', a
   await client.ask('small', { tsize: '0' });
   const { from } = await client.next();
   await client.ack(0, from.port);
-  t.match((await client.next()).packet, { kind: 'data', block: 1 });
+  // On a busy machine the server's timer is faster than this client: it sends its OACK again.
+  let next = await client.next();
+  while (next.packet.kind === 'options-ack') next = await client.next();
+  t.match(next.packet, { kind: 'data', block: 1 });
   await harness.until('the transfer ends', () => harness.server.activeTransfers() === 0);
   t.match(harness.observations[1], {
     outcome: 'answered',

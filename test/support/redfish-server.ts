@@ -22,7 +22,7 @@ export interface RedfishVariant {
   readonly bootTargets?: readonly string[];
   /** Wants If-Match at a PATCH (as some do), and refuses with 428 without. */
   readonly wantsEtag?: boolean;
-  /** 400 to a PATCH. */
+  /** 400 to a PATCH, with what was asked in its message. */
   readonly refusesPatch?: boolean;
   readonly systems?: readonly string[];
   /** In the place of the first system's path. */
@@ -79,7 +79,11 @@ export async function startRedfishServer(variant: RedfishVariant): Promise<Redfi
       if (method === 'GET') return answer(200, systemOf(id), { etag: ETAG });
       if (method === 'PATCH') {
         if (variant.refusesPatch === true)
-          return fail(400, 'PropertyNotWritable', 'The property Boot is a read only property.');
+          return fail(
+            400,
+            'PropertyNotWritable',
+            `The property Boot is a read only property. ${wanted} ${password}`,
+          );
         if (variant.wantsEtag === true && request.headers['if-match'] !== ETAG)
           return fail(428, 'PreconditionRequired', 'A precondition header is required.');
         return answer(204);

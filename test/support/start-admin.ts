@@ -84,7 +84,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
     store,
     journal,
     status: () => STATUS,
-    assign: async (assignment) => ({ ...assignment, file: '/profiles/machines.yaml' }),
+    assign: async (assignment) => ({ ...assignment, changed: true, file: '/profiles/machines.yaml' }),
     approve: async ({ mac, role = 'worker', hostname = 'node-1' }) => ({
       mac,
       role,
@@ -103,6 +103,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
       dhcp: { mode: 'off', answers: [] },
       problems: [],
     }),
+    assigned: async (machines) => new Map(machines.map(({ mac }) => [mac, { revision: 'absent' }])),
     makeSigningToken: async ({ mac, days }) => ({ url: `http://s/boot/${mac}`, expiresAt: T0 + days }),
     roles: {
       list: async () => ({ roles: [ROLE], problems: [] }),

@@ -11,6 +11,7 @@ import { NO_PLACES } from '../../src/boot/admit-machine.ts';
 import { assignInProfiles } from '../../src/catalog/assign-in-profiles.ts';
 import { openCatalog } from '../../src/catalog/catalog-holder.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { createAssigned } from '../../src/describe-assigned.ts';
 import { describeRoles } from '../../src/describe-roles.ts';
 import { type ExplainSources, explainMachine, previewMasked } from '../../src/explain-machine.ts';
 import { createLogControl } from '../../src/log-control.ts';
@@ -154,8 +155,8 @@ export async function startPages(
       ],
     }),
     assign: async (request: Parameters<AdminServerOptions['assign']>[0]) => {
-      await edit(request);
-      return { mac: request.mac, role: request.role, file: catalog.current().file };
+      const { changed } = await edit(request);
+      return { mac: request.mac, role: request.role, changed, file: catalog.current().file };
     },
     approve: async (request: Parameters<AdminServerOptions['approve']>[0]) => {
       const { after, changed } = await edit(request);
@@ -173,6 +174,7 @@ export async function startPages(
       return { mac, entry: false, place: false, history: known ? 'forgotten' : 'none', nodes: [] };
     },
     explain: (mac: Parameters<AdminServerOptions['explain']>[0]) => explainMachine(sources(), mac),
+    assigned: createAssigned(sources),
     makeSigningToken: async () => ({ url: '', expiresAt: 0 }),
     roles: describeRoles({
       dir,

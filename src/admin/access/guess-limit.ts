@@ -5,6 +5,8 @@ export interface GuessLimit {
   /** Seconds until this address may try; 0: now. */
   wait(address: string): number;
   noteFailure(address: string): void;
+  /** It showed a right one: who guesses elsewhere does not hold it up. */
+  noteSuccess(address: string): void;
 }
 
 interface Bucket {
@@ -24,10 +26,13 @@ const PER_ADDRESS: Rate = { size: 10, every: 10_000 };
 const IN_ALL: Rate = { size: 200, every: 200 };
 /** Remembered addresses; the one that failed the longest ago goes first. */
 const MOST_ADDRESSES = 4_096;
+/** Of those that showed a right token. */
+const MOST_KNOWN = 256;
 
 /** `uptime`: milliseconds that never jump. */
 export function createGuessLimit(uptime: () => number): GuessLimit {
   const addresses = new Map<string, Bucket>();
+  const known = new Set<string>();
   const all: Bucket = { left: IN_ALL.size, at: uptime() };
 
   const fill = (bucket: Bucket, { size, every }: Rate): Bucket => {
@@ -41,8 +46,10 @@ export function createGuessLimit(uptime: () => number): GuessLimit {
 
   return {
     wait(address) {
-      const own = addresses.get(networkOf(address));
-      return Math.max(own === undefined ? 0 : secondsLeft(own, PER_ADDRESS), secondsLeft(all, IN_ALL));
+      const key = networkOf(address);
+      const own = addresses.get(key);
+      const ownWait = own === undefined ? 0 : secondsLeft(own, PER_ADDRESS);
+      return known.has(key) ? ownWait : Math.max(ownWait, secondsLeft(all, IN_ALL));
     },
     noteFailure(address) {
       const key = networkOf(address);
@@ -53,6 +60,13 @@ export function createGuessLimit(uptime: () => number): GuessLimit {
       fill(all, IN_ALL).left -= 1;
       const [oldest] = addresses.keys();
       if (addresses.size > MOST_ADDRESSES && oldest !== undefined) addresses.delete(oldest);
+    },
+    noteSuccess(address) {
+      const key = networkOf(address);
+      known.delete(key);
+      known.add(key);
+      const [oldest] = known;
+      if (known.size > MOST_KNOWN && oldest !== undefined) known.delete(oldest);
     },
   };
 }

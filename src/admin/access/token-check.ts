@@ -53,7 +53,7 @@ export function createTokenCheck({ limit, record, logger, clock }: TokenCheckOpt
           retryAfter: seconds,
         });
       }
-      if (isRight) return;
+      if (isRight) return limit.noteSuccess(address);
       noteFailure(address);
       throw new TinderboxError('unauthenticated', 'this is not the token', {
         remedy: 'On the host, sudo tinderbox token shows it.',

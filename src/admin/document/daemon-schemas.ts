@@ -66,6 +66,7 @@ export const Assigned = Type.Object({
   role: Type.String(),
   hostname: Type.Optional(Type.String()),
   address: Type.Optional(Type.String()),
+  changed: Type.Boolean({ description: 'False: its entry said just this already.' }),
   file: text('The file that was edited.'),
 });
 export const Approved = Type.Object({

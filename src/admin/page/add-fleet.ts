@@ -18,7 +18,7 @@ import {
   stateLinks,
   withinPages,
 } from './fleet-query.ts';
-import { fleetRow } from './fleet-row.ts';
+import { type FleetRow, fleetRow } from './fleet-row.ts';
 import { createRoleNames } from './list-role-names.ts';
 import type { Pages } from './render-page.ts';
 
@@ -33,14 +33,17 @@ export function addFleet(
 ): void {
   const { store, journal, clock, logger } = options;
   const roleNames = createRoleNames(options);
-  const renderRow = (overview: MachineOverview): string =>
-    pages.renderPart('fleet-row-live', { row: fleetRow(overview) });
+  const rowsOf = async (overviews: readonly MachineOverview[]): Promise<readonly FleetRow[]> => {
+    const assigned = await options.assigned(overviews.map(({ machine }) => machine));
+    return overviews.map((overview) => fleetRow(overview, assigned.get(overview.machine.mac)));
+  };
   const feed = createFleetFeed({
     streams,
     store,
     journal,
     clock,
-    renderRow,
+    renderRows: async (overviews) =>
+      (await rowsOf(overviews)).map((row) => pages.renderPart('fleet-row-live', { row })),
     async renderSummary() {
       const { machines, states } = await store.summarizeMachines({});
       return pages.renderPart('fleet-counts-live', {
@@ -62,16 +65,18 @@ export function addFleet(
     const overviews = query.page === asked.page ? listed : await store.listMachines(pageOf(query));
     // The address that a browser shows, without what a form sends of empty fields.
     if (request.headers['hx-request'] !== undefined) void reply.header('hx-replace-url', fleetHref(query));
-    const roles = await roleNames(summary);
+    const roles = await roleNames();
+    const filterRoles = [...new Set([...roles, ...summary.roles.map(({ name }) => name)])].toSorted();
     return pages.send(
       reply,
       'fleet',
       { title: 'Fleet', section: 'fleet' },
       {
         ...(await emptyModel(options, summary.machines)),
-        rows: overviews.map(fleetRow),
+        rows: await rowsOf(overviews),
         states: stateLinks(query, summary),
-        roles: roles.map((name) => ({ name, chosen: name === query.filter.role })),
+        filterRoles: filterRoles.map((name) => ({ name, chosen: name === query.filter.role })),
+        roles,
         filter: {
           state: query.filter.state,
           search: query.filter.search,
@@ -107,12 +112,17 @@ export function addFleet(
     forms.post('/fleet/confirm', async (request, reply) => {
       const bulk = readBulk(request.body);
       const machines = await Promise.all(bulk.macs.map((mac) => store.findMachine(mac)));
-      const rows = machines.flatMap((found) => (found === undefined ? [] : [fleetRow(found)]));
+      const rows = await rowsOf(machines.filter((found) => found !== undefined));
       return pages.send(
         reply,
         'fleet-confirm',
         { title: bulk.action === 'approve' ? 'Approve' : 'Give a role', section: 'fleet' },
-        { ...bulk, rows, approves: bulk.action === 'approve' },
+        {
+          ...bulk,
+          revisions: [...bulk.revisions].map(([mac, revision]) => ({ mac, revision })),
+          rows,
+          approves: bulk.action === 'approve',
+        },
       );
     });
     forms.post('/fleet/apply', async (request, reply) => {

@@ -45,9 +45,10 @@ export function auditRow({ at, actor, action, target, outcome, detail }: AuditRe
   return {
     at,
     who: actor.name,
-    via: VIAS[actor.via],
+    // Who edited a file is not known: the daemon only saw that it changed.
+    via: action === 'catalog.changed' ? 'noticed it' : VIAS[actor.via],
     address: actor.address,
-    action: action.replaceAll('-', ' '),
+    action: action.replaceAll(/[-.]/g, ' '),
     target,
     machine: isMachine ? target : undefined,
     outcome,

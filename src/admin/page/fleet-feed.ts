@@ -21,7 +21,7 @@ export interface FleetFeedOptions {
   readonly streams: EventStreams;
   readonly store: AdminServerOptions['store'];
   readonly journal: AdminServerOptions['journal'];
-  readonly renderRow: (overview: MachineOverview) => string;
+  readonly renderRows: (overviews: readonly MachineOverview[]) => Promise<readonly string[]>;
   /** Called at most once a tick, for all who follow. */
   readonly renderSummary: () => Promise<string>;
   readonly clock: () => number;
@@ -50,7 +50,7 @@ interface Follower extends FleetReader {
  * own rows only, and how many others there are news of.
  */
 export function createFleetFeed(options: FleetFeedOptions): FleetFeed {
-  const { streams, store, journal, renderRow, renderSummary, clock, onError, every = EVERY } = options;
+  const { streams, store, journal, renderRows, renderSummary, clock, onError, every = EVERY } = options;
   const followers = new Set<Follower>();
   const changed = new Set<Mac>();
   let timer: NodeJS.Timeout | undefined;
@@ -84,7 +84,7 @@ export function createFleetFeed(options: FleetFeedOptions): FleetFeed {
       await journal.flush();
       const due = [...changed].slice(0, MOST_ROWS);
       for (const mac of due) changed.delete(mac);
-      const rendered = await renderRows(due);
+      const rendered = await renderEach(due);
       const summary = await renderSummary();
       for (const follower of followers) {
         const own = due.filter((mac) => follower.rows.has(mac)).map((mac) => rendered.get(mac) ?? '');
@@ -98,13 +98,14 @@ export function createFleetFeed(options: FleetFeedOptions): FleetFeed {
     }
   }
 
-  async function renderRows(macs: readonly Mac[]): Promise<ReadonlyMap<Mac, string>> {
-    const rendered = new Map<Mac, string>();
+  async function renderEach(macs: Iterable<Mac>, since?: number): Promise<ReadonlyMap<Mac, string>> {
+    const overviews: MachineOverview[] = [];
     for (const mac of macs) {
       const overview = await store.findMachine(mac);
-      if (overview !== undefined) rendered.set(mac, renderRow(overview));
+      if (overview !== undefined && isMissed(overview, since)) overviews.push(overview);
     }
-    return rendered;
+    const rows = await renderRows(overviews);
+    return new Map(overviews.map(({ machine }, index) => [machine.mac, rows[index] ?? '']));
   }
 
   function say(follower: Follower, rows: readonly string[], summary: string): void {
@@ -121,12 +122,8 @@ export function createFleetFeed(options: FleetFeedOptions): FleetFeed {
   async function catchUp(follower: Follower): Promise<void> {
     try {
       await journal.flush();
-      const rows: string[] = [];
-      for (const mac of follower.rows) {
-        const overview = await store.findMachine(mac);
-        if (overview !== undefined && isMissed(overview, follower.since)) rows.push(renderRow(overview));
-      }
-      say(follower, rows, await renderSummary());
+      const rows = await renderEach(follower.rows, follower.since);
+      say(follower, [...rows.values()], await renderSummary());
       if (follower.since === undefined && follower.open) follower.send(RELOAD);
     } catch (error) {
       onError(error);

@@ -91,7 +91,10 @@ export function sortLinks({ filter }: FleetQuery) {
       sign: isCurrent ? (isReverse ? '↓' : '↑') : '',
     };
   };
-  return { columns: COLUMNS.map(heading), seen: heading({ sort: 'seen', label: 'Seen' }) };
+  const columns = COLUMNS.map(heading);
+  const seen = heading({ sort: 'seen', label: 'Seen' });
+  const current = [...columns, seen].find(({ sign }) => sign !== '') ?? { label: 'MAC', sign: '' };
+  return { columns, seen, current: `${current.label} ${current.sign}`.trim() };
 }
 
 export function pageLinks(query: FleetQuery, matching: number) {

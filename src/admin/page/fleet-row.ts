@@ -3,6 +3,7 @@ import type { Hardware } from '../../machine/hardware.ts';
 import { formatIpv4 } from '../../machine/ipv4.ts';
 import type { Stage } from '../../machine/stage.ts';
 import type { MachineOverview } from '../../store/port.ts';
+import type { AssignedView } from '../explain-api.ts';
 import { formatBytes } from './format-values.ts';
 import { plainText } from './plain-text.ts';
 
@@ -30,6 +31,10 @@ export interface FleetRow {
   readonly name: string;
   readonly hasName: boolean;
   readonly role?: string;
+  /** That it boots next, where that is another one. */
+  readonly nextRole?: string;
+  /** Of its entry as it was when this was shown; absent: not asked for. */
+  readonly revision?: string;
   readonly stage?: Stage;
   /** Milliseconds since the epoch: when its newest boot began. */
   readonly since?: number;
@@ -44,7 +49,7 @@ export interface FleetRow {
   readonly alarm: boolean;
 }
 
-export function fleetRow({ machine, session }: MachineOverview): FleetRow {
+export function fleetRow({ machine, session }: MachineOverview, assigned?: AssignedView): FleetRow {
   const state = fleetState(session);
   // A signing token is no boot.
   const boot = session?.signingUntil === undefined ? session : undefined;
@@ -59,6 +64,10 @@ export function fleetRow({ machine, session }: MachineOverview): FleetRow {
     name: hostname === undefined ? machine.mac : plainText(hostname, 48),
     hasName: hostname !== undefined,
     ...(boot?.role === undefined ? {} : { role: plainText(boot.role, 40) }),
+    ...(assigned?.role === undefined || assigned.role === boot?.role
+      ? {}
+      : { nextRole: plainText(assigned.role, 40) }),
+    ...(assigned === undefined ? {} : { revision: assigned.revision }),
     ...(boot === undefined ? {} : { stage: boot.stage, since: boot.openedAt }),
     lastSeen: machine.lastSeen,
     ...(address === undefined ? {} : { address: formatIpv4(address) }),

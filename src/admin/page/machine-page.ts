@@ -49,7 +49,8 @@ export function addMachinePages(
       .send(pages.renderPart('machine-live', model));
   });
   app.get('/machines/:mac/changes', (request: MachineRequest, reply) => {
-    streams.openChanges(reply.raw, macOf(request.params.mac));
+    const mac = macOf(request.params.mac);
+    streams.openChanges(reply.raw, mac, () => options.console(mac).lines.at(-1)?.number ?? 0);
     reply.hijack();
   });
   void app.register(async (forms) => {
@@ -116,6 +117,11 @@ const DONE = {
 } as const;
 type Done = keyof typeof DONE;
 
+/** An address may say anything, also what every object has. */
+function doneOf(done: unknown): string | undefined {
+  return typeof done === 'string' && Object.hasOwn(DONE, done) ? DONE[done as Done] : undefined;
+}
+
 /** Which buttons there are; undefined: none. Wake-on-LAN turns nothing off. */
 function powerModel(kind: PowerKind | undefined): { readonly off: boolean } | undefined {
   return kind === undefined ? undefined : { off: kind !== 'wake-on-lan' };
@@ -137,7 +143,7 @@ async function showMachine(
   const { typed, thrown } = failed ?? {};
   const shared = {
     mac,
-    done: DONE[query['done'] as Done] as string | undefined,
+    done: doneOf(query['done']),
     form: formOf(names, explained, typed === undefined ? undefined : { typed, thrown }),
     refusal: failed !== undefined && typed === undefined ? refusalOf(thrown) : undefined,
     why: whyModel(explained),
@@ -188,6 +194,7 @@ async function liveModel(options: AdminServerOptions, mac: Mac, query: Query) {
   return {
     ...model,
     console: consoleModel(options.console(mac)),
+    hasPackets: options.capture(mac) !== undefined,
     // What is chosen stays so when the page draws itself anew; the newest is whichever is that then.
     liveQuery: [
       ...(session === undefined || shown === undefined ? [] : [`session=${shown}`]),

@@ -44,6 +44,12 @@ export const TIMELINE_WINDOW = 500;
 
 /** Texts that are shown; what is longer is cut by the view. */
 const MOST_REASONS = 12;
+/**
+ * Characters of all rows; a boot has a quarter of them. A machine that sends nothing but long texts would have a page of
+ * five megabytes, drawn anew at each packet. Older rows are shortened then.
+ */
+const MOST_TEXT = 200_000;
+const SHORT_TEXT = 80;
 
 /**
  * The rows of a window of a session's events. `window` 0 holds the newest, 1 those before them, …; one that is beyond
@@ -55,7 +61,7 @@ export function timelineOf(events: readonly BootEvent[], start: number, window =
   const chosen = Math.min(window, last);
   const to = total - chosen * TIMELINE_WINDOW;
   const from = Math.max(0, to - TIMELINE_WINDOW);
-  const rows = rowsOf(events.slice(from, to), start, events[from - 1]?.at);
+  const rows = lighten(rowsOf(events.slice(from, to), start, events[from - 1]?.at));
   return { rows, total, earlier: from, later: total - to, window: chosen };
 }
 
@@ -89,6 +95,22 @@ function rowsOf(events: readonly BootEvent[], start: number, before: number | un
       until: last.at,
     };
   });
+}
+
+function lighten(rows: readonly TimelineRow[]): readonly TimelineRow[] {
+  let left = MOST_TEXT;
+  return rows
+    .toReversed()
+    .map((row): TimelineRow => {
+      left -= [row.asked, row.answered, ...row.reasons].reduce((sum, text) => sum + text.length, 0);
+      if (left >= 0) return row;
+      return { ...row, asked: shorten(row.asked), answered: shorten(row.answered), reasons: [] };
+    })
+    .toReversed();
+}
+
+function shorten(text: string): string {
+  return text.length <= SHORT_TEXT ? text : `${text.slice(0, SHORT_TEXT).toWellFormed()}…`;
 }
 
 interface Group {

@@ -184,7 +184,7 @@ t.test('another token ends what the former one let in', async (t) => {
 
 t.test('every answer has the headers that keep a browser strict', async (t) => {
   const admin = await startAdmin(t, TCP);
-  for (const path of ['/healthz', '/api/v1/status', '/nothing']) {
+  for (const path of ['/healthz', '/api/v1/status', '/nothing', '/%ZZ']) {
     const { headers } = await ask(admin, 'GET', path, bearer(admin));
     t.match(headers, {
       'content-security-policy':
@@ -198,6 +198,46 @@ t.test('every answer has the headers that keep a browser strict', async (t) => {
     });
     t.equal(headers['strict-transport-security'], undefined);
   }
+});
+
+t.test('an address that cannot be read is a problem like others', async (t) => {
+  const admin = await startAdmin(t, TCP);
+  const { status, text, headers } = await ask(admin, 'GET', '/api/v1/%ZZ');
+  t.equal(status, 400);
+  t.match(headers['content-type'], 'application/problem+json');
+  t.match(JSON.parse(text), { type: 'urn:tinderbox:problem:usage', status: 400 });
+});
+
+t.test('whatever the way to a route is written, a stranger gets nowhere', async (t) => {
+  const admin = await startAdmin(t, TCP);
+  boot(admin.journal, MAC, T0);
+  const ways: readonly (readonly [method: string, path: string])[] = [
+    ...['HEAD', 'OPTIONS', 'TRACE', 'PUT'].map((method) => [method, '/api/v1/machines'] as const),
+    ...[
+      '/',
+      '//api/v1/machines',
+      '/%61pi/v1/machines',
+      '/api/v1/machines/',
+      '/login/../api/v1/machines',
+      '/static/../api/v1/machines',
+      '/static/%2e%2e/api/v1/machines',
+      'http://localhost/api/v1/machines',
+      '/healthz/',
+      '/metrics',
+      '/METRICS',
+      '/fleet/live',
+      '/api/v1/events',
+      `/machines/${MAC}/changes`,
+    ].map((path) => ['GET', path] as const),
+  ];
+  for (const [method, path] of ways)
+    t.equal((await ask(admin, method, path)).status, 401, `${method} ${path}`);
+  for (const path of [
+    '/static/..%2fadmin-token',
+    '/static/..%2f..%2f..%2fetc%2fpasswd',
+    '/static/constructor',
+  ])
+    t.equal((await ask(admin, 'GET', path)).status, 404, path);
 });
 
 t.test('whoever asked is in the audit trail, with what became of it', async (t) => {
@@ -216,4 +256,36 @@ t.test('whoever asked is in the audit trail, with what became of it', async (t) 
     },
     { action: 'assign', actor: { name: 'alice', via: 'socket' }, detail: 'role: none → worker' },
   ]);
+});
+
+t.test('every kind of change is in the audit trail with the user of the socket', async (t) => {
+  const admin = await startAdmin(t);
+  const { client } = admin;
+  const changes: Readonly<Record<string, () => Promise<unknown>>> = {
+    assign: () => client.assign({ mac: MAC, role: 'worker' }),
+    approve: () => client.approve({ mac: MAC }),
+    forget: () => client.forget(MAC),
+    'signing-token': () => client.makeSigningToken({ mac: MAC, days: 1 }),
+    'power-on': () => client.power(MAC, 'on'),
+    'power-off': () => client.power(MAC, 'off'),
+    'power-cycle': () => client.power(MAC, 'cycle', { pxe: true }),
+    reload: () => client.reload(),
+    log: () => client.changeLog({ level: 'debug', seconds: 60 }),
+    async backup() {
+      const { stream } = await client.copyDatabase();
+      for await (const _ of stream);
+    },
+    'token-renew': () => client.renewToken(),
+  };
+  for (const [action, change] of Object.entries(changes)) {
+    await change();
+    const record = admin.records.at(-1);
+    t.match(record, { action, actor: { name: 'alice', via: 'socket' }, outcome: 'done' }, action);
+    t.ok(record?.detail, `${action}: ${record?.detail}`);
+  }
+  t.equal(admin.records.length, Object.keys(changes).length, 'one record each');
+  await client.power(MAC, 'status');
+  await client.token();
+  await client.log();
+  t.equal(admin.records.length, Object.keys(changes).length, 'who looks is not recorded');
 });

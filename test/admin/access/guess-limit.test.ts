@@ -49,3 +49,16 @@ t.test('ten thousand addresses that guess are held in bounds, in memory and in a
   t.equal(limit.wait('10.0.0.1'), 0);
   t.end();
 });
+
+t.test('who showed a right token is held up by own guesses alone, not by those of thousands', (t) => {
+  const limit = createGuessLimit(() => 0);
+  limit.noteSuccess('192.0.2.7');
+  for (let host = 0; host < 300; host++) limit.noteFailure(`10.${host >> 8}.${host & 255}.1`);
+  t.equal(limit.wait('192.0.2.1'), 21);
+  t.equal(limit.wait('192.0.2.7'), 0);
+  for (let guess = 0; guess < 10; guess++) limit.noteFailure('192.0.2.7');
+  t.equal(limit.wait('192.0.2.7'), 10);
+  for (let host = 0; host < 256; host++) limit.noteSuccess(`172.16.${host}.1`);
+  t.equal(limit.wait('192.0.2.7'), 23, 'it is remembered no more');
+  t.end();
+});

@@ -29,7 +29,7 @@ t.test('what is heard while the rows are being read is told, too', async (t) => 
         return () => undefined;
       },
     } as unknown as FleetFeedOptions['journal'],
-    renderRow: () => '',
+    renderRows: async () => [],
     async renderSummary() {
       const text = `<b>${count}</b>`;
       reading.resolve();

@@ -43,6 +43,8 @@ t.test('a page of ten thousand machines is as light as one of a hundred', async 
   t.match(found, 'aria-sort="descending"');
   t.match(found, 'name="order" value="desc"', 'which the next search keeps');
   t.match(found, /href="\/\?search=sn4210\+dell&amp;sort=hostname&amp;order=asc"/);
+  t.match(found, '<summary>Sorted by Machine ↓</summary>', 'a phone has no headings');
+  t.match(found, 'name="order" value="desc"', 'another search keeps the order');
 });
 
 t.test('each state filters, and its count is of the whole fleet', async (t) => {
@@ -104,7 +106,7 @@ t.test('many are approved or given a role, each by itself, and what fails is sai
     },
     async assign({ mac, role }) {
       done.push(`assign ${mac} ${role}`);
-      return { mac, role, file: '/m.yaml' };
+      return { mac, role, changed: true, file: '/m.yaml' };
     },
   });
   const post = (path: string, fields: readonly (readonly [string, string])[]) =>
@@ -175,6 +177,53 @@ t.test('many are approved or given a role, each by itself, and what fails is sai
   t.match(elsewhere.text, 'href="/">Leave it');
   t.same(done, []);
 });
+
+t.test(
+  'a role that was just assigned shows, and what was shown is what an edit is held against',
+  async (t) => {
+    const [boots, other] = [macOf(0), macOf(1)];
+    const sent: unknown[] = [];
+    const { get, socket, store } = await startFleet(t, 2, {
+      assigned: async (machines) =>
+        new Map(
+          machines.map(({ mac }) => [mac, { role: mac === boots ? 'storage' : 'worker', revision: 'abc1' }]),
+        ),
+      async assign(request) {
+        sent.push(request);
+        if (request.mac === other) {
+          throw new TinderboxError(
+            'conflict',
+            `the entry of ${other} was changed meanwhile: it is now <etcd>`,
+          );
+        }
+        return { ...request, changed: true, file: '/m.yaml' };
+      },
+    });
+    const before = (await store.findMachine(boots))?.session?.role;
+    const page = await get('/');
+    t.match(page, '→ storage');
+    t.match(page, before === undefined ? 'once it boots' : 'at its next boot');
+    t.match(page, `name="revision" value="${boots}=abc1"`);
+    t.match(page, '<option>worker</option>', 'every role of the catalog can be given');
+    const fields = new URLSearchParams({ action: 'assign', role: 'etcd' });
+    for (const mac of [boots, other]) fields.append('mac', mac);
+    for (const mac of [boots, other, MAC]) fields.append('revision', `${mac}=abc1`);
+    const asked = await ask(socket, 'POST', '/fleet/confirm', fields.toString(), FORM);
+    t.match(asked.text.replaceAll('&#x3D;', '='), `name="revision" value="${other}=abc1"`);
+    t.notMatch(asked.text, MAC, 'of the chosen only');
+    const done = await ask(socket, 'POST', '/fleet/apply', fields.toString(), FORM);
+    t.match(done.text, '1 machine could not be changed, 1 could');
+    t.match(done.text, 'changed meanwhile: it is now &lt;etcd&gt;');
+    t.same(sent, [
+      { mac: boots, role: 'etcd', revision: 'abc1' },
+      { mac: other, role: 'etcd', revision: 'abc1' },
+    ]);
+    for (const bad of ['x=abc', `${boots}=`, `${boots}=a b`, boots]) {
+      const fields = new URLSearchParams({ action: 'assign', role: 'etcd', mac: boots, revision: bad });
+      t.equal((await ask(socket, 'POST', '/fleet/apply', fields.toString(), FORM)).status, 400, bad);
+    }
+  },
+);
 
 const FORM = 'application/x-www-form-urlencoded';
 

@@ -4,8 +4,10 @@ import { fieldsOf, formOf, readFields, saveEntry } from '../../../src/admin/page
 import { machineModel } from '../../../src/admin/page/machine-model.ts';
 import { createPages } from '../../../src/admin/page/render-page.ts';
 import { TinderboxError } from '../../../src/errors.ts';
+import type { Mac } from '../../../src/machine/mac.ts';
 import { ask, boot, MAC, OTHER, startAdmin, T0 } from '../../support/start-admin.ts';
 
+const THIRD = '52:54:00:00:00:03' as Mac;
 const EVIL = `"><script>alert(1)</script>\u202e{{mac}}`;
 const assignment = {
   from: 'entry',
@@ -39,7 +41,7 @@ t.test('an entry is written with what was typed, and with the revision that was 
   const sent: unknown[] = [];
   const options = {
     assign: async (request: object) => (
-      sent.push(['assign', request]), { mac: MAC, role: 'worker', file: '' }
+      sent.push(['assign', request]), { mac: MAC, role: 'worker', changed: true, file: '' }
     ),
     approve: async (request: object) => (
       sent.push(['approve', request]),
@@ -133,6 +135,7 @@ t.test('whatever the network says, it is text on the page', (t) => {
   const html = createPages(() => T0).renderPart('machine-live', {
     ...model,
     console: { lines: [{ at: T0, tone: 'bad', program: EVIL, text: EVIL, reasons: [EVIL] }], omitted: 0 },
+    hasPackets: true,
     liveQuery: 'session=1',
     olderLink: '?older=1',
     newerLink: '?',
@@ -146,10 +149,13 @@ t.test('whatever the network says, it is text on the page', (t) => {
 t.test('the page is found by every spelling of a MAC, and says what it does not know', async (t) => {
   const { socket, journal } = await startAdmin(t);
   boot(journal, MAC, T0);
+  boot(journal, THIRD, T0);
   const page = await ask(socket, 'GET', `/machines/${MAC}`);
   t.equal(page.status, 200);
   t.match(page.text, 'node-56');
+  t.match(page.text, 'Download its last packets');
   t.equal((await ask(socket, 'GET', '/machines/525400123456')).status, 302);
+  t.match((await ask(socket, 'GET', `/machines/${THIRD}`)).text, 'None is kept', 'its packets are gone');
   t.equal((await ask(socket, 'GET', `/machines/${OTHER}`)).status, 404);
   t.equal((await ask(socket, 'GET', '/machines/%3Cscript%3E')).status, 404);
   t.equal((await ask(socket, 'GET', `/machines/${MAC}?session=99&older=99999999&done=%3Cb%3E`)).status, 200);
