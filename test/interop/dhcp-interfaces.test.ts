@@ -7,7 +7,6 @@ const CONFIG = `network: { interface: [br0, br1] }
 dhcp:
   mode: server
   probe: off
-  probe: off
   subnets:
     - { network: 10.77.0.0/24, range: 10.77.0.100-10.77.0.199, router: 10.77.0.1 }
     - { network: 10.78.0.0/24, range: 10.78.0.100-10.78.0.199, router: 10.78.0.1 }

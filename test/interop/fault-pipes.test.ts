@@ -51,7 +51,12 @@ print('code', child.returncode, flush=True)`;
   child.stdout?.on('data', (chunk: Buffer) => void (said.out += chunk.toString('utf8')));
   child.stderr?.on('data', (chunk: Buffer) => void (said.err += chunk.toString('utf8')));
   const ended = once(child, 'close');
-  await waitUntil('it serves', isUp, { unless: ended.then(() => `it ended: ${said.out}${said.err}`) });
+  const unless = ended.then(() => `it ended: ${said.out}${said.err}`);
+  await waitUntil('it serves', isUp, { unless });
+  // HTTP answers machines a little before the admin plane is there.
+  const socket = ['--unix-socket', join(site.folder, 'var/admin.sock')];
+  const isAsked = async () => (await curl(inside, 'http://tinderbox/healthz', ...socket)).status === 200;
+  await waitUntil('the admin plane answers', isAsked, { unless });
   const pid = Number(/^\d+/.exec(said.out)?.[0]);
   return {
     pid,
