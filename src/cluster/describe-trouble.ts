@@ -1,3 +1,4 @@
+import { isFromUnknownAuthority } from '../document/certificate-trouble.ts';
 import { TinderboxError } from '../errors.ts';
 import { printable } from './read-node.ts';
 
@@ -27,15 +28,6 @@ export interface Trouble {
   readonly remedy?: string;
 }
 
-const WRONG_AUTHORITY = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_SIGNATURE_FAILURE',
-]);
-
 const IMPORT =
   "If the cluster was made by something else, let Tinderbox use its authorities: tinderbox ca import (kubeadm's are in /etc/kubernetes/pki).";
 
@@ -52,7 +44,7 @@ export function describeTrouble(thrown: unknown): Trouble {
       return { kind: 'refused', message, ...(remedy === undefined ? {} : { remedy }) };
     }
     const { code = '' } = error as NodeJS.ErrnoException;
-    if (WRONG_AUTHORITY.has(code)) {
+    if (isFromUnknownAuthority(code)) {
       const message = `the API server's certificate is not from the cluster's authority that Tinderbox holds (${code})`;
       return { kind: 'refused', message, remedy: IMPORT };
     }

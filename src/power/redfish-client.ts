@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isFromUnknownAuthority } from '../document/certificate-trouble.ts';
 import { TinderboxError } from '../errors.ts';
 import type { Redfish } from '../machine/power.ts';
 import { printable } from './printable.ts';
@@ -17,15 +18,6 @@ export interface RedfishClient extends AsyncDisposable {
 /** In ms. Controllers are slow, but one that takes longer has lost the request. */
 const PATIENCE = 20_000;
 const MOST_BYTES = 1024 * 1024;
-
-const WRONG_AUTHORITY = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_SIGNATURE_FAILURE',
-]);
 
 /**
  * HTTPS with a password at each request (DSP0266, 13.3.2): a session would have to be closed again, and controllers have
@@ -107,7 +99,7 @@ export async function openRedfishClient(
       .map((one) => one?.code)
       .find((one) => typeof one === 'string');
     const options = { cause: new Error(printable(error.message, 200)) };
-    if (code !== undefined && WRONG_AUTHORITY.has(code)) {
+    if (code !== undefined && isFromUnknownAuthority(code)) {
       return new TinderboxError(
         'refused',
         `the certificate of ${url} is from nobody that is known (${code})`,
