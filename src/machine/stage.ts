@@ -1,17 +1,3 @@
-/** Where a boot session stands, in the order in which a machine goes through them. */
-export const STAGES = [
-  'discovered',
-  'offered',
-  'firmware',
-  'script',
-  'kernel',
-  'initrd',
-  'config',
-  'booted',
-  'ready',
-] as const;
-export type Stage = (typeof STAGES)[number];
-
 /** Those that a session can stand still at: `ready` is the end of every one. */
 export const WAITING_STAGES = [
   'discovered',
@@ -22,8 +8,12 @@ export const WAITING_STAGES = [
   'initrd',
   'config',
   'booted',
-] as const satisfies readonly Stage[];
+] as const;
 export type WaitingStage = (typeof WAITING_STAGES)[number];
+
+/** Where a boot session stands, in the order in which a machine goes through them. */
+export const STAGES = [...WAITING_STAGES, 'ready'] as const;
+export type Stage = (typeof STAGES)[number];
 
 /** How long a session may stand at a stage before it counts as stalled. Seconds; `off`: as long as it likes. */
 export type StageTimes = Readonly<Partial<Record<WaitingStage, number | 'off'>>>;
