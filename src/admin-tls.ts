@@ -72,7 +72,7 @@ function renewInTime(authority: AdminAuthority, namesNow: () => Names, clock: ()
 }
 
 /** Read anew each time: whoever renews them tells nobody. Throws `invalid-config` on what a server cannot show. */
-export async function readCertificateFiles({
+async function readCertificateFiles({
   certificate,
   key,
 }: Extract<AdminTlsConfig, { kind: 'files' }>): Promise<{

@@ -163,7 +163,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
 }
 
 /** The running daemon's parts, as explanations and previews need them. */
-export function explainSources({
+function explainSources({
   config,
   catalog,
   preflight,

@@ -1,4 +1,4 @@
-export const FINDING_STATES = ['ok', 'warning', 'problem', 'skipped'] as const;
+const FINDING_STATES = ['ok', 'warning', 'problem', 'skipped'] as const;
 /** `skipped`: it could not be looked at, and the text says why. */
 export type FindingState = (typeof FINDING_STATES)[number];
 

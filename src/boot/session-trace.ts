@@ -45,7 +45,7 @@ export interface SessionTrace {
 export type Asker = 'rom' | 'ipxe' | 'other';
 
 /** Who sent a DHCP packet, as `describePacket` told of it. What strangers wrote stands in quotes, and has none inside. */
-export function whoAsked(asked: string): Asker {
+function whoAsked(asked: string): Asker {
   const userClass = / class "([^"]*)"/.exec(asked)?.[1];
   const classes = userClass?.split(',') ?? [];
   if (classes.includes('iPXE') || classes.includes('tinderbox')) return 'ipxe';

@@ -21,7 +21,7 @@ export interface ConsoleMemoryLimits {
 }
 
 /** At most some 40 MB; a hall of a thousand machines that all boot keeps some hundred lines of each. */
-export const CONSOLE_LIMITS: ConsoleMemoryLimits = { lines: 500, machines: 2_000, characters: 16_000_000 };
+const CONSOLE_LIMITS: ConsoleMemoryLimits = { lines: 500, machines: 2_000, characters: 16_000_000 };
 
 /** The newest lines of each machine, in memory only: more than events hold, and gone with the daemon. */
 export interface ConsoleMemory {

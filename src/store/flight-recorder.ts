@@ -17,7 +17,7 @@ export interface FlightLimits {
 }
 
 /** A boot is some 30 packets of DHCP and 10 of TFTP that are worth keeping: 15 KiB, so that two or three are kept. */
-export const FLIGHT_LIMITS: FlightLimits = {
+const FLIGHT_LIMITS: FlightLimits = {
   machines: 20_000,
   bytes: 64 * 1024 * 1024,
   perPlane: { dhcp: 32 * 1024, tftp: 16 * 1024, syslog: 32 * 1024 },

@@ -40,7 +40,7 @@ export function addAuditPages(app: FastifyInstance, options: AdminServerOptions,
   });
 }
 
-export function auditRow({ at, actor, action, target, outcome, detail }: AuditRecord): object {
+function auditRow({ at, actor, action, target, outcome, detail }: AuditRecord): object {
   const isMachine = target !== undefined && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(target);
   return {
     at,

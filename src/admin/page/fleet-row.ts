@@ -1,4 +1,4 @@
-import { formatBytes } from '../../boot/describe-hardware.ts';
+import { describeCpu, formatBytes } from '../../boot/describe-hardware.ts';
 import { type FleetState, fleetState } from '../../machine/fleet-state.ts';
 import type { Hardware } from '../../machine/hardware.ts';
 import { formatIpv4 } from '../../machine/ipv4.ts';
@@ -85,13 +85,13 @@ export function fleetRow({ machine, session }: MachineOverview, assigned?: Assig
 }
 
 /** Of its row: a MAC without what a selector would have to escape. */
-export const rowId = (mac: string): string => `m-${mac.replaceAll(':', '')}`;
+const rowId = (mac: string): string => `m-${mac.replaceAll(':', '')}`;
 
 /** `8 × EPYC 7302P, 64 GiB, 2 disks (1.8 TiB), 2 NICs, UEFI`: enough to tell a storage node from a worker. */
-export function describeHardware({ cpu, memory, disks, network, firmware }: Hardware): string {
+function describeHardware({ cpu, memory, disks, network, firmware }: Hardware): string {
   const size = disks.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
   const parts = [
-    cpu === undefined ? '' : `${cpu.count === undefined ? '' : `${cpu.count} × `}${plainText(cpu.model, 40)}`,
+    cpu === undefined ? '' : describeCpu({ ...cpu, model: plainText(cpu.model, 40) }),
     memory === undefined ? '' : formatBytes(memory),
     disks.length === 0 ? '' : `${some(disks.length, 'disk')}${size === 0 ? '' : ` (${formatBytes(size)})`}`,
     network.length === 0 ? '' : some(network.length, 'NIC'),

@@ -67,7 +67,7 @@ const STATES = {
 
 const MOST_SERVERS = 50;
 
-export function healthModel(status: StatusView, now: number): object {
+function healthModel(status: StatusView, now: number): object {
   const { history, leases, certificates = [] } = status;
   const used = leases.bound + leases.declined;
   return {
