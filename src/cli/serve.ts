@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Config } from '../config/port.ts';
-import { type Daemon, startDaemon } from '../daemon.ts';
+import type { Daemon } from '../daemon.ts';
 import { type ErrorCode, TinderboxError, toTinderboxError } from '../errors.ts';
 import { forJournal } from '../journal-priority.ts';
 import { createLoggers, LOG_LEVELS } from '../logger.ts';
@@ -118,7 +118,11 @@ async function serve(
   const doors = await manager.openDoors(config, loggers, (reason) =>
     signals.stop({ reason, code: START_ANEW }),
   );
-  const daemon = await manager.givingTime(() => startDaemon({ config, loggers, doors }));
+  // Loaded here, not with this file: every other command would read the whole daemon first.
+  const daemon = await manager.givingTime(async () => {
+    const { startDaemon } = await import('../daemon.ts');
+    return startDaemon({ config, loggers, doors });
+  });
   const unused = doors.unused();
   if (unused.length > 0)
     loggers.net.warn(
