@@ -13,6 +13,7 @@ const edges = [
   'cluster',
   'backup',
   'power',
+  'images',
   'lab',
 ];
 const decisions = ['boot', 'render', 'document'];
@@ -37,11 +38,12 @@ const users: Record<string, readonly string[]> = {
   'node-forge': ['pki'],
   'node-forge/lib/asn1.js': ['pki'],
   'node:dgram': ['servers', 'net', 'lab'],
+  openpgp: ['images'],
   pino: [],
   'pino-pretty': [],
   'prom-client': ['admin'],
   tftp: ['lab'],
-  undici: ['cluster', 'power'],
+  undici: ['cluster', 'images', 'power'],
 };
 
 /** What bytes, decisions and vocabulary never touch. */
@@ -85,7 +87,7 @@ const layers: readonly Layer[] = [
   })),
   {
     folder: 'cli',
-    mayImport: ['cli', 'config', 'catalog', 'lab', 'admin', ...decisions, 'protocol', 'machine'],
+    mayImport: ['cli', 'config', 'catalog', 'images', 'lab', 'admin', ...decisions, 'protocol', 'machine'],
     pure: false,
     message: 'cli uses the daemon, config, catalog, lab and the client of admin',
   },

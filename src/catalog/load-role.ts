@@ -10,9 +10,10 @@ import type {
   Parameters,
   Partials,
   Role,
+  RoleConfig,
   TemplateSource,
 } from '../machine/role.ts';
-import { readTemplate } from './read-template.ts';
+import { loadConfig } from './load-config.ts';
 import { type RawRole, RoleSchema } from './schema.ts';
 
 export interface LoadedRole {
@@ -33,14 +34,20 @@ export async function loadRole(folder: string, bytes: Uint8Array, partials: Part
     text: value,
     line: reading.locateText(path),
   });
-  const template = raw.config === undefined ? undefined : await readTemplate(folder, raw.config.template);
-  if (template !== undefined && 'message' in template) {
-    const place = reading.locate(['config', 'template']);
-    const remedy = template.remedy === undefined ? {} : { remedy: template.remedy };
-    const problem: Problem = { severity: 'error', message: template.message, file, ...place, ...remedy };
-    return { problems: [...reading.problems, problem] };
+  const { config, problems: misread } = await loadConfig(folder, raw.config);
+  if (misread.length > 0) {
+    const located = misread.map(
+      ({ path, message, remedy }): Problem => ({
+        severity: 'error',
+        message,
+        file,
+        ...reading.locate(['config', ...path]),
+        ...(remedy === undefined ? {} : { remedy }),
+      }),
+    );
+    return { problems: [...reading.problems, ...located] };
   }
-  const role = buildRole({ folder, raw, text, template, partials });
+  const role = buildRole({ folder, raw, text, config, partials });
   const flawed = checkDeclarations(role).map(({ path, message, key }): Problem => {
     const whole = path[0] === 'checks' ? path : ['parameters', ...path];
     return { severity: 'error', message, file, ...(key ? reading.locateKey(whole) : reading.locate(whole)) };
@@ -53,20 +60,17 @@ interface RoleParts {
   readonly folder: string;
   readonly raw: RawRole;
   readonly text: (path: readonly (string | number)[], value: string) => TemplateSource;
-  readonly template: TemplateSource | undefined;
+  readonly config: RoleConfig | undefined;
   readonly partials: Partials;
 }
 
-function buildRole({ folder, raw, text, template, partials }: RoleParts): Role {
-  const { config } = raw;
+function buildRole({ folder, raw, text, config, partials }: RoleParts): Role {
   return {
     name: basename(folder),
     description: raw.description ?? '',
     file: join(folder, 'role.yaml'),
     boot: buildBoot(raw.boot, text),
-    ...(config === undefined || template === undefined
-      ? {}
-      : { config: { format: config.format, template } }),
+    ...(config === undefined ? {} : { config }),
     identity: raw.identity ?? 'none',
     credentials: { ...DEFAULT_CREDENTIALS, ...raw.credentials },
     parameters: (raw.parameters ?? {}) as Parameters,

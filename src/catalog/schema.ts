@@ -134,6 +134,9 @@ export type RawMatch = Static<typeof MatchSchema>;
 const template = (description: string, example: string) =>
   Type.String({ minLength: 1, description: `${description} A template.`, examples: [example] });
 
+const templateFile = (description: string, example: string) =>
+  Type.String({ minLength: 1, description, examples: [example] });
+
 const KernelBootSchema = Type.Object(
   {
     kernel: template(
@@ -171,11 +174,43 @@ export const RoleSchema = Type.Object(
       Type.Object(
         {
           format: Type.Enum([...CONFIG_FORMATS], { description: 'What the operating system reads.' }),
-          template: Type.String({
-            minLength: 1,
-            description: 'File of the template, in this folder or in ../partials.',
-            examples: ['cloud-config.yaml.hbs'],
-          }),
+          template: Type.Optional(
+            templateFile(
+              'File of the template, in this folder or in ../partials. One of template and description is wanted.',
+              'cloud-config.yaml.hbs',
+            ),
+          ),
+          description: Type.Optional(
+            templateFile(
+              'File of a template that renders to a neutral description (users, files, units, disks), which is converted to the format. Not for raw.',
+              'machine.yaml.hbs',
+            ),
+          ),
+          files: Type.Optional(
+            Type.Record(
+              Type.String(),
+              templateFile('File of a template, likewise.', 'network-config.yaml.hbs'),
+              {
+                propertyNames: words(
+                  '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+                  'a name of letters, digits, dots, underscores and hyphens',
+                ),
+                description:
+                  'What is served beside it, by its name in the URL. nocloud: meta-data, vendor-data, network-config; raw: any.',
+                examples: [{ 'network-config': 'network-config.yaml.hbs' }],
+              },
+            ),
+          ),
+          contentType: Type.Optional(
+            Type.String({
+              ...words(
+                '^[a-z0-9.+-]+/[a-z0-9.+-]+(; charset=[A-Za-z0-9-]+)?$',
+                'a media type such as text/plain; charset=utf-8',
+              ),
+              description: 'The media type of a raw configuration.',
+              default: 'text/plain; charset=utf-8',
+            }),
+          ),
         },
         { ...closed, description: 'What the operating system fetches.' },
       ),

@@ -19,4 +19,6 @@ export interface MachineFacts {
   readonly product?: string;
   /** `pcbios` or `efi`, as iPXE's `${platform}`. */
   readonly platform?: string;
+  /** What else it said of itself at `/ipxe`, as matchbox has it: bounded, and believed by nobody. */
+  readonly labels?: Readonly<Record<string, string>>;
 }

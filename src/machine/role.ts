@@ -15,7 +15,11 @@ export type ParameterValue =
   | { readonly [key: string]: ParameterValue };
 export type Parameters = { readonly [key: string]: ParameterValue };
 
-export const CONFIG_FORMATS = ['cloud-config'] as const;
+/**
+ * What an operating system reads at first boot. cloud-config: coreos-cloudinit; nocloud: cloud-init's datasource of that
+ * name; ignition: its JSON, version 3; raw: any text (preseed, kickstart, autoinstall, a Talos machine config).
+ */
+export const CONFIG_FORMATS = ['cloud-config', 'nocloud', 'ignition', 'raw'] as const;
 export type ConfigFormat = (typeof CONFIG_FORMATS)[number];
 
 /** A template's text with where it came from, for error messages. */
@@ -26,6 +30,19 @@ export interface TemplateSource {
   readonly line: number;
   /** Column of `text`'s first character in `file`; absent: 1. */
   readonly column?: number;
+}
+
+/** What the operating system fetches. */
+export interface RoleConfig {
+  readonly format: ConfigFormat;
+  /** The main document: the cloud-config, nocloud's user-data, the Ignition config, the raw text. */
+  readonly template: TemplateSource;
+  /** `template` is a neutral description, which is converted to `format`. */
+  readonly isDescription?: true;
+  /** What is served beside it, by name: nocloud's meta-data, vendor-data and network-config; any of a raw one. */
+  readonly files?: ReadonlyMap<string, TemplateSource>;
+  /** Of a raw main document; absent: text/plain. */
+  readonly contentType?: string;
 }
 
 /** What a role's kernel is started with. */
@@ -50,7 +67,7 @@ export interface Role {
   /** The path of role.yaml. */
   readonly file: string;
   readonly boot: BootAction;
-  readonly config?: { readonly format: ConfigFormat; readonly template: TemplateSource };
+  readonly config?: RoleConfig;
   readonly identity: Identity;
   readonly credentials: Credentials;
   readonly parameters: Parameters;

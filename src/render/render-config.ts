@@ -25,10 +25,14 @@ export function renderConfig(role: Role, context: TemplateContext): RenderedConf
       remedy: `add \`config:\` to ${role.file}, or remove {{configUrl}} from its kernel command line`,
     });
   }
-  const { format, template } = role.config;
+  const { format, template, contentType } = role.config;
   const text = renderTemplate(template, context, role.partials);
   const body = text.endsWith('\n') ? text : `${text}\n`;
   switch (format) {
+    case 'nocloud':
+    case 'ignition':
+    case 'raw':
+      return { body, contentType: contentType ?? 'text/plain; charset=utf-8' };
     case 'cloud-config': {
       const skeleton = skeletonOf(body, context);
       const memory = memoryOf(template);

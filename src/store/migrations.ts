@@ -142,6 +142,17 @@ export const MIGRATIONS: readonly string[] = [
     detail  TEXT    NOT NULL
   ) STRICT;
   `,
+  // What became of each `once:` of machines.yaml, which stays there as it was written.
+  `
+  ALTER TABLE machines ADD COLUMN labels TEXT;
+  CREATE TABLE once_uses (
+    mac     TEXT    PRIMARY KEY,
+    role    TEXT    NOT NULL,
+    since   INTEGER NOT NULL,
+    tries   INTEGER NOT NULL,
+    done_at INTEGER
+  ) STRICT;
+  `,
 ];
 
 /** What a database file is to this program. Throws TinderboxError for one that it must not touch. */

@@ -100,14 +100,14 @@ export function createSqliteDatabase(
   );
   const putMachine = database.prepare<MachineRow>(
     `INSERT INTO machines (mac, uuid, arch, relay, address, serial, asset, manufacturer, product, platform,
-       first_seen, last_seen, via, hostname, hardware, listed)
+       first_seen, last_seen, via, hostname, hardware, labels, listed)
      VALUES (@mac, @uuid, @arch, @relay, @address, @serial, @asset, @manufacturer, @product, @platform,
-       @first_seen, @last_seen, @via, @hostname, @hardware, @listed)
+       @first_seen, @last_seen, @via, @hostname, @hardware, @labels, @listed)
      ON CONFLICT (mac) DO UPDATE SET uuid = excluded.uuid, arch = excluded.arch, relay = excluded.relay,
        address = excluded.address, serial = excluded.serial, asset = excluded.asset,
        manufacturer = excluded.manufacturer, product = excluded.product, platform = excluded.platform,
        first_seen = excluded.first_seen, last_seen = excluded.last_seen, via = excluded.via,
-       hostname = excluded.hostname, hardware = excluded.hardware, listed = excluded.listed`,
+       hostname = excluded.hostname, hardware = excluded.hardware, labels = excluded.labels, listed = excluded.listed`,
   );
   const putSession = database.prepare<SessionRow>(
     `INSERT INTO sessions (id, mac, opened_at, updated_at, stage, stage_times, ended_as, ended_at, script_at, failed_at,

@@ -1,6 +1,7 @@
 import type { MachineArch } from '../machine/architecture.ts';
 import type { Stall } from '../machine/diagnosis.ts';
 import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
+import type { MachineFacts } from '../machine/facts.ts';
 import type { Hardware } from '../machine/hardware.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
@@ -41,6 +42,7 @@ export interface MachineRow {
   readonly via: string | null;
   readonly hostname: string | null;
   readonly hardware: string | null;
+  readonly labels: string | null;
   /** 0 or 1. */
   readonly listed: number;
 }
@@ -155,6 +157,7 @@ export function machineToRow(machine: StoredMachine): MachineRow {
     via: machine.via ?? null,
     hostname: machine.hostname ?? null,
     hardware: toJson(machine.hardware),
+    labels: toJson(machine.labels),
     listed: machine.listed === true ? 1 : 0,
   };
 }
@@ -175,6 +178,7 @@ export function machineFromRow(row: MachineRow): MachineRecord {
       via: row.via,
       hostname: row.hostname,
       hardware: fromJson(row.hardware) as Hardware | null,
+      labels: fromJson(row.labels) as NonNullable<MachineFacts['labels']> | null,
     }),
     firstSeen: row.first_seen,
     lastSeen: row.last_seen,

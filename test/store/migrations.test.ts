@@ -76,6 +76,10 @@ const ROWS: readonly { readonly since: number; readonly sql: string }[] = [
     since: 13,
     sql: "INSERT INTO audit (at, actor, via, action, outcome, detail) VALUES (1, 'root', 'socket', 'reload', 'done', '');",
   },
+  {
+    since: 14,
+    sql: `UPDATE machines SET labels = '{"rack":"r7"}'; INSERT INTO once_uses VALUES ('${alice}', 'install', 1, 1, 2);`,
+  },
 ];
 
 function makeOld(file: string, version: number): void {
@@ -106,6 +110,7 @@ for (let version = 1; version <= NEWEST; version++) {
     }
     if (version >= 11) t.match(state.openSessions, [{ stalled: { at: 8 } }]);
     if (version >= 12) t.match(state.machines, [{ hardware: { at: 9 } }]);
+    if (version >= 14) t.match(state.machines, [{ labels: { rack: 'r7' } }]);
     if (version >= 4) t.match(state.admissions, [{ mac: alice, rule: 'rule' }]);
     t.same(store.opening, { created: false }, 'it knows all of its leases');
     t.same(
