@@ -11,7 +11,7 @@ import type { Catalog, MachineEntry, Parameters, Role } from './machine/role.ts'
 import { sampleIdentity } from './machine-identity.ts';
 import { buildContext } from './render/build-context.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
-import { renderConfig } from './render/render-config.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
 import { clusterOf } from './wire-http.ts';
 
 /** Who stands in for "any machine" when a role is tried out. */
@@ -230,6 +230,7 @@ function tryOut(
     }),
   });
   if (role.config !== undefined) renderConfig(role, context);
+  renderConfigFiles(role, context);
   return renderBootFiles(role, context);
 }
 

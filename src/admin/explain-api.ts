@@ -34,6 +34,8 @@ export interface PreviewView {
   readonly script: string;
   /** Absent for a role without a configuration. */
   readonly config?: string;
+  /** What is given beside it, by its path below the session's URL (`nocloud/meta-data`); absent: nothing. */
+  readonly files?: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** Why a machine gets what it gets, what it would get now, and what its last boot did. */

@@ -84,7 +84,11 @@ function describePreview({ preview }: ExplainView): readonly string[] {
       [],
       [...shown, ...(more > 0 ? [`… ${more} more`] : [])],
     ),
-    section('configuration', preview.config === undefined ? size : `${size} (--only config prints it)`, []),
+    section(
+      'configuration',
+      preview.config === undefined ? size : `${size} (--only config prints it)`,
+      (preview.files ?? []).map(({ path, text }) => `${path}: ${Buffer.byteLength(text)} bytes`),
+    ),
   ];
 }
 

@@ -45,6 +45,8 @@ export interface Renderer {
   readonly renderConfig: (
     role: Role,
     context: TemplateContext,
+    /** One of those beside the main document. */
+    file?: string,
   ) => { readonly body: string; readonly contentType: string };
 }
 

@@ -2,6 +2,7 @@ import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
 import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { NOCLOUD_FILES } from '../render/config-documents.ts';
 import { type Answer, type BootRequest, printable, type RouteDeps, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
 import { createAssetSources } from './asset-source.ts';
@@ -13,7 +14,7 @@ import { maskedJournal } from './mask-observation.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { createReleaseMemory } from './release-memory.ts';
-import { answerSessionConfig } from './session-config.ts';
+import { type AskedDocument, answerSessionConfig } from './session-config.ts';
 import { answerSigningRequest, REQUEST_LIMIT } from './session-csr.ts';
 import { answerSessionReport } from './session-report.ts';
 import { createKeyedTurns } from './take-turns-by-key.ts';
@@ -22,7 +23,22 @@ import { createKeyedTurns } from './take-turns-by-key.ts';
 const ASKED_LIMIT = 300;
 
 type Query = Readonly<Record<string, unknown>>;
+type ConfigRoute = { Params: { session: string; name?: string } };
 type SessionRoute = { Params: { session: string }; Querystring: Query };
+
+/** Every format's, whatever the roles have: who asks for another one than its role's is told so. */
+const CONFIG_ROUTES: readonly ({ readonly url: string } & AskedDocument)[] = [
+  { url: '/boot/:session/cloud-config', format: 'cloud-config' },
+  { url: '/boot/:session/ignition', format: 'ignition' },
+  { url: '/boot/:session/raw', format: 'raw' },
+  { url: '/boot/:session/raw/:name', format: 'raw' },
+  { url: '/boot/:session/nocloud/user-data', format: 'nocloud' },
+  ...NOCLOUD_FILES.map((file) => ({
+    url: `/boot/:session/nocloud/${file}`,
+    format: 'nocloud' as const,
+    file,
+  })),
+];
 
 /**
  * The provisioning plane's HTTP. Throws TinderboxError `in-use`, `refused` or `not-found` if an address cannot be
@@ -89,9 +105,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
-  app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
-    send(reply, await answerSessionConfig(deps, plans, releases, requestOf(request), request.params.session)),
-  );
+  for (const { url, ...document } of CONFIG_ROUTES) {
+    app.get<ConfigRoute>(url, async (request, reply) => {
+      const { session, name } = request.params;
+      const asked = name === undefined ? document : { ...document, file: name };
+      return send(
+        reply,
+        await answerSessionConfig(deps, plans, releases, requestOf(request), session, asked),
+      );
+    });
+  }
   app.post<SessionRoute>('/boot/:session/csr', { bodyLimit: REQUEST_LIMIT }, async (request, reply) => {
     const { name } = request.query;
     const pem = typeof request.body === 'string' ? request.body : '';

@@ -120,6 +120,7 @@ export function contextOf(role: Role, changes: Partial<TemplateContext> = {}): T
       etcdEndpoints: ['https://10.77.0.10:2379'],
     },
     server: { address: '10.77.0.1', url: 'http://10.77.0.1', syslogPort: 514 },
+    bootId: 'i-525400123456-1',
     configUrl: 'http://10.77.0.1/boot/abc/cloud-config',
     reportUrl: 'http://10.77.0.1/boot/abc/report',
     assetsUrl: 'http://10.77.0.1/assets',

@@ -168,7 +168,15 @@ export const Preview = Type.Object({
   hostname: Type.String(),
   reasons: texts('Why.'),
   script: text('For iPXE.'),
-  config: optionalText('Secrets are masked.'),
+  config: optionalText('The main document. Secrets are masked.'),
+  files: Type.Optional(
+    Type.Array(
+      Type.Object({
+        path: text('Below the URL of the session: nocloud/meta-data.'),
+        text: text('Secrets are masked.'),
+      }),
+    ),
+  ),
 });
 export const Explanation = Type.Object({
   mac: Type.String(),
