@@ -82,7 +82,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     registration: (request) => nodeRegistrationOf(wiring, request),
-    plan: (facts) => planMachine(wiring, facts),
+    plan: (facts, choice) => planMachine(wiring, facts, choice),
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
@@ -117,13 +117,14 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   return startHttpServer(options);
 }
 
-/** What this machine would boot now, by the newest profiles. */
+/** What this machine would boot now, by the newest profiles. `choice`: as planBoot has it. */
 export async function planMachine(
   { config, catalog, journal, admissions }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions'>,
   facts: MachineFacts,
+  choice?: string,
 ): Promise<BootPlan> {
   await catalog.refresh();
-  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current());
+  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current(), choice);
 }
 
 const GRUB: GrubRenderer = {

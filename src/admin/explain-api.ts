@@ -87,7 +87,7 @@ export interface RoleView {
   readonly description: string;
   /** The folder. */
   readonly folder: string;
-  readonly boot: 'kernel' | 'local' | 'hold';
+  readonly boot: 'kernel' | 'menu' | 'local' | 'hold';
   readonly identity: string;
   /** Entries and rules of machines.yaml that give it, with their lines. */
   readonly givenBy: readonly { readonly what: string; readonly line: number }[];

@@ -3,6 +3,7 @@ import type { Mac } from '../machine/mac.ts';
 import type { Catalog, MachineEntry } from '../machine/role.ts';
 import { type Admission, type AdmissionPlaces, admitMachine } from './admit-machine.ts';
 import type { BootPlan } from './boot-plan.ts';
+import { chooseFromMenu } from './choose-from-menu.ts';
 import { chooseHostname } from './choose-hostname.ts';
 import { chooseRole, type RoleChoice } from './choose-role.ts';
 
@@ -11,14 +12,16 @@ export interface PlanInput {
   readonly catalog: Catalog;
   readonly admission: Admission;
   readonly places: AdmissionPlaces;
+  /** What a person is said to have chosen at its console: heeded where its role is a menu that offers it. */
+  readonly choice?: string | undefined;
   /** The machine that boots, or last booted, under a hostname. */
   readonly holderOf: (hostname: string) => Mac | undefined;
 }
 
 /** What the machine that asks at `/ipxe` is to boot. */
-export function planBoot({ facts, catalog, admission, places, holderOf }: PlanInput): BootPlan {
+export function planBoot({ facts, catalog, admission, places, choice, holderOf }: PlanInput): BootPlan {
   const { mac } = facts;
-  const chosen = chooseRole(facts, catalog);
+  const chosen = chooseFromMenu(chooseRole(facts, catalog), choice, catalog);
   const { entry, rule } = chosen;
   const { admitted, place, ...why } = admitMachine({ admission, mac, entry, rule, places });
   const reasons = [...why.reasons, ...chosen.reasons];

@@ -1,6 +1,7 @@
 import { toTinderboxError } from '../errors.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { Role } from '../machine/role.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Observation } from '../store/port.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
@@ -38,12 +39,12 @@ export async function answerMachineScript(
     ...(request.remote === undefined ? {} : { address: request.remote }),
   };
   const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
-  let plan = await deps.plan(facts);
+  let plan = await deps.plan(facts, parsed.choice);
   // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
   // made-up name. One that the operator gave stays: whoever had it has been given another one.
   while (plan.kind === 'boot' && isHeldByAnother(deps, plan.hostname, mac)) {
     const { hostname } = plan;
-    plan = await deps.plan(facts);
+    plan = await deps.plan(facts, parsed.choice);
     if (plan.kind === 'boot' && plan.hostname === hostname) break;
   }
   const observed: Omit<Observation, 'outcome' | 'answered' | 'reasons'> = {
@@ -54,7 +55,10 @@ export async function answerMachineScript(
     facts: learned,
     client: 'script',
   };
-  const reasons = [...parsed.notes, ...plan.reasons];
+  const { choice } = parsed;
+  const isUnheeded = choice !== undefined && plan.kind === 'boot' && plan.role.name !== choice;
+  const unheeded = isUnheeded ? [`its choice ${choice} is none that a menu offers it: not heeded`] : [];
+  const reasons = [...parsed.notes, ...unheeded, ...plan.reasons];
 
   if (plan.kind === 'boot') {
     const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons }, language);
@@ -132,8 +136,7 @@ function boot(
     outcome: 'answered',
     answered: `the script of role ${plan.role.name} for ${plan.hostname}`,
     stage: 'script',
-    // Nothing more is heard of a machine that boots its own disk.
-    ...(plan.role.boot.kind === 'local' ? { end: 'handed-over' } : {}),
+    ...(endsWithScript(plan.role) ? { end: 'handed-over' } : {}),
     assigned: {
       role: plan.role.name,
       hostname: plan.hostname,
@@ -153,6 +156,14 @@ function boot(
   } catch (error) {
     return fail(error);
   }
+}
+
+/**
+ * Nothing more is heard of a machine that boots its own disk, or tests its memory. From a menu it comes back with what
+ * was chosen, in the same session.
+ */
+function endsWithScript({ boot: action }: Role): boolean {
+  return action.kind === 'local' || (action.kind === 'kernel' && action.handsOver === true);
 }
 
 /** Stands in for a session that is about to open; its token is never sent. */

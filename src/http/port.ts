@@ -168,7 +168,8 @@ export interface HttpServerOptions {
   readonly registration?: (
     request: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
   ) => NodeRegistration | undefined;
-  readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan>;
+  /** `choice`: the role that was chosen from a menu, which counts as long as the machine's role is a menu that offers it. */
+  readonly plan: (facts: MachineFacts, choice?: string) => BootPlan | Promise<BootPlan>;
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;
