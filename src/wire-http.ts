@@ -24,7 +24,7 @@ import { type BootFiles as BootPaths, renderBootFiles } from './render/render-bo
 import { renderConfig } from './render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
-import type { AdmissionBook, Journal } from './store/port.ts';
+import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
 import {
   type CredentialWiring,
   credentialsOf,
@@ -43,6 +43,7 @@ export interface HttpWiring extends CredentialWiring {
   readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   readonly sessionTokens: SessionTokens;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -76,6 +77,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     registration: (request) => nodeRegistrationOf(wiring, request),
     plan: (facts) => planMachine(wiring, facts),
+    once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
@@ -111,11 +113,17 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
 
 /** What this machine would boot now, by the newest profiles. */
 export async function planMachine(
-  { config, catalog, journal, admissions }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions'>,
+  {
+    config,
+    catalog,
+    journal,
+    admissions,
+    once,
+  }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions' | 'once'>,
   facts: MachineFacts,
 ): Promise<BootPlan> {
   await catalog.refresh();
-  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current());
+  return admitByPlan({ admission: config.admission, journal, admissions, once }, facts, catalog.current());
 }
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };

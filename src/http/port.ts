@@ -8,7 +8,7 @@ import type { Role } from '../machine/role.ts';
 import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { IdentityContext, TemplateContext } from '../render/context.ts';
-import type { Journal, ReleaseBook } from '../store/port.ts';
+import type { Journal, OnceBook, ReleaseBook } from '../store/port.ts';
 
 /** The server as a machine reached it. `url` has no trailing slash. */
 export interface ServerPlace {
@@ -137,6 +137,8 @@ export interface HttpServerOptions {
     request: Pick<CredentialRequest, 'mac' | 'plan' | 'remote'>,
   ) => NodeRegistration | undefined;
   readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan>;
+  /** What is told of boots by a `once:`. */
+  readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;
