@@ -147,14 +147,16 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
   for (const { role, parameters, parameterLines: ownLines = {}, line } of catalog.rules)
     use(role, parameters, `the rule on line ${line}`, { ownLines });
   for (const entry of catalog.machines.values()) {
-    const { mac, role, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
-    if (role === undefined) continue;
-    use(role, parameters, `${mac} (line ${line})`, {
-      mac,
-      ownLines,
-      ...(hostname === undefined ? {} : { hostname }),
-      ...(address === undefined ? {} : { address }),
-    });
+    const { mac, role, once, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
+    for (const name of [role, once]) {
+      if (name === undefined) continue;
+      use(name, parameters, `${mac} (line ${line})`, {
+        mac,
+        ownLines,
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(address === undefined ? {} : { address }),
+      });
+    }
   }
   for (const { name, identity } of catalog.roles.values()) {
     if (given.has(name)) continue;

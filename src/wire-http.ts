@@ -31,7 +31,7 @@ import { renderConfig } from './render/render-config.ts';
 import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } from './render/render-grub.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
-import type { AdmissionBook, Journal } from './store/port.ts';
+import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
 import {
   type CredentialWiring,
   credentialsOf,
@@ -50,6 +50,7 @@ export interface HttpWiring extends CredentialWiring {
   readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   readonly sessionTokens: SessionTokens;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -83,6 +84,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     registration: (request) => nodeRegistrationOf(wiring, request),
     plan: (facts, choice) => planMachine(wiring, facts, choice),
+    once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
@@ -119,12 +121,19 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
 
 /** What this machine would boot now, by the newest profiles. `choice`: as planBoot has it. */
 export async function planMachine(
-  { config, catalog, journal, admissions }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions'>,
+  {
+    config,
+    catalog,
+    journal,
+    admissions,
+    once,
+  }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions' | 'once'>,
   facts: MachineFacts,
   choice?: string,
 ): Promise<BootPlan> {
   await catalog.refresh();
-  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current(), choice);
+  const deps = { admission: config.admission, journal, admissions, once };
+  return admitByPlan(deps, facts, catalog.current(), choice);
 }
 
 const GRUB: GrubRenderer = {

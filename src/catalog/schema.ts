@@ -37,6 +37,11 @@ const pattern = (description: string, example: string) =>
 const MachineSchema = Type.Object(
   {
     role: Type.Optional(roleName('What the machine becomes; absent: the rules and the default decide.')),
+    once: Type.Optional(
+      roleName(
+        'What it boots next, until a boot reports success; from then on what it is without this line. After three boots without success it waits.',
+      ),
+    ),
     hostname: Type.Optional(
       Type.String({
         // One label: coreos-cloudinit cuts a name at its first dot, and two machines would be one node.

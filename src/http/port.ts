@@ -10,7 +10,7 @@ import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { IdentityContext, TemplateContext } from '../render/context.ts';
 import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
-import type { Journal, ReleaseBook } from '../store/port.ts';
+import type { Journal, OnceBook, ReleaseBook } from '../store/port.ts';
 
 /** The server as a machine reached it. `url` has no trailing slash. */
 export interface ServerPlace {
@@ -170,6 +170,8 @@ export interface HttpServerOptions {
   ) => NodeRegistration | undefined;
   /** `choice`: the role that was chosen from a menu, which counts as long as the machine's role is a menu that offers it. */
   readonly plan: (facts: MachineFacts, choice?: string) => BootPlan | Promise<BootPlan>;
+  /** What is told of boots by a `once:`. */
+  readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;

@@ -112,6 +112,8 @@ export interface MachineEntry {
   readonly mac: Mac;
   /** Absent: the rules and the default decide. */
   readonly role?: string;
+  /** Booted at its next boot, until one reports success. */
+  readonly once?: string;
   readonly hostname?: string;
   /** A reservation: the machine gets this address in server mode, and its networkd unit has it in both modes. */
   readonly address?: Ipv4;
