@@ -1,5 +1,6 @@
 import { parse } from 'yaml';
 import { mergeParameters } from './boot/merge-parameters.ts';
+import { withChoices } from './catalog/check-menus.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
 import type { ClusterSettings } from './machine/cluster.ts';
@@ -114,6 +115,14 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
   const uses = new Map<string, RoleUse>();
   const given = new Set<string | null>([catalog.defaultRole]);
   const use = (name: string, parameters: Parameters, whose?: string, rest: Partial<RoleUse> = {}): void => {
+    for (const one of withChoices(name, catalog.roles)) useOne(one, parameters, whose, rest);
+  };
+  const useOne = (
+    name: string,
+    parameters: Parameters,
+    whose?: string,
+    rest: Partial<RoleUse> = {},
+  ): void => {
     const role = catalog.roles.get(name);
     if (role === undefined) return;
     given.add(name);
@@ -138,19 +147,22 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
   for (const { role, parameters, parameterLines: ownLines = {}, line } of catalog.rules)
     use(role, parameters, `the rule on line ${line}`, { ownLines });
   for (const entry of catalog.machines.values()) {
-    const { mac, role, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
-    if (role === undefined) continue;
-    use(role, parameters, `${mac} (line ${line})`, {
-      mac,
-      ownLines,
-      ...(hostname === undefined ? {} : { hostname }),
-      ...(address === undefined ? {} : { address }),
-    });
+    const { mac, role, once, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
+    for (const name of [role, once]) {
+      if (name === undefined) continue;
+      use(name, parameters, `${mac} (line ${line})`, {
+        mac,
+        ownLines,
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(address === undefined ? {} : { address }),
+      });
+    }
   }
   for (const { name, identity } of catalog.roles.values()) {
     if (given.has(name)) continue;
+    // Not what a menu offers that nobody is given.
     const address = MEMBERS.includes(identity) ? { address: SAMPLE_MACHINE_ADDRESS } : {};
-    use(name, {}, undefined, { used: false, ...address });
+    useOne(name, {}, undefined, { used: false, ...address });
   }
   return [...uses.values()];
 }

@@ -7,6 +7,7 @@ import { TinderboxError } from './errors.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
+import { NO_USES, type OnceUses } from './machine/once.ts';
 import type { Catalog, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
 import type { NetworkInterface } from './net/port.ts';
@@ -38,6 +39,14 @@ export interface PreviewFile {
 /** Who has which hostname. */
 export type HostnameHolders = Pick<ReadonlyMap<string, Mac>, 'get'>;
 
+/** What decides beside the catalog. */
+export interface MachineMemory {
+  readonly places: AdmissionPlaces;
+  readonly uses: OnceUses;
+}
+
+export const NO_MEMORY: MachineMemory = { places: NO_PLACES, uses: NO_USES };
+
 /** A machine that boots, and what its templates see, but for its session and its identity. */
 export interface PreparedMachine {
   readonly plan: Extract<BootPlan, { kind: 'boot' }>;
@@ -55,8 +64,8 @@ export interface PreparedMachine {
 type PreviewFacts = MachineFacts & { readonly via?: string };
 
 /**
- * What a machine would boot if it asked now. `holders` says who has which hostname, `places` whom
- * rules have admitted; `known` are the provisioning interfaces, read anew where they are not given. Throws `refused`
+ * What a machine would boot if it asked now. `holders` says who has which hostname, `memory` whom
+ * rules have admitted and what was booted once; `known` are the provisioning interfaces, read anew where they are not given. Throws `refused`
  * with the reasons if it would not.
  */
 export async function prepareMachine(
@@ -64,14 +73,14 @@ export async function prepareMachine(
   catalog: Catalog,
   facts: PreviewFacts,
   holders: HostnameHolders = new Map(),
-  places: AdmissionPlaces = NO_PLACES,
+  memory: MachineMemory = NO_MEMORY,
   known?: readonly NetworkInterface[],
 ): Promise<PreparedMachine> {
   const plan = planBoot({
     facts,
     catalog,
     admission: config.admission,
-    places,
+    ...memory,
     holderOf: (hostname) => holders.get(hostname),
   });
   if (plan.kind !== 'boot') {
@@ -101,7 +110,7 @@ export async function prepareMachine(
 }
 
 /**
- * What a machine would be served if it asked now; `holders`, `places` and `known` as above. Session URLs say `preview`, since
+ * What a machine would be served if it asked now; `holders`, `memory` and `known` as above. Session URLs say `preview`, since
  * there is no session, and certificates and keys are samples, since nobody may see them. Throws `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
 export async function previewMachine(
@@ -109,10 +118,10 @@ export async function previewMachine(
   catalog: Catalog,
   facts: PreviewFacts,
   holders: HostnameHolders = new Map(),
-  places: AdmissionPlaces = NO_PLACES,
+  memory: MachineMemory = NO_MEMORY,
   known?: readonly NetworkInterface[],
 ): Promise<Preview> {
-  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, places, known);
+  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, memory, known);
   const context = contextFor({
     sessionUrl: `${url}/boot/preview`,
     identity: sampleIdentity({

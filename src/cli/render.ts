@@ -62,9 +62,9 @@ async function printMachine(
   const mac = requireMac(macText);
   const config = await readConfig(command, context);
   const catalog = await readCatalog(config);
-  const { facts, holders, places, unknown } = await readKnownFacts(config, mac);
+  const { facts, holders, memory, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
-  const preview = await previewMachine(config, catalog, facts, holders, places);
+  const preview = await previewMachine(config, catalog, facts, holders, memory);
   if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
   if (flags.only === 'script') return context.out(preview.script);
   if (flags.only === 'config') return context.out(preview.config ?? '');

@@ -15,6 +15,8 @@ export type BootQuery =
   | {
       readonly kind: 'facts';
       readonly facts: MachineFacts;
+      /** The role that was chosen from a menu. Whoever asks may say so. */
+      readonly choice?: string;
       /** What iPXE reads of it; absent: it told nothing. */
       readonly hardware?: Hardware;
       readonly notes: readonly string[];
@@ -53,15 +55,29 @@ export function parseBootQuery(query: Readonly<Record<string, unknown>>, at: num
   if (platform === 'pcbios' || platform === 'efi') facts.platform = platform;
   else if (platform !== '')
     notes.push(`its platform "${printable(platform, 40)}" is not one that iPXE reports`);
+  const choice = readChoice(values.choice, notes);
   const told = Object.entries(query).filter(
     (pair): pair is [string, string] => typeof pair[1] === 'string' && pair[1].length <= VALUE_LIMIT,
   );
   const hardware = readIpxeHardware(Object.fromEntries(told), mac, at);
-  return { kind: 'facts', facts, ...(hardware === undefined ? {} : { hardware }), notes };
+  return {
+    kind: 'facts',
+    facts,
+    ...(choice === undefined ? {} : { choice }),
+    ...(hardware === undefined ? {} : { hardware }),
+    notes,
+  };
 }
 
 function bad(problem: string): BootQuery {
   return { kind: 'bad', message: `${problem}; ask /ipxe?mac=52:54:00:12:34:56, as /boot.ipxe does` };
+}
+
+function readChoice(text: string | undefined, notes: string[]): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^[a-z0-9-]{1,63}$/.test(text)) return text;
+  notes.push(`its choice "${printable(text, 40)}" is no role`);
+  return undefined;
 }
 
 function readUuid(text: string | undefined, notes: string[]): string | undefined {

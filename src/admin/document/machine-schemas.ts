@@ -153,9 +153,18 @@ export const Console = Type.Object({
   missed: Type.Integer({ description: 'How many are forgotten before the first of these.' }),
 });
 
+const Once = Type.Object({
+  role: Type.String(),
+  state: Type.Enum(['next', 'underWay', 'used', 'spent']),
+  tries: Type.Integer({ description: 'Boots that were begun.' }),
+  usedAt: Type.Optional(time('When it succeeded.')),
+  isUnknown: Type.Optional(Type.Literal(true, { description: 'Whether it succeeded is not known.' })),
+  standing: optionalText('What the machine is without it.'),
+});
 const Assignment = Type.Object({
-  from: Type.Enum(['entry', 'rule', 'default', 'none']),
+  from: Type.Enum(['once', 'entry', 'rule', 'default', 'none']),
   role: Type.Optional(Type.String()),
+  once: Type.Optional(Once),
   hostname: Type.Optional(Type.String()),
   address: optionalText('A reservation.'),
   file: Type.String(),

@@ -86,6 +86,7 @@ export function consoleModel({ lines, missed }: ConsoleView): ConsoleModel {
 }
 
 const FROM = {
+  once: 'the `once:` of its own entry',
   entry: 'its own entry',
   rule: 'a rule',
   default: 'the default',
