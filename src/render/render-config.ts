@@ -6,6 +6,7 @@ import { checkCloudConfig } from './check-cloud-config.ts';
 import type { ConfigProblem } from './cloud-config-schema.ts';
 import { createSkeletonMemory, type SkeletonMemory, skeletonOf } from './config-skeleton.ts';
 import type { TemplateContext } from './context.ts';
+import { IGNITION_TYPE, renderIgnition } from './render-ignition.ts';
 import { renderTemplate } from './template-engine.ts';
 
 export interface RenderedConfig {
@@ -29,8 +30,12 @@ export function renderConfig(role: Role, context: TemplateContext): RenderedConf
   const text = renderTemplate(template, context, role.partials);
   const body = text.endsWith('\n') ? text : `${text}\n`;
   switch (format) {
+    case 'ignition': {
+      const { body: json, problems } = renderIgnition(body, template.file);
+      if (problems.length > 0) throw renderedError(problems, context.parameters);
+      return { body: json, contentType: IGNITION_TYPE };
+    }
     case 'nocloud':
-    case 'ignition':
     case 'raw':
       return { body, contentType: contentType ?? 'text/plain; charset=utf-8' };
     case 'cloud-config': {

@@ -1,0 +1,21 @@
+import type { Problem } from '../errors.ts';
+import { readIgnition } from './read-ignition.ts';
+
+/** What Ignition asks for in its Accept header (with the version, then anything else). */
+export const IGNITION_TYPE = 'application/vnd.coreos.ignition+json';
+
+export interface RenderedIgnition {
+  /** Compact JSON that ends with a newline; '' where there are problems. */
+  readonly body: string;
+  readonly problems: readonly Problem[];
+}
+
+/** A rendered template, JSON or Butane's YAML, as the JSON that Ignition reads. */
+export function renderIgnition(text: string, file: string): RenderedIgnition {
+  const { config, problems } = readIgnition(text, `${file} (rendered)`);
+  return config === undefined ? { body: '', problems } : { body: compactJson(config), problems };
+}
+
+export function compactJson(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
