@@ -1,12 +1,19 @@
+import { readLabels } from '../boot/read-labels.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
-import { type Answer, type BootRequest, originOf, type RouteDeps } from './answer.ts';
+import { type Answer, type BootRequest, originOf, printable, type RouteDeps } from './answer.ts';
+import { KNOWN_NAMES } from './parse-boot-query.ts';
 
-/** `GET /boot.ipxe`: the script that asks for the machine's own one. Whose request it is only its address tells. */
-export function answerBootScript(deps: RouteDeps, request: BootRequest): Answer {
+/** `GET /boot.ipxe`: the script that asks for the machine's own one, with the labels that this question has. Whose request it is only its address tells. */
+export function answerBootScript(
+  deps: RouteDeps,
+  request: BootRequest,
+  query: Readonly<Record<string, unknown>>,
+): Answer {
   const mac = request.remote === undefined ? undefined : deps.journal.macAt(request.remote);
   const { url, address } = request.server;
   const text = deps.renderer.bootstrapScript({
     url,
+    labels: readLabels(query, KNOWN_NAMES, printable).labels,
     ...(deps.syslog === true ? { syslog: formatIpv4(address) } : {}),
   });
   deps.journal.record({

@@ -31,11 +31,14 @@ export async function answerMachineScript(
   }
   const { mac } = parsed.facts;
   if (request.remote !== undefined) deps.journal.learnAddress(request.remote, mac);
+  const known = deps.journal.machine(mac);
   const learned: MachineFacts = {
     ...parsed.facts,
+    // What it said when it asked before is not said any more.
+    ...(parsed.facts.labels === undefined && known?.labels !== undefined ? { labels: {} } : {}),
     ...(request.remote === undefined ? {} : { address: request.remote }),
   };
-  const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
+  const facts: MachineFacts = { ...known, ...learned };
   let plan = await deps.plan(facts, parsed.choice);
   // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
   // made-up name. One that the operator gave stays: whoever had it has been given another one.
@@ -75,7 +78,7 @@ export async function answerMachineScript(
   const { url } = request.server;
   const text = waits
     ? deps.renderer.waitScript({ url, message, facts, seconds: WAIT_SECONDS })
-    : deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS });
+    : deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS, labels: facts.labels });
   return { status: 200, text };
 }
 
@@ -116,7 +119,10 @@ function boot(
     });
     const message = `the script of this machine could not be made; see: tinderbox machines ${facts.mac}`;
     const { url } = request.server;
-    return { status: 200, text: deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS }) };
+    return {
+      status: 200,
+      text: deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS, labels: facts.labels }),
+    };
   };
 
   // Rendered before it is recorded, so that the one event says what came of it. The record itself may open a new

@@ -85,7 +85,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     return refuse(500, 'the request failed; the reason is in the log of tinderbox');
   };
 
-  app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(deps, requestOf(request))));
+  app.get<{ Querystring: Query }>('/boot.ipxe', (request, reply) =>
+    send(reply, answerBootScript(deps, requestOf(request), request.query)),
+  );
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
