@@ -99,7 +99,7 @@ export function describeMatch(match: RuleMatch): string {
   const parts = Object.entries(rest).map(([key, value]) => {
     if (key === 'relay' && match.relay !== undefined) return `relay=${formatIpv4(match.relay)}`;
     if (key === 'subnet' && match.subnet !== undefined) return `subnet=${formatNetwork(match.subnet)}`;
-    return `${key}=${String(value)}`;
+    return `${key}=${value as string}`;
   });
   parts.push(...Object.entries(labels).map(([name, value]) => `labels.${name}=${value}`));
   return parts.length === 0 ? 'any machine' : parts.join(', ');

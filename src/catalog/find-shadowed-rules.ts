@@ -34,8 +34,8 @@ function conditionsOf(rule: Rule): string[] {
 }
 
 function labelsText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => [name, value.toLowerCase()]);
-  return JSON.stringify(pairs.toSorted());
+  const pairs = Object.entries(labels).map(([name, value]) => JSON.stringify([name, value.toLowerCase()]));
+  return pairs.toSorted().join();
 }
 
 function subsetsOf(items: readonly string[]): string[][] {
