@@ -2,7 +2,7 @@ import type { BootPlan } from '../boot/boot-plan.ts';
 import type { Subnet } from '../boot/subnet.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
-import { type ClusterContext, type IdentityContext, noIdentity, type TemplateContext } from './context.ts';
+import { type BootContext, type ClusterContext, type IdentityContext, noIdentity } from './context.ts';
 
 export interface ContextInput {
   readonly plan: Extract<BootPlan, { kind: 'boot' }>;
@@ -18,6 +18,8 @@ export interface ContextInput {
   readonly sessionUrl: string;
   /** Absent: it gets no certificates. */
   readonly identity?: IdentityContext;
+  /** As BootContext has it. */
+  readonly pinned?: ReadonlyMap<string, string>;
 }
 
 /** Everything a role's templates see, for one machine. */
@@ -30,7 +32,8 @@ export function buildContext({
   subnets,
   sessionUrl,
   identity,
-}: ContextInput): TemplateContext {
+  pinned,
+}: ContextInput): BootContext {
   const { address } = plan;
   const subnet =
     address === undefined ? undefined : subnets.find(({ network }) => networkContains(network, address));
@@ -56,5 +59,6 @@ export function buildContext({
     reportUrl: `${sessionUrl}/report`,
     assetsUrl: `${server.url}/assets`,
     identity: identity ?? noIdentity(plan.hostname),
+    ...(pinned === undefined ? {} : { pinned }),
   };
 }
