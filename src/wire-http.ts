@@ -15,6 +15,7 @@ import type {
   Renderer,
 } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
+import { createPins } from './images/pin-assets.ts';
 import type { Loggers } from './logger.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4Network, networkOf } from './machine/ipv4.ts';
@@ -60,6 +61,7 @@ export interface HttpWiring extends CredentialWiring {
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   const { config, catalog, networks, bootFiles, journal, sessionTokens, authorities, loggers, now } = wiring;
   const paths = new Map<number, BootPaths>();
+  const pins = createPins(config.paths.assets);
   const credentials = credentialsOf(wiring);
   const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
     authorities === undefined
@@ -83,7 +85,10 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     registration: (request) => nodeRegistrationOf(wiring, request),
-    plan: (facts, choice) => planMachine(wiring, facts, choice),
+    async plan(facts, choice) {
+      await pins.refresh();
+      return planMachine(wiring, facts, choice);
+    },
     once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
@@ -96,6 +101,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         syslogPort: config.syslog.port,
         subnets: knownNetworks(networks()),
         sessionUrl,
+        pinned: pins.current(),
         ...(identity === undefined ? {} : { identity }),
       });
       // What a machine downloads is in its script, which holds no secret.
