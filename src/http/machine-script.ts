@@ -34,11 +34,14 @@ export async function answerMachineScript(
   }
   const { mac } = parsed.facts;
   if (request.remote !== undefined) deps.journal.learnAddress(request.remote, mac);
+  const known = deps.journal.machine(mac);
   const learned: MachineFacts = {
     ...parsed.facts,
+    // What it said when it asked before is not said any more.
+    ...(parsed.facts.labels === undefined && known?.labels !== undefined ? { labels: {} } : {}),
     ...(request.remote === undefined ? {} : { address: request.remote }),
   };
-  const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
+  const facts: MachineFacts = { ...known, ...learned };
   deps.once.arrives(mac, deps.clock());
   let plan = await deps.plan(facts, parsed.choice);
   // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
@@ -78,7 +81,7 @@ export async function answerMachineScript(
   const { message } = plan;
   const text = waits
     ? language.wait({ message, facts, seconds: WAIT_SECONDS })
-    : language.refusal({ message, seconds: REFUSED_SECONDS });
+    : language.refusal({ message, seconds: REFUSED_SECONDS, labels: facts.labels });
   return { status: 200, text };
 }
 
@@ -141,7 +144,8 @@ function boot(
       reasons: [...observed.reasons, `role ${plan.role.name} has no working script: ${error.message}`],
     });
     const message = `the script of this machine could not be made; see: tinderbox machines ${facts.mac}`;
-    return { status: 200, text: language.refusal({ message, seconds: REFUSED_SECONDS }) };
+    const { labels } = facts;
+    return { status: 200, text: language.refusal({ message, seconds: REFUSED_SECONDS, labels }) };
   };
 
   // Rendered before it is recorded, so that the one event says what came of it. The record itself may open a new

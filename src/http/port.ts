@@ -2,7 +2,7 @@ import type { BootPlan } from '../boot/boot-plan.ts';
 import type { GeneratedFile } from '../boot/generated-files.ts';
 import type { SessionTokens } from '../boot/session-token.ts';
 import type { Logger } from '../logger.ts';
-import type { MachineFacts } from '../machine/facts.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Role } from '../machine/role.ts';
@@ -55,7 +55,11 @@ export interface GrubRenderer {
  * message is for the operator and never sent to the machine.
  */
 export interface Renderer {
-  readonly bootstrapScript: (input: { readonly url: string; readonly syslog?: string }) => string;
+  readonly bootstrapScript: (input: {
+    readonly url: string;
+    readonly syslog?: string;
+    readonly labels?: Labels | undefined;
+  }) => string;
   readonly machineScript: (input: {
     readonly role: Role;
     readonly context: TemplateContext;
@@ -72,6 +76,7 @@ export interface Renderer {
     readonly url: string;
     readonly message: string;
     readonly seconds: number;
+    readonly labels?: Labels | undefined;
   }) => string;
   /** Called only for a role that has a `config`. */
   readonly renderConfig: (

@@ -113,7 +113,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
   };
 
-  app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(deps, requestOf(request))));
+  app.get<{ Querystring: Query }>('/boot.ipxe', (request, reply) =>
+    send(reply, answerBootScript(deps, requestOf(request), request.query)),
+  );
   app.get('/grub.cfg', (request, reply) => answerByName(request, reply));
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),

@@ -1,4 +1,5 @@
 import type { MachineArch } from './architecture.ts';
+import type { Labels } from './facts.ts';
 import type { Credentials, Identity } from './identity.ts';
 import type { Ipv4, Ipv4Network } from './ipv4.ts';
 import type { Mac } from './mac.ts';
@@ -137,6 +138,8 @@ export interface RuleMatch {
   readonly asset?: string;
   readonly manufacturer?: string;
   readonly product?: string;
+  /** Each by its name, which must be the same letter by letter. */
+  readonly labels?: Labels;
 }
 
 export interface Rule {

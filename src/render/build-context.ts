@@ -49,6 +49,7 @@ export function buildContext({
       arch: facts.arch ?? '',
       manufacturer: facts.manufacturer ?? '',
       product: facts.product ?? '',
+      labels: facts.labels ?? {},
     },
     role: plan.role.name,
     parameters: plan.parameters,

@@ -1,4 +1,5 @@
 import type { MachineArch } from '../machine/architecture.ts';
+import type { Labels } from '../machine/facts.ts';
 import type { AuthorityName, CertificateName, Identity, KeyDelivery } from '../machine/identity.ts';
 import type { Parameters } from '../machine/role.ts';
 
@@ -106,6 +107,8 @@ export interface TemplateContext {
     readonly arch: MachineArch | '';
     readonly manufacturer: string;
     readonly product: string;
+    /** By name, what it said of itself when it asked last: `{{default machine.labels.region "none"}}`. */
+    readonly labels: Labels;
   };
   readonly role: string;
   readonly parameters: Parameters;

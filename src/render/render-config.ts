@@ -3,9 +3,10 @@ import type { Role } from '../machine/role.ts';
 import { configDocuments } from './config-documents.ts';
 import { type TemplateContext, withoutKeys } from './context.ts';
 import { renderCloudConfig } from './render-cloud-config.ts';
+import { renderIgnitionConfig } from './render-ignition.ts';
 import { renderNocloud } from './render-nocloud.ts';
 import { renderRaw } from './render-raw.ts';
-import { type RenderedConfig, renderText } from './render-text.ts';
+import type { RenderedConfig } from './render-text.ts';
 
 /**
  * A machine's configuration as it is served: rendered, parsed back and checked. `file` is one of those beside the main
@@ -29,10 +30,7 @@ export function renderConfig(role: Role, context: TemplateContext, file?: string
       return renderCloudConfig(role, config, context);
     case 'ignition':
       if (file !== undefined) throw noFile(role, file);
-      return {
-        body: renderText(role, config.template, context),
-        contentType: 'application/vnd.coreos.ignition+json',
-      };
+      return renderIgnitionConfig(role, config, context);
   }
 }
 

@@ -233,6 +233,30 @@ t.test('a session is handed over with the script that boots the own disk', async
   t.match(journal.sessionById(2), { end: 'handed-over' }, 'one that asks again is in another');
 });
 
+t.test('labels are what the machine said when it asked last, and it asks again with them', async (t) => {
+  const { url, journal } = await startTestServer(t, {
+    plan: () => ({ kind: 'wait', message: 'wait', reasons: [] }),
+    renderer: {
+      bootstrapScript,
+      machineScript,
+      waitScript,
+      refusalScript,
+      renderConfig,
+    },
+  });
+  t.match(
+    (await get(`${url}/boot.ipxe?region=west&rack=r%207`)).text,
+    /hexhyp\}&rack=r%207&region=west&uuid=/,
+  );
+  t.match(
+    (await get(`${url}/ipxe?mac=${MAC}&region=$%7Bx%7D%20%7C%7C`)).text,
+    /&region=%24%7Bx%7D%20%7C%7C&/,
+  );
+  t.same(journal.machine(MAC as Mac)?.labels, { region: '${x} ||' });
+  t.notMatch((await get(`${url}/ipxe?mac=${MAC}`)).text, /region/);
+  t.same(journal.machine(MAC as Mac)?.labels, {});
+});
+
 t.test('a session is handed over with the script of a kernel that is never heard of again', async (t) => {
   const role = testRole('memtest', false);
   const boot = { ...role.boot, handsOver: true } as Role['boot'];

@@ -115,6 +115,7 @@ export function contextOf(role: Role, changes: Partial<TemplateContext> = {}): T
       arch: 'x86_64',
       manufacturer: 'QEMU',
       product: 'Standard PC',
+      labels: {},
     },
     role: role.name,
     parameters: role.parameters,

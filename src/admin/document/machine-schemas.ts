@@ -60,6 +60,9 @@ export const Machine = Type.Object({
   manufacturer: optionalText('As SMBIOS has it.'),
   product: optionalText('As SMBIOS has it.'),
   platform: optionalText('pcbios or efi.'),
+  labels: Type.Optional(
+    Type.Record(Type.String(), Type.String(), { description: 'What it said of itself at /ipxe, by name.' }),
+  ),
   firstSeen: time('When it was first heard.'),
   lastSeen: time('When it was last heard.'),
   via: optionalText('The interface it was heard on.'),
