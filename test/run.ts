@@ -22,6 +22,7 @@ const TEST_PACKAGES = [
   'ansible-core',
   'atftp',
   'busybox-static',
+  'cloud-init',
   'cpio',
   'curl',
   'dnsmasq-base',
