@@ -6,6 +6,8 @@ import { checkCloudConfig } from './check-cloud-config.ts';
 import type { ConfigProblem } from './cloud-config-schema.ts';
 import { createSkeletonMemory, type SkeletonMemory, skeletonOf } from './config-skeleton.ts';
 import type { TemplateContext } from './context.ts';
+import { convertDescription } from './convert-description.ts';
+import type { DescribedFormat } from './description-parts.ts';
 import { IGNITION_TYPE, renderIgnition } from './render-ignition.ts';
 import { renderTemplate } from './template-engine.ts';
 
@@ -26,9 +28,14 @@ export function renderConfig(role: Role, context: TemplateContext): RenderedConf
       remedy: `add \`config:\` to ${role.file}, or remove {{configUrl}} from its kernel command line`,
     });
   }
-  const { format, template, contentType } = role.config;
+  const { format, template, contentType, isDescription } = role.config;
   const text = renderTemplate(template, context, role.partials);
   const body = text.endsWith('\n') ? text : `${text}\n`;
+  if (isDescription === true && format !== 'raw') {
+    const { body: converted, problems } = convertDescription(body, `${template.file} (rendered)`, format);
+    if (problems.length > 0) throw renderedError(problems, context.parameters);
+    return { body: converted, contentType: DESCRIBED_TYPES[format] };
+  }
   switch (format) {
     case 'ignition': {
       const { body: json, problems } = renderIgnition(body, template.file);
@@ -50,6 +57,12 @@ export function renderConfig(role: Role, context: TemplateContext): RenderedConf
     }
   }
 }
+
+const DESCRIBED_TYPES: Readonly<Record<DescribedFormat, string>> = {
+  'cloud-config': 'text/cloud-config; charset=utf-8',
+  nocloud: 'text/cloud-config; charset=utf-8',
+  ignition: IGNITION_TYPE,
+};
 
 /** By template: one that was read anew starts from nothing. */
 const memories = new WeakMap<TemplateSource, SkeletonMemory>();
