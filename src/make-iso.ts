@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { AdmissionPlaces } from './boot/admit-machine.ts';
 import { limitLifetime, readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
@@ -8,7 +7,7 @@ import type { Mac } from './machine/mac.ts';
 import type { Catalog, Role } from './machine/role.ts';
 import { issueIdentity } from './machine-identity.ts';
 import type { Authorities } from './pki/port.ts';
-import { prepareMachine, previewMachine } from './preview.ts';
+import { type MachineMemory, prepareMachine, previewMachine } from './preview.ts';
 import { type IdentityContext, noIdentity } from './render/context.ts';
 import { renderConfig } from './render/render-config.ts';
 import { META_DATA, USER_DATA, writeIso } from './write-iso.ts';
@@ -22,8 +21,8 @@ export interface SigningToken {
 export interface IsoOptions {
   readonly facts: MachineFacts;
   readonly holders: ReadonlyMap<string, Mac>;
-  /** Whom rules with `max` have admitted. */
-  readonly places: AdmissionPlaces;
+  /** Whom rules with `max` have admitted, and what was booted once. */
+  readonly memory: MachineMemory;
   /** Absolute. Gets the hostname and gives the file. */
   readonly out: (hostname: string) => string;
   /** Days that embedded keys are valid for; absent: the machine makes its own, and asks with a token. */
@@ -52,10 +51,10 @@ export interface MadeIso {
  * are issued and no number of days is given.
  */
 export async function makeIso(config: Config, catalog: Catalog, options: IsoOptions): Promise<MadeIso> {
-  const { facts, holders, places, keyDays } = options;
+  const { facts, holders, memory, keyDays } = options;
   // A token is an open door: none is asked for before it is certain that the role renders.
-  await previewMachine(config, catalog, facts, holders, places);
-  const prepared = await prepareMachine(config, catalog, facts, holders, places);
+  await previewMachine(config, catalog, facts, holders, memory);
+  const prepared = await prepareMachine(config, catalog, facts, holders, memory);
   const { plan } = prepared;
   if (plan.role.config === undefined) {
     throw new TinderboxError('not-found', `role ${plan.role.name} has no configuration to put on an image`);

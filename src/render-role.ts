@@ -3,7 +3,7 @@ import { hostname as hostnameOfHost, networkInterfaces, arch as processor } from
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { checkParameters } from './boot/check-parameters.ts';
-import { chooseRole } from './boot/choose-role.ts';
+import { chooseStanding } from './boot/choose-role.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { mergeParameters } from './boot/merge-parameters.ts';
 import { checkOwnFolder } from './check-own-folder.ts';
@@ -170,7 +170,7 @@ async function chooseHost(config: Config, catalog: Catalog, role: Role, options:
  * host, is the host that is meant.
  */
 function refuseOther(catalog: Catalog, { mac, line }: MachineEntry, hostname: string): void {
-  const { role } = chooseRole({ mac }, catalog);
+  const { role } = chooseStanding({ mac }, catalog);
   if (role?.boot.kind !== 'kernel') return;
   const own = Object.values(networkInterfaces()).flatMap(
     (addresses) => addresses?.map((one) => one.mac) ?? [],

@@ -105,7 +105,7 @@ function readUsage(mac: string | undefined, { out, all, from, keyDays, tokenDays
 async function makeOne(
   config: Config,
   catalog: Catalog,
-  { facts, holders, places, unknown }: KnownFacts,
+  { facts, holders, memory, unknown }: KnownFacts,
   { keyDays, tokenDays }: Days,
   context: CliContext,
   out: (hostname: string) => string,
@@ -114,7 +114,7 @@ async function makeOne(
   return await makeIso(config, catalog, {
     facts,
     holders,
-    places,
+    memory,
     out,
     ...(keyDays === undefined ? {} : { keyDays }),
     signingToken: async () => {
@@ -147,7 +147,7 @@ async function printAll(
   for (const mac of catalog.machines.keys()) {
     try {
       const known = await readKnownFacts(config, mac);
-      const { role } = chooseRole(known.facts, catalog);
+      const { role } = chooseRole(known.facts, catalog, known.memory.uses);
       // One that waits, or boots its own disk, is no mistake among the others.
       if (role !== undefined && role.config === undefined) {
         skipped.push({ mac, role: role.name });

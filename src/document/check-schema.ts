@@ -65,7 +65,7 @@ export function checkSchema(
       return mismatch(node, wanted, path);
     }
     if (wanted.anyOf !== undefined) {
-      const branch = wanted.anyOf.find((option) => fitsKind(option, node));
+      const branch = branchFor(wanted.anyOf, node);
       return branch === undefined ? mismatch(node, wanted, path) : check(branch, node, path);
     }
     if (wanted.type !== undefined && !fitsKind(wanted, node)) return mismatch(node, wanted, path);
@@ -79,6 +79,9 @@ export function checkSchema(
   const checkList = (wanted: SchemaNode, node: Located & { kind: 'list' }, path: DocumentPath): unknown => {
     if (node.items.length < (wanted.minItems ?? 0)) {
       report('error', node.place, `${quotePath(path)}: the list is empty; it needs at least one entry`);
+    }
+    if (node.items.length > (wanted.maxItems ?? Infinity)) {
+      report('error', node.place, `${quotePath(path)}: expected at most ${wanted.maxItems} entries`);
     }
     return node.items.map((item, index) => check(wanted.items ?? {}, item, [...path, index]));
   };
@@ -145,6 +148,15 @@ function describeUnknownKey(key: string, path: DocumentPath, allowed: readonly s
   const nearest = nearestWord(key, allowed);
   const meant = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
   return `unknown key ${quoteText(key)}${where}${meant === '' ? ';' : meant} allowed: ${allowed.join(', ')}`;
+}
+
+/** Of several kinds of map the one that knows most of the keys. */
+function branchFor(options: readonly SchemaNode[], node: Located): SchemaNode | undefined {
+  const fitting = options.filter((option) => fitsKind(option, node));
+  if (node.kind !== 'map' || fitting.length < 2) return fitting[0];
+  const known = (option: SchemaNode): number =>
+    [...node.entries.keys()].filter((key) => keysOf(option).includes(key)).length;
+  return fitting.reduce((best, option) => (known(option) > known(best) ? option : best));
 }
 
 function fitsKind(schema: SchemaNode, node: Located): boolean {

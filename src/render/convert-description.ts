@@ -3,6 +3,7 @@ import { type DocumentPath, formatPath, type Place } from '../document/located.t
 import { type DocumentReading, readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import { checkCloudConfig } from './check-cloud-config.ts';
+import { checkCloudInit } from './check-cloud-init.ts';
 import { checkIgnition } from './check-ignition.ts';
 import type { ConfigProblem } from './cloud-config-schema.ts';
 import { isBase64 } from './data-url.ts';
@@ -67,10 +68,12 @@ export function convertDescription(
       return wrong.length > 0 ? report(wrong) : { body: cloudText(made.document), problems: [] };
     }
     case 'nocloud': {
-      const { document, inexpressible } = describeNocloud(description);
-      if (inexpressible.length > 0)
-        return report(inexpressible.map((one) => describeInexpressible(one, format)));
-      return { body: cloudText(document), problems: [] };
+      const made = describeNocloud(description);
+      const wrong = [
+        ...made.inexpressible.map((one) => describeInexpressible(one, format)),
+        ...checkCloudInit(made.document).map((problem) => atOrigin(problem, made.origins)),
+      ];
+      return wrong.length > 0 ? report(wrong) : { body: cloudText(made.document), problems: [] };
     }
   }
 }

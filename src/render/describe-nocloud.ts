@@ -1,4 +1,4 @@
-import type { DocumentPath } from '../document/located.ts';
+import { type DocumentPath, formatPath } from '../document/located.ts';
 import { cloudFile, commandOf, type DescribedDocument, rootFile } from './describe-cloud-config.ts';
 import {
   type Inexpressible,
@@ -84,7 +84,12 @@ export function describeNocloud(description: Description): DescribedDocument {
     ...(files.length === 0 ? {} : { write_files: files }),
     ...(commands.length === 0 ? {} : { runcmd: commands }),
   };
-  return { document, origins: new Map(), inexpressible: findInexpressible(description) };
+  const origins = new Map<string, DocumentPath>();
+  for (const index of users.keys()) origins.set(formatPath(['users', index]), ['users', index]);
+  // They are the first of the list.
+  for (const index of (description.files ?? []).keys())
+    origins.set(formatPath(['write_files', index]), ['files', index]);
+  return { document, origins, inexpressible: findInexpressible(description) };
 }
 
 /** Files come before users and mounts, unless they are deferred to the end of the boot. */

@@ -3,16 +3,20 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import type { BootPlan } from '../../src/boot/boot-plan.ts';
 import { chooseHostname } from '../../src/boot/choose-hostname.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import type { Role } from '../../src/machine/role.ts';
+import type { BootSession } from '../../src/machine/session.ts';
 import { buildContext } from '../../src/render/build-context.ts';
 import { renderConfig } from '../../src/render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from '../../src/render/render-script.ts';
 import { createJournal } from '../../src/store/journal.ts';
+import { createOnceBook } from '../../src/store/once-book.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
-import { createFakeJournal } from './fake-journal.ts';
+import { createFakeJournal, type FakeJournal } from './fake-journal.ts';
 import { bootPlan, exchange, startTestServer, testRole } from './start-test-server.ts';
 
 const MAC = '52:54:00:12:34:56';
@@ -228,6 +232,66 @@ t.test('a session is handed over with the script that boots the own disk', async
   await get(`${url}/ipxe?mac=${MAC}`);
   t.match(journal.sessionById(2), { end: 'handed-over' }, 'one that asks again is in another');
 });
+
+t.test('labels are what the machine said when it asked last, and it asks again with them', async (t) => {
+  const { url, journal } = await startTestServer(t, {
+    plan: () => ({ kind: 'wait', message: 'wait', reasons: [] }),
+    renderer: {
+      bootstrapScript,
+      machineScript,
+      waitScript,
+      refusalScript,
+      renderConfig,
+    },
+  });
+  t.match(
+    (await get(`${url}/boot.ipxe?region=west&rack=r%207`)).text,
+    /hexhyp\}&rack=r%207&region=west&uuid=/,
+  );
+  t.match(
+    (await get(`${url}/ipxe?mac=${MAC}&region=$%7Bx%7D%20%7C%7C`)).text,
+    /&region=%24%7Bx%7D%20%7C%7C&/,
+  );
+  t.same(journal.machine(MAC as Mac)?.labels, { region: '${x} ||' });
+  t.notMatch((await get(`${url}/ipxe?mac=${MAC}`)).text, /region/);
+  t.same(journal.machine(MAC as Mac)?.labels, {});
+});
+
+t.test('a session is handed over with the script of a kernel that is never heard of again', async (t) => {
+  const role = testRole('memtest', false);
+  const boot = { ...role.boot, handsOver: true } as Role['boot'];
+  const { url, journal } = await startTestServer(t, { plan: () => bootPlan({ ...role, boot }) });
+  await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(journal.sessionOf(MAC as Mac), { end: 'handed-over', stage: 'script', role: 'memtest' });
+});
+
+t.test(
+  'what was chosen from a menu boots in the session of the menu, and gets its configuration',
+  async (t) => {
+    const choices = [{ role: 'worker', label: 'Worker', line: 3 }];
+    const boot = { kind: 'menu', title: 'What now?', timeout: 30, default: 'worker', choices } as const;
+    const menu: Role = { ...testRole('menu', false), boot };
+    const { url, journal, tokens } = await startTestServer(t, {
+      plan: (_facts, choice) => bootPlan(choice === 'worker' ? testRole('worker') : menu),
+    });
+    t.match((await get(`${url}/ipxe?mac=${MAC}`)).text, /menu node-1/);
+    const before = journal.sessionOf(MAC as Mac);
+    t.match(before, { role: 'menu', stage: 'script' });
+    t.equal(before?.end, undefined, 'a person may look at it for long');
+    t.match((await get(`${url}/ipxe?mac=${MAC}&choice=worker`)).text, /worker node-1/);
+    const session = journal.sessionOf(MAC as Mac) as BootSession;
+    t.match(session, { id: before?.id, role: 'worker' });
+    t.equal((await get(`${url}/boot/${tokens.tokenFor(session)}/cloud-config`)).status, 200);
+    t.equal(journal.sessionOf(MAC as Mac)?.end, undefined);
+    t.match((await get(`${url}/ipxe?mac=${MAC}&choice=rescue`)).text, /menu node-1/, 'the next boot');
+    t.match(journal.observations.at(-1)?.reasons, [
+      'its choice rescue is none that a menu offers it: not heeded',
+    ]);
+    t.equal((await get(`${url}/ipxe?mac=${MAC}&choice=${'a'.repeat(300)}`)).status, 400);
+    t.match((await get(`${url}/ipxe?mac=${MAC}&choice=a/b`)).text, /menu node-1/);
+    t.match(journal.observations.at(-1)?.reasons, ['its choice "a/b" is no role']);
+  },
+);
 
 t.test('a role whose script cannot be made is a failure that screen, log and timeline tell of', async (t) => {
   const { url, journal, log } = await startTestServer(t, {
@@ -599,7 +663,7 @@ t.test('what is no report is refused with what to post instead', async (t) => {
   for (const body of ['', 'stage=', 'stage=ready', '{"stage":', '{"stage":1}', '[]', 'null']) {
     const answer = await get(`${session}/report`, { method: 'POST', body });
     t.equal(answer.status, 400, body);
-    t.match(answer.text, /post stage=booted, or stage=failed with a log\n$/);
+    t.match(answer.text, /post stage=booted, stage=installed, or stage=failed with a log\n$/);
   }
   t.equal(journal.sessionById(1)?.stage, 'script');
 });
@@ -771,4 +835,67 @@ t.test('the real journal, store and scripts: a whole boot, told from the databas
   const stages = events.flatMap(({ stage }) => (stage === undefined ? [] : [stage]));
   t.same(stages, ['script', 'kernel', 'initrd', 'config', 'booted']);
   t.notMatch(JSON.stringify(events), tokens.tokenFor(session));
+});
+
+const bootOnce = (): BootPlan => ({ ...bootPlan(), once: 'worker' }) as BootPlan;
+
+/** A book of what is booted once, over a disk that the test may fill. */
+function bookOf(journal: FakeJournal) {
+  const disk = { isFull: false };
+  const put = () => (disk.isFull ? Promise.reject(new Error('disk full')) : Promise.resolve());
+  const book = createOnceBook({
+    store: { putOnceUse: put, dropOnceUse: put, holdOnceUses: put },
+    uses: [],
+    sessionOf: (mac) => journal.sessionOf(mac),
+    clock: Date.now,
+    failed: () => undefined,
+  });
+  return { book, disk };
+}
+
+t.test(
+  'a report that it has installed uses up the `once:` of its boot, and is as good as booted',
+  async (t) => {
+    const journal = createFakeJournal();
+    const { book } = bookOf(journal);
+    const { url } = await startTestServer(t, {
+      journal,
+      once: book,
+      plan: bootOnce,
+      joinsCluster: () => true,
+    });
+    const session = await fetchScript(url);
+    t.match(book.useOf(MAC as Mac), { role: 'worker', tries: 1, sessionId: 1 });
+    const report = (stage: string) => get(`${session}/report`, { method: 'POST', body: `stage=${stage}` });
+    t.equal((await report('booted')).status, 200);
+    t.equal(book.useOf(MAC as Mac)?.doneAt, undefined, 'a Node has to be Ready');
+    t.equal((await report('installed')).status, 200);
+    t.ok(book.useOf(MAC as Mac)?.doneAt);
+    t.match(journal.observations.at(-1), {
+      stage: 'booted',
+      reasons: ['the machine says that it has installed its system', 'once: worker is used up with this'],
+    });
+    await report('installed');
+    t.match(journal.observations.at(-1)?.reasons.at(-1), /no `once:` that is still to be used/);
+  },
+);
+
+t.test('what cannot be written down is not begun, and a success is to be reported again', async (t) => {
+  const journal = createFakeJournal();
+  const { book, disk } = bookOf(journal);
+  const { url, log } = await startTestServer(t, { journal, once: book, plan: bootOnce });
+  disk.isFull = true;
+  const refused = await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(
+    refused.text,
+    /refused that this machine boots this role once could not be written down \(disk full\)/,
+  );
+  t.match(log(), 'could not be written down, and is refused');
+  disk.isFull = false;
+  const session = await fetchScript(url);
+  disk.isFull = true;
+  const report = () => get(`${session}/report`, { method: 'POST', body: 'stage=installed' });
+  t.equal((await report()).status, 503);
+  disk.isFull = false;
+  t.equal((await report()).status, 200);
 });

@@ -4,7 +4,8 @@ import { parse } from 'yaml';
 import { TinderboxError } from '../../src/errors.ts';
 import { convertDescription } from '../../src/render/convert-description.ts';
 import { readIgnition } from '../../src/render/read-ignition.ts';
-import { checkRenderedCloudConfig, renderConfig } from '../../src/render/render-config.ts';
+import { checkRenderedCloudConfig } from '../../src/render/render-cloud-config.ts';
+import { renderConfig } from '../../src/render/render-config.ts';
 import { anyDescription, FULL_DESCRIPTION } from './descriptions.ts';
 import { contextOf, roleOf } from './read-shipped-role.ts';
 
