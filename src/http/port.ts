@@ -175,6 +175,8 @@ export interface HttpServerOptions {
   ) => NodeRegistration | undefined;
   /** `choice`: the role that was chosen from a menu, which counts as long as the machine's role is a menu that offers it. */
   readonly plan: (facts: MachineFacts, choice?: string) => BootPlan | Promise<BootPlan>;
+  /** Absent: matchbox's routes are not answered. `plan` gives nobody a place that is not its own already. */
+  readonly matchbox?: { readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan> };
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;

@@ -12,6 +12,7 @@ import { answerGenerated, generatedByTarget } from './generated-file.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
 import { maskedJournal } from './mask-observation.ts';
+import { answerMatchbox, MATCHBOX_ROUTES } from './matchbox-routes.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { createReleaseMemory } from './release-memory.ts';
@@ -88,8 +89,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 
   /** What is not there, and no error's text to a GRUB. */
-  const answerByName = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const file = generatedByTarget(request.raw.url ?? '');
+  const answerByName = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    target = request.raw.url ?? '',
+  ): Promise<FastifyReply> => {
+    const file = generatedByTarget(target);
     const answer =
       file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
     if (answer !== undefined) return sendAsWritten(reply, answer);
@@ -104,6 +109,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
+  if (options.matchbox !== undefined) {
+    for (const route of MATCHBOX_ROUTES) {
+      app.get<{ Querystring: Query }>(`/${route}`, async (request, reply) => {
+        const rawQuery = (request.raw.url ?? '').split('?').slice(1).join('?');
+        return send(reply, await answerMatchbox(deps, requestOf(request), route, request.query, rawQuery));
+      });
+    }
+    app.get('/grub', (request, reply) =>
+      answerByName(request, reply, (request.raw.url ?? '').replace(/^\/grub/, '/grub.cfg')),
+    );
+    // What dnsmasq makes of `dhcp-boot=http://…/boot.ipxe`.
+    app.get<{ Querystring: Query }>('/boot.ipxe.0', (request, reply) =>
+      send(reply, answerBootScript(deps, requestOf(request), request.query)),
+    );
+  }
   app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
     send(reply, await answerSessionConfig(deps, plans, releases, requestOf(request), request.params.session)),
   );
