@@ -13,6 +13,7 @@ import { answerGenerated, generatedByTarget } from './generated-file.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
 import { maskedJournal } from './mask-observation.ts';
+import { answerMatchbox, MATCHBOX_ROUTES } from './matchbox-routes.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { createReleaseMemory } from './release-memory.ts';
@@ -104,8 +105,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 
   /** What is not there, and no error's text to a GRUB. */
-  const answerByName = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const file = generatedByTarget(request.raw.url ?? '');
+  const answerByName = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    target = request.raw.url ?? '',
+  ): Promise<FastifyReply> => {
+    const file = generatedByTarget(target);
     const answer =
       file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
     if (answer !== undefined) return sendAsWritten(reply, answer);
@@ -129,6 +134,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         await answerSessionConfig(deps, plans, releases, requestOf(request), session, asked),
       );
     });
+  }
+  if (options.matchbox !== undefined) {
+    for (const route of MATCHBOX_ROUTES) {
+      app.get<{ Querystring: Query }>(`/${route}`, async (request, reply) => {
+        const rawQuery = (request.raw.url ?? '').split('?').slice(1).join('?');
+        return send(reply, await answerMatchbox(deps, requestOf(request), route, request.query, rawQuery));
+      });
+    }
+    app.get('/grub', (request, reply) =>
+      answerByName(request, reply, (request.raw.url ?? '').replace(/^\/grub/, '/grub.cfg')),
+    );
+    // What dnsmasq makes of `dhcp-boot=http://…/boot.ipxe`.
+    app.get<{ Querystring: Query }>('/boot.ipxe.0', (request, reply) =>
+      send(reply, answerBootScript(deps, requestOf(request), request.query)),
+    );
   }
   app.post<SessionRoute>('/boot/:session/csr', { bodyLimit: REQUEST_LIMIT }, async (request, reply) => {
     const { name } = request.query;
