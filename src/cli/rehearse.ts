@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config/port.ts';
 import { parseDuration } from '../document/parse-units.ts';
 import { TinderboxError } from '../errors.ts';
-import { MACHINE_KINDS, type MachineKind } from '../lab/qemu-machine.ts';
+import { MACHINE_KINDS, type MachineKind } from '../lab/machine-kinds.ts';
 import type { CopiedInterface } from '../lab/rehearsal-network.ts';
 import { requireTun, rerunInUserNamespace } from '../lab/user-namespace.ts';
 import type { MachineFacts } from '../machine/facts.ts';

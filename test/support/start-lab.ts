@@ -7,14 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { copyJoinProfiles } from '../../src/lab/copy-join-profiles.ts';
 import { ensureJoinInitrd } from '../../src/lab/join-image.ts';
 import { ensureLiveImage } from '../../src/lab/live-image.ts';
+import type { MachineKind } from '../../src/lab/machine-kinds.ts';
 import { stopProcess } from '../../src/lab/namespace.ts';
 import { createProvisioningNetwork, type ProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
-import {
-  type MachineKind,
-  type QemuMachine,
-  type QemuMachineOptions,
-  startQemuMachine,
-} from '../../src/lab/qemu-machine.ts';
+import { type QemuMachine, type QemuMachineOptions, startQemuMachine } from '../../src/lab/qemu-machine.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
