@@ -6,6 +6,7 @@ import { buildCpio } from './cpio.ts';
 import type { Log } from './debian-packages.ts';
 import { keepBuilt } from './keep-built.ts';
 import { ensureBootPackages, unpackBootPackages } from './kernel-and-busybox.ts';
+import type { Processor } from './machine-kinds.ts';
 import { readBeside } from './read-beside.ts';
 
 /** A kernel and an initrd that boot from memory and do what live-init.sh says. Absolute paths. */
@@ -31,11 +32,14 @@ const MODULES = ['virtio_pci', 'virtio_net'];
 export async function ensureLiveImage({
   cache,
   log,
+  processor = 'amd64',
 }: {
   readonly cache: string;
   readonly log: Log;
+  /** Whose programs it holds; amd64 unless told. */
+  readonly processor?: Processor;
 }): Promise<LiveImage> {
-  const packages = await ensureBootPackages(cache, log);
+  const packages = await ensureBootPackages(cache, log, processor);
   const scripts = await readScripts();
   const key = createHash('sha256')
     .update(JSON.stringify([RECIPE, packages.kernelDeb, packages.busyboxDeb, MODULES]))
