@@ -19,8 +19,8 @@ export interface LiveImage {
 
 /** Counts up when what is put together here changes. */
 const RECIPE = 2;
-/** All that a QEMU machine of the lab has. */
-const MODULES = ['virtio_pci', 'virtio_net'];
+/** All that a QEMU machine of the lab has. efivarfs: whether Secure Boot is on. */
+const MODULES = ['virtio_pci', 'virtio_net', 'efivarfs'];
 
 /**
  * The live image of the lab, built into `cache` unless it is there already: from Debian's packages, which are

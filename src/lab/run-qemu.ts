@@ -44,6 +44,11 @@ const EMULATORS: Readonly<Record<Processor, { readonly program: string; readonly
   arm64: { program: 'qemu-system-aarch64', cpu: 'cortex-a57' },
 };
 
+/** The name of the program. */
+export function emulatorOf(processor: Processor): string {
+  return EMULATORS[processor].program;
+}
+
 /** Powers a machine on. Throws TinderboxError `not-found` if QEMU or its firmware is not installed. */
 export async function runQemu(options: QemuOptions): Promise<RunningQemu> {
   const { namespace, name, folder } = options;
@@ -77,7 +82,11 @@ export async function runQemu(options: QemuOptions): Promise<RunningQemu> {
     console.end();
     return rm(monitorFolder, { recursive: true, force: true });
   });
-  await started(child, monitor, () => Buffer.concat(said).toString('utf8'));
+  const remedy =
+    options.processor === 'arm64'
+      ? 'Install the packages qemu-system-arm and qemu-efi-aarch64.'
+      : 'Install the packages qemu-system-x86, ipxe-qemu, seabios and ovmf.';
+  await started(child, monitor, () => Buffer.concat(said).toString('utf8'), remedy);
   return {
     pid: child.pid as number,
     console,
@@ -101,7 +110,12 @@ export function escapeCommas(text: string): string {
 }
 
 /** Waits until QEMU's monitor answers, which is when the machine runs. */
-async function started(child: ChildProcess, monitor: string, said: () => string): Promise<void> {
+async function started(
+  child: ChildProcess,
+  monitor: string,
+  said: () => string,
+  remedy: string,
+): Promise<void> {
   const failures: Error[] = [];
   child.once('error', (error) => failures.push(error));
   for (let tries = 0; tries < 500 && failures.length === 0 && child.exitCode === null; tries += 1) {
@@ -112,7 +126,7 @@ async function started(child: ChildProcess, monitor: string, said: () => string)
   }
   await stopProcess(child);
   throw new TinderboxError('not-found', `QEMU did not start: ${failures[0]?.message ?? said().trim()}`, {
-    remedy: 'Install the packages qemu-system-x86, ipxe-qemu, seabios and ovmf.',
+    remedy,
   });
 }
 
