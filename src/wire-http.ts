@@ -7,7 +7,13 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { SYSLOG_PORT } from './config/resolve.ts';
 import { limitsWithin } from './http/limits-within.ts';
-import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
+import type {
+  CredentialRequest,
+  GrubRenderer,
+  HttpServer,
+  HttpServerOptions,
+  Renderer,
+} from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
 import type { MachineFacts } from './machine/facts.ts';
@@ -22,6 +28,7 @@ import { clusterContext } from './render/cluster-context.ts';
 import type { ClusterContext, IdentityContext } from './render/context.ts';
 import { type BootFiles as BootPaths, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
+import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } from './render/render-grub.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
 import type { AdmissionBook, Journal } from './store/port.ts';
@@ -96,6 +103,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     },
     syslog: config.syslog.port === SYSLOG_PORT,
     renderer: RENDERER,
+    grub: GRUB,
     assetStage(session, path) {
       const files = paths.get(session.id);
       if (files === undefined) return undefined;
@@ -118,6 +126,12 @@ export async function planMachine(
   return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current());
 }
 
+const GRUB: GrubRenderer = {
+  bootstrap: grubBootstrap,
+  machineScript: grubMachineScript,
+  waitScript: grubWaitScript,
+  refusalScript: grubRefusalScript,
+};
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
 
 /** `cluster` of templates; undefined where tinderbox.yaml has none. */

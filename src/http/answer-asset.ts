@@ -17,6 +17,8 @@ export interface AssetRequest {
   readonly response: ServerResponse;
   /** Whether the server dropped this client because it took nothing for too long. */
   readonly stalled: () => boolean;
+  /** What is made where there is no file of this name. */
+  readonly generate?: () => Promise<Answer | undefined> | undefined;
 }
 
 /** A file that is being replaced again and again is not worth more attempts. */
@@ -41,6 +43,8 @@ export async function answerAsset(
     const found = await find(deps, path.segments);
     if (found.kind === 'unsettled') return beingReplaced(deps, request, 'it is being written in place');
     if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
+    const made = found.kind === 'missing' ? await asset.generate?.() : undefined;
+    if (made !== undefined) return made;
     if (found.kind !== 'file') {
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
     }
@@ -161,7 +165,10 @@ function machineOf(deps: RouteDeps, request: BootRequest) {
 function stageOf(deps: RouteDeps, request: BootRequest, segments: readonly string[]) {
   const mac = machineOf(deps, request);
   const session = mac === undefined ? undefined : deps.journal.sessionOf(mac);
-  return session === undefined ? undefined : deps.assetStage(session, `/assets/${segments.join('/')}`);
+  if (session === undefined) return undefined;
+  const stage = deps.assetStage(session, `/assets/${segments.join('/')}`);
+  // As of a transfer by TFTP: a machine that has its loader whole has firmware that did its part.
+  return stage ?? (segments[0] === 'ipxe' ? 'firmware' : undefined);
 }
 
 function record(
@@ -170,7 +177,7 @@ function record(
   outcome: 'answered' | 'refused' | 'failed',
   answered: string,
   reasons: readonly string[],
-  stage: 'kernel' | 'initrd' | undefined,
+  stage: 'firmware' | 'kernel' | 'initrd' | undefined,
   bytes?: number,
 ): void {
   const mac = machineOf(deps, request);

@@ -8,20 +8,23 @@ import { noteHardware, withoutHardware } from './note-hardware.ts';
 import { parseBootQuery } from './parse-boot-query.ts';
 import type { PlanMemory } from './plan-memory.ts';
 import type { BootablePlan } from './port.ts';
+import { ipxeLanguage, type ScriptLanguage } from './script-language.ts';
 
 /** A machine that waits is soon seen after its approval; one that is refused waits for an edit. */
 const WAIT_SECONDS = 5;
 const REFUSED_SECONDS = 30;
 
 /**
- * `GET /ipxe?mac=…`: decides what this machine boots and answers with its script. A machine that has to wait, is
- * refused or has a broken role gets a script too (status 200): iPXE shows what a script says, but no error's text.
+ * `GET /ipxe?mac=…` and `GET /grub.cfg?mac=…`: decides what this machine boots and answers with its script, in the
+ * language of its loader. A machine that has to wait, is refused or has a broken role gets a script too (status 200):
+ * iPXE and GRUB show what a script says, but no error's text.
  */
 export async function answerMachineScript(
   deps: RouteDeps,
   plans: PlanMemory,
   request: BootRequest,
   query: Readonly<Record<string, unknown>>,
+  language = ipxeLanguage(deps, request),
 ): Promise<Answer> {
   const parsed = parseBootQuery(query, deps.clock());
   if (parsed.kind === 'bad') {
@@ -54,7 +57,7 @@ export async function answerMachineScript(
   const reasons = [...parsed.notes, ...plan.reasons];
 
   if (plan.kind === 'boot') {
-    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons });
+    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons }, language);
     noteHardware(deps, request, mac, parsed.hardware);
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
     await deps.journal.written();
@@ -68,10 +71,9 @@ export async function answerMachineScript(
     deps.complain('hostname', 'warn', { mac, holder: plan.holder }, plan.message);
   }
   const { message } = plan;
-  const { url } = request.server;
   const text = waits
-    ? deps.renderer.waitScript({ url, message, facts, seconds: WAIT_SECONDS })
-    : deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS });
+    ? language.wait({ message, facts, seconds: WAIT_SECONDS })
+    : language.refusal({ message, seconds: REFUSED_SECONDS });
   return { status: 200, text };
 }
 
@@ -87,6 +89,7 @@ function boot(
   plan: BootablePlan,
   facts: MachineFacts,
   observed: Omit<Observation, 'outcome' | 'answered'>,
+  language: ScriptLanguage,
 ): Answer {
   const render = (session: BootSession): string => {
     const sessionUrl = `${request.server.url}/boot/${deps.sessionTokens.tokenFor(session)}`;
@@ -98,7 +101,7 @@ function boot(
       sessionUrl,
       remote: request.remote,
     });
-    return deps.renderer.machineScript({ role: plan.role, context, hostname: plan.hostname });
+    return language.boot({ role: plan.role, context, hostname: plan.hostname });
   };
   const fail = (thrown: unknown): Answer => {
     const error = toTinderboxError(thrown);
@@ -111,8 +114,7 @@ function boot(
       reasons: [...observed.reasons, `role ${plan.role.name} has no working script: ${error.message}`],
     });
     const message = `the script of this machine could not be made; see: tinderbox machines ${facts.mac}`;
-    const { url } = request.server;
-    return { status: 200, text: deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS }) };
+    return { status: 200, text: language.refusal({ message, seconds: REFUSED_SECONDS }) };
   };
 
   // Rendered before it is recorded, so that the one event says what came of it. The record itself may open a new

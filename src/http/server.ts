@@ -1,12 +1,13 @@
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
-import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { formatIpv4, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { type Answer, type BootRequest, printable, type RouteDeps, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
 import { createAssetSources } from './asset-source.ts';
 import { answerBootScript } from './boot-script.ts';
 import { createComplain } from './complain.ts';
+import { answerGenerated, generatedByTarget } from './generated-file.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
 import { maskedJournal } from './mask-observation.ts';
@@ -85,7 +86,18 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     return refuse(500, 'the request failed; the reason is in the log of tinderbox');
   };
 
+  /** What is not there, and no error's text to a GRUB. */
+  const answerByName = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const file = generatedByTarget(request.raw.url ?? '');
+    const answer =
+      file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
+    if (answer !== undefined) return send(reply, answer);
+    journal.count(file === undefined ? 'http.unknown-route' : 'http.optional-file');
+    return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
+  };
+
   app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(deps, requestOf(request))));
+  app.get('/grub.cfg', (request, reply) => answerByName(request, reply));
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
@@ -121,6 +133,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         headers: request.raw.headers,
         response,
         stalled: () => listeners.isStalled(request.raw.socket),
+        generate: () => {
+          const file = generatedByTarget(request.raw.url ?? '');
+          return file === undefined
+            ? undefined
+            : answerGenerated(deps, plans, requestOf(request), file, 'http');
+        },
       }).catch((thrown: unknown) => fail(thrown, request));
       if (answer === undefined) return;
       if (response.headersSent) return void response.destroy();
@@ -133,10 +151,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: '/healthz',
     handler: (_request, reply) => send(reply, { status: 200, text: 'ok\n' }),
   });
-  app.setNotFoundHandler((_request, reply) => {
-    journal.count('http.unknown-route');
-    return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
-  });
+  app.setNotFoundHandler((request, reply) => answerByName(request, reply));
   app.setErrorHandler((thrown, request, reply) => {
     const status = statusOf(thrown);
     if (status < 500) {
@@ -160,6 +175,28 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     addresses: listeners.addresses,
     open: (places) => listeners.open(places),
+    async generate(file, { server, ...request }) {
+      const {
+        url = addressUrl(
+          formatIpv4(server),
+          options.port === 0 ? listeners.addresses[0]?.port : options.port,
+        ),
+      } = options;
+      const place = { address: server, url };
+      const answer = await answerGenerated(
+        deps,
+        plans,
+        { ...request, method: 'RRQ', server: place, range: undefined, ifRange: undefined },
+        file,
+        'tftp',
+      );
+      return answer === undefined ? undefined : String(answer.text);
+    },
+    assetStage(remote, path) {
+      const mac = remote === undefined ? undefined : journal.macAt(remote);
+      const session = mac === undefined ? undefined : journal.sessionOf(mac);
+      return session === undefined ? undefined : options.assetStage(session, path);
+    },
     async stop(how) {
       await listeners.stop(how);
       await app.close();
@@ -196,12 +233,16 @@ function ipv4Of(address: string | undefined) {
   return parseIpv4((address ?? '').replace(/^::ffff:/i, ''));
 }
 
+function addressUrl(host: string, port: number | undefined): string {
+  return `http://${host}${port === 80 ? '' : `:${port}`}`;
+}
+
 function placeOf(
   options: HttpServerOptions,
   host: string | undefined,
   port: number | undefined,
 ): ServerPlace {
   const address = ipv4Of(host);
-  const own = `http://${(host ?? '').replace(/^::ffff:/i, '')}${port === 80 ? '' : `:${port}`}`;
+  const own = addressUrl((host ?? '').replace(/^::ffff:/i, ''), port);
   return { address: address ?? UNSPECIFIED, url: options.url ?? own };
 }

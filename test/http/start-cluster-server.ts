@@ -129,6 +129,12 @@ export async function startClusterServer(
           }),
       });
     },
+    grub: {
+      bootstrap: () => '',
+      machineScript: ({ context }) => context.configUrl,
+      waitScript: ({ message }) => message,
+      refusalScript: ({ message }) => message,
+    },
     renderer: {
       bootstrapScript: () => '',
       machineScript: ({ context }) => `#!ipxe\n${context.configUrl}\n${JSON.stringify(context.identity)}\n`,
