@@ -152,7 +152,7 @@ const GRUB: GrubRenderer = {
 };
 /** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
 async function planKnown(
-  { config, catalog, journal, admissions }: HttpWiring,
+  { config, catalog, journal, admissions, once }: HttpWiring,
   facts: MachineFacts,
 ): Promise<BootPlan> {
   await catalog.refresh();
@@ -161,6 +161,7 @@ async function planKnown(
     catalog: catalog.current(),
     admission: config.admission,
     places: admissions,
+    uses: once,
     choice: journal.sessionOf(facts.mac)?.role,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });
