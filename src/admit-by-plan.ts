@@ -17,13 +17,19 @@ export interface AdmitDeps {
  * What a machine that asks is to boot; if a rule with `max` lets it in, its place is taken with the decision, so that
  * no two machines get the last one, and is on disk before the machine hears of it. Rejects with the store's error.
  */
-export async function admitByPlan(deps: AdmitDeps, facts: MachineFacts, catalog: Catalog): Promise<BootPlan> {
+export async function admitByPlan(
+  deps: AdmitDeps,
+  facts: MachineFacts,
+  catalog: Catalog,
+  choice?: string,
+): Promise<BootPlan> {
   const { admission, journal, admissions, once } = deps;
   const plan = planBoot({
     facts,
     catalog,
     admission,
     places: admissions,
+    choice,
     uses: once,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });

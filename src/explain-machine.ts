@@ -137,6 +137,9 @@ async function maskedPreview(
     reasons: preview.reasons,
     script: maskSecrets(preview.script, parameters),
     ...(preview.config === undefined ? {} : { config: maskSecrets(preview.config, parameters) }),
+    ...(preview.files.length === 0
+      ? {}
+      : { files: preview.files.map(({ path, text }) => ({ path, text: maskSecrets(text, parameters) })) }),
   };
 }
 

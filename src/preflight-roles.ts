@@ -1,9 +1,10 @@
 import { parse } from 'yaml';
 import { mergeParameters } from './boot/merge-parameters.ts';
+import { withChoices } from './catalog/check-menus.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
 import type { ClusterSettings } from './machine/cluster.ts';
-import type { MachineFacts } from './machine/facts.ts';
+import type { Labels, MachineFacts } from './machine/facts.ts';
 import type { Identity } from './machine/identity.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
@@ -11,7 +12,7 @@ import type { Catalog, MachineEntry, Parameters, Role } from './machine/role.ts'
 import { sampleIdentity } from './machine-identity.ts';
 import { buildContext } from './render/build-context.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
-import { renderConfig } from './render/render-config.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
 import { clusterOf } from './wire-http.ts';
 
 /** Who stands in for "any machine" when a role is tried out. */
@@ -102,6 +103,8 @@ interface RoleUse {
   readonly hostname: string;
   readonly address?: Ipv4;
   readonly used: boolean;
+  /** Of the rule that gives it: whom it matches has them. */
+  readonly labels?: Labels;
   /** What of it is the machine's or the rule's own, and the lines where that stands. */
   readonly own?: Parameters;
   readonly ownLines?: Readonly<Record<string, number>>;
@@ -114,13 +117,21 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
   const uses = new Map<string, RoleUse>();
   const given = new Set<string | null>([catalog.defaultRole]);
   const use = (name: string, parameters: Parameters, whose?: string, rest: Partial<RoleUse> = {}): void => {
+    for (const one of withChoices(name, catalog.roles)) useOne(one, parameters, whose, rest);
+  };
+  const useOne = (
+    name: string,
+    parameters: Parameters,
+    whose?: string,
+    rest: Partial<RoleUse> = {},
+  ): void => {
     const role = catalog.roles.get(name);
     if (role === undefined) return;
     given.add(name);
     const { mac = SAMPLE_MAC, hostname = SAMPLE_HOSTNAME, address } = rest;
     // YAML 1.1 takes a MAC without letters for a number of base 60.
     const shape = [shapeOf(hostname), /[a-f]/.test(mac), address === undefined];
-    const key = JSON.stringify([name, parameters, shape]);
+    const key = JSON.stringify([name, parameters, shape, rest.labels]);
     if (uses.has(key)) return;
     const own = Object.keys(parameters).length > 0 || rest.hostname !== undefined || address !== undefined;
     uses.set(key, {
@@ -135,8 +146,13 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
     });
   };
   if (catalog.defaultRole !== null) use(catalog.defaultRole, {});
-  for (const { role, parameters, parameterLines: ownLines = {}, line } of catalog.rules)
-    use(role, parameters, `the rule on line ${line}`, { ownLines });
+  for (const { role, match, parameters, parameterLines: ownLines = {}, line } of catalog.rules) {
+    const labels = sampleLabels(match.labels);
+    use(role, parameters, `the rule on line ${line}`, {
+      ownLines,
+      ...(labels === undefined ? {} : { labels }),
+    });
+  }
   for (const entry of catalog.machines.values()) {
     const { mac, role, once, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
     for (const name of [role, once]) {
@@ -151,8 +167,9 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
   }
   for (const { name, identity } of catalog.roles.values()) {
     if (given.has(name)) continue;
+    // Not what a menu offers that nobody is given.
     const address = MEMBERS.includes(identity) ? { address: SAMPLE_MACHINE_ADDRESS } : {};
-    use(name, {}, undefined, { used: false, ...address });
+    useOne(name, {}, undefined, { used: false, ...address });
   }
   return [...uses.values()];
 }
@@ -193,6 +210,13 @@ function blame(use: RoleUse, config: Config, catalog: Catalog): string {
   return '';
 }
 
+function sampleLabels(patterns: Labels | undefined): Labels | undefined {
+  if (patterns === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(patterns).map(([name, text]) => [name, text.replaceAll('*', 'x')]),
+  );
+}
+
 /** What a configuration can tell of a hostname: how long it is, and whether YAML 1.1 takes it for more than text. */
 function shapeOf(hostname: string): string {
   const plain = /^[a-z]+-[a-z0-9-]*$/.test(hostname);
@@ -200,7 +224,7 @@ function shapeOf(hostname: string): string {
 }
 
 function tryOut(
-  { role, parameters, mac, hostname, address }: RoleUse,
+  { role, parameters, mac, hostname, address, labels = {} }: RoleUse,
   config: Config,
   catalog: Catalog,
 ): BootFiles | undefined {
@@ -213,7 +237,7 @@ function tryOut(
       reasons: [],
       ...(address === undefined ? {} : { address }),
     },
-    facts: { ...SAMPLE_FACTS, mac },
+    facts: { ...SAMPLE_FACTS, mac, labels },
     cluster: clusterOf(config, catalog),
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
     syslogPort: config.syslog.port,
@@ -232,6 +256,7 @@ function tryOut(
     }),
   });
   if (role.config !== undefined) renderConfig(role, context);
+  renderConfigFiles(role, context);
   return renderBootFiles(role, context);
 }
 

@@ -15,7 +15,7 @@ import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from '.
 import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
 import type { IdentityContext, TemplateContext } from './render/context.ts';
-import { renderConfig } from './render/render-config.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
 import { machineScript } from './render/render-script.ts';
 import { clusterOf, knownNetworks } from './wire-http.ts';
 
@@ -24,8 +24,16 @@ export interface Preview {
   readonly hostname: string;
   readonly reasons: readonly string[];
   readonly script: string;
-  /** Undefined for a role without a configuration. */
+  /** The main document; undefined for a role without a configuration. */
   readonly config: string | undefined;
+  /** What the role gives beside it. */
+  readonly files: readonly PreviewFile[];
+}
+
+export interface PreviewFile {
+  /** Below the session's URL: `nocloud/meta-data`. */
+  readonly path: string;
+  readonly text: string;
 }
 
 /** Who has which hostname. */
@@ -131,6 +139,7 @@ export async function previewMachine(
     reasons: plan.reasons,
     script: machineScript({ role: plan.role, context, hostname: plan.hostname }),
     config: plan.role.config === undefined ? undefined : renderConfig(plan.role, context).body,
+    files: renderConfigFiles(plan.role, context).map(({ path, body }) => ({ path, text: body })),
   };
 }
 

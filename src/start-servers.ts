@@ -11,7 +11,9 @@ import {
   STOP_GRACE,
 } from './doors-of-interface.ts';
 import type { TinderboxError } from './errors.ts';
+import { createTftpLookup } from './find-tftp-file.ts';
 import { followInterfaces } from './follow-interfaces.ts';
+import type { HttpServer } from './http/port.ts';
 import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
@@ -137,7 +139,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
 function doorsOf(
   name: string,
   { config, preflight, provisioning, journal, recorder, consoles, doors, loggers, now }: DaemonParts,
-  http: Parameters<typeof keepHttpDoors>[1],
+  http: HttpServer,
   wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
 ) {
@@ -150,7 +152,7 @@ function doorsOf(
     networks: () => provisioning.networks(),
     port: config.tftp.port,
     maxTransfers: config.tftp.maxTransfers,
-    lookup: preflight.bootFiles.lookup,
+    lookup: createTftpLookup({ bootFiles: preflight.bootFiles, http, assets: config.paths.assets }),
     logger: loggers.tftp,
     journal,
     recorder,

@@ -7,7 +7,13 @@ import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { SYSLOG_PORT } from './config/resolve.ts';
 import { limitsWithin } from './http/limits-within.ts';
-import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
+import type {
+  CredentialRequest,
+  GrubRenderer,
+  HttpServer,
+  HttpServerOptions,
+  Renderer,
+} from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import type { Loggers } from './logger.ts';
 import type { MachineFacts } from './machine/facts.ts';
@@ -22,6 +28,7 @@ import { clusterContext } from './render/cluster-context.ts';
 import type { ClusterContext, IdentityContext } from './render/context.ts';
 import { type BootFiles as BootPaths, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
+import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } from './render/render-grub.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
 import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
@@ -76,7 +83,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     registration: (request) => nodeRegistrationOf(wiring, request),
-    plan: (facts) => planMachine(wiring, facts),
+    plan: (facts, choice) => planMachine(wiring, facts, choice),
     once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
@@ -98,6 +105,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     },
     syslog: config.syslog.port === SYSLOG_PORT,
     renderer: RENDERER,
+    grub: GRUB,
     assetStage(session, path) {
       const files = paths.get(session.id);
       if (files === undefined) return undefined;
@@ -111,7 +119,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   return startHttpServer(options);
 }
 
-/** What this machine would boot now, by the newest profiles. */
+/** What this machine would boot now, by the newest profiles. `choice`: as planBoot has it. */
 export async function planMachine(
   {
     config,
@@ -121,11 +129,19 @@ export async function planMachine(
     once,
   }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions' | 'once'>,
   facts: MachineFacts,
+  choice?: string,
 ): Promise<BootPlan> {
   await catalog.refresh();
-  return admitByPlan({ admission: config.admission, journal, admissions, once }, facts, catalog.current());
+  const deps = { admission: config.admission, journal, admissions, once };
+  return admitByPlan(deps, facts, catalog.current(), choice);
 }
 
+const GRUB: GrubRenderer = {
+  bootstrap: grubBootstrap,
+  machineScript: grubMachineScript,
+  waitScript: grubWaitScript,
+  refusalScript: grubRefusalScript,
+};
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
 
 /** `cluster` of templates; undefined where tinderbox.yaml has none. */

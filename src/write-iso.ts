@@ -14,7 +14,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { TinderboxError } from './errors.ts';
-import { checkRenderedCloudConfig } from './render/render-config.ts';
+import { checkRenderedCloudConfig } from './render/render-cloud-config.ts';
 
 /** What coreos-cloudinit looks for: the label of the volume, and the file on it. */
 export const CONFIG_LABEL = 'config-2';

@@ -31,6 +31,7 @@ const TEST_PACKAGES = [
   'etcd-client',
   'etcd-server',
   'groff',
+  'grub-emu',
   'iptables',
   'isc-dhcp-client',
   'isc-dhcp-server',

@@ -49,6 +49,7 @@ const server = await startHttpServer({
     refusalScript: unused,
     renderConfig: unused,
   },
+  grub: { bootstrap: unused, machineScript: unused, waitScript: unused, refusalScript: unused },
   assetStage: () => undefined,
   logger: createLoggers({ level: 'silent' }).http,
   clock: Date.now,

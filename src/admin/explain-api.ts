@@ -53,6 +53,8 @@ export interface PreviewView {
   readonly script: string;
   /** Absent for a role without a configuration. */
   readonly config?: string;
+  /** What is given beside it, by its path below the session's URL (`nocloud/meta-data`); absent: nothing. */
+  readonly files?: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** Why a machine gets what it gets, what it would get now, and what its last boot did. */
@@ -106,7 +108,7 @@ export interface RoleView {
   readonly description: string;
   /** The folder. */
   readonly folder: string;
-  readonly boot: 'kernel' | 'local' | 'hold';
+  readonly boot: 'kernel' | 'menu' | 'local' | 'hold';
   readonly identity: string;
   /** Entries and rules of machines.yaml that give it, with their lines. */
   readonly givenBy: readonly { readonly what: string; readonly line: number }[];

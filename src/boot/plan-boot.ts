@@ -4,6 +4,7 @@ import type { OnceUses } from '../machine/once.ts';
 import type { Catalog, MachineEntry } from '../machine/role.ts';
 import { type Admission, type AdmissionPlaces, admitMachine } from './admit-machine.ts';
 import type { BootPlan } from './boot-plan.ts';
+import { chooseFromMenu } from './choose-from-menu.ts';
 import { chooseHostname } from './choose-hostname.ts';
 import { chooseRole, type RoleChoice } from './choose-role.ts';
 import { spentMessage } from './judge-once.ts';
@@ -13,6 +14,8 @@ export interface PlanInput {
   readonly catalog: Catalog;
   readonly admission: Admission;
   readonly places: AdmissionPlaces;
+  /** What a person is said to have chosen at its console: heeded where its role is a menu that offers it. */
+  readonly choice?: string | undefined;
   /** What became of the `once:` of entries. */
   readonly uses: OnceUses;
   /** The machine that boots, or last booted, under a hostname. */
@@ -20,9 +23,9 @@ export interface PlanInput {
 }
 
 /** What the machine that asks at `/ipxe` is to boot. */
-export function planBoot({ facts, catalog, admission, places, uses, holderOf }: PlanInput): BootPlan {
+export function planBoot({ facts, catalog, admission, places, choice, uses, holderOf }: PlanInput): BootPlan {
   const { mac } = facts;
-  const chosen = chooseRole(facts, catalog, uses);
+  const chosen = chooseFromMenu(chooseRole(facts, catalog, uses), choice, catalog);
   const { entry, rule, once } = chosen;
   const { admitted, place, ...why } = admitMachine({ admission, mac, entry, rule, places });
   const reasons = [...why.reasons, ...chosen.reasons];

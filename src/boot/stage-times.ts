@@ -44,7 +44,7 @@ export function timeAllowed(
     stage === 'script' && role !== undefined && !loadsFromHere(role)
       ? ['script', 'kernel', 'initrd']
       : [stage];
-  const times = stages.map(timeOf);
+  const times = [...stages.map(timeOf), ...(stage === 'script' ? menuTime(role) : [])];
   if (times.includes('off')) return undefined;
   return times.reduce<number>((sum, time) => sum + Number(time), 0) * 1000;
 }
@@ -58,10 +58,14 @@ function isLastWord(stage: WaitingStage, lastStage: BootSession['lastStage'], ro
   }
   if (stage !== 'config') return false;
   const partials = [...role.partials.values()].some(({ text }) => text.includes('reportUrl'));
-  return (
-    !role.config.template.text.includes('reportUrl') &&
-    !(partials && /\{\{~?#?>/.test(role.config.template.text))
+  return [role.config.template, ...(role.config.files?.values() ?? [])].every(
+    ({ text }) => !text.includes('reportUrl') && !(partials && /\{\{~?#?>/.test(text)),
   );
+}
+
+/** For as long as it may be looked at. */
+function menuTime(role: Role | undefined): readonly (number | 'off')[] {
+  return role?.boot.kind === 'menu' ? [role.boot.timeout] : [];
 }
 
 function loadsFromHere({ boot }: Role): boolean {

@@ -5,6 +5,7 @@ import type { Problem } from '../errors.ts';
 import { parseMac } from '../machine/mac.ts';
 import type { MachineEntry, Role } from '../machine/role.ts';
 import type { MachinesPart } from './build-machines.ts';
+import { withChoices } from './check-menus.ts';
 import type { RawMachines } from './schema.ts';
 
 /** Of each severity; beyond these the file was made by a broken program. */
@@ -45,29 +46,36 @@ export function checkOverrides(
   };
 
   for (const [index, { role: name, parameters }] of part.rules.entries()) {
-    const role = roles.get(name);
-    if (role === undefined) continue;
-    for (const flaw of checkParameters(role, parameters)) say('error', ['rules', index], flaw);
+    const found = withChoices(name, roles).flatMap((each) => {
+      const role = roles.get(each);
+      return role === undefined ? [] : [checkParameters(role, parameters)];
+    });
+    for (const flaw of found.flat()) if (isMeant(flaw, found)) say('error', ['rules', index], flaw);
   }
   for (const key of Object.keys(reading.value?.machines ?? {})) {
     const mac = parseMac(key);
     const entry = mac === undefined ? undefined : part.machines.get(mac);
     if (entry === undefined || Object.keys(entry.parameters).length === 0) continue;
-    const found = possibleRoles(entry, part).flatMap((name) => {
+    const possible = possibleRoles(entry, part).flatMap((name) => withChoices(name, roles));
+    const found = possible.flatMap((name) => {
       const role = roles.get(name);
       return role === undefined ? [] : [checkParameters(role, entry.parameters)];
     });
     for (const flaw of found.flat()) {
-      // What one of its roles heeds is meant for that one.
-      const everywhere = found.every((flaws) =>
-        flaws.some(({ kind, path }) => kind === 'unknown' && path.join() === flaw.path.join()),
-      );
-      if (flaw.kind === 'unknown' && !everywhere) continue;
+      if (!isMeant(flaw, found)) continue;
       const heeded = flaw.kind === 'unknown' && flaw.path.length === 1 && known.has(String(flaw.path[0]));
       say(heeded ? 'warning' : 'error', ['machines', key], flaw);
     }
   }
   return problems;
+}
+
+/** Of the flaws of each role that a machine may have: what one of its roles heeds is meant for that one. */
+function isMeant(flaw: ParameterFlaw, found: readonly (readonly ParameterFlaw[])[]): boolean {
+  if (flaw.kind !== 'unknown') return true;
+  return found.every((flaws) =>
+    flaws.some(({ kind, path }) => kind === 'unknown' && path.join() === flaw.path.join()),
+  );
 }
 
 /** Only a MAC can be judged here; whatever else a rule asks may be so. */

@@ -5,6 +5,7 @@ import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import type { Catalog, Role } from '../machine/role.ts';
 import { buildMachines } from './build-machines.ts';
+import { checkMenus } from './check-menus.ts';
 import { checkOverrides } from './check-overrides.ts';
 import { loadPartials } from './load-partials.ts';
 import { loadRole } from './load-role.ts';
@@ -36,7 +37,7 @@ export async function loadCatalog(dir: string, options: LoadCatalogOptions): Pro
   const file = join(dir, MACHINES_FILE);
   const found = await loadRoles(dir, options.checkRole);
   if (found.unreadable !== undefined) return { problems: [found.unreadable] };
-  const problems = [...found.problems];
+  const problems = [...found.problems, ...checkMenus(found.roles, found.names)];
 
   const source = await machinesSource(file, options.machinesText);
   if ('severity' in source) return { problems: [...problems, source] };

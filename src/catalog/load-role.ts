@@ -13,6 +13,7 @@ import type {
   RoleConfig,
   TemplateSource,
 } from '../machine/role.ts';
+import { buildMenu, checkMenu } from './build-menu.ts';
 import { loadConfig } from './load-config.ts';
 import { type RawRole, RoleSchema } from './schema.ts';
 
@@ -47,7 +48,12 @@ export async function loadRole(folder: string, bytes: Uint8Array, partials: Part
     );
     return { problems: [...reading.problems, ...located] };
   }
-  const role = buildRole({ folder, raw, text, config, partials });
+  const lineOf = (path: readonly (string | number)[]): number => reading.locate(path).line;
+  const role = buildRole({ folder, raw, text, lineOf, config, partials });
+  const menuFlaws = checkMenu(role).map(
+    ({ path, message }): Problem => ({ severity: 'error', message, file, ...reading.locate(path) }),
+  );
+  if (menuFlaws.length > 0) return { problems: [...reading.problems, ...menuFlaws] };
   const flawed = checkDeclarations(role).map(({ path, message, key }): Problem => {
     const whole = path[0] === 'checks' ? path : ['parameters', ...path];
     return { severity: 'error', message, file, ...(key ? reading.locateKey(whole) : reading.locate(whole)) };
@@ -60,16 +66,17 @@ interface RoleParts {
   readonly folder: string;
   readonly raw: RawRole;
   readonly text: (path: readonly (string | number)[], value: string) => TemplateSource;
+  readonly lineOf: (path: readonly (string | number)[]) => number;
   readonly config: RoleConfig | undefined;
   readonly partials: Partials;
 }
 
-function buildRole({ folder, raw, text, config, partials }: RoleParts): Role {
+function buildRole({ folder, raw, text, lineOf, config, partials }: RoleParts): Role {
   return {
     name: basename(folder),
     description: raw.description ?? '',
     file: join(folder, 'role.yaml'),
-    boot: buildBoot(raw.boot, text),
+    boot: buildBoot(raw.boot, { text, lineOf }),
     ...(config === undefined ? {} : { config }),
     identity: raw.identity ?? 'none',
     credentials: { ...DEFAULT_CREDENTIALS, ...raw.credentials },
@@ -86,12 +93,14 @@ function buildChecks(raw: NonNullable<RawRole['checks']>): ParameterChecks {
   );
 }
 
-function buildBoot(boot: RawRole['boot'], text: RoleParts['text']): BootAction {
+function buildBoot(boot: RawRole['boot'], { text, lineOf }: Pick<RoleParts, 'text' | 'lineOf'>): BootAction {
   if (typeof boot === 'string') return { kind: boot };
+  if ('menu' in boot) return buildMenu(boot.menu, lineOf);
   return {
     kind: 'kernel',
     kernel: text(['boot', 'kernel'], boot.kernel),
     initrd: (boot.initrd ?? []).map((value, index) => text(['boot', 'initrd', index], value)),
     cmdline: (boot.cmdline ?? []).map((value, index) => text(['boot', 'cmdline', index], value)),
+    ...(boot.handsOver === undefined ? {} : { handsOver: boot.handsOver }),
   };
 }

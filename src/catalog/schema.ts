@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { LABEL_NAME } from '../boot/read-labels.ts';
 import { address, LABEL_PATTERN, MAC_PATTERN, network, stageTimes, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
 import {
@@ -75,6 +76,16 @@ const MatchSchema = Type.Object(
     asset: Type.Optional(pattern('Asset tag.', 'rack-7-*')),
     manufacturer: Type.Optional(pattern('Manufacturer.', 'Dell*')),
     product: Type.Optional(pattern('Product.', 'PowerEdge R640')),
+    labels: Type.Optional(
+      Type.Record(Type.String(), pattern('What the label is.', 'west'), {
+        propertyNames: words(
+          LABEL_NAME.source,
+          'the name of a label: letters, digits, dots, underscores, hyphens',
+        ),
+        description: 'What the machine said of itself at /ipxe (`&region=west`); all must match.',
+        examples: [{ region: 'west', rack: 'r7*' }],
+      }),
+    ),
   },
   { ...closed, description: 'All that are given must hold.' },
 );
@@ -162,17 +173,74 @@ const KernelBootSchema = Type.Object(
         examples: [['flatcar.first_boot=1', 'cloud-config-url={{configUrl}}', 'console=ttyS0']],
       }),
     ),
+    handsOver: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'Nothing is heard of it once it runs (a memory test): the boot session ends with the script.',
+      }),
+    ),
   },
   { ...closed, description: 'What iPXE loads.' },
+);
+
+/** No hyphen first: a loader would take it for an option. */
+const consoleText = (description: string, example: string) =>
+  Type.String({
+    ...words(
+      '^[!-,.-~][ -~]{0,71}$',
+      'at most 72 letters, digits and signs of ASCII, and no space or hyphen first',
+    ),
+    description,
+    examples: [example],
+  });
+
+const MenuBootSchema = Type.Object(
+  {
+    menu: Type.Object(
+      {
+        title: consoleText('What stands above the choices.', 'What shall this machine be?'),
+        timeout: Type.Optional(
+          Type.Union([Type.Integer({ minimum: 1, maximum: 3600 }), Type.Literal('off')], {
+            description: 'Seconds until the default is taken; `off`: it waits for a person.',
+            default: 30,
+          }),
+        ),
+        default: Type.Optional(
+          roleName(
+            'One of the choices: what is taken when the time is over, or the menu is left. Absent: the first.',
+          ),
+        ),
+        choices: Type.Array(
+          Type.Object(
+            {
+              role: roleName('What the machine then boots, this once: no other menu, and none that waits.'),
+              label: Type.Optional(consoleText('What the menu calls it; absent: the role.', 'Memory test')),
+              key: Type.Optional(
+                Type.String({
+                  ...words('^[a-z0-9]$', 'a letter or a digit'),
+                  description: 'What to press for it.',
+                  examples: ['m'],
+                }),
+              ),
+            },
+            closed,
+          ),
+          { minItems: 1, maxItems: 40, description: 'In this order.' },
+        ),
+      },
+      { ...closed, description: 'What a person at the console chooses from.' },
+    ),
+  },
+  closed,
 );
 
 /** profiles/<role>/role.yaml. */
 export const RoleSchema = Type.Object(
   {
     description: Type.Optional(Type.String({ description: 'For people.', examples: ['Diskless worker'] })),
-    boot: Type.Union([KernelBootSchema, Type.Enum(['local', 'hold'])], {
+    boot: Type.Union([KernelBootSchema, MenuBootSchema, Type.Enum(['local', 'hold'])], {
       description:
-        "What iPXE does: load a kernel, or `local`: boot the machine's own disk, or `hold`: wait on its screen.",
+        "What iPXE does: load a kernel, or show a menu, or `local`: boot the machine's own disk, or `hold`: wait on its screen.",
       examples: ['local'],
     }),
     config: Type.Optional(

@@ -1,6 +1,7 @@
 import type { MachineView, SessionView } from '../admin/api.ts';
 import type { OnceView } from '../admin/explain-api.ts';
 import { describeOnce } from '../boot/describe-once.ts';
+import { formatLabels } from '../boot/read-labels.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatHardware } from './format-hardware.ts';
 import { formatStage } from './format-machine-table.ts';
@@ -112,6 +113,7 @@ function describeMachine(machine: MachineView, session: SessionView | undefined)
     session?.address ?? machine.address,
     [machine.manufacturer, machine.product].filter((part) => part !== undefined).join(' '),
     machine.serial === undefined ? undefined : `serial ${machine.serial}`,
+    formatLabels(machine.labels),
   ];
   return parts
     .filter((part) => part !== undefined && part !== '')

@@ -20,11 +20,12 @@ export interface CheckedValue {
 /**
  * Checks located YAML against a schema. Every problem names its place, what is wrong and what is allowed. A key that
  * may be absent, holds a map or a list and has no value (`dhcp:` with all its lines commented out) counts as absent.
+ * Where `quotesValues` is false no message says what a value is, for documents that hold secrets in any place.
  */
 export function checkSchema(
   schema: SchemaNode,
   root: Located,
-  options: { file: string; size: number; moved?: MovedKeys },
+  options: { file: string; size: number; moved?: MovedKeys; quotesValues?: boolean },
 ): CheckedValue {
   const problems: Problem[] = [];
   let budget = options.size + MAX_ALIASED;
@@ -39,9 +40,14 @@ export function checkSchema(
     report(
       'error',
       node.place,
-      `${where}: expected ${describeSchema(wanted)}; got ${isSecret(path) ? 'something else' : describeLocated(node)}${hint}`,
+      `${where}: expected ${describeSchema(wanted)}; got ${describeGiven(node, path)}${hint}`,
     );
     return null;
+  };
+
+  const describeGiven = (node: Located, path: DocumentPath): string => {
+    if (options.quotesValues === false) return describeKind(node);
+    return isSecret(path) ? 'something else' : describeLocated(node);
   };
 
   const check = (wanted: SchemaNode, node: Located, path: DocumentPath): unknown => {
@@ -57,7 +63,7 @@ export function checkSchema(
       return mismatch(node, wanted, path);
     }
     if (wanted.anyOf !== undefined) {
-      const branch = wanted.anyOf.find((option) => fitsKind(option, node));
+      const branch = branchFor(wanted.anyOf, node);
       return branch === undefined ? mismatch(node, wanted, path) : check(branch, node, path);
     }
     if (wanted.type !== undefined && !fitsKind(wanted, node)) return mismatch(node, wanted, path);
@@ -71,6 +77,9 @@ export function checkSchema(
   const checkList = (wanted: SchemaNode, node: Located & { kind: 'list' }, path: DocumentPath): unknown => {
     if (node.items.length < (wanted.minItems ?? 0)) {
       report('error', node.place, `${quotePath(path)}: the list is empty; it needs at least one entry`);
+    }
+    if (node.items.length > (wanted.maxItems ?? Infinity)) {
+      report('error', node.place, `${quotePath(path)}: expected at most ${wanted.maxItems} entries`);
     }
     return node.items.map((item, index) => check(wanted.items ?? {}, item, [...path, index]));
   };
@@ -139,6 +148,15 @@ function describeUnknownKey(key: string, path: DocumentPath, allowed: readonly s
   return `unknown key ${quoteText(key)}${where}${meant === '' ? ';' : meant} allowed: ${allowed.join(', ')}`;
 }
 
+/** Of several kinds of map the one that knows most of the keys. */
+function branchFor(options: readonly SchemaNode[], node: Located): SchemaNode | undefined {
+  const fitting = options.filter((option) => fitsKind(option, node));
+  if (node.kind !== 'map' || fitting.length < 2) return fitting[0];
+  const known = (option: SchemaNode): number =>
+    [...node.entries.keys()].filter((key) => keysOf(option).includes(key)).length;
+  return fitting.reduce((best, option) => (known(option) > known(best) ? option : best));
+}
+
 function fitsKind(schema: SchemaNode, node: Located): boolean {
   if (schema.enum !== undefined) {
     return node.kind === 'scalar' && schema.enum.some((value) => typeof value === typeof node.value);
@@ -180,6 +198,11 @@ function fitsScalar(schema: SchemaNode, value: string | number | boolean | null)
 /** Who writes the password itself where its file is to stand must not find it in the log. */
 function isSecret(path: DocumentPath): boolean {
   return /passw|secret|token/i.test(String(path.at(-1) ?? ''));
+}
+
+function describeKind(node: Located): string {
+  if (node.kind !== 'scalar' || node.value === null) return describeLocated(node);
+  return typeof node.value === 'string' ? 'a text' : `a ${typeof node.value}`;
 }
 
 function describeLocated(node: Located): string {

@@ -12,6 +12,7 @@ export interface SchemaNode {
   readonly items?: SchemaNode;
   /** 0 or 1. */
   readonly minItems?: number;
+  readonly maxItems?: number;
   readonly pattern?: string;
   /**
    * `expected …`: what the pattern means, in words. The editors' language servers know this keyword too.

@@ -24,7 +24,8 @@ export async function choosePlan(
   session: BootSession,
   facts: MachineFacts,
 ): Promise<ChosenPlan> {
-  const now = await deps.plan(facts);
+  // What was chosen from a menu is no other role than the menu.
+  const now = await deps.plan(facts, session.role);
   if (now.kind !== 'boot') {
     return {
       kind: 'refused',

@@ -1,6 +1,7 @@
 import { toTinderboxError } from '../errors.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { Role } from '../machine/role.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Observation } from '../store/port.ts';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
@@ -8,20 +9,23 @@ import { noteHardware, withoutHardware } from './note-hardware.ts';
 import { parseBootQuery } from './parse-boot-query.ts';
 import type { PlanMemory } from './plan-memory.ts';
 import type { BootablePlan } from './port.ts';
+import { ipxeLanguage, type ScriptLanguage } from './script-language.ts';
 
 /** A machine that waits is soon seen after its approval; one that is refused waits for an edit. */
 const WAIT_SECONDS = 5;
 const REFUSED_SECONDS = 30;
 
 /**
- * `GET /ipxe?mac=…`: decides what this machine boots and answers with its script. A machine that has to wait, is
- * refused or has a broken role gets a script too (status 200): iPXE shows what a script says, but no error's text.
+ * `GET /ipxe?mac=…` and `GET /grub.cfg?mac=…`: decides what this machine boots and answers with its script, in the
+ * language of its loader. A machine that has to wait, is refused or has a broken role gets a script too (status 200):
+ * iPXE and GRUB show what a script says, but no error's text.
  */
 export async function answerMachineScript(
   deps: RouteDeps,
   plans: PlanMemory,
   request: BootRequest,
   query: Readonly<Record<string, unknown>>,
+  language = ipxeLanguage(deps, request),
 ): Promise<Answer> {
   const parsed = parseBootQuery(query, deps.clock());
   if (parsed.kind === 'bad') {
@@ -30,18 +34,21 @@ export async function answerMachineScript(
   }
   const { mac } = parsed.facts;
   if (request.remote !== undefined) deps.journal.learnAddress(request.remote, mac);
+  const known = deps.journal.machine(mac);
   const learned: MachineFacts = {
     ...parsed.facts,
+    // What it said when it asked before is not said any more.
+    ...(parsed.facts.labels === undefined && known?.labels !== undefined ? { labels: {} } : {}),
     ...(request.remote === undefined ? {} : { address: request.remote }),
   };
-  const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
+  const facts: MachineFacts = { ...known, ...learned };
   deps.once.arrives(mac, deps.clock());
-  let plan = await deps.plan(facts);
+  let plan = await deps.plan(facts, parsed.choice);
   // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
   // made-up name. One that the operator gave stays: whoever had it has been given another one.
   while (plan.kind === 'boot' && isHeldByAnother(deps, plan.hostname, mac)) {
     const { hostname } = plan;
-    plan = await deps.plan(facts);
+    plan = await deps.plan(facts, parsed.choice);
     if (plan.kind === 'boot' && plan.hostname === hostname) break;
   }
   const observed: Omit<Observation, 'outcome' | 'answered' | 'reasons'> = {
@@ -52,10 +59,13 @@ export async function answerMachineScript(
     facts: learned,
     client: 'script',
   };
-  const reasons = [...parsed.notes, ...plan.reasons];
+  const { choice } = parsed;
+  const isUnheeded = choice !== undefined && plan.kind === 'boot' && plan.role.name !== choice;
+  const unheeded = isUnheeded ? [`its choice ${choice} is none that a menu offers it: not heeded`] : [];
+  const reasons = [...parsed.notes, ...unheeded, ...plan.reasons];
 
   if (plan.kind === 'boot') {
-    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons });
+    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons }, language);
     noteHardware(deps, request, mac, parsed.hardware);
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
     await deps.journal.written();
@@ -69,10 +79,9 @@ export async function answerMachineScript(
     deps.complain('hostname', 'warn', { mac, holder: plan.holder }, plan.message);
   }
   const { message } = plan;
-  const { url } = request.server;
   const text = waits
-    ? deps.renderer.waitScript({ url, message, facts, seconds: WAIT_SECONDS })
-    : deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS });
+    ? language.wait({ message, facts, seconds: WAIT_SECONDS })
+    : language.refusal({ message, seconds: REFUSED_SECONDS, labels: facts.labels });
   return { status: 200, text };
 }
 
@@ -110,6 +119,7 @@ function boot(
   plan: BootablePlan,
   facts: MachineFacts,
   observed: Omit<Observation, 'outcome' | 'answered'>,
+  language: ScriptLanguage,
 ): Answer {
   const render = (session: BootSession): string => {
     const sessionUrl = `${request.server.url}/boot/${deps.sessionTokens.tokenFor(session)}`;
@@ -121,7 +131,7 @@ function boot(
       sessionUrl,
       remote: request.remote,
     });
-    return deps.renderer.machineScript({ role: plan.role, context, hostname: plan.hostname });
+    return language.boot({ role: plan.role, context, hostname: plan.hostname });
   };
   const fail = (thrown: unknown): Answer => {
     const error = toTinderboxError(thrown);
@@ -134,8 +144,8 @@ function boot(
       reasons: [...observed.reasons, `role ${plan.role.name} has no working script: ${error.message}`],
     });
     const message = `the script of this machine could not be made; see: tinderbox machines ${facts.mac}`;
-    const { url } = request.server;
-    return { status: 200, text: deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS }) };
+    const { labels } = facts;
+    return { status: 200, text: language.refusal({ message, seconds: REFUSED_SECONDS, labels }) };
   };
 
   // Rendered before it is recorded, so that the one event says what came of it. The record itself may open a new
@@ -153,8 +163,7 @@ function boot(
     outcome: 'answered',
     answered: `the script of role ${plan.role.name} for ${plan.hostname}`,
     stage: 'script',
-    // Nothing more is heard of a machine that boots its own disk.
-    ...(plan.role.boot.kind === 'local' ? { end: 'handed-over' } : {}),
+    ...(endsWithScript(plan.role) ? { end: 'handed-over' } : {}),
     assigned: {
       role: plan.role.name,
       hostname: plan.hostname,
@@ -175,6 +184,14 @@ function boot(
   } catch (error) {
     return fail(error);
   }
+}
+
+/**
+ * Nothing more is heard of a machine that boots its own disk, or tests its memory. From a menu it comes back with what
+ * was chosen, in the same session.
+ */
+function endsWithScript({ boot: action }: Role): boolean {
+  return action.kind === 'local' || (action.kind === 'kernel' && action.handsOver === true);
 }
 
 /** Stands in for a session that is about to open; its token is never sent. */

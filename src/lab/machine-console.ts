@@ -7,9 +7,13 @@ export interface MachineConsole {
   readonly lines: readonly string[];
   /**
    * The first line that matches, from line `from` on (0 unless told). Throws TinderboxError `unavailable` with the
-   * last lines when `timeout` milliseconds pass or the machine ends first.
+   * last lines when `timeout` milliseconds pass or the machine ends first. `unfinished`: also the line that is being
+   * printed, which is the whole of what is drawn with the cursor (a menu).
    */
-  readonly waitFor: (pattern: RegExp, options: { timeout: number; from?: number }) => Promise<string>;
+  readonly waitFor: (
+    pattern: RegExp,
+    options: { timeout: number; from?: number; unfinished?: boolean },
+  ) => Promise<string>;
   /** Called with each line until the returned function is called. */
   readonly onLine: (listener: (line: string) => void) => () => void;
 }
@@ -27,6 +31,7 @@ export interface WritableConsole extends MachineConsole {
 export function createConsole(name: string): WritableConsole {
   const lines: string[] = [];
   const listeners = new Set<(line: string) => void>();
+  const onUnfinished = new Set<(text: string) => void>();
   const onEnd = new Set<() => void>();
   let rest = '';
   let ended = false;
@@ -44,6 +49,7 @@ export function createConsole(name: string): WritableConsole {
       const parts = (rest + Buffer.from(chunk).toString('utf8')).split(/\r\n|\r|\n/);
       rest = (parts.pop() ?? '').slice(-MAX_LINE);
       for (const part of parts) finishLine(part);
+      for (const listener of onUnfinished) listener(cleanLine(rest));
     },
     end() {
       finishLine(rest);
@@ -55,7 +61,7 @@ export function createConsole(name: string): WritableConsole {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    waitFor(pattern, { timeout, from = 0 }) {
+    waitFor(pattern, { timeout, from = 0, unfinished = false }) {
       const already = lines.slice(from).find((line) => pattern.test(line));
       if (already !== undefined) return Promise.resolve(already);
       return new Promise((resolve, reject) => {
@@ -74,11 +80,17 @@ export function createConsole(name: string): WritableConsole {
           );
         };
         const timer = setTimeout(giveUp, timeout);
-        const stop = console.onLine((line) => {
+        const look = (line: string): void => {
           if (!pattern.test(line)) return;
           settle();
           resolve(line);
-        });
+        };
+        const stopLines = console.onLine(look);
+        const stop = (): void => {
+          stopLines();
+          onUnfinished.delete(look);
+        };
+        if (unfinished) onUnfinished.add(look);
         onEnd.add(giveUp);
         if (ended) giveUp();
       });

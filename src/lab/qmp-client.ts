@@ -10,7 +10,8 @@ const TIMEOUT = 10_000;
  */
 export async function sendQmpCommand(
   path: string,
-  command: 'system_reset' | 'quit' | 'query-status',
+  command: 'system_reset' | 'quit' | 'query-status' | 'send-key',
+  given: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const socket = createConnection({ path });
   socket.setTimeout(TIMEOUT, () => socket.destroy(new Error('no answer')));
@@ -23,7 +24,7 @@ export async function sendQmpCommand(
       if (message.return === undefined) continue;
       answers += 1;
       if (answers === 2) return;
-      socket.write(`${JSON.stringify({ execute: command })}\n`);
+      socket.write(`${JSON.stringify({ execute: command, arguments: given })}\n`);
     }
     // QEMU may close before it answers `quit`.
     if (command !== 'quit') throw new Error('the connection was closed');

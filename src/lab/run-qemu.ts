@@ -29,6 +29,8 @@ export interface RunningQemu extends AsyncDisposable {
   readonly consoleFile: string;
   /** As its reset button: it boots again. */
   readonly reset: () => Promise<void>;
+  /** Presses a key of its keyboard, by QEMU's name for it (`ret`, `down`, `m`). */
+  readonly press: (key: string) => Promise<void>;
   /** Pulls the plug. */
   readonly quit: () => Promise<void>;
   /** Resolves when the machine is off, whoever turned it off. */
@@ -74,6 +76,7 @@ export async function runQemu(options: QemuOptions): Promise<RunningQemu> {
     consoleFile,
     exited,
     reset: () => sendQmpCommand(monitor, 'system_reset'),
+    press: (key) => sendQmpCommand(monitor, 'send-key', { keys: [{ type: 'qcode', data: key }] }),
     async quit() {
       if (child.exitCode === null && child.signalCode === null) await sendQmpCommand(monitor, 'quit');
       await exited;

@@ -195,6 +195,17 @@ async function runCommand(run: Run, place: Place, words: readonly string[]): Pro
       return 'ok';
     case 'boot':
       return boot(run, place, rest);
+    // Nobody is at its console: the time of a menu is over at once.
+    case 'menu':
+    case 'item':
+      return 'ok';
+    case 'choose': {
+      const byDefault = rest[rest.indexOf('--default') + 1];
+      if (!rest.includes('--default') || byDefault === undefined)
+        throw refuse(place, '`choose` without a default');
+      run.variables.set(settingName(rest.at(-1) ?? ''), byDefault);
+      return 'ok';
+    }
     case 'chain':
       return chain(run, place, rest);
     case 'sanboot':

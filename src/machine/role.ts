@@ -1,4 +1,5 @@
 import type { MachineArch } from './architecture.ts';
+import type { Labels } from './facts.ts';
 import type { Credentials, Identity } from './identity.ts';
 import type { Ipv4, Ipv4Network } from './ipv4.ts';
 import type { Mac } from './mac.ts';
@@ -53,10 +54,33 @@ export interface KernelBoot {
   readonly initrd: readonly TemplateSource[];
   /** One template a kernel argument. */
   readonly cmdline: readonly TemplateSource[];
+  /** Nothing is heard of it once it runs (memtest): its session ends with the script. */
+  readonly handsOver?: true;
+}
+
+export interface MenuChoice {
+  readonly role: string;
+  /** Printable ASCII, as the title: firmware has no other letters. */
+  readonly label: string;
+  /** What a person may press for it. */
+  readonly key?: string;
+  /** Line of the choice in role.yaml. */
+  readonly line: number;
+}
+
+/** What a person at the machine's console chooses from, for this one boot. A loader's language is the renderers'. */
+export interface MenuBoot {
+  readonly kind: 'menu';
+  readonly title: string;
+  /** Seconds until the default is taken; `off`: it waits for a person. */
+  readonly timeout: number | 'off';
+  /** The role of one of the choices. */
+  readonly default: string;
+  readonly choices: readonly MenuChoice[];
 }
 
 /** `local`: the machine's own disk; `hold`: nothing, it waits on its screen. */
-export type BootAction = KernelBoot | { readonly kind: 'local' } | { readonly kind: 'hold' };
+export type BootAction = KernelBoot | MenuBoot | { readonly kind: 'local' } | { readonly kind: 'hold' };
 
 export type ParameterChecks = Readonly<Record<string, readonly (string | number | boolean)[]>>;
 
@@ -114,6 +138,8 @@ export interface RuleMatch {
   readonly asset?: string;
   readonly manufacturer?: string;
   readonly product?: string;
+  /** Each by its name, which must be the same letter by letter. */
+  readonly labels?: Labels;
 }
 
 export interface Rule {

@@ -1,10 +1,11 @@
-import { IPXE_HARDWARE_SETTINGS } from '../boot/ipxe-hardware.ts';
-import type { MachineFacts } from '../machine/facts.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
 import { echoText } from './ipxe-text.ts';
 import { absoluteUrl, renderBootFiles } from './render-boot-files.ts';
+import { menuScript } from './render-menu.ts';
+import { askAgain, askUrl, FAILED_SECONDS, labelQuery, script } from './script-lines.ts';
 
 /**
  * iPXE scripts (https://ipxe.org/scripting). They hold for the iPXE of 2019 in QEMU's ROMs as for 2.x:
@@ -23,9 +24,17 @@ const BACK_OFF_SECONDS = [5, 10, 20, 30] as const;
 
 /**
  * For `GET /boot.ipxe`: finds out who the machine is and goes on to `/ipxe`. `url` has no trailing slash; `syslog` is the
- * address that takes iPXE's console.
+ * address that takes iPXE's console; `labels` are sent along.
  */
-export function bootstrapScript({ url, syslog }: { readonly url: string; readonly syslog?: string }): string {
+export function bootstrapScript({
+  url,
+  syslog,
+  labels,
+}: {
+  readonly url: string;
+  readonly syslog?: string;
+  readonly labels?: Labels | undefined;
+}): string {
   const [shortest] = BACK_OFF_SECONDS;
   // From the longest down, so that one failure makes one step.
   const longer = BACK_OFF_SECONDS.slice(1)
@@ -57,7 +66,7 @@ export function bootstrapScript({ url, syslog }: { readonly url: string; readonl
     ``,
     `:ask`,
     `echo Tinderbox: \${netX/mac} asks what to boot`,
-    `chain --replace --autofree ${askUrl(url)} ||`,
+    `chain --replace --autofree ${askUrl(url, labelQuery(labels))} ||`,
     `echo Tinderbox: no script from ${url}, error \${errno}. Trying again in \${wait} s`,
     `sleep \${wait} ||`,
     ...longer,
@@ -71,15 +80,13 @@ export interface MachineScriptInput {
   readonly hostname: string;
 }
 
-/** Seconds that a failed boot stays on screen before the machine asks again. */
-const FAILED_SECONDS = 15;
-
 /**
- * For `/ipxe` where the machine is to boot: kernel, initrds, command line; or its own disk. Throws TinderboxError
+ * For `/ipxe` where the machine is to boot: kernel, initrds, command line; or its own disk; or what a person chooses. Throws TinderboxError
  * `invalid-template` where the role's boot block does not render, or where a value in it would become a command.
  */
 export function machineScript({ role, context, hostname }: MachineScriptInput): string {
   if (role.boot.kind === 'local') return localScript({ role, context, hostname });
+  if (role.boot.kind === 'menu') return menuScript({ menu: role.boot, role: role.name, context, hostname });
   const files = renderBootFiles(role, context);
   if (files === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);
   const { kernel, initrd, cmdline } = files;
@@ -108,7 +115,7 @@ export function machineScript({ role, context, hostname }: MachineScriptInput): 
     ``,
     `:failed`,
     `echo Tinderbox: failed: \${what}, error \${errno}`,
-    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS),
+    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS, context.machine.labels),
   ]);
 }
 
@@ -130,7 +137,7 @@ function localScript({ role, context, hostname }: MachineScriptInput): string {
     ``,
     `:failed`,
     `echo Tinderbox: failed: booting the first disk, error \${errno}`,
-    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS),
+    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS, context.machine.labels),
     ``,
     `:firmware`,
     `echo Tinderbox: leaving iPXE, so that the firmware goes on with its next boot option: the disk`,
@@ -162,7 +169,7 @@ export function waitScript({ url, message, facts, seconds }: WaitScriptInput): s
     ...who.flatMap(([name, value = '']) =>
       echoText(value) === '' ? [] : [`echo Tinderbox: ${name} ${echoText(value)}`],
     ),
-    ...askAgain(url, facts.arch ?? '', seconds),
+    ...askAgain(url, facts.arch ?? '', seconds, facts.labels),
   ]);
 }
 
@@ -170,51 +177,11 @@ export interface RefusalScriptInput {
   readonly message: string;
   readonly url: string;
   readonly seconds: number;
+  /** It asks again with them. */
+  readonly labels?: Labels | undefined;
 }
 
 /** For `/ipxe` where the answer is no, or where we failed: the screen says why; an operator's edit ends it. */
-export function refusalScript({ message, url, seconds }: RefusalScriptInput): string {
-  return script([`echo`, `echo Tinderbox: ${echoText(message)}`, ...askAgain(url, '', seconds)]);
-}
-
-/**
- * The last lines of a script: wait, ask for a new one, for ever. The question is put together by iPXE from its own
- * settings, so that nothing a machine says of itself stands in a script.
- */
-function askAgain(url: string, arch: TemplateContext['machine']['arch'], seconds: number): readonly string[] {
-  return [
-    // The bootstrap script, if it ran, has found out the architecture already.
-    ...(arch === '' ? [] : [`isset \${arch} || set arch ${IPXE_ARCH[arch] ?? arch}`]),
-    `:again`,
-    `echo Tinderbox: asking again in ${seconds} s`,
-    `sleep ${seconds} ||`,
-    `isset \${netX/ip} || dhcp ||`,
-    `chain --replace --autofree ${askUrl(url)} ||`,
-    `echo Tinderbox: no script from ${url}, error \${errno}`,
-    `goto again`,
-  ];
-}
-
-/** iPXE's words (`${buildarch}`) where they differ from ours. */
-const IPXE_ARCH: { readonly [arch: string]: string } = { x86: 'i386', loongarch64: 'loong64' };
-
-/** `netX` is the interface that was opened last: the one that has the address. */
-function askUrl(url: string): string {
-  const query = [
-    'mac=${netX/mac:hexhyp}',
-    'uuid=${uuid}',
-    'serial=${serial:uristring}',
-    'asset=${asset:uristring}',
-    'arch=${arch}',
-    'platform=${platform}',
-    'manufacturer=${manufacturer:uristring}',
-    'product=${product:uristring}',
-    'hardware=ipxe',
-    ...IPXE_HARDWARE_SETTINGS.map(([name, setting]) => `${name}=\${${setting}}`),
-  ];
-  return `${url}/ipxe?${query.join('&')}`;
-}
-
-function script(lines: readonly string[]): string {
-  return ['#!ipxe', ...lines, ''].join('\n');
+export function refusalScript({ message, url, seconds, labels }: RefusalScriptInput): string {
+  return script([`echo`, `echo Tinderbox: ${echoText(message)}`, ...askAgain(url, '', seconds, labels)]);
 }

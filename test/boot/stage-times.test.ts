@@ -11,6 +11,13 @@ const config = { format: 'cloud-config', template: text('#cloud-config') } as co
 const reporting: Role = { ...role, config, boot: { ...boot, cmdline: [text('report={{reportUrl}}')] } };
 const withTime = (stageTime: StageTimes): Role => ({ ...reporting, stageTime });
 
+const menu = {
+  kind: 'menu',
+  title: 'What now?',
+  default: 'worker',
+  choices: [{ role: 'worker', label: 'Worker', line: 5 }],
+} as const;
+
 interface Row {
   readonly what: string;
   readonly stage: WaitingStage | 'ready';
@@ -48,6 +55,18 @@ const rows: readonly Row[] = [
   },
   { what: 'ready', stage: 'ready', expect: undefined },
   { what: 'hold', stage: 'script', role: { ...role, boot: { kind: 'hold' } }, expect: undefined },
+  {
+    what: 'a menu, as long as it may be looked at',
+    stage: 'script',
+    role: { ...role, boot: { ...menu, timeout: 20 } },
+    expect: DEFAULT_STAGE_TIMES.script + 20,
+  },
+  {
+    what: 'one that waits for a person',
+    stage: 'script',
+    role: { ...role, boot: { ...menu, timeout: 'off' } },
+    expect: undefined,
+  },
   { what: 'a role that reports', stage: 'config', role: reporting, expect: DEFAULT_STAGE_TIMES.config },
   { what: 'one that does not', stage: 'config', role: { ...role, config }, expect: undefined },
   {

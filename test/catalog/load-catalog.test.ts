@@ -146,7 +146,7 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a rule without match',
       machines('rules:\n  - role: worker\n'),
       [
-        'machines.yaml:2:5: "rules[0]": the key "match" is missing; expected a map with the keys mac, uuid, arch, relay, subnet, serial, asset, manufacturer, product',
+        'machines.yaml:2:5: "rules[0]": the key "match" is missing; expected a map with the keys mac, uuid, arch, relay, subnet, serial, asset, manufacturer, product, labels',
       ],
     ],
     [
@@ -206,7 +206,7 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a role without boot',
       role('description: x\n'),
       [
-        'worker/role.yaml:1:1: the file: the key "boot" is missing; expected a map with the keys kernel, initrd, cmdline, or one of local, hold',
+        'worker/role.yaml:1:1: the file: the key "boot" is missing; expected a map with the keys kernel, initrd, cmdline, handsOver, or a map with the keys menu, or one of local, hold',
       ],
     ],
     ['an empty role', role(''), ['worker/role.yaml:1:1: the file is empty; it needs: boot']],
@@ -214,7 +214,7 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a slip in a role',
       role('boot: { kernl: x }\n'),
       [
-        'worker/role.yaml:1:9: unknown key "kernl" in "boot"; did you mean "kernel"? allowed: kernel, initrd, cmdline',
+        'worker/role.yaml:1:9: unknown key "kernl" in "boot"; did you mean "kernel"? allowed: kernel, initrd, cmdline, handsOver',
         'worker/role.yaml:1:7: "boot": the key "kernel" is missing; expected text that is not empty',
       ],
     ],
@@ -272,7 +272,7 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a role that is broken is not unknown too',
       role('boot: 1\n'),
       [
-        'worker/role.yaml:1:7: "boot": expected a map with the keys kernel, initrd, cmdline, or one of local, hold; got the number 1',
+        'worker/role.yaml:1:7: "boot": expected a map with the keys kernel, initrd, cmdline, handsOver, or a map with the keys menu, or one of local, hold; got the number 1',
       ],
     ],
     [

@@ -378,3 +378,18 @@ t.test('a password in the place of the name of its file is in no message', (t) =
   ]);
   t.end();
 });
+
+t.test('of two kinds of map the one is meant that has the keys', async (t) => {
+  const schema = Type.Object({
+    boot: Type.Union([
+      Type.Object({ kernel: Type.String() }, { additionalProperties: false }),
+      Type.Object({ menu: Type.Array(Type.String(), { maxItems: 1 }) }, { additionalProperties: false }),
+    ]),
+  });
+  const said = (text: string) =>
+    readDocument(schema, { file: 'a.yaml', text }).problems.map(({ message }) => message);
+  t.same(said('boot: { menu: [a] }'), []);
+  t.match(said('boot: { menu: [a, b] }'), [/"boot.menu": expected at most 1 entries/]);
+  t.match(said('boot: { menu: [a], other: 1 }'), [/unknown key "other" in "boot"; allowed: menu/]);
+  t.match(said('boot: { other: 1 }'), [/allowed: kernel/, /the key "kernel" is missing/]);
+});

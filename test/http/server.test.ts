@@ -8,6 +8,8 @@ import { chooseHostname } from '../../src/boot/choose-hostname.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import type { Role } from '../../src/machine/role.ts';
+import type { BootSession } from '../../src/machine/session.ts';
 import { buildContext } from '../../src/render/build-context.ts';
 import { renderConfig } from '../../src/render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from '../../src/render/render-script.ts';
@@ -230,6 +232,66 @@ t.test('a session is handed over with the script that boots the own disk', async
   await get(`${url}/ipxe?mac=${MAC}`);
   t.match(journal.sessionById(2), { end: 'handed-over' }, 'one that asks again is in another');
 });
+
+t.test('labels are what the machine said when it asked last, and it asks again with them', async (t) => {
+  const { url, journal } = await startTestServer(t, {
+    plan: () => ({ kind: 'wait', message: 'wait', reasons: [] }),
+    renderer: {
+      bootstrapScript,
+      machineScript,
+      waitScript,
+      refusalScript,
+      renderConfig,
+    },
+  });
+  t.match(
+    (await get(`${url}/boot.ipxe?region=west&rack=r%207`)).text,
+    /hexhyp\}&rack=r%207&region=west&uuid=/,
+  );
+  t.match(
+    (await get(`${url}/ipxe?mac=${MAC}&region=$%7Bx%7D%20%7C%7C`)).text,
+    /&region=%24%7Bx%7D%20%7C%7C&/,
+  );
+  t.same(journal.machine(MAC as Mac)?.labels, { region: '${x} ||' });
+  t.notMatch((await get(`${url}/ipxe?mac=${MAC}`)).text, /region/);
+  t.same(journal.machine(MAC as Mac)?.labels, {});
+});
+
+t.test('a session is handed over with the script of a kernel that is never heard of again', async (t) => {
+  const role = testRole('memtest', false);
+  const boot = { ...role.boot, handsOver: true } as Role['boot'];
+  const { url, journal } = await startTestServer(t, { plan: () => bootPlan({ ...role, boot }) });
+  await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(journal.sessionOf(MAC as Mac), { end: 'handed-over', stage: 'script', role: 'memtest' });
+});
+
+t.test(
+  'what was chosen from a menu boots in the session of the menu, and gets its configuration',
+  async (t) => {
+    const choices = [{ role: 'worker', label: 'Worker', line: 3 }];
+    const boot = { kind: 'menu', title: 'What now?', timeout: 30, default: 'worker', choices } as const;
+    const menu: Role = { ...testRole('menu', false), boot };
+    const { url, journal, tokens } = await startTestServer(t, {
+      plan: (_facts, choice) => bootPlan(choice === 'worker' ? testRole('worker') : menu),
+    });
+    t.match((await get(`${url}/ipxe?mac=${MAC}`)).text, /menu node-1/);
+    const before = journal.sessionOf(MAC as Mac);
+    t.match(before, { role: 'menu', stage: 'script' });
+    t.equal(before?.end, undefined, 'a person may look at it for long');
+    t.match((await get(`${url}/ipxe?mac=${MAC}&choice=worker`)).text, /worker node-1/);
+    const session = journal.sessionOf(MAC as Mac) as BootSession;
+    t.match(session, { id: before?.id, role: 'worker' });
+    t.equal((await get(`${url}/boot/${tokens.tokenFor(session)}/cloud-config`)).status, 200);
+    t.equal(journal.sessionOf(MAC as Mac)?.end, undefined);
+    t.match((await get(`${url}/ipxe?mac=${MAC}&choice=rescue`)).text, /menu node-1/, 'the next boot');
+    t.match(journal.observations.at(-1)?.reasons, [
+      'its choice rescue is none that a menu offers it: not heeded',
+    ]);
+    t.equal((await get(`${url}/ipxe?mac=${MAC}&choice=${'a'.repeat(300)}`)).status, 400);
+    t.match((await get(`${url}/ipxe?mac=${MAC}&choice=a/b`)).text, /menu node-1/);
+    t.match(journal.observations.at(-1)?.reasons, ['its choice "a/b" is no role']);
+  },
+);
 
 t.test('a role whose script cannot be made is a failure that screen, log and timeline tell of', async (t) => {
   const { url, journal, log } = await startTestServer(t, {

@@ -96,6 +96,13 @@ export async function startTestServer(
         contentType: 'text/cloud-config; charset=utf-8',
       }),
     },
+    grub: {
+      bootstrap: ({ url }) => `grub bootstrap ${url}\n`,
+      machineScript: ({ role, context, hostname, transport }) =>
+        `grub ${role.name} ${hostname} ${context.configUrl} by ${transport}\n`,
+      waitScript: ({ message }) => `grub wait ${message}\n`,
+      refusalScript: ({ message }) => `grub refused ${message}\n`,
+    },
     assetStage: (_session, path) =>
       (({ '/assets/vmlinuz': 'kernel', '/assets/initrd': 'initrd' }) as const)[path],
     logger: createLoggers({ level: 'debug', destination: sink }).http,

@@ -64,3 +64,14 @@ t.test('a machine that prints without end does not fill the memory', async (t) =
   console.end();
   t.ok(console.lines.every((line) => line.length <= 4_096));
 });
+
+t.test('what is drawn with the cursor is seen before its line ends, by who asks for that', async (t) => {
+  const console = feed();
+  const seen = console.waitFor(/What now\?/, { timeout: 60_000, unfinished: true });
+  const line = console.waitFor(/What now\?/, { timeout: 60_000 });
+  console.write(Buffer.from('\u001b[04;02HWhat \u001b[05;02H'));
+  console.write(Buffer.from('now?'));
+  t.equal(await seen, 'What now?');
+  console.write(Buffer.from(' end\n'));
+  t.equal(await line, 'What now? end');
+});

@@ -167,7 +167,7 @@ const role = {
   name: Type.String(),
   description: Type.String(),
   folder: Type.String(),
-  boot: Type.Enum(['kernel', 'local', 'hold']),
+  boot: Type.Enum(['kernel', 'menu', 'local', 'hold']),
   identity: Type.String(),
   givenBy: Type.Array(Type.Object({ what: Type.String(), line: Type.Integer() })),
   machines: count('Whose newest boot had it.'),

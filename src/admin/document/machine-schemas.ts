@@ -60,6 +60,9 @@ export const Machine = Type.Object({
   manufacturer: optionalText('As SMBIOS has it.'),
   product: optionalText('As SMBIOS has it.'),
   platform: optionalText('pcbios or efi.'),
+  labels: Type.Optional(
+    Type.Record(Type.String(), Type.String(), { description: 'What it said of itself at /ipxe, by name.' }),
+  ),
   firstSeen: time('When it was first heard.'),
   lastSeen: time('When it was last heard.'),
   via: optionalText('The interface it was heard on.'),
@@ -179,7 +182,15 @@ export const Preview = Type.Object({
   hostname: Type.String(),
   reasons: texts('Why.'),
   script: text('For iPXE.'),
-  config: optionalText('Secrets are masked.'),
+  config: optionalText('The main document. Secrets are masked.'),
+  files: Type.Optional(
+    Type.Array(
+      Type.Object({
+        path: text('Below the URL of the session: nocloud/meta-data.'),
+        text: text('Secrets are masked.'),
+      }),
+    ),
+  ),
 });
 export const Explanation = Type.Object({
   mac: Type.String(),

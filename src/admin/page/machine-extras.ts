@@ -52,6 +52,7 @@ export interface ServedModel {
   readonly script: string;
   readonly config: string | undefined;
   readonly configLines: number;
+  readonly files: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** Why nothing would be served. */
@@ -139,7 +140,7 @@ export function refusalOf(thrown: unknown): Refusal {
   return { message: error.message, remedy: error.remedy, problems: problemRows(error.problems) };
 }
 
-function shape({ role, hostname, reasons, script, config }: PreviewView): ServedModel {
+function shape({ role, hostname, reasons, script, config, files = [] }: PreviewView): ServedModel {
   return {
     role,
     hostname,
@@ -147,6 +148,7 @@ function shape({ role, hostname, reasons, script, config }: PreviewView): Served
     script: bounded(script),
     config: config === undefined ? undefined : bounded(config),
     configLines: config === undefined ? 0 : config.split('\n').length,
+    files: files.map(({ path, text }) => ({ path, text: bounded(text) })),
   };
 }
 
