@@ -10,6 +10,7 @@ import type { Authorities } from './pki/port.ts';
 import { type MachineMemory, prepareMachine, previewMachine } from './preview.ts';
 import { type IdentityContext, noIdentity } from './render/context.ts';
 import { renderConfig } from './render/render-config.ts';
+import { requireCloudConfig } from './require-cloud-config.ts';
 import { META_DATA, USER_DATA, writeIso } from './write-iso.ts';
 
 /** Where a machine without a boot session sends its signing requests: `<url>/csr`. The URL is a secret. */
@@ -59,6 +60,7 @@ export async function makeIso(config: Config, catalog: Catalog, options: IsoOpti
   if (plan.role.config === undefined) {
     throw new TinderboxError('not-found', `role ${plan.role.name} has no configuration to put on an image`);
   }
+  requireCloudConfig(plan.role, 'an image');
   const role = chooseDelivery(plan.role, keyDays);
   const secrets = await chooseSecrets(config, catalog, role, plan, options);
   const context = prepared.contextFor({ sessionUrl: secrets.sessionUrl, identity: secrets.identity, role });

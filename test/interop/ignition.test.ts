@@ -177,20 +177,22 @@ const FILES: readonly string[] = [
   '/etc/systemd/system/docker.service.d/10-a.conf',
 ];
 
+/** What a root folder has of it. */
+const look = (root: string) => ({
+  files: FILES.map((path) => {
+    const { mode } = statSync(join(root, path));
+    return [path, (mode & 0o7777).toString(8), readFileSync(join(root, path)).toString('base64')];
+  }),
+  folder: (statSync(join(root, '/srv/my data')).mode & 0o7777).toString(8),
+  link: readlinkSync(join(root, '/etc/l')),
+});
+
 t.test('one description is the same machine in all three dialects', { skip }, async (t) => {
   const convert = (format: 'ignition' | 'cloud-config' | 'nocloud') => {
     const { body, problems } = convertDescription(PORTABLE, 'm', format);
     t.strictSame(problems, [], format);
     return body;
   };
-  const look = (root: string) => ({
-    files: FILES.map((path) => {
-      const { mode } = statSync(join(root, path));
-      return [path, (mode & 0o7777).toString(8), readFileSync(join(root, path)).toString('base64')];
-    }),
-    folder: (statSync(join(root, '/srv/my data')).mode & 0o7777).toString(8),
-    link: readlinkSync(join(root, '/etc/l')),
-  });
   const tmpfiles = (root: string) => {
     const { status, stderr } = spawnSync(
       'systemd-tmpfiles',

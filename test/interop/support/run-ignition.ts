@@ -23,11 +23,6 @@ export function validate(text: string): IgnitionVerdict {
  */
 export function applyFiles(folder: string, config: string): { readonly root: string; readonly log: string } {
   const root = join(folder, 'root');
-  const put = (path: string, text: string, mode = 0o644) => {
-    mkdirSync(join(path, '..'), { recursive: true });
-    writeFileSync(path, text);
-    chmodSync(path, mode);
-  };
   put(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/bash\n');
   put(join(root, 'etc/group'), 'root:x:0:\nusers:x:100:\n');
   put(join(root, 'etc/shadow'), 'root:*:1::::::\n', 0o600);
@@ -53,6 +48,12 @@ export function fetchConfig(
   );
   const script = `mount --bind ${folder}/cmdline /proc/cmdline && exec ${IGNITION} --platform metal --stage fetch ${outputs(folder)}`;
   return { argv: ['unshare', '--mount', 'sh', '-c', script], cache: join(folder, 'cache.json') };
+}
+
+function put(path: string, text: string, mode = 0o644): void {
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, text);
+  chmodSync(path, mode);
 }
 
 function outputs(folder: string): string {
