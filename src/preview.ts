@@ -4,6 +4,7 @@ import { clusterMembers } from './boot/cluster-members.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { readPins } from './images/pin-assets.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
@@ -90,6 +91,7 @@ export async function prepareMachine(
   }
   const interfaces = known ?? (await presentInterfaces(config));
   const { subnets } = placeSubnets(config, interfaces, catalog);
+  const pinned = await readPins(config.paths.assets);
   const own = interfaces.find(({ name }) => name === facts.via) ?? interfaces[0];
   // Before the interface exists (on a laptop, in CI) a documentation address stands in.
   const address = own === undefined ? (parseIpv4('192.0.2.1') as Ipv4) : serverAddressOf(own);
@@ -107,6 +109,7 @@ export async function prepareMachine(
         subnets: knownNetworks({ subnets, interfaces }),
         sessionUrl,
         identity,
+        pinned,
       }),
   };
 }

@@ -27,7 +27,6 @@ import { installScript } from './render/install-script.ts';
 import { type LaidOutConfig, type LaidOutFile, layOutConfig } from './render/lay-out-config.ts';
 import { renderConfig } from './render/render-config.ts';
 import { suggestName } from './render/suggest-name.ts';
-import { requireCloudConfig } from './require-cloud-config.ts';
 import { clusterOf } from './wire-http.ts';
 import { type WrittenFolder, writeRoleFolder } from './write-role-folder.ts';
 
@@ -74,7 +73,13 @@ export async function renderRole(
       remedy === undefined ? {} : { remedy },
     );
   }
-  requireCloudConfig(found, 'a folder of files');
+  if (found.config !== undefined && found.config.format !== 'cloud-config') {
+    throw new TinderboxError(
+      'refused',
+      `the configuration of role ${found.name} is ${found.config.format}, and only a cloud-config is taken apart into files`,
+      { remedy: `Give the host what its own system reads: tinderbox render MAC, docs/dialects.md.` },
+    );
+  }
   // Before keys are looked for there, and before any is made.
   await checkOwnFolder(options.out, findSudoUid());
   // The host has no boot session to send a signing request to: its keys are made here.
