@@ -26,6 +26,7 @@ const TEST_PACKAGES = [
   'cpio',
   'curl',
   'dnsmasq-base',
+  'ignition',
   'ipmitool',
   'openipmi',
   'dpkg-dev',
