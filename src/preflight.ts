@@ -20,7 +20,12 @@ import { checkState, checkStateFolder } from './preflight-state.ts';
 import { checkVersions } from './preflight-versions.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 import { allLoaders, type BootFileIndex, createBootFileIndex } from './servers/boot-file-index.ts';
-import { type BootFiles, createBootFiles, DISTRIBUTION_FOLDERS } from './servers/tftp-files.ts';
+import {
+  type BootFiles,
+  createBootFiles,
+  DISTRIBUTION_FOLDERS,
+  PACKAGED_FILES,
+} from './servers/tftp-files.ts';
 
 /** What `check` reports and `serve` starts from: everything that can be known without opening a socket. */
 export interface Preflight {
@@ -66,6 +71,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     folder: join(config.paths.assets, 'ipxe'),
     distributionFolders: DISTRIBUTION_FOLDERS,
     loaderNames: [...new Set(loaders.values())],
+    packagedFiles: PACKAGED_FILES,
   });
   const bootFileIndex = createBootFileIndex(bootFiles, loaders);
   await bootFileIndex.refresh();

@@ -11,7 +11,9 @@ import {
   STOP_GRACE,
 } from './doors-of-interface.ts';
 import type { TinderboxError } from './errors.ts';
+import { createTftpLookup } from './find-tftp-file.ts';
 import { followInterfaces } from './follow-interfaces.ts';
+import type { HttpServer } from './http/port.ts';
 import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
@@ -25,7 +27,7 @@ import type { Provisioning } from './provisioning.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
-import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, LeaseBook, OnceBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
@@ -46,6 +48,7 @@ export interface DaemonParts {
   /** The newest boot session of each machine. */
   readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   /** What the API server says of Nodes; undefined as authorities are. */
@@ -136,7 +139,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
 function doorsOf(
   name: string,
   { config, preflight, provisioning, journal, recorder, consoles, doors, loggers, now }: DaemonParts,
-  http: Parameters<typeof keepHttpDoors>[1],
+  http: HttpServer,
   wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
 ) {
@@ -149,7 +152,7 @@ function doorsOf(
     networks: () => provisioning.networks(),
     port: config.tftp.port,
     maxTransfers: config.tftp.maxTransfers,
-    lookup: preflight.bootFiles.lookup,
+    lookup: createTftpLookup({ bootFiles: preflight.bootFiles, http, assets: config.paths.assets }),
     logger: loggers.tftp,
     journal,
     recorder,

@@ -2,12 +2,19 @@ import { admitByPlan } from './admit-by-plan.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
+import { planBoot } from './boot/plan-boot.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { SYSLOG_PORT } from './config/resolve.ts';
 import { limitsWithin } from './http/limits-within.ts';
-import type { CredentialRequest, HttpServer, HttpServerOptions, Renderer } from './http/port.ts';
+import type {
+  CredentialRequest,
+  GrubRenderer,
+  HttpServer,
+  HttpServerOptions,
+  Renderer,
+} from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import { createPins } from './images/pin-assets.ts';
 import type { Loggers } from './logger.ts';
@@ -23,9 +30,10 @@ import { clusterContext } from './render/cluster-context.ts';
 import type { ClusterContext, IdentityContext } from './render/context.ts';
 import { type BootFiles as BootPaths, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
+import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } from './render/render-grub.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
-import type { AdmissionBook, Journal } from './store/port.ts';
+import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
 import {
   type CredentialWiring,
   credentialsOf,
@@ -44,6 +52,7 @@ export interface HttpWiring extends CredentialWiring {
   readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   readonly sessionTokens: SessionTokens;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -81,7 +90,9 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       await pins.refresh();
       return planMachine(wiring, facts, choice);
     },
+    once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
+    ...(config.http.matchbox ? { matchbox: { plan: (facts) => planKnown(wiring, facts) } } : {}),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
       const context = buildContext({
@@ -102,6 +113,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     },
     syslog: config.syslog.port === SYSLOG_PORT,
     renderer: RENDERER,
+    grub: GRUB,
     assetStage(session, path) {
       const files = paths.get(session.id);
       if (files === undefined) return undefined;
@@ -117,12 +129,45 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
 
 /** What this machine would boot now, by the newest profiles. `choice`: as planBoot has it. */
 export async function planMachine(
-  { config, catalog, journal, admissions }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions'>,
+  {
+    config,
+    catalog,
+    journal,
+    admissions,
+    once,
+  }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions' | 'once'>,
   facts: MachineFacts,
   choice?: string,
 ): Promise<BootPlan> {
   await catalog.refresh();
-  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current(), choice);
+  const deps = { admission: config.admission, journal, admissions, once };
+  return admitByPlan(deps, facts, catalog.current(), choice);
+}
+
+const GRUB: GrubRenderer = {
+  bootstrap: grubBootstrap,
+  machineScript: grubMachineScript,
+  waitScript: grubWaitScript,
+  refusalScript: grubRefusalScript,
+};
+/** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
+async function planKnown(
+  { config, catalog, journal, admissions }: HttpWiring,
+  facts: MachineFacts,
+): Promise<BootPlan> {
+  await catalog.refresh();
+  const plan = planBoot({
+    facts,
+    catalog: catalog.current(),
+    admission: config.admission,
+    places: admissions,
+    choice: journal.sessionOf(facts.mac)?.role,
+    holderOf: (hostname) => journal.hostnameHolder(hostname),
+  });
+  if (plan.kind !== 'boot' || plan.place === undefined || admissions.ruleOf(facts.mac) === plan.place)
+    return plan;
+  const message = 'a rule with max: would admit this machine, when it asks at /ipxe';
+  return { kind: 'wait', message, reasons: [...plan.reasons, message] };
 }
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };

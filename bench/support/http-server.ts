@@ -40,6 +40,7 @@ const server = await startHttpServer({
   sessionTokens: { tokenFor: unused, resolve: unused },
   joinsCluster: unused,
   plan: unused,
+  once: { arrives: unused, tries: unused, succeeds: unused, written: unused },
   buildContext: unused,
   renderer: {
     bootstrapScript: unused,
@@ -48,6 +49,7 @@ const server = await startHttpServer({
     refusalScript: unused,
     renderConfig: unused,
   },
+  grub: { bootstrap: unused, machineScript: unused, waitScript: unused, refusalScript: unused },
   assetStage: () => undefined,
   logger: createLoggers({ level: 'silent' }).http,
   clock: Date.now,

@@ -1,5 +1,6 @@
 import { architectureByCode, type FirmwareArchitecture } from '../machine/architecture.ts';
 import type { BootEvent } from '../machine/event.ts';
+import { isLoaderName } from './generated-files.ts';
 
 /** What a boot session's events say, sorted by what rules ask of them. Each list is oldest first. */
 export interface SessionTrace {
@@ -33,7 +34,10 @@ export interface SessionTrace {
   readonly scripts: readonly BootEvent[];
   /** Of what is not a loader. */
   readonly assets: readonly BootEvent[];
+  /** Of the main document, and what went wrong with the files beside it. */
   readonly configs: readonly BootEvent[];
+  /** Files beside the main document that were given. */
+  readonly configFiles: readonly BootEvent[];
   readonly signings: readonly BootEvent[];
   readonly reports: readonly BootEvent[];
   readonly alarms: readonly BootEvent[];
@@ -55,7 +59,12 @@ function whoAsked(asked: string): Asker {
 }
 
 const from = (asker: Asker) => (event: BootEvent) => whoAsked(event.asked) === asker;
-const isLoader = ({ asked }: BootEvent) => /^(GET|HEAD) \/assets\/ipxe\//.test(asked);
+const isLoader = ({ asked }: BootEvent) => {
+  const name = /^(?:GET|HEAD) \/assets\/ipxe\/(.*)$/.exec(asked)?.[1];
+  return name !== undefined && isLoaderName(name);
+};
+/** The name that TFTP was asked for, of `RRQ name` and `RRQ name (octet, …)`. */
+const tftpName = ({ asked }: BootEvent) => asked.replace(/^RRQ /, '').replace(/ \([^()]*\)$/, '');
 const isWhole = ({ outcome }: BootEvent) => outcome === 'answered';
 
 export function readTrace(events: readonly BootEvent[]): SessionTrace {
@@ -72,7 +81,9 @@ export function readTrace(events: readonly BootEvent[]): SessionTrace {
     done.filter((event) => !isWhole(event) && event.reasons.some((reason) => pattern.test(reason)));
   const loaders = events.filter(
     (event) =>
-      isWhole(event) && (event.kind === 'tftp.done' || (event.kind === 'http.asset' && isLoader(event))),
+      isWhole(event) &&
+      ((event.kind === 'tftp.done' && isLoaderName(tftpName(event))) ||
+        (event.kind === 'http.asset' && isLoader(event))),
   );
   const firmware = firmwareOf(boots);
   const lastBootQuestion = boots.at(-1);
@@ -98,7 +109,11 @@ export function readTrace(events: readonly BootEvent[]): SessionTrace {
     bootScripts: of('http.boot-script'),
     scripts: of('http.script'),
     assets: http.filter((event) => !isLoader(event)),
-    configs: of('http.config'),
+    configs: events.filter(
+      ({ kind, outcome }) =>
+        kind === 'http.config' || (kind === 'http.config-file' && outcome !== 'answered'),
+    ),
+    configFiles: of('http.config-file').filter(({ outcome }) => outcome === 'answered'),
     signings: of('http.csr'),
     reports: of('http.report'),
     alarms: of('security.alarm'),

@@ -17,6 +17,8 @@ export interface AssetRequest {
   readonly response: ServerResponse;
   /** Whether the server dropped this client because it took nothing for too long. */
   readonly stalled: () => boolean;
+  /** What is made where there is no file of this name. */
+  readonly generate?: () => Promise<Answer | undefined> | undefined;
 }
 
 /** A file that is being replaced again and again is not worth more attempts. */
@@ -41,6 +43,8 @@ export async function answerAsset(
     const found = await find(deps, path.segments);
     if (found.kind === 'unsettled') return beingReplaced(deps, request, 'it is being written in place');
     if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
+    const made = found.kind === 'missing' ? await asset.generate?.() : undefined;
+    if (made !== undefined) return made;
     if (found.kind !== 'file') {
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
     }
@@ -131,25 +135,26 @@ function decideHead(method: string, headers: AssetRequest['headers'], file: Asse
   const nothing = { hasBody: false, start: 0, end: 0 };
   const condition = evaluateConditions(headers, validators);
   if (condition === 304) return { status: 304, headers: common, ...nothing };
-  if (condition === 412) return { status: 412, headers: { ...common, 'content-length': 0 }, ...nothing };
+  if (condition === 412) return { status: 412, headers: { ...common, 'Content-Length': 0 }, ...nothing };
 
   const wanted =
     method === 'GET' && rangeApplies(headers['if-range'], validators) ? headers.range : undefined;
   const range = parseByteRange(wanted, file.size);
   const typed = { ...common, 'content-type': contentTypeOf(name) };
   if (range.kind === 'unsatisfiable') {
-    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'content-length': 0 };
+    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'Content-Length': 0 };
     return { status: 416, headers: { ...common, ...unsatisfied }, ...nothing };
   }
   if (range.kind === 'whole') {
-    const whole = { ...typed, 'content-length': file.size };
+    const whole = { ...typed, 'Content-Length': file.size };
     return { status: 200, headers: whole, hasBody: method === 'GET', start: 0, end: file.size };
   }
   const { start, end } = range;
-  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'content-length': end - start };
+  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'Content-Length': end - start };
   return { status: 206, headers: { ...typed, ...part }, hasBody: true, start, end };
 }
 
+/** `Content-Length` in this case: GRUB compares letters (seen with 2.12), and waits for more without it. */
 function sendHead(response: ServerResponse, head: Head): void {
   response.writeHead(head.status, head.headers);
 }
@@ -161,7 +166,10 @@ function machineOf(deps: RouteDeps, request: BootRequest) {
 function stageOf(deps: RouteDeps, request: BootRequest, segments: readonly string[]) {
   const mac = machineOf(deps, request);
   const session = mac === undefined ? undefined : deps.journal.sessionOf(mac);
-  return session === undefined ? undefined : deps.assetStage(session, `/assets/${segments.join('/')}`);
+  if (session === undefined) return undefined;
+  const stage = deps.assetStage(session, `/assets/${segments.join('/')}`);
+  // As of a transfer by TFTP: a machine that has its loader whole has firmware that did its part.
+  return stage ?? (segments[0] === 'ipxe' ? 'firmware' : undefined);
 }
 
 function record(
@@ -170,7 +178,7 @@ function record(
   outcome: 'answered' | 'refused' | 'failed',
   answered: string,
   reasons: readonly string[],
-  stage: 'kernel' | 'initrd' | undefined,
+  stage: 'firmware' | 'kernel' | 'initrd' | undefined,
   bytes?: number,
 ): void {
   const mac = machineOf(deps, request);

@@ -9,20 +9,23 @@ import { noteHardware, withoutHardware } from './note-hardware.ts';
 import { parseBootQuery } from './parse-boot-query.ts';
 import type { PlanMemory } from './plan-memory.ts';
 import type { BootablePlan } from './port.ts';
+import { ipxeLanguage, type ScriptLanguage } from './script-language.ts';
 
 /** A machine that waits is soon seen after its approval; one that is refused waits for an edit. */
 const WAIT_SECONDS = 5;
 const REFUSED_SECONDS = 30;
 
 /**
- * `GET /ipxe?mac=…`: decides what this machine boots and answers with its script. A machine that has to wait, is
- * refused or has a broken role gets a script too (status 200): iPXE shows what a script says, but no error's text.
+ * `GET /ipxe?mac=…` and `GET /grub.cfg?mac=…`: decides what this machine boots and answers with its script, in the
+ * language of its loader. A machine that has to wait, is refused or has a broken role gets a script too (status 200):
+ * iPXE and GRUB show what a script says, but no error's text.
  */
 export async function answerMachineScript(
   deps: RouteDeps,
   plans: PlanMemory,
   request: BootRequest,
   query: Readonly<Record<string, unknown>>,
+  language = ipxeLanguage(deps, request),
 ): Promise<Answer> {
   const parsed = parseBootQuery(query, deps.clock());
   if (parsed.kind === 'bad') {
@@ -31,11 +34,15 @@ export async function answerMachineScript(
   }
   const { mac } = parsed.facts;
   if (request.remote !== undefined) deps.journal.learnAddress(request.remote, mac);
+  const known = deps.journal.machine(mac);
   const learned: MachineFacts = {
     ...parsed.facts,
+    // What it said when it asked before is not said any more.
+    ...(parsed.facts.labels === undefined && known?.labels !== undefined ? { labels: {} } : {}),
     ...(request.remote === undefined ? {} : { address: request.remote }),
   };
-  const facts: MachineFacts = { ...deps.journal.machine(mac), ...learned };
+  const facts: MachineFacts = { ...known, ...learned };
+  deps.once.arrives(mac, deps.clock());
   let plan = await deps.plan(facts, parsed.choice);
   // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
   // made-up name. One that the operator gave stays: whoever had it has been given another one.
@@ -58,11 +65,11 @@ export async function answerMachineScript(
   const reasons = [...parsed.notes, ...unheeded, ...plan.reasons];
 
   if (plan.kind === 'boot') {
-    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons });
+    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons }, language);
     noteHardware(deps, request, mac, parsed.hardware);
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
     await deps.journal.written();
-    return answer;
+    return plan.once === undefined ? answer : await countedOrRefused(deps, request, mac, answer);
   }
   const waits = plan.kind === 'wait';
   const answered = waits ? `wait: ${plan.message}` : plan.message;
@@ -72,11 +79,32 @@ export async function answerMachineScript(
     deps.complain('hostname', 'warn', { mac, holder: plan.holder }, plan.message);
   }
   const { message } = plan;
-  const { url } = request.server;
   const text = waits
-    ? deps.renderer.waitScript({ url, message, facts, seconds: WAIT_SECONDS })
-    : deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS });
+    ? language.wait({ message, facts, seconds: WAIT_SECONDS })
+    : language.refusal({ message, seconds: REFUSED_SECONDS, labels: facts.labels });
   return { status: 200, text };
+}
+
+/** A boot that is not counted on disk could be one of a loop that wipes a disk each time. */
+async function countedOrRefused(
+  deps: RouteDeps,
+  request: BootRequest,
+  mac: Mac,
+  answer: Answer,
+): Promise<Answer> {
+  try {
+    await deps.once.written(mac);
+    return answer;
+  } catch (thrown) {
+    const { message } = toTinderboxError(thrown);
+    deps.complain('once', 'error', { mac }, 'a boot by a `once:` could not be written down, and is refused');
+    const text = deps.renderer.refusalScript({
+      url: request.server.url,
+      message: `that this machine boots this role once could not be written down (${message}); it is not begun`,
+      seconds: REFUSED_SECONDS,
+    });
+    return { status: 200, text };
+  }
 }
 
 function isHeldByAnother(deps: RouteDeps, hostname: string, mac: Mac): boolean {
@@ -91,6 +119,7 @@ function boot(
   plan: BootablePlan,
   facts: MachineFacts,
   observed: Omit<Observation, 'outcome' | 'answered'>,
+  language: ScriptLanguage,
 ): Answer {
   const render = (session: BootSession): string => {
     const sessionUrl = `${request.server.url}/boot/${deps.sessionTokens.tokenFor(session)}`;
@@ -102,7 +131,7 @@ function boot(
       sessionUrl,
       remote: request.remote,
     });
-    return deps.renderer.machineScript({ role: plan.role, context, hostname: plan.hostname });
+    return language.boot({ role: plan.role, context, hostname: plan.hostname });
   };
   const fail = (thrown: unknown): Answer => {
     const error = toTinderboxError(thrown);
@@ -115,8 +144,8 @@ function boot(
       reasons: [...observed.reasons, `role ${plan.role.name} has no working script: ${error.message}`],
     });
     const message = `the script of this machine could not be made; see: tinderbox machines ${facts.mac}`;
-    const { url } = request.server;
-    return { status: 200, text: deps.renderer.refusalScript({ url, message, seconds: REFUSED_SECONDS }) };
+    const { labels } = facts;
+    return { status: 200, text: language.refusal({ message, seconds: REFUSED_SECONDS, labels }) };
   };
 
   // Rendered before it is recorded, so that the one event says what came of it. The record itself may open a new
@@ -147,6 +176,7 @@ function boot(
     deps.journal.count('http.no-session');
     return refuse(503, 'there is no room for another boot session; try again', { 'retry-after': '10' });
   }
+  if (plan.once !== undefined) deps.once.tries(plan.once, session);
   plans.remember(session.id, plan);
   if (session.id === expected.id) return { status: 200, text };
   try {

@@ -1,14 +1,16 @@
 import type { BootPlan } from '../boot/boot-plan.ts';
+import type { GeneratedFile } from '../boot/generated-files.ts';
 import type { SessionTokens } from '../boot/session-token.ts';
 import type { Logger } from '../logger.ts';
-import type { MachineFacts } from '../machine/facts.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Role } from '../machine/role.ts';
 import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { IdentityContext, TemplateContext } from '../render/context.ts';
-import type { Journal, ReleaseBook } from '../store/port.ts';
+import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
+import type { Journal, OnceBook, ReleaseBook } from '../store/port.ts';
 
 /** The server as a machine reached it. `url` has no trailing slash. */
 export interface ServerPlace {
@@ -18,12 +20,46 @@ export interface ServerPlace {
 
 export type BootablePlan = Extract<BootPlan, { kind: 'boot' }>;
 
+/** A request by TFTP. `server`: the address that was asked. `asked` is fit for logs and events. */
+export interface LoaderRequest {
+  readonly asked: string;
+  readonly remote: Ipv4 | undefined;
+  readonly server: Ipv4;
+  readonly via: string | undefined;
+}
+
+/** What a GRUB is told: GRUB's language, and where it came from. */
+export interface GrubRenderer {
+  readonly bootstrap: (place: GrubPlace) => string;
+  readonly machineScript: (input: {
+    readonly role: Role;
+    readonly context: TemplateContext;
+    readonly hostname: string;
+    readonly transport: GrubTransport;
+  }) => string;
+  readonly waitScript: (input: {
+    readonly place: GrubPlace;
+    readonly message: string;
+    readonly facts: MachineFacts;
+    readonly seconds: number;
+  }) => string;
+  readonly refusalScript: (input: {
+    readonly place: GrubPlace;
+    readonly message: string;
+    readonly seconds: number;
+  }) => string;
+}
+
 /**
  * What turns decisions into texts: the functions of render/. Each may throw TinderboxError `invalid-template`, whose
  * message is for the operator and never sent to the machine.
  */
 export interface Renderer {
-  readonly bootstrapScript: (input: { readonly url: string; readonly syslog?: string }) => string;
+  readonly bootstrapScript: (input: {
+    readonly url: string;
+    readonly syslog?: string;
+    readonly labels?: Labels | undefined;
+  }) => string;
   readonly machineScript: (input: {
     readonly role: Role;
     readonly context: TemplateContext;
@@ -40,11 +76,14 @@ export interface Renderer {
     readonly url: string;
     readonly message: string;
     readonly seconds: number;
+    readonly labels?: Labels | undefined;
   }) => string;
   /** Called only for a role that has a `config`. */
   readonly renderConfig: (
     role: Role,
     context: TemplateContext,
+    /** One of those beside the main document. */
+    file?: string,
   ) => { readonly body: string; readonly contentType: string };
 }
 
@@ -138,12 +177,18 @@ export interface HttpServerOptions {
   ) => NodeRegistration | undefined;
   /** `choice`: the role that was chosen from a menu, which counts as long as the machine's role is a menu that offers it. */
   readonly plan: (facts: MachineFacts, choice?: string) => BootPlan | Promise<BootPlan>;
+  /** What is told of boots by a `once:`. */
+  readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
+  /** Absent: matchbox's routes are not answered. `plan` gives nobody a place that is not its own already. */
+  readonly matchbox?: { readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan> };
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;
   /** Whether iPXE is told to send its console here. */
   readonly syslog?: boolean;
   readonly renderer: Renderer;
+  /** The same in GRUB's language. */
+  readonly grub: GrubRenderer;
   /** What a session's role has at this path (`/assets/…`); undefined: nothing that is fetched in order. */
   readonly assetStage: (session: BootSession, path: string) => 'kernel' | 'initrd' | undefined;
   readonly logger: Logger;
@@ -155,6 +200,10 @@ export interface HttpServerOptions {
 }
 
 export interface HttpServer {
+  /** The same texts for who asks by TFTP; undefined: there is none of that name. Rejects with what a route throws. */
+  generate(file: GeneratedFile, request: LoaderRequest): Promise<string | undefined>;
+  /** Which stage the download of a path (`/assets/…`) proves for the machine at an address; undefined: none. */
+  assetStage(remote: Ipv4 | undefined, path: string): 'kernel' | 'initrd' | undefined;
   /** Those of `listen`. */
   readonly addresses: readonly { readonly host: string; readonly port: number; readonly via?: string }[];
   /** Listens on more addresses; all or none. Throws as startHttpServer does. */

@@ -1,19 +1,23 @@
+import type { ServerResponse } from 'node:http';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
-import { parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { formatIpv4, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { NOCLOUD_FILES } from '../render/config-documents.ts';
 import { type Answer, type BootRequest, printable, type RouteDeps, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
 import { createAssetSources } from './asset-source.ts';
 import { answerBootScript } from './boot-script.ts';
 import { createComplain } from './complain.ts';
+import { answerGenerated, generatedByTarget } from './generated-file.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
 import { maskedJournal } from './mask-observation.ts';
+import { answerMatchbox, MATCHBOX_ROUTES } from './matchbox-routes.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { createReleaseMemory } from './release-memory.ts';
-import { answerSessionConfig } from './session-config.ts';
+import { type AskedDocument, answerSessionConfig } from './session-config.ts';
 import { answerSigningRequest, REQUEST_LIMIT } from './session-csr.ts';
 import { answerSessionReport } from './session-report.ts';
 import { createKeyedTurns } from './take-turns-by-key.ts';
@@ -22,7 +26,22 @@ import { createKeyedTurns } from './take-turns-by-key.ts';
 const ASKED_LIMIT = 300;
 
 type Query = Readonly<Record<string, unknown>>;
+type ConfigRoute = { Params: { session: string; name?: string } };
 type SessionRoute = { Params: { session: string }; Querystring: Query };
+
+/** Every format's, whatever the roles have: who asks for another one than its role's is told so. */
+const CONFIG_ROUTES: readonly ({ readonly url: string } & AskedDocument)[] = [
+  { url: '/boot/:session/cloud-config', format: 'cloud-config' },
+  { url: '/boot/:session/ignition', format: 'ignition' },
+  { url: '/boot/:session/raw', format: 'raw' },
+  { url: '/boot/:session/raw/:name', format: 'raw' },
+  { url: '/boot/:session/nocloud/user-data', format: 'nocloud' },
+  ...NOCLOUD_FILES.map((file) => ({
+    url: `/boot/:session/nocloud/${file}`,
+    format: 'nocloud' as const,
+    file,
+  })),
+];
 
 /**
  * The provisioning plane's HTTP. Throws TinderboxError `in-use`, `refused` or `not-found` if an address cannot be
@@ -85,13 +104,52 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     return refuse(500, 'the request failed; the reason is in the log of tinderbox');
   };
 
-  app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(deps, requestOf(request))));
+  /** What is not there, and no error's text to a GRUB. */
+  const answerByName = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    target = request.raw.url ?? '',
+  ): Promise<FastifyReply> => {
+    const file = generatedByTarget(target);
+    const answer =
+      file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
+    if (answer !== undefined) return sendAsWritten(reply, answer);
+    journal.count(file === undefined ? 'http.unknown-route' : 'http.optional-file');
+    return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
+  };
+
+  app.get<{ Querystring: Query }>('/boot.ipxe', (request, reply) =>
+    send(reply, answerBootScript(deps, requestOf(request), request.query)),
+  );
+  app.get('/grub.cfg', (request, reply) => answerByName(request, reply));
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
-  app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
-    send(reply, await answerSessionConfig(deps, plans, releases, requestOf(request), request.params.session)),
-  );
+  for (const { url, ...document } of CONFIG_ROUTES) {
+    app.get<ConfigRoute>(url, async (request, reply) => {
+      const { session, name } = request.params;
+      const asked = name === undefined ? document : { ...document, file: name };
+      return send(
+        reply,
+        await answerSessionConfig(deps, plans, releases, requestOf(request), session, asked),
+      );
+    });
+  }
+  if (options.matchbox !== undefined) {
+    for (const route of MATCHBOX_ROUTES) {
+      app.get<{ Querystring: Query }>(`/${route}`, async (request, reply) => {
+        const rawQuery = (request.raw.url ?? '').split('?').slice(1).join('?');
+        return send(reply, await answerMatchbox(deps, requestOf(request), route, request.query, rawQuery));
+      });
+    }
+    app.get('/grub', (request, reply) =>
+      answerByName(request, reply, (request.raw.url ?? '').replace(/^\/grub/, '/grub.cfg')),
+    );
+    // What dnsmasq makes of `dhcp-boot=http://…/boot.ipxe`.
+    app.get<{ Querystring: Query }>('/boot.ipxe.0', (request, reply) =>
+      send(reply, answerBootScript(deps, requestOf(request), request.query)),
+    );
+  }
   app.post<SessionRoute>('/boot/:session/csr', { bodyLimit: REQUEST_LIMIT }, async (request, reply) => {
     const { name } = request.query;
     const pem = typeof request.body === 'string' ? request.body : '';
@@ -121,11 +179,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         headers: request.raw.headers,
         response,
         stalled: () => listeners.isStalled(request.raw.socket),
+        generate: () => {
+          const file = generatedByTarget(request.raw.url ?? '');
+          return file === undefined
+            ? undefined
+            : answerGenerated(deps, plans, requestOf(request), file, 'http');
+        },
       }).catch((thrown: unknown) => fail(thrown, request));
       if (answer === undefined) return;
       if (response.headersSent) return void response.destroy();
-      response.writeHead(answer.status, headersOf(answer));
-      response.end(request.method === 'HEAD' ? undefined : answer.text);
+      end(response, answer);
     },
   });
   app.route({
@@ -133,10 +196,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: '/healthz',
     handler: (_request, reply) => send(reply, { status: 200, text: 'ok\n' }),
   });
-  app.setNotFoundHandler((_request, reply) => {
-    journal.count('http.unknown-route');
-    return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
-  });
+  app.setNotFoundHandler((request, reply) => answerByName(request, reply));
   app.setErrorHandler((thrown, request, reply) => {
     const status = statusOf(thrown);
     if (status < 500) {
@@ -160,6 +220,28 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     addresses: listeners.addresses,
     open: (places) => listeners.open(places),
+    async generate(file, { server, ...request }) {
+      const {
+        url = addressUrl(
+          formatIpv4(server),
+          options.port === 0 ? listeners.addresses[0]?.port : options.port,
+        ),
+      } = options;
+      const place = { address: server, url };
+      const answer = await answerGenerated(
+        deps,
+        plans,
+        { ...request, method: 'RRQ', server: place, range: undefined, ifRange: undefined },
+        file,
+        'tftp',
+      );
+      return answer === undefined ? undefined : String(answer.text);
+    },
+    assetStage(remote, path) {
+      const mac = remote === undefined ? undefined : journal.macAt(remote);
+      const session = mac === undefined ? undefined : journal.sessionOf(mac);
+      return session === undefined ? undefined : options.assetStage(session, path);
+    },
     async stop(how) {
       await listeners.stop(how);
       await app.close();
@@ -174,10 +256,23 @@ function send(reply: FastifyReply, answer: Answer): FastifyReply {
   return reply.code(answer.status).headers(headersOf(answer)).send(answer.text);
 }
 
+/** Fastify writes the names of headers in lower case, by which GRUB does not know a length: it then waits for more. */
+function sendAsWritten(reply: FastifyReply, answer: Answer): FastifyReply {
+  void reply.hijack();
+  end(reply.raw, answer);
+  return reply;
+}
+
+/** Node itself leaves the body out of what a HEAD is answered. */
+function end(response: ServerResponse, answer: Answer): void {
+  response.writeHead(answer.status, headersOf(answer));
+  response.end(answer.text);
+}
+
 function headersOf(answer: Answer): Record<string, string | number> {
   return {
-    'content-type': 'text/plain; charset=utf-8',
-    'content-length': Buffer.byteLength(answer.text),
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': Buffer.byteLength(answer.text),
     ...answer.headers,
   };
 }
@@ -196,12 +291,16 @@ function ipv4Of(address: string | undefined) {
   return parseIpv4((address ?? '').replace(/^::ffff:/i, ''));
 }
 
+function addressUrl(host: string, port: number | undefined): string {
+  return `http://${host}${port === 80 ? '' : `:${port}`}`;
+}
+
 function placeOf(
   options: HttpServerOptions,
   host: string | undefined,
   port: number | undefined,
 ): ServerPlace {
   const address = ipv4Of(host);
-  const own = `http://${(host ?? '').replace(/^::ffff:/i, '')}${port === 80 ? '' : `:${port}`}`;
+  const own = addressUrl((host ?? '').replace(/^::ffff:/i, ''), port);
   return { address: address ?? UNSPECIFIED, url: options.url ?? own };
 }

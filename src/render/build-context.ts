@@ -2,6 +2,8 @@ import type { BootPlan } from '../boot/boot-plan.ts';
 import type { Subnet } from '../boot/subnet.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
+import { bootIdOf } from './boot-id.ts';
+import { configUrlOf } from './config-documents.ts';
 import { type BootContext, type ClusterContext, type IdentityContext, noIdentity } from './context.ts';
 
 export interface ContextInput {
@@ -50,12 +52,14 @@ export function buildContext({
       arch: facts.arch ?? '',
       manufacturer: facts.manufacturer ?? '',
       product: facts.product ?? '',
+      labels: facts.labels ?? {},
     },
     role: plan.role.name,
     parameters: plan.parameters,
     ...(cluster === undefined ? {} : { cluster }),
     server: { address: formatIpv4(server.address), url: server.url, syslogPort },
-    configUrl: `${sessionUrl}/${plan.role.config?.format ?? 'cloud-config'}`,
+    bootId: bootIdOf(facts.mac, sessionUrl),
+    configUrl: configUrlOf(sessionUrl, plan.role.config?.format),
     reportUrl: `${sessionUrl}/report`,
     assetsUrl: `${server.url}/assets`,
     identity: identity ?? noIdentity(plan.hostname),

@@ -43,6 +43,8 @@ export function createTftpTap({ recorder, via, address }: TftpTapOptions): TftpT
 
 /** A header, and enough to see what kind of file it is. */
 const DATA_SNAP = 64;
+/** The header alone: of a machine's script nothing is kept, since it holds the URL of its session. */
+const HEADER_SNAP = 4;
 /** Of one transfer, besides its first blocks and its last. */
 const MOST_RESENT = 24;
 
@@ -57,8 +59,15 @@ export interface TransferTap {
 
 export function createTransferTap(
   tap: TftpTap,
-  { socket, remote, state }: { readonly socket: Socket; readonly remote: Remote; readonly state: Transfer },
+  parts: {
+    readonly socket: Socket;
+    readonly remote: Remote;
+    readonly state: Transfer;
+    readonly isSecret: boolean;
+  },
 ): TransferTap {
+  const { socket, remote, state } = parts;
+  const snap = parts.isSecret ? HEADER_SNAP : DATA_SNAP;
   let left = MOST_RESENT;
   const isWorth = (block: number): boolean =>
     block <= 1 || block === state.lastBlock || (state.resent && left-- > 0);
@@ -69,7 +78,7 @@ export function createTransferTap(
     },
     other: (packet) => tap.received(socket, remote, packet),
     block(block, bytes) {
-      if (isWorth(block)) tap.sent(socket, remote, bytes, DATA_SNAP);
+      if (isWorth(block)) tap.sent(socket, remote, bytes, snap);
     },
     control: (packet) => tap.sent(socket, remote, packet),
   };

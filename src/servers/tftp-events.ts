@@ -1,6 +1,8 @@
 import { type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
+import type { Stage } from '../machine/stage.ts';
 import type { TftpRequest } from '../protocol/tftp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
+import type { TftpFileKind } from './tftp-files.ts';
 import { describeOptions, describeRequest, readable } from './tftp-texts.ts';
 import type { RunningTransfer, TransferEnd } from './tftp-transfer.ts';
 
@@ -8,6 +10,8 @@ import type { RunningTransfer, TransferEnd } from './tftp-transfer.ts';
 export interface TftpEvents {
   answered(address: string, request: TftpRequest, transfer: RunningTransfer): void;
   refused(address: string, request: TftpRequest, answered: string, reason: string): void;
+  /** What is not there, and what its client does without. */
+  absent(address: string, request: TftpRequest, answered: string, reason: string): void;
   ignored(address: string, request: TftpRequest, reason: string): void;
   failed(address: string, request: TftpRequest, reason: string): void;
   /** `elapsed`: milliseconds since the request. */
@@ -19,6 +23,16 @@ export interface TftpEvents {
     elapsed: number,
   ): void;
 }
+
+/** What a whole file proves. A machine that has its loader: that its firmware did its part. */
+const STAGE_OF: { readonly [kind in TftpFileKind]: { readonly stage?: Stage } } = {
+  loader: { stage: 'firmware' },
+  kernel: { stage: 'kernel' },
+  initrd: { stage: 'initrd' },
+  text: {},
+  script: {},
+  asset: {},
+};
 
 export interface TftpEventsOptions {
   readonly journal: Pick<Journal, 'record' | 'macAt' | 'count'>;
@@ -35,7 +49,7 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
   };
 
   const unanswered = (
-    outcome: 'refused' | 'ignored' | 'failed',
+    outcome: 'refused' | 'ignored' | 'failed' | 'noted',
     address: string,
     request: TftpRequest,
     answered: string,
@@ -61,6 +75,7 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
     },
     refused: (address, request, answered, reason) =>
       unanswered('refused', address, request, answered, reason),
+    absent: (address, request, answered, reason) => unanswered('noted', address, request, answered, reason),
     ignored: (address, request, reason) => unanswered('ignored', address, request, '', reason),
     failed: (address, request, reason) => unanswered('failed', address, request, '', reason),
     done(address, request, transfer, end, elapsed) {
@@ -78,8 +93,7 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
         answered: `${sent}${again}`,
         bytes,
         reasons: reasonsOf(end),
-        // The machine has its loader whole: its firmware did its part.
-        ...(finished && { stage: 'firmware' as const }),
+        ...(finished && STAGE_OF[file.kind]),
       });
     },
   };

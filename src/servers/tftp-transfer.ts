@@ -76,7 +76,12 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
     negotiating: answer !== undefined,
     now: now(),
   });
-  const tap = createTransferTap(parts.tap, { socket, remote: parts.remote, state });
+  const tap = createTransferTap(parts.tap, {
+    socket,
+    remote: parts.remote,
+    state,
+    isSecret: file.kind === 'script',
+  });
   let ended = false;
 
   const sendControl = (packet: Uint8Array): void => {

@@ -1,6 +1,6 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { toTinderboxError } from '../errors.ts';
-import type { Ipv4 } from '../machine/ipv4.ts';
+import { type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
 import { normalizeFileName } from '../protocol/tftp/file-name.ts';
 import {
   decodeTftpPacket,
@@ -16,6 +16,7 @@ import { createTftpEvents } from './tftp-events.ts';
 import type { TftpFile } from './tftp-files.ts';
 import { createOccupancy } from './tftp-occupancy.ts';
 import { createTransferSockets, type TransferSocket, type TransferSockets } from './tftp-sockets.ts';
+import { readable } from './tftp-texts.ts';
 import { createRunningTransfer, type RunningTransfer, type TransferEnd } from './tftp-transfer.ts';
 import type { TftpServer, TftpServerOptions } from './tftp-types.ts';
 import { createWarnings } from './tftp-warnings.ts';
@@ -200,11 +201,19 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     request: TftpRequest,
     name: string,
   ): Promise<boolean> => {
-    const found = await options.lookup(name);
+    const found = await options.lookup(name, {
+      remote: parseIpv4(remote.address),
+      server: listener.address,
+      via: options.via,
+      asked: `RRQ ${readable(request.name)}`,
+    });
     if (listener.slots.get(key) !== slot || stopping) return false;
     if ('refused' in found) {
       const code = found.missing === true ? TFTP_ERRORS.notFound : TFTP_ERRORS.accessViolation;
-      refuse(listener, remote, request, code, found.refused);
+      if (found.harmless === true) {
+        sendError(listener.tap, listener.socket, remote, code, found.refused);
+        events.absent(remote.address, request, `error ${code}`, found.refused);
+      } else refuse(listener, remote, request, code, found.refused);
       return false;
     }
     const lent = await listener.sockets.borrow(key);

@@ -1,4 +1,5 @@
 import { detectBootLoop, type LoaderAttempts, type LoopDecision } from '../boot/detect-boot-loop.ts';
+import { isLoaderName } from '../boot/generated-files.ts';
 import type { NetworkClient } from '../boot/identify-client.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Observation } from '../store/port.ts';
@@ -48,7 +49,8 @@ export function watchBootLoops(): BootLoopWatch {
 /** By TFTP, or by HTTP where the firmware boots that way. */
 function isWholeLoader({ kind, outcome, asked }: Observation): boolean {
   if (outcome !== 'answered') return false;
-  return kind === 'tftp.done' || (kind === 'http.asset' && asked.startsWith('GET /assets/ipxe/'));
+  const name = (kind === 'tftp.done' ? /^RRQ (.*)$/ : /^GET \/assets\/ipxe\/(.*)$/).exec(asked)?.[1];
+  return (kind === 'tftp.done' || kind === 'http.asset') && name !== undefined && isLoaderName(name);
 }
 
 function remember<T>(map: Map<Mac, T>, mac: Mac, value: T): void {

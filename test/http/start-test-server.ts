@@ -77,6 +77,12 @@ export async function startTestServer(
     sessionTokens: tokens,
     joinsCluster: () => false,
     plan: () => bootPlan(),
+    once: {
+      arrives: () => undefined,
+      tries: () => undefined,
+      succeeds: () => false,
+      written: async () => undefined,
+    },
     buildContext: ({ plan, facts, server: place, sessionUrl }) =>
       buildContext({ plan, facts, cluster: undefined, server: place, subnets: [], sessionUrl }),
     renderer: {
@@ -89,6 +95,13 @@ export async function startTestServer(
         body: `#cloud-config\nhostname: ${context.machine.hostname}\nrole: ${role.name}\nmac: ${context.machine.mac}\n`,
         contentType: 'text/cloud-config; charset=utf-8',
       }),
+    },
+    grub: {
+      bootstrap: ({ url }) => `grub bootstrap ${url}\n`,
+      machineScript: ({ role, context, hostname, transport }) =>
+        `grub ${role.name} ${hostname} ${context.configUrl} by ${transport}\n`,
+      waitScript: ({ message }) => `grub wait ${message}\n`,
+      refusalScript: ({ message }) => `grub refused ${message}\n`,
     },
     assetStage: (_session, path) =>
       (({ '/assets/vmlinuz': 'kernel', '/assets/initrd': 'initrd' }) as const)[path],

@@ -29,6 +29,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'machines.forgotten': 'machines forgotten, since memory holds a bounded number',
   'tftp.read.answered': 'files asked for and sent',
   'tftp.read.refused': 'files asked for and refused',
+  'tftp.read.noted': 'files asked for that nobody needs',
   'tftp.read.ignored': 'requests not answered',
   'tftp.read.failed': 'requests that failed here',
   'tftp.done.finished': 'transfers that came to their end',

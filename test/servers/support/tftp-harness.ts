@@ -44,7 +44,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       (async (name) => {
         const bytes = files[name];
         if (bytes === undefined) return { refused: 'no such file', missing: true };
-        return { file: { bytes, name, path: `/test/${name}` } };
+        return { file: { bytes, kind: 'loader' as const, name, path: `/test/${name}` } };
       }),
     logger: pino({ level: 'silent' }),
     journal: {
