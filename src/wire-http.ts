@@ -152,7 +152,7 @@ const GRUB: GrubRenderer = {
 };
 /** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
 async function planKnown(
-  { config, catalog, journal, admissions }: HttpWiring,
+  { config, catalog, journal, admissions, once }: HttpWiring,
   facts: MachineFacts,
 ): Promise<BootPlan> {
   await catalog.refresh();
@@ -162,6 +162,7 @@ async function planKnown(
     admission: config.admission,
     places: admissions,
     choice: journal.sessionOf(facts.mac)?.role,
+    uses: once,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });
   if (plan.kind !== 'boot' || plan.place === undefined || admissions.ruleOf(facts.mac) === plan.place)

@@ -41,7 +41,7 @@ function start(
   given: ChildPull,
   { before = [], env = {} }: { readonly before?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
 ) {
-  const [program = '', ...argv] = [...before, process.execPath, CHILD, JSON.stringify(given)];
+  const [program, ...argv] = [...before, process.execPath, CHILD, JSON.stringify(given)];
   const child = spawn(program, argv, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -124,7 +124,7 @@ t.test(
     t.match(said.stdout, 'testos 1: 2 file(s)');
 
     const program = join(import.meta.dirname, '../support/download-on-full-disk.ts');
-    const [unshare = '', ...argv] = [
+    const [unshare, ...argv] = [
       ...NAMESPACE,
       process.execPath,
       program,

@@ -33,7 +33,7 @@ async function release(version: string): Promise<void> {
   const files = {
     'version.txt': Buffer.from(`FLATCAR_BUILD=${version.split('.')[0]}\nFLATCAR_VERSION=${version}\n`),
     [KERNEL]: contentOf(`${version} kernel`, 400_000),
-    [INITRD]: contentOf(`${version} initrd`, 6_000_000),
+    [INITRD]: contentOf(`${version} initrd`, 4_000_000),
   };
   for (const [name, content] of Object.entries(files)) {
     await writeFile(join(folder, name), content);
@@ -64,7 +64,7 @@ http {
   server {
     listen 127.0.0.1:${port};
     root ${root};
-    location ~ cpio.gz$ { limit_rate 2m; limit_rate_after 1m; }
+    location ~ cpio.gz$ { limit_rate 3m; limit_rate_after 1m; }
   }
 }
 `,
@@ -182,17 +182,16 @@ await t.test(
         { version: '4230.2.1', current: false },
       ],
     });
+
+    await site.write({
+      'profiles/worker/role.yaml': ROLE.replace('cloud-config, template', 'raw, template'),
+    });
+    t.match(
+      (await site.run('check')).stdout,
+      /role worker gives raw, but flatcar 4230\.2\.0 reads ignition or cloud-config/,
+    );
   },
 );
-
-await t.test('check says where a role does not fit the image', async (t) => {
-  await using site = await createSite(namespace, {
-    'profiles/worker/role.yaml': ROLE.replace('cloud-config, template', 'raw, template'),
-  });
-  t.equal((await start(site).ended).code, 0);
-  const { stdout } = await site.run('check');
-  t.match(stdout, /role worker gives raw, but flatcar 4230\.2\.1 reads ignition or cloud-config/);
-});
 
 await t.test('a mirror that changes a byte, or signs by itself, gets nowhere', async (t) => {
   await using site = await createSite(namespace);
