@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
@@ -92,7 +91,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const file = generatedByTarget(request.raw.url ?? '');
     const answer =
       file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
-    if (answer !== undefined) return sendAsWritten(reply, answer);
+    if (answer !== undefined) return send(reply, answer);
     journal.count(file === undefined ? 'http.unknown-route' : 'http.optional-file');
     return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
   };
@@ -143,7 +142,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       }).catch((thrown: unknown) => fail(thrown, request));
       if (answer === undefined) return;
       if (response.headersSent) return void response.destroy();
-      end(response, answer);
+      response.writeHead(answer.status, headersOf(answer));
+      response.end(request.method === 'HEAD' ? undefined : answer.text);
     },
   });
   app.route({
@@ -211,23 +211,10 @@ function send(reply: FastifyReply, answer: Answer): FastifyReply {
   return reply.code(answer.status).headers(headersOf(answer)).send(answer.text);
 }
 
-/** Fastify writes the names of headers in lower case, by which GRUB does not know a length: it then waits for more. */
-function sendAsWritten(reply: FastifyReply, answer: Answer): FastifyReply {
-  void reply.hijack();
-  end(reply.raw, answer);
-  return reply;
-}
-
-/** Node itself leaves the body out of what a HEAD is answered. */
-function end(response: ServerResponse, answer: Answer): void {
-  response.writeHead(answer.status, headersOf(answer));
-  response.end(answer.text);
-}
-
 function headersOf(answer: Answer): Record<string, string | number> {
   return {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': Buffer.byteLength(answer.text),
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(answer.text),
     ...answer.headers,
   };
 }

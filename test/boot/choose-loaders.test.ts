@@ -58,11 +58,12 @@ function choose(request: RequestShape, configured: Record<string, string> = {}) 
   });
 }
 
+const pxe = (architecture: number): RequestShape => ({
+  vendorClass: 'PXEClient',
+  architectures: [architecture],
+});
+
 t.test("the loaders of a machine's role win over tinderbox.yaml's, and the reasons say so", (t) => {
-  const pxe = (architecture: number): RequestShape => ({
-    vendorClass: 'PXEClient',
-    architectures: [architecture],
-  });
   const configured = { 'uefi-x64': 'ipxe.efi', 'uefi-x64-http': 'http.efi' };
   t.match(choose(pxe(7), configured), {
     kind: 'file',

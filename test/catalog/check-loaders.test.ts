@@ -107,25 +107,26 @@ t.test('a loader may depend on what DHCP knows, and on nothing else', (t) => {
   t.end();
 });
 
+const menu = (loaders?: Role['loaders']): Role => ({
+  ...makeRole('menu'),
+  boot: {
+    kind: 'menu',
+    title: 'What?',
+    timeout: 10,
+    default: 'plain',
+    choices: [
+      { role: 'plain', label: 'a', line: 4 },
+      { role: 'secure', label: 'b', line: 5 },
+    ],
+  },
+  ...(loaders === undefined ? {} : { loaders }),
+});
+const lines = (role: Role) =>
+  checkLoaders({ roles: new Map([...roles, ['menu', role]]), rules: [], defaultRole: null, file: 'm' }).map(
+    ({ line }) => line,
+  );
+
 t.test('a menu offers only roles with its own loaders', (t) => {
-  const menu = (loaders?: Role['loaders']): Role => ({
-    ...makeRole('menu'),
-    boot: {
-      kind: 'menu',
-      title: 'What?',
-      timeout: 10,
-      default: 'plain',
-      choices: [
-        { role: 'plain', label: 'a', line: 4 },
-        { role: 'secure', label: 'b', line: 5 },
-      ],
-    },
-    ...(loaders === undefined ? {} : { loaders }),
-  });
-  const lines = (role: Role) =>
-    checkLoaders({ roles: new Map([...roles, ['menu', role]]), rules: [], defaultRole: null, file: 'm' }).map(
-      ({ line }) => line,
-    );
   t.same(lines(menu()), [5]);
   t.same(lines(menu(SHIMS)), [4]);
   t.end();
