@@ -60,7 +60,7 @@ function whoAsked(asked: string): Asker {
 
 const from = (asker: Asker) => (event: BootEvent) => whoAsked(event.asked) === asker;
 const isLoader = ({ asked }: BootEvent) => {
-  const name = /^(?:GET|HEAD) \/assets\/ipxe\/(.*)$/.exec(asked)?.[1];
+  const name = /^(?:GET|HEAD) \/assets\/ipxe\/+(.*)$/.exec(asked)?.[1];
   return name !== undefined && isLoaderName(name);
 };
 /** What a GRUB without HTTP loads. */

@@ -172,14 +172,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     handler: async (request, reply) => {
       reply.hijack();
       const response = reply.raw;
+      const file = generatedByTarget(request.raw.url ?? '');
       // From here on Fastify answers no more, whatever is thrown.
       const answer = await answerAsset(deps, sources, requestOf(request), {
         target: request.raw.url ?? '',
         headers: request.raw.headers,
         response,
         stalled: () => listeners.isStalled(request.raw.socket),
+        harmless: file?.kind === 'optional',
         generate: () => {
-          const file = generatedByTarget(request.raw.url ?? '');
           return file === undefined
             ? undefined
             : answerGenerated(deps, plans, requestOf(request), file, 'http');
