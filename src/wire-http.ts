@@ -2,6 +2,7 @@ import { admitByPlan } from './admit-by-plan.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
+import { planBoot } from './boot/plan-boot.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
@@ -91,6 +92,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     },
     once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
+    ...(config.http.matchbox ? { matchbox: { plan: (facts) => planKnown(wiring, facts) } } : {}),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
       const context = buildContext({
@@ -148,6 +150,27 @@ const GRUB: GrubRenderer = {
   waitScript: grubWaitScript,
   refusalScript: grubRefusalScript,
 };
+/** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
+async function planKnown(
+  { config, catalog, journal, admissions, once }: HttpWiring,
+  facts: MachineFacts,
+): Promise<BootPlan> {
+  await catalog.refresh();
+  const plan = planBoot({
+    facts,
+    catalog: catalog.current(),
+    admission: config.admission,
+    places: admissions,
+    uses: once,
+    choice: journal.sessionOf(facts.mac)?.role,
+    holderOf: (hostname) => journal.hostnameHolder(hostname),
+  });
+  if (plan.kind !== 'boot' || plan.place === undefined || admissions.ruleOf(facts.mac) === plan.place)
+    return plan;
+  const message = 'a rule with max: would admit this machine, when it asks at /ipxe';
+  return { kind: 'wait', message, reasons: [...plan.reasons, message] };
+}
+
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
 
 /** `cluster` of templates; undefined where tinderbox.yaml has none. */

@@ -135,26 +135,25 @@ function decideHead(method: string, headers: AssetRequest['headers'], file: Asse
   const nothing = { hasBody: false, start: 0, end: 0 };
   const condition = evaluateConditions(headers, validators);
   if (condition === 304) return { status: 304, headers: common, ...nothing };
-  if (condition === 412) return { status: 412, headers: { ...common, 'Content-Length': 0 }, ...nothing };
+  if (condition === 412) return { status: 412, headers: { ...common, 'content-length': 0 }, ...nothing };
 
   const wanted =
     method === 'GET' && rangeApplies(headers['if-range'], validators) ? headers.range : undefined;
   const range = parseByteRange(wanted, file.size);
   const typed = { ...common, 'content-type': contentTypeOf(name) };
   if (range.kind === 'unsatisfiable') {
-    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'Content-Length': 0 };
+    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'content-length': 0 };
     return { status: 416, headers: { ...common, ...unsatisfied }, ...nothing };
   }
   if (range.kind === 'whole') {
-    const whole = { ...typed, 'Content-Length': file.size };
+    const whole = { ...typed, 'content-length': file.size };
     return { status: 200, headers: whole, hasBody: method === 'GET', start: 0, end: file.size };
   }
   const { start, end } = range;
-  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'Content-Length': end - start };
+  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'content-length': end - start };
   return { status: 206, headers: { ...typed, ...part }, hasBody: true, start, end };
 }
 
-/** `Content-Length` in this case: GRUB compares letters (seen with 2.12), and waits for more without it. */
 function sendHead(response: ServerResponse, head: Head): void {
   response.writeHead(head.status, head.headers);
 }

@@ -1,4 +1,4 @@
-import type { MachineKind } from './qemu-machine.ts';
+import type { MachineKind } from './machine-kinds.ts';
 
 /** What a console line means for somebody who waits; each is told once, at its first sign. */
 interface Milestone {

@@ -1,8 +1,8 @@
 /** `npm run demo`: one virtual diskless machine, from power-on to `booted`. */
 import { parseArgs } from 'node:util';
 import { toTinderboxError } from '../errors.ts';
-import type { MachineKind } from './qemu-machine.ts';
-import { MACHINE_KINDS } from './qemu-machine.ts';
+import type { MachineKind } from './machine-kinds.ts';
+import { MACHINE_KINDS } from './machine-kinds.ts';
 import { prepareDemo, runDemo } from './run-demo.ts';
 import { requireTun, rerunInUserNamespace } from './user-namespace.ts';
 

@@ -11,9 +11,9 @@ import type { Log } from './debian-packages.ts';
 import { ensureDebianPackages, LAB_PACKAGES } from './debian-packages.ts';
 import type { LiveImage } from './live-image.ts';
 import { ensureLiveImage } from './live-image.ts';
+import type { MachineKind } from './machine-kinds.ts';
 import type { NetworkNamespace } from './namespace.ts';
 import { createProvisioningNetwork } from './provisioning-network.ts';
-import type { MachineKind } from './qemu-machine.ts';
 import { startQemuMachine } from './qemu-machine.ts';
 import { runProgram } from './run-program.ts';
 
