@@ -3,6 +3,7 @@ import type { NetworkClient } from './boot/identify-client.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
+import type { OnceUses } from './machine/once.ts';
 import type { Catalog } from './machine/role.ts';
 
 /** A flood of forged addresses must not grow the map; it is begun anew. */
@@ -26,7 +27,7 @@ export function dhcpFacts(
  * chooseLoaders for each packet: ROMs ask four times and more, and a catalog may have a hundred rules. Forgotten with each
  * new catalog.
  */
-export function rememberLoaders() {
+export function rememberLoaders(uses: OnceUses) {
   let of: Catalog | undefined;
   let isAnywhere = false;
   const known = new Map<Mac, { readonly facts: MachineFacts; readonly loaders: RoleLoaders | undefined }>();
@@ -37,9 +38,11 @@ export function rememberLoaders() {
       known.clear();
     }
     if (!isAnywhere) return undefined;
+    // Its role changes with its boots, while the catalog stays.
+    if (catalog.machines.get(facts.mac)?.once !== undefined) return chooseLoaders(facts, catalog, uses);
     const before = known.get(facts.mac);
     if (before !== undefined && isSame(before.facts, facts)) return before.loaders;
-    const loaders = chooseLoaders(facts, catalog);
+    const loaders = chooseLoaders(facts, catalog, uses);
     if (known.size >= MOST_MACHINES) known.clear();
     known.set(facts.mac, { facts, loaders });
     return loaders;

@@ -18,6 +18,7 @@ import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
+import { admissionsOf } from './known-holders.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import { parseMac } from './machine/mac.ts';
@@ -34,7 +35,7 @@ import { runDoctor } from './run-doctor.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
-import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, LeaseBook, OnceBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
@@ -58,6 +59,7 @@ export interface AdminWiring {
   /** The newest boot session of each machine. */
   readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
   readonly cluster: NodeRemover | undefined;
@@ -123,6 +125,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
           interfaces: networks().interfaces,
           mac,
           facts,
+          uses: wiring.once,
           holderOf: (hostname) => journal.hostnameHolder(hostname),
         });
         await catalog.reload();
@@ -131,7 +134,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     assigned: createAssigned(() => explainSources(wiring)),
-    doctor: once(() => examine(wiring, startedAt)),
+    doctor: alone(() => examine(wiring, startedAt)),
     forget: (mac) =>
       audit.changing(async () => {
         const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
@@ -171,6 +174,7 @@ function explainSources({
   store,
   journal,
   admissions,
+  once,
   leases,
   loopWatch,
   now,
@@ -182,6 +186,7 @@ function explainSources({
     store,
     holders: { get: (hostname) => journal.hostnameHolder(hostname) },
     places: admissions,
+    uses: once,
     networks: networks(),
     isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
     leases,
@@ -201,13 +206,13 @@ async function examine(wiring: AdminWiring, startedAt: number): Promise<DoctorRe
     status: await statusOf(wiring, startedAt),
     inDaemon: true,
     machines: async () => (await store.listMachines({ limit: EXAMINED, offset: 0 })).map(overviewView),
-    admissions: () => store.listAdmissions(),
+    admissions: () => admissionsOf(store),
     now: now(),
   });
 }
 
 /** It takes seconds of a disk and of the network: whoever asks meanwhile is told to wait. */
-function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
+function alone<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let underWay = false;
   return async () => {
     if (underWay)

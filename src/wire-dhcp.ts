@@ -12,6 +12,7 @@ import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
+import type { OnceUses } from './machine/once.ts';
 import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
 import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
@@ -46,6 +47,7 @@ export interface DhcpWiring {
   readonly bootFileIndex: BootFileIndex;
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
+  readonly once: OnceUses;
   readonly leases: LeaseBook;
   readonly learning: AddressLearning;
   readonly journal: Journal;
@@ -169,7 +171,7 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
   // Of this interface alone: another machine may have the same address elsewhere.
   const architectures = rememberArchitectures();
 
-  const loadersOf = rememberLoaders();
+  const loadersOf = rememberLoaders(wiring.once);
 
   const environment = (
     place: Place,

@@ -3,6 +3,7 @@ import type { LoggerName, LogLevel } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { OnceUse } from '../machine/once.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Actor, AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
 
@@ -167,6 +168,8 @@ export interface NodeRemoval {
 /** Whom rules with `max` have admitted. */
 export interface AdmissionListView {
   readonly admissions: readonly AdmissionRecord[];
+  /** What became of each `once:` that was booted. */
+  readonly onceUses: readonly OnceUse[];
 }
 
 export interface SigningTokenRequest {

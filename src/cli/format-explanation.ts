@@ -1,5 +1,6 @@
 import type { ExplainView } from '../admin/explain-api.ts';
 import { formatAge } from '../boot/format-age.ts';
+import { formatLabels } from '../boot/read-labels.ts';
 import { formatProblem } from '../errors.ts';
 import { STAGES } from '../machine/stage.ts';
 import { formatStage } from './format-machine-table.ts';
@@ -30,6 +31,7 @@ function describeMachine({ mac, machine, preview }: ExplainView, now: number): s
     machine.arch,
     [machine.manufacturer, machine.product].filter((part) => part !== undefined).join(' '),
     machine.serial === undefined ? undefined : `serial ${machine.serial}`,
+    formatLabels(machine.labels),
     `last seen ${formatAge(now - machine.lastSeen)} ago`,
     machine.via === undefined ? undefined : `on ${machine.via}`,
   ];
@@ -84,7 +86,11 @@ function describePreview({ preview }: ExplainView): readonly string[] {
       [],
       [...shown, ...(more > 0 ? [`… ${more} more`] : [])],
     ),
-    section('configuration', preview.config === undefined ? size : `${size} (--only config prints it)`, []),
+    section(
+      'configuration',
+      preview.config === undefined ? size : `${size} (--only config prints it)`,
+      (preview.files ?? []).map(({ path, text }) => `${path}: ${Buffer.byteLength(text)} bytes`),
+    ),
   ];
 }
 

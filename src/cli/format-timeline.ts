@@ -1,4 +1,5 @@
 import type { MachineView, SessionView } from '../admin/api.ts';
+import { formatLabels } from '../boot/read-labels.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatHardware } from './format-hardware.ts';
 import { formatStage } from './format-machine-table.ts';
@@ -108,6 +109,7 @@ function describeMachine(machine: MachineView, session: SessionView | undefined)
     session?.address ?? machine.address,
     [machine.manufacturer, machine.product].filter((part) => part !== undefined).join(' '),
     machine.serial === undefined ? undefined : `serial ${machine.serial}`,
+    formatLabels(machine.labels),
   ];
   return parts
     .filter((part) => part !== undefined && part !== '')

@@ -153,7 +153,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'GET /api/v1/admissions': {
     tag: 'machines',
-    summary: 'Whom rules with `max` have admitted.',
+    summary: 'Whom rules with `max` have admitted, and what became of each `once:`.',
     answer: daemon.Admissions,
   },
   'GET /api/v1/status': { tag: 'daemon', summary: 'What the daemon says of itself.', answer: daemon.Status },

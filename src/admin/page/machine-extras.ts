@@ -49,6 +49,7 @@ export interface ServedModel {
   readonly script: string;
   readonly config: string | undefined;
   readonly configLines: number;
+  readonly files: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** Why nothing would be served. */
@@ -85,6 +86,7 @@ export function consoleModel({ lines, missed }: ConsoleView): ConsoleModel {
 }
 
 const FROM = {
+  once: 'the `once:` of its own entry',
   entry: 'its own entry',
   rule: 'a rule',
   default: 'the default',
@@ -131,7 +133,7 @@ export function refusalOf(thrown: unknown): Refusal {
   return { message: error.message, remedy: error.remedy, problems: problemRows(error.problems) };
 }
 
-function shape({ role, hostname, reasons, script, config }: PreviewView): ServedModel {
+function shape({ role, hostname, reasons, script, config, files = [] }: PreviewView): ServedModel {
   return {
     role,
     hostname,
@@ -139,6 +141,7 @@ function shape({ role, hostname, reasons, script, config }: PreviewView): Served
     script: bounded(script),
     config: config === undefined ? undefined : bounded(config),
     configLines: config === undefined ? 0 : config.split('\n').length,
+    files: files.map(({ path, text }) => ({ path, text: bounded(text) })),
   };
 }
 
