@@ -101,9 +101,9 @@ export async function startDaemon({
   let audit: AuditTrail | undefined;
   let once: OnceBook | undefined;
   const catalog = await openCheckedCatalog(config, provisioning, loggers, (after, before) => {
+    once?.follow(after);
     bootFileIndex.nameFiles(filesOfRoles(after));
     void bootFileIndex.refresh();
-    once?.follow(after);
     if (audit === undefined || audit.isChanging()) return;
     const actor = { name: 'tinderbox', via: 'daemon' } as const;
     const detail = describeCatalogChange(before, after);

@@ -180,6 +180,7 @@ async function explainAssignment(
   return {
     from,
     ...(role === undefined ? {} : { role: role.name }),
+    ...(entry?.role === undefined ? {} : { own: entry.role }),
     ...(once === undefined ? {} : { once }),
     ...(entry?.hostname === undefined ? {} : { hostname: entry.hostname }),
     ...(entry?.address === undefined ? {} : { address: formatIpv4(entry.address) }),

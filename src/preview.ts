@@ -17,7 +17,9 @@ import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
 import type { IdentityContext, TemplateContext } from './render/context.ts';
 import { renderConfig, renderConfigFiles } from './render/render-config.ts';
+import { IGNITION_TYPE } from './render/render-ignition.ts';
 import { machineScript } from './render/render-script.ts';
+import type { RenderedConfig } from './render/render-text.ts';
 import { clusterOf, knownNetworks } from './wire-http.ts';
 
 export interface Preview {
@@ -141,9 +143,14 @@ export async function previewMachine(
     hostname: plan.hostname,
     reasons: plan.reasons,
     script: machineScript({ role: plan.role, context, hostname: plan.hostname }),
-    config: plan.role.config === undefined ? undefined : renderConfig(plan.role, context).body,
+    config: plan.role.config === undefined ? undefined : legible(renderConfig(plan.role, context)),
     files: renderConfigFiles(plan.role, context).map(({ path, body }) => ({ path, text: body })),
   };
+}
+
+/** JSON is served on one line, which nobody reads. */
+function legible({ body, contentType }: RenderedConfig): string {
+  return contentType === IGNITION_TYPE ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body;
 }
 
 /** A controller that tinderbox.yaml names needs no reservation: it is to be where that says. */

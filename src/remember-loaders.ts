@@ -25,20 +25,19 @@ export function dhcpFacts(
 
 /**
  * chooseLoaders for each packet: ROMs ask four times and more, and a catalog may have a hundred rules. Forgotten with each
- * new catalog.
+ * new catalog; not kept for machines with a `once:`, which is used up without one.
  */
-export function rememberLoaders(uses: OnceUses) {
+export function rememberLoaders() {
   let of: Catalog | undefined;
   let isAnywhere = false;
   const known = new Map<Mac, { readonly facts: MachineFacts; readonly loaders: RoleLoaders | undefined }>();
-  return (facts: MachineFacts, catalog: Catalog): RoleLoaders | undefined => {
+  return (facts: MachineFacts, catalog: Catalog, uses: OnceUses): RoleLoaders | undefined => {
     if (catalog !== of) {
       of = catalog;
       isAnywhere = [...catalog.roles.values()].some(({ loaders }) => loaders !== undefined);
       known.clear();
     }
     if (!isAnywhere) return undefined;
-    // Its role changes with its boots, while the catalog stays.
     if (catalog.machines.get(facts.mac)?.once !== undefined) return chooseLoaders(facts, catalog, uses);
     const before = known.get(facts.mac);
     if (before !== undefined && isSame(before.facts, facts)) return before.loaders;

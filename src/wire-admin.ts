@@ -8,9 +8,10 @@ import { openAdminTls } from './admin-tls.ts';
 import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { judgeOnce } from './boot/judge-once.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import { capturePackets } from './capture-packets.ts';
-import { assignInProfiles } from './catalog/assign-in-profiles.ts';
+import { assignInProfiles, roleChange } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { createAssigned } from './describe-assigned.ts';
@@ -94,12 +95,12 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    assign: ({ mac, role, hostname, address, revision }) =>
+    assign: ({ mac, hostname, address, revision, ...wanted }) =>
       audit.changing(async () => {
         const { before, changed } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
-          role,
+          ...roleChange(wanted),
           ...(hostname === undefined ? {} : { hostname }),
           ...(revision === undefined ? {} : { revision }),
           ...(address === undefined ? {} : { address }),
@@ -107,12 +108,17 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
           checkCatalog: catalogCheck(config, networks().interfaces),
         });
         await catalog.reload();
+        // Behind the edit: one that is refused must not have it boot once again what its entry still says.
+        const renewed = wanted.once === true && (await wiring.once.renew(mac));
+        const entry = catalog.current().machines.get(mac);
+        const isPending = judgeOnce(entry, wiring.once)?.state !== 'used';
         return {
           mac,
           ...(before === undefined ? {} : { before }),
-          role,
+          ...(entry?.role === undefined ? {} : { role: entry.role }),
+          ...(entry?.once === undefined || !isPending ? {} : { once: entry.once }),
           ...(hostname === undefined ? {} : { hostname }),
-          changed,
+          changed: changed || renewed,
           file: catalog.current().file,
         };
       }),

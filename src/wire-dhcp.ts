@@ -47,8 +47,8 @@ export interface DhcpWiring {
   readonly bootFileIndex: BootFileIndex;
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
-  readonly once: OnceUses;
   readonly leases: LeaseBook;
+  readonly once: OnceUses;
   readonly learning: AddressLearning;
   readonly journal: Journal;
   readonly recorder: PacketRecorder;
@@ -171,7 +171,7 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
   // Of this interface alone: another machine may have the same address elsewhere.
   const architectures = rememberArchitectures();
 
-  const loadersOf = rememberLoaders(wiring.once);
+  const loadersOf = rememberLoaders();
 
   const environment = (
     place: Place,
@@ -184,7 +184,8 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     uefiProxy,
     syslog: config.syslog.port === SYSLOG_PORT,
     loaders,
-    roleLoaders: () => loadersOf(dhcpFacts(client, giaddr, place.serverAddress), catalog.current()),
+    roleLoaders: () =>
+      loadersOf(dhcpFacts(client, giaddr, place.serverAddress), catalog.current(), wiring.once),
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     loop: loopWatch.look(client, now),
     now,

@@ -157,11 +157,11 @@ async function planKnown(
 ): Promise<BootPlan> {
   await catalog.refresh();
   const plan = planBoot({
-    uses: once,
     facts,
     catalog: catalog.current(),
     admission: config.admission,
     places: admissions,
+    uses: once,
     choice: journal.sessionOf(facts.mac)?.role,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });

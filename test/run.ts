@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { toTinderboxError } from '../src/errors.ts';
 import { ensureDebianPackages, LAB_PACKAGES } from '../src/lab/debian-packages.ts';
+import { packagesOf } from '../src/lab/machine-kinds.ts';
 import { BROWSER_PACKAGES } from './support/browser-packages.ts';
 import { readTapLine, type TapCounts } from './support/read-tap-line.ts';
 
@@ -19,6 +20,8 @@ const BIN = join(ROOT, 'node_modules/.bin');
 const TEST_PACKAGES = [
   ...LAB_PACKAGES,
   ...BROWSER_PACKAGES,
+  ...packagesOf('uefi-arm64'),
+  ...packagesOf('uefi-x86'),
   'ansible-core',
   'atftp',
   'busybox-static',
@@ -26,6 +29,7 @@ const TEST_PACKAGES = [
   'cpio',
   'curl',
   'dnsmasq-base',
+  'ignition',
   'ipmitool',
   'openipmi',
   'dpkg-dev',
@@ -35,6 +39,7 @@ const TEST_PACKAGES = [
   'gpg-agent',
   'gpgconf',
   'groff',
+  'grub-common',
   'grub-emu',
   'iptables',
   'isc-dhcp-client',

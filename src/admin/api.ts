@@ -6,6 +6,7 @@ import type { Mac } from '../machine/mac.ts';
 import type { OnceUse } from '../machine/once.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Actor, AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
+import type { OnceView } from './explain-api.ts';
 
 /**
  * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
@@ -28,6 +29,8 @@ export interface MachineDetailView {
   readonly machine: MachineView;
   /** Newest first. */
   readonly sessions: readonly SessionView[];
+  /** Of its entry; not known where no daemon runs. */
+  readonly once?: OnceView;
 }
 
 export interface EventListView {
@@ -99,7 +102,13 @@ export interface StatusView extends DaemonStatus {
 
 export interface AssignRequest {
   readonly mac: Mac;
-  readonly role: string;
+  /** Absent: it stays, and with `once: false` no more is asked. */
+  readonly role?: string;
+  /**
+   * true: `role` is booted once, and its own role stays; also if that was used up before. false: it is booted once no
+   * more. Absent: the `once:` stays as it is.
+   */
+  readonly once?: boolean;
   readonly hostname?: string;
   /** A reservation, as a dotted quad. */
   readonly address?: string;
@@ -111,7 +120,10 @@ export interface AssignView {
   readonly mac: Mac;
   /** The role that its entry had; absent if it had none, or there was no entry. */
   readonly before?: string;
-  readonly role: string;
+  /** Absent: the rules and the default decide. */
+  readonly role?: string;
+  /** What its entry has booted once. */
+  readonly once?: string;
   readonly hostname?: string;
   /** False: its entry said just this already. */
   readonly changed: boolean;

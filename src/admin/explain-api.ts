@@ -22,6 +22,8 @@ export interface OnceView {
 export interface AssignmentView {
   readonly from: 'once' | 'entry' | 'rule' | 'default' | 'none';
   readonly role?: string;
+  /** The role that its entry has. */
+  readonly own?: string;
   readonly once?: OnceView;
   readonly hostname?: string;
   /** A reservation. */

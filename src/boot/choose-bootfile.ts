@@ -31,6 +31,8 @@ export const DEFAULT_LOADERS: ReadonlyMap<string, string> = new Map([
   ['uefi-arm64', 'snponly-arm64.efi'],
 ]);
 
+const BUILT_BY_NOBODY: ReadonlySet<string> = new Set(['snponly-i386.efi', 'snponly-arm64.efi']);
+
 /** The loader of an architecture; HTTP boot uses that of the same firmware over PXE unless it has its own. */
 export function loaderFor(
   architecture: FirmwareArchitecture,
@@ -63,7 +65,9 @@ export function chooseBootfile(input: BootfileInput): BootfileDecision {
     };
   }
   if (!isPresent(file)) {
-    const remedy = `put it into assets/ipxe, or install the package ${packageOf(file)}`;
+    const remedy = BUILT_BY_NOBODY.has(file)
+      ? 'put it into assets/ipxe, which no distribution builds, or name another under `loaders:`'
+      : `put it into assets/ipxe, or install the package ${packageOf(file)}`;
     return {
       kind: 'none',
       reasons: [...client.reasons, ...because, `${file} for ${architecture.label} is missing: ${remedy}`],

@@ -95,7 +95,9 @@ const times = (count: number): string => (count === 1 ? 'once' : `${count} times
 function bootRefused(known: DiagnosisCase, pattern: RegExp): readonly string[] | undefined {
   const { lastBootQuestion: last } = known.trace;
   if (!is(known, BEFORE_SCRIPT) || last === undefined || offersBoot(last)) return undefined;
-  return says(last, pattern) ? seen(tell(last)) : undefined;
+  // Its last reason may be about the address, which it did get.
+  const why = last.reasons.find((reason) => pattern.test(reason));
+  return why === undefined ? undefined : seen(tell({ ...last, reasons: [why] }));
 }
 
 const ranOff = (text: string): boolean => /took no byte|closed the connection/.test(text);
@@ -381,7 +383,7 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     title: 'the loader for its firmware is missing',
     meaning: 'A loader is configured for its architecture, and the file is not there.',
     remedy:
-      'Install the package ipxe (apt install ipxe), or put the file into assets/ipxe. tinderbox check says which files are found.',
+      'For a BIOS and UEFI x64 install the package ipxe (apt install ipxe). For {arch} else put a loader that is built for it into assets/ipxe, GRUB for instance, and name it in tinderbox.yaml: loaders: { {arch}: FILE }. 64-bit programs do not run on 32-bit firmware. tinderbox check says which files are found.',
     when: (known) => bootRefused(known, /is missing: put it into/),
   },
   {

@@ -10,7 +10,7 @@ const MOST_BYTES = 64 * 1024 ** 3;
 /** So much makes an attempt worth another one, whatever ended it. */
 const PROGRESS = 1024 * 1024;
 /** How often a body of unknown length asks for more of the disk. */
-const UNKNOWN_STEP = 64 * 1024 * 1024;
+const UNKNOWN_STEP = 16 * 1024 * 1024;
 
 export interface DownloadOptions extends RetryOptions {
   readonly http: HttpSource;

@@ -114,9 +114,10 @@ function commandsOf(unit: DescribedUnit): readonly (readonly string[])[] {
   ];
 }
 
+const only = (...path: DocumentPath): Inexpressible => ({ path, others: ['ignition'] });
+
 function findInexpressible(description: Description): readonly Inexpressible[] {
   const { groups = [], files = [], links = [], units = [], disks = [], filesystems = [] } = description;
-  const only = (...path: DocumentPath): Inexpressible => ({ path, others: ['ignition'] });
   return [
     ...groups.flatMap(({ gid, system }, index) => [
       ...(gid === undefined ? [] : [only('groups', index, 'gid')]),

@@ -50,11 +50,7 @@ export function isNetworkUnit({ name }: DescribedUnit): boolean {
 
 /** YAML that every reader agrees on has no control characters; such a file travels in base64. */
 export function isPlainText(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex
-  return (
-    text.isWellFormed() &&
-    !/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/.test(text)
-  );
+  return text.isWellFormed() && !/(?![\n\t])\p{Cc}|[\u2028\u2029\ufeff\ufffe\uffff]/u.test(text);
 }
 
 /** A mode that has all of its four digits. */

@@ -71,9 +71,10 @@ export function createOnceBook(options: OnceBookOptions): OnceBook {
     return session?.id === sessionId && session.end === undefined;
   }
 
-  function isTrying({ id, mac, role }: BootSession): OnceUse | undefined {
+  /** Whatever role the session has: its `once:` may be a menu, of which a person chose. */
+  function isTrying({ id, mac }: BootSession): OnceUse | undefined {
     const use = uses.get(mac);
-    return use?.sessionId === id && use.role === role && use.doneAt === undefined ? use : undefined;
+    return use?.sessionId === id && use.doneAt === undefined ? use : undefined;
   }
 
   return {

@@ -93,7 +93,7 @@ t.test('it is used up by the session that booted under it, and by no other one',
   const rows: [string, BootSession, boolean][] = [
     ['its own', session(7), true],
     ['a former one', session(6), false],
-    ['one that had another role', session(7, { role: 'local' }), false],
+    ['its own, with what was chosen from a menu', session(7, { role: 'other' }), true],
     ["another machine's", session(7, { mac: bob }), false],
   ];
   for (const [name, reporting, isUsed] of rows) {

@@ -63,7 +63,8 @@ export const Status = Type.Object({
 export const Assigned = Type.Object({
   mac,
   before: optionalText('The role that its entry had.'),
-  role: Type.String(),
+  role: optionalText('Absent: rules and default decide.'),
+  once: optionalText('What it boots before, until that reports success.'),
   hostname: Type.Optional(Type.String()),
   address: Type.Optional(Type.String()),
   changed: Type.Boolean({ description: 'False: its entry said just this already.' }),

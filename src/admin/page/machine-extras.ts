@@ -1,3 +1,4 @@
+import { describeOnce } from '../../boot/describe-once.ts';
 import { toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
 import type { ConsoleView } from '../console-api.ts';
@@ -22,6 +23,8 @@ export interface ConsoleModel {
 export interface WhyModel {
   readonly role: string | undefined;
   readonly from: string;
+  /** How it stands with the `once:` of its entry. */
+  readonly once: string | undefined;
   readonly place: string;
   readonly decision: 'boot' | 'wait' | 'refuse';
   readonly message: string;
@@ -93,12 +96,16 @@ const FROM = {
   none: 'nothing: no entry, no rule and no default',
 } as const;
 
+/** As the page's times without its script: UTC. */
+const minuteOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
 export function whyModel(view: ExplainView): WhyModel {
   const { assignment, decision, message, bootfile, problems, dhcp } = view;
-  const { from, role, file, line } = assignment;
+  const { from, role, once, file, line } = assignment;
   return {
     role,
     from: FROM[from],
+    once: once === undefined ? undefined : describeOnce(once, minuteOf),
     place: line === undefined ? file : `${file}:${line}`,
     decision,
     message,
