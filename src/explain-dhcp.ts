@@ -11,6 +11,7 @@ import type { FirmwareArchitecture } from './machine/architecture.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { UNSPECIFIED } from './machine/ipv4.ts';
 import { macToBytes } from './machine/mac.ts';
+import type { OnceUses } from './machine/once.ts';
 import type { Catalog } from './machine/role.ts';
 import { encodeMessageType, OPTION } from './protocol/dhcp/option-codes.ts';
 import { BOOTREQUEST, type DhcpPacket } from './protocol/dhcp/packet.ts';
@@ -25,6 +26,7 @@ import { placeOn } from './wire-dhcp.ts';
 export interface ExplainDhcpInput {
   readonly config: Config;
   readonly catalog: Catalog;
+  readonly uses: OnceUses;
   readonly networks: ProvisioningNetworks;
   readonly isBootfilePresent: (file: string) => boolean;
   /** Undefined: nobody knows who has which address, since no daemon runs. */
@@ -60,6 +62,7 @@ export function explainDhcp(input: ExplainDhcpInput): DhcpExplanation {
       chooseLoaders(
         dhcpFacts(client, facts.relay ?? UNSPECIFIED, facts.address ?? place.serverAddress),
         input.catalog,
+        input.uses,
       ),
     isBootfilePresent: input.isBootfilePresent,
     loop: input.loops?.peek(client, input.now) ?? NO_LOOP,

@@ -4,15 +4,16 @@ import { withChoices } from './catalog/check-menus.ts';
 import type { Config } from './config/port.ts';
 import { type Problem, toTinderboxError } from './errors.ts';
 import type { ClusterSettings } from './machine/cluster.ts';
-import type { MachineFacts } from './machine/facts.ts';
+import type { Labels, MachineFacts } from './machine/facts.ts';
 import type { Identity } from './machine/identity.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog, MachineEntry, Parameters, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
 import { buildContext } from './render/build-context.ts';
+import { checkArguments } from './render/check-arguments.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
-import { renderConfig } from './render/render-config.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
 import { clusterOf } from './wire-http.ts';
 
 /** Who stands in for "any machine" when a role is tried out. */
@@ -29,6 +30,7 @@ const SAMPLE_FACTS: Omit<MachineFacts, 'mac'> = {
   platform: 'efi',
 };
 const SAMPLE_ADDRESS = parseIpv4('192.0.2.1') as Ipv4;
+const SAMPLE_SESSION = 'http://192.0.2.1/boot/0-check';
 /** Of a machine whose address is not known yet. */
 export const SAMPLE_MACHINE_ADDRESS = parseIpv4('203.0.113.254') as Ipv4;
 
@@ -75,7 +77,9 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
     const severity = used ? 'error' : 'warning';
     try {
       const known = isUnusedMember(use) ? withMember(catalog, use) : catalog;
-      rendered.push({ role, used, files: tryOut(use, config, known) });
+      const files = tryOut(use, config, known);
+      rendered.push({ role, used, files });
+      for (const problem of checkArguments(role, files, SAMPLE_SESSION)) add(problem);
     } catch (thrown) {
       const { code, message, remedy, problems: found } = toTinderboxError(thrown);
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
@@ -103,6 +107,8 @@ interface RoleUse {
   readonly hostname: string;
   readonly address?: Ipv4;
   readonly used: boolean;
+  /** Of the rule that gives it: whom it matches has them. */
+  readonly labels?: Labels;
   /** What of it is the machine's or the rule's own, and the lines where that stands. */
   readonly own?: Parameters;
   readonly ownLines?: Readonly<Record<string, number>>;
@@ -129,7 +135,7 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
     const { mac = SAMPLE_MAC, hostname = SAMPLE_HOSTNAME, address } = rest;
     // YAML 1.1 takes a MAC without letters for a number of base 60.
     const shape = [shapeOf(hostname), /[a-f]/.test(mac), address === undefined];
-    const key = JSON.stringify([name, parameters, shape]);
+    const key = JSON.stringify([name, parameters, shape, rest.labels]);
     if (uses.has(key)) return;
     const own = Object.keys(parameters).length > 0 || rest.hostname !== undefined || address !== undefined;
     uses.set(key, {
@@ -144,17 +150,24 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
     });
   };
   if (catalog.defaultRole !== null) use(catalog.defaultRole, {});
-  for (const { role, parameters, parameterLines: ownLines = {}, line } of catalog.rules)
-    use(role, parameters, `the rule on line ${line}`, { ownLines });
-  for (const entry of catalog.machines.values()) {
-    const { mac, role, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
-    if (role === undefined) continue;
-    use(role, parameters, `${mac} (line ${line})`, {
-      mac,
+  for (const { role, match, parameters, parameterLines: ownLines = {}, line } of catalog.rules) {
+    const labels = sampleLabels(match.labels);
+    use(role, parameters, `the rule on line ${line}`, {
       ownLines,
-      ...(hostname === undefined ? {} : { hostname }),
-      ...(address === undefined ? {} : { address }),
+      ...(labels === undefined ? {} : { labels }),
     });
+  }
+  for (const entry of catalog.machines.values()) {
+    const { mac, role, once, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
+    for (const name of [role, once]) {
+      if (name === undefined) continue;
+      use(name, parameters, `${mac} (line ${line})`, {
+        mac,
+        ownLines,
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(address === undefined ? {} : { address }),
+      });
+    }
   }
   for (const { name, identity } of catalog.roles.values()) {
     if (given.has(name)) continue;
@@ -201,6 +214,13 @@ function blame(use: RoleUse, config: Config, catalog: Catalog): string {
   return '';
 }
 
+function sampleLabels(patterns: Labels | undefined): Labels | undefined {
+  if (patterns === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(patterns).map(([name, text]) => [name, text.replaceAll('*', 'x')]),
+  );
+}
+
 /** What a configuration can tell of a hostname: how long it is, and whether YAML 1.1 takes it for more than text. */
 function shapeOf(hostname: string): string {
   const plain = /^[a-z]+-[a-z0-9-]*$/.test(hostname);
@@ -208,7 +228,7 @@ function shapeOf(hostname: string): string {
 }
 
 function tryOut(
-  { role, parameters, mac, hostname, address }: RoleUse,
+  { role, parameters, mac, hostname, address, labels = {} }: RoleUse,
   config: Config,
   catalog: Catalog,
 ): BootFiles | undefined {
@@ -221,12 +241,12 @@ function tryOut(
       reasons: [],
       ...(address === undefined ? {} : { address }),
     },
-    facts: { ...SAMPLE_FACTS, mac },
+    facts: { ...SAMPLE_FACTS, mac, labels },
     cluster: clusterOf(config, catalog),
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
     syslogPort: config.syslog.port,
     subnets: [],
-    sessionUrl: 'http://192.0.2.1/boot/0-check',
+    sessionUrl: SAMPLE_SESSION,
     identity: sampleIdentity({
       role,
       hostname,
@@ -236,10 +256,11 @@ function tryOut(
           ? withController(config.cluster, hostname, address ?? SAMPLE_MACHINE_ADDRESS)
           : config.cluster,
       catalog,
-      csrUrl: 'http://192.0.2.1/boot/0-check/csr',
+      csrUrl: `${SAMPLE_SESSION}/csr`,
     }),
   });
   if (role.config !== undefined) renderConfig(role, context);
+  renderConfigFiles(role, context);
   return renderBootFiles(role, context);
 }
 

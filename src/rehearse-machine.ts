@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineView, SessionView } from './admin/api.ts';
 import { type AdminClient, createAdminClient } from './admin/client.ts';
-import { NO_PLACES } from './boot/admit-machine.ts';
 import { judgeRehearsal, type RehearsalVerdict } from './boot/judge-rehearsal.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import { assignInProfiles } from './catalog/assign-in-profiles.ts';
@@ -25,6 +24,7 @@ import type { MachineFacts } from './machine/facts.ts';
 import type { Stage } from './machine/stage.ts';
 import { checkRoleAssets } from './preflight-assets.ts';
 import { tryRoles } from './preflight-roles.ts';
+import { NO_MEMORY } from './preview.ts';
 import { writeRehearsalFiles } from './rehearsal-files.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
 
@@ -169,7 +169,7 @@ async function requireAssets(config: Config, facts: MachineFacts, profiles: stri
     facts,
     catalog,
     admission: config.admission,
-    places: NO_PLACES,
+    ...NO_MEMORY,
     holderOf: () => undefined,
   });
   if (plan.kind !== 'boot') return;

@@ -3,6 +3,7 @@ import type { NetworkClient } from './boot/identify-client.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
+import type { OnceUses } from './machine/once.ts';
 import type { Catalog } from './machine/role.ts';
 
 /** A flood of forged addresses must not grow the map; it is begun anew. */
@@ -24,22 +25,23 @@ export function dhcpFacts(
 
 /**
  * chooseLoaders for each packet: ROMs ask four times and more, and a catalog may have a hundred rules. Forgotten with each
- * new catalog.
+ * new catalog; not kept for machines with a `once:`, which is used up without one.
  */
 export function rememberLoaders() {
   let of: Catalog | undefined;
   let isAnywhere = false;
   const known = new Map<Mac, { readonly facts: MachineFacts; readonly loaders: RoleLoaders | undefined }>();
-  return (facts: MachineFacts, catalog: Catalog): RoleLoaders | undefined => {
+  return (facts: MachineFacts, catalog: Catalog, uses: OnceUses): RoleLoaders | undefined => {
     if (catalog !== of) {
       of = catalog;
       isAnywhere = [...catalog.roles.values()].some(({ loaders }) => loaders !== undefined);
       known.clear();
     }
     if (!isAnywhere) return undefined;
+    if (catalog.machines.get(facts.mac)?.once !== undefined) return chooseLoaders(facts, catalog, uses);
     const before = known.get(facts.mac);
     if (before !== undefined && isSame(before.facts, facts)) return before.loaders;
-    const loaders = chooseLoaders(facts, catalog);
+    const loaders = chooseLoaders(facts, catalog, uses);
     if (known.size >= MOST_MACHINES) known.clear();
     known.set(facts.mac, { facts, loaders });
     return loaders;

@@ -12,6 +12,7 @@ import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
+import type { OnceUses } from './machine/once.ts';
 import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
 import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
@@ -47,6 +48,7 @@ export interface DhcpWiring {
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
   readonly leases: LeaseBook;
+  readonly once: OnceUses;
   readonly learning: AddressLearning;
   readonly journal: Journal;
   readonly recorder: PacketRecorder;
@@ -182,7 +184,8 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     uefiProxy,
     syslog: config.syslog.port === SYSLOG_PORT,
     loaders,
-    roleLoaders: () => loadersOf(dhcpFacts(client, giaddr, place.serverAddress), catalog.current()),
+    roleLoaders: () =>
+      loadersOf(dhcpFacts(client, giaddr, place.serverAddress), catalog.current(), wiring.once),
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     loop: loopWatch.look(client, now),
     now,

@@ -1,5 +1,6 @@
 import { FIRMWARE_ARCHITECTURES } from '../machine/architecture.ts';
 import type { MachineFacts } from '../machine/facts.ts';
+import type { OnceUses } from '../machine/once.ts';
 import type { Catalog, Role } from '../machine/role.ts';
 import { chooseRole } from './choose-role.ts';
 
@@ -44,8 +45,12 @@ export interface RoleLoaders {
 }
 
 /** Undefined: its role has none of its own. `facts`: what DHCP knows, and nothing else (DHCP_FACTS). */
-export function chooseLoaders(facts: MachineFacts, catalog: Catalog): RoleLoaders | undefined {
-  const { role, reasons } = chooseRole(facts, catalog);
+export function chooseLoaders(
+  facts: MachineFacts,
+  catalog: Catalog,
+  uses: OnceUses,
+): RoleLoaders | undefined {
+  const { role, reasons } = chooseRole(facts, catalog, uses);
   if (role?.loaders === undefined) return undefined;
   return { role: role.name, loaders: role.loaders, reasons };
 }

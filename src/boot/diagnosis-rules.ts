@@ -266,7 +266,7 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     title: 'its configuration is refused',
     meaning: 'The machine asked for its configuration and was told no, for the reason that stands there.',
     remedy:
-      'See the reason. "not admitted any more", "role has changed": power it off and on. "has no config": remove {{configUrl}} from cmdline in profiles/{role}/role.yaml.',
+      'See the reason. "not admitted any more", "role has changed": power it off and on. "has no config": remove {{configUrl}} from cmdline in profiles/{role}/role.yaml. "is nocloud, not cloud-config" and the like: cmdline names {{configUrl}} for another system than the role\'s format is for; docs/dialects.md has which.',
     when: (known) => (is(known, BEFORE_CONFIG) ? refusal(known.trace.configs, 'refused') : undefined),
   },
   {
@@ -787,14 +787,14 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     name: 'config-not-fetched',
     title: 'its system is up and does not fetch its configuration',
     meaning:
-      'The system asked for an address by DHCP after it was loaded, so kernel and network driver work. Its configuration was never asked for.',
+      'The system asked for an address by DHCP after it was loaded, or for one of the files beside its configuration, so kernel and network driver work. The configuration itself was never asked for.',
     remedy:
       "See that the role's cmdline names {{configUrl}} as its system wants it (tinderbox render {mac} --only script), and that the system reaches {url}: a route, TCP {http}.",
     when({ session, trace, daemon }) {
       if (session.stage !== 'kernel' && session.stage !== 'initrd') return undefined;
       if (trace.configs.length > 0 || daemon.role?.hasConfig === false) return undefined;
       const loaded = session.stageTimes[session.stage] ?? session.openedAt;
-      const asked = trace.systemRequests.findLast(({ at }) => at >= loaded);
+      const asked = [...trace.systemRequests, ...trace.configFiles].findLast(({ at }) => at >= loaded);
       return asked === undefined ? undefined : seen(tell(asked), 'its configuration was never asked for');
     },
   },

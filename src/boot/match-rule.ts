@@ -1,6 +1,7 @@
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, formatNetwork, networkContains } from '../machine/ipv4.ts';
 import type { RuleMatch } from '../machine/role.ts';
+import { formatLabels } from './read-labels.ts';
 
 /** Facts that are known in DHCP already; what decides the first loader may depend on these only. */
 export const DHCP_FACTS = [
@@ -40,6 +41,8 @@ export function explainMismatch(match: RuleMatch, facts: MachineFacts): string |
   const key = (Object.keys(match) as (keyof RuleMatch)[]).find((each) => !conditionHolds(each, match, facts));
   if (key === undefined) return undefined;
   const fact = factOf(key, facts);
+  if (key === 'labels' && (fact ?? '') === '') return 'it told no labels when it asked last';
+  if (key === 'labels') return `its labels are ${fact}`;
   if (fact !== undefined) return `its ${key === 'subnet' ? 'address' : key} is ${fact}`;
   if (key === 'relay') return 'it asks through no relay agent';
   const isEarly = (DHCP_FACTS as readonly string[]).includes(key);
@@ -52,6 +55,8 @@ function factOf(key: keyof RuleMatch, facts: MachineFacts): string | undefined {
       return facts.relay === undefined ? undefined : formatIpv4(facts.relay);
     case 'subnet':
       return facts.address === undefined ? undefined : formatIpv4(facts.address);
+    case 'labels':
+      return facts.labels === undefined ? undefined : formatLabels(facts.labels);
     default:
       return facts[key];
   }
@@ -69,6 +74,13 @@ function conditionHolds(key: keyof RuleMatch, match: RuleMatch, facts: MachineFa
         facts.address !== undefined &&
         networkContains(match.subnet, facts.address)
       );
+    case 'labels':
+      return Object.entries(match.labels ?? {}).every(
+        ([name, pattern]) =>
+          facts.labels !== undefined &&
+          Object.hasOwn(facts.labels, name) &&
+          matchesPattern(pattern, facts.labels[name] ?? ''),
+      );
     case 'mac':
     case 'uuid':
     case 'serial':
@@ -83,10 +95,12 @@ function conditionHolds(key: keyof RuleMatch, match: RuleMatch, facts: MachineFa
 
 /** `serial=7CX*, subnet=10.77.0.0/24`, for reasons. */
 export function describeMatch(match: RuleMatch): string {
-  const parts = Object.entries(match).map(([key, value]) => {
+  const { labels = {}, ...rest } = match;
+  const parts = Object.entries(rest).map(([key, value]) => {
     if (key === 'relay' && match.relay !== undefined) return `relay=${formatIpv4(match.relay)}`;
     if (key === 'subnet' && match.subnet !== undefined) return `subnet=${formatNetwork(match.subnet)}`;
-    return `${key}=${String(value)}`;
+    return `${key}=${value as string}`;
   });
+  parts.push(...Object.entries(labels).map(([name, value]) => `labels.${name}=${value}`));
   return parts.length === 0 ? 'any machine' : parts.join(', ');
 }

@@ -6,9 +6,10 @@ import type { Rule } from '../machine/role.ts';
  * parameters or its `max`, leaves those it has admitted admitted. Rules that match the same are the same.
  */
 export function ruleKey({ match, role }: Pick<Rule, 'match' | 'role'>): string {
-  const { relay, subnet, ...texts } = match;
+  const { relay, subnet, labels = {}, ...texts } = match;
   const conditions = {
     ...texts,
+    ...Object.fromEntries(Object.entries(labels).map(([name, value]) => [`labels.${name}`, value])),
     ...(relay === undefined ? {} : { relay: formatIpv4(relay) }),
     ...(subnet === undefined ? {} : { subnet: formatNetwork(subnet) }),
   };

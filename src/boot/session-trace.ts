@@ -34,7 +34,10 @@ export interface SessionTrace {
   readonly scripts: readonly BootEvent[];
   /** Of what is not a loader. */
   readonly assets: readonly BootEvent[];
+  /** Of the main document, and what went wrong with the files beside it. */
   readonly configs: readonly BootEvent[];
+  /** Files beside the main document that were given. */
+  readonly configFiles: readonly BootEvent[];
   readonly signings: readonly BootEvent[];
   readonly reports: readonly BootEvent[];
   readonly alarms: readonly BootEvent[];
@@ -113,7 +116,11 @@ export function readTrace(events: readonly BootEvent[]): SessionTrace {
         // A transfer is told twice, when it begins and when it ends; of a refusal there is the beginning alone.
         (isTftpAsset(event) && (event.kind === 'tftp.done' || event.outcome === 'refused')),
     ),
-    configs: of('http.config'),
+    configs: events.filter(
+      ({ kind, outcome }) =>
+        kind === 'http.config' || (kind === 'http.config-file' && outcome !== 'answered'),
+    ),
+    configFiles: of('http.config-file').filter(({ outcome }) => outcome === 'answered'),
     signings: of('http.csr'),
     reports: of('http.report'),
     alarms: of('security.alarm'),

@@ -1,3 +1,4 @@
+import type { Labels } from '../machine/facts.ts';
 import type { Rule } from '../machine/role.ts';
 
 /**
@@ -11,7 +12,7 @@ export function findShadowedRules(
   const shadowed: { rule: Rule; by: Rule }[] = [];
   for (const rule of rules) {
     const conditions = conditionsOf(rule);
-    // At most nine conditions, so at most 512 subsets: cheaper than comparing with each earlier rule of a long file.
+    // At most ten conditions, so at most 1,024 subsets: cheaper than comparing with each earlier rule of a long file.
     const by = subsetsOf(conditions)
       .map((subset) => earlier.get(subset.join('\n')))
       .find((found) => found !== undefined);
@@ -22,9 +23,19 @@ export function findShadowedRules(
 }
 
 function conditionsOf(rule: Rule): string[] {
-  return Object.entries(rule.match)
-    .map(([key, value]) => `${key}=${JSON.stringify(value).toLowerCase()}`)
-    .toSorted();
+  const { labels, ...rest } = rule.match;
+  return (
+    Object.entries(rest)
+      .map(([key, value]) => `${key}=${JSON.stringify(value).toLowerCase()}`)
+      // One condition together: each by itself would double the subsets.
+      .concat(labels === undefined ? [] : [`labels=${labelsText(labels)}`])
+      .toSorted()
+  );
+}
+
+function labelsText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => JSON.stringify([name, value.toLowerCase()]));
+  return pairs.toSorted().join();
 }
 
 function subsetsOf(items: readonly string[]): string[][] {

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { LABEL_NAME } from '../boot/read-labels.ts';
 import { loadersSchema, secureBootSchema } from '../document/loaders-schema.ts';
 import { address, LABEL_PATTERN, MAC_PATTERN, network, stageTimes, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
@@ -38,6 +39,11 @@ const pattern = (description: string, example: string) =>
 const MachineSchema = Type.Object(
   {
     role: Type.Optional(roleName('What the machine becomes; absent: the rules and the default decide.')),
+    once: Type.Optional(
+      roleName(
+        'What it boots next, until a boot reports success; from then on what it is without this line. After three boots without success it waits.',
+      ),
+    ),
     hostname: Type.Optional(
       Type.String({
         // One label: coreos-cloudinit cuts a name at its first dot, and two machines would be one node.
@@ -71,6 +77,16 @@ const MatchSchema = Type.Object(
     asset: Type.Optional(pattern('Asset tag.', 'rack-7-*')),
     manufacturer: Type.Optional(pattern('Manufacturer.', 'Dell*')),
     product: Type.Optional(pattern('Product.', 'PowerEdge R640')),
+    labels: Type.Optional(
+      Type.Record(Type.String(), pattern('What the label is.', 'west'), {
+        propertyNames: words(
+          LABEL_NAME.source,
+          'the name of a label: letters, digits, dots, underscores, hyphens',
+        ),
+        description: 'What the machine said of itself at /ipxe (`&region=west`); all must match.',
+        examples: [{ region: 'west', rack: 'r7*' }],
+      }),
+    ),
   },
   { ...closed, description: 'All that are given must hold.' },
 );

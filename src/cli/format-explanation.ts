@@ -1,5 +1,7 @@
 import type { ExplainView } from '../admin/explain-api.ts';
+import { describeOnce } from '../boot/describe-once.ts';
 import { formatAge } from '../boot/format-age.ts';
+import { formatLabels } from '../boot/read-labels.ts';
 import { formatProblem } from '../errors.ts';
 import { STAGES } from '../machine/stage.ts';
 import { formatStage } from './format-machine-table.ts';
@@ -30,6 +32,7 @@ function describeMachine({ mac, machine, preview }: ExplainView, now: number): s
     machine.arch,
     [machine.manufacturer, machine.product].filter((part) => part !== undefined).join(' '),
     machine.serial === undefined ? undefined : `serial ${machine.serial}`,
+    formatLabels(machine.labels),
     `last seen ${formatAge(now - machine.lastSeen)} ago`,
     machine.via === undefined ? undefined : `on ${machine.via}`,
   ];
@@ -39,9 +42,10 @@ function describeMachine({ mac, machine, preview }: ExplainView, now: number): s
 }
 
 function describeAssignment({ assignment }: ExplainView): string {
-  const { from, role = 'none', hostname, address, file, line } = assignment;
+  const { from, role = 'none', once, hostname, address, file, line } = assignment;
   const place = line === undefined ? file : `${file}:${line}`;
   const extras = [
+    ...(once === undefined ? [] : [describeOnce(once, formatTime)]),
     ...(hostname === undefined ? [] : [`hostname ${hostname}`]),
     ...(address === undefined ? [] : [`address ${address}`]),
   ];
@@ -84,7 +88,11 @@ function describePreview({ preview }: ExplainView): readonly string[] {
       [],
       [...shown, ...(more > 0 ? [`… ${more} more`] : [])],
     ),
-    section('configuration', preview.config === undefined ? size : `${size} (--only config prints it)`, []),
+    section(
+      'configuration',
+      preview.config === undefined ? size : `${size} (--only config prints it)`,
+      (preview.files ?? []).map(({ path, text }) => `${path}: ${Buffer.byteLength(text)} bytes`),
+    ),
   ];
 }
 

@@ -108,6 +108,7 @@ function resolveHttp(raw: NonNullable<RawConfig['http']>): Config['http'] {
     cacheBytes: parseSize(raw.cacheBytes ?? '512MiB') ?? 2 ** 29,
     sessionTime: parseDuration(raw.sessionTime ?? '1h') ?? 3600,
     strictAddress: raw.strictAddress ?? false,
+    matchbox: raw.matchbox ?? false,
   };
 }
 

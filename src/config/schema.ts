@@ -165,6 +165,13 @@ const HttpSchema = Type.Object(
         default: false,
       }),
     ),
+    matchbox: Type.Optional(
+      Type.Boolean({
+        description:
+          "Also answer matchbox's routes: /ignition, /cloud, /generic, /metadata and /grub, which whoever knows a MAC may ask.",
+        default: false,
+      }),
+    ),
   },
   { ...closed, description: 'What machines fetch over HTTP.' },
 );

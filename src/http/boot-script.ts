@@ -1,14 +1,17 @@
+import { readLabels } from '../boot/read-labels.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
-import { type Answer, type BootRequest, originOf, type RouteDeps } from './answer.ts';
+import { type Answer, type BootRequest, originOf, printable, type RouteDeps } from './answer.ts';
+import { KNOWN_NAMES } from './parse-boot-query.ts';
 import { grubPlace } from './script-language.ts';
 
 /**
- * `GET /boot.ipxe`, `autoexec.ipxe` and `grub.cfg`: the script that asks for the machine's own one. Whose request it is
- * only its address tells.
+ * `GET /boot.ipxe`, `autoexec.ipxe` and `grub.cfg`: the script that asks for the machine's own one, iPXE's with the labels
+ * that this question has. Whose request it is only its address tells.
  */
 export function answerBootScript(
   deps: RouteDeps,
   request: BootRequest,
+  query: Readonly<Record<string, unknown>>,
   language: 'ipxe' | 'grub' = 'ipxe',
 ): Answer {
   const mac = request.remote === undefined ? undefined : deps.journal.macAt(request.remote);
@@ -18,6 +21,7 @@ export function answerBootScript(
       ? deps.grub.bootstrap(grubPlace(request.server))
       : deps.renderer.bootstrapScript({
           url,
+          labels: readLabels(query, KNOWN_NAMES, printable).labels,
           ...(deps.syslog === true ? { syslog: formatIpv4(address) } : {}),
         });
   deps.journal.record({

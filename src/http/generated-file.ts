@@ -26,9 +26,9 @@ export async function answerGenerated(
     case 'optional':
       return undefined;
     case 'ipxe-bootstrap':
-      return answerBootScript(deps, request);
+      return answerBootScript(deps, request, {});
     case 'grub-bootstrap':
-      return answerBootScript(deps, request, 'grub');
+      return answerBootScript(deps, request, {}, 'grub');
     case 'grub-script': {
       const language = grubLanguage(deps, request, transport);
       const query = { ...parse(file.query, '&', '=', { maxKeys: MOST_NAMES }) };

@@ -1,4 +1,5 @@
 import { IPXE_HARDWARE_SETTINGS, readIpxeHardware } from '../boot/ipxe-hardware.ts';
+import { readLabels } from '../boot/read-labels.ts';
 import { MACHINE_ARCHES, type MachineArch } from '../machine/architecture.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Hardware } from '../machine/hardware.ts';
@@ -9,7 +10,13 @@ import { printable } from './answer.ts';
 const VALUE_LIMIT = 256;
 const TEXT_FIELDS = ['serial', 'asset', 'manufacturer', 'product'] as const;
 
-const HARDWARE_NAMES = new Set(IPXE_HARDWARE_SETTINGS.map(([name]) => name));
+const OWN_NAMES = new Set([...TEXT_FIELDS, 'mac', 'uuid', 'arch', 'platform', 'choice']);
+/** Everything else that a query says is a label. */
+export const KNOWN_NAMES: ReadonlySet<string> = new Set([
+  ...OWN_NAMES,
+  'hardware',
+  ...IPXE_HARDWARE_SETTINGS.map(([name]) => name),
+]);
 
 export type BootQuery =
   | {
@@ -31,7 +38,7 @@ export type BootQuery =
 export function parseBootQuery(query: Readonly<Record<string, unknown>>, at: number): BootQuery {
   for (const [name, value] of Object.entries(query)) {
     // Told along with the question, which is answered all the same.
-    if (HARDWARE_NAMES.has(name)) continue;
+    if (!OWN_NAMES.has(name)) continue;
     if (typeof value !== 'string') return bad(`${printable(name, 32)} is given more than once`);
     if (value.length > VALUE_LIMIT)
       return bad(`${printable(name, 32)} is longer than ${VALUE_LIMIT} characters`);
@@ -55,6 +62,9 @@ export function parseBootQuery(query: Readonly<Record<string, unknown>>, at: num
   if (platform === 'pcbios' || platform === 'efi') facts.platform = platform;
   else if (platform !== '')
     notes.push(`its platform "${printable(platform, 40)}" is not one that iPXE reports`);
+  const { labels, notes: aboutLabels } = readLabels(query, KNOWN_NAMES, printable);
+  if (labels !== undefined) facts.labels = labels;
+  notes.push(...aboutLabels);
   const choice = readChoice(values.choice, notes);
   const told = Object.entries(query).filter(
     (pair): pair is [string, string] => typeof pair[1] === 'string' && pair[1].length <= VALUE_LIMIT,

@@ -2,7 +2,7 @@ import type { BootPlan } from '../boot/boot-plan.ts';
 import type { GeneratedFile } from '../boot/generated-files.ts';
 import type { SessionTokens } from '../boot/session-token.ts';
 import type { Logger } from '../logger.ts';
-import type { MachineFacts } from '../machine/facts.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Role } from '../machine/role.ts';
@@ -10,7 +10,7 @@ import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { IdentityContext, TemplateContext } from '../render/context.ts';
 import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
-import type { Journal, ReleaseBook } from '../store/port.ts';
+import type { Journal, OnceBook, ReleaseBook } from '../store/port.ts';
 
 /** The server as a machine reached it. `url` has no trailing slash. */
 export interface ServerPlace {
@@ -55,7 +55,11 @@ export interface GrubRenderer {
  * message is for the operator and never sent to the machine.
  */
 export interface Renderer {
-  readonly bootstrapScript: (input: { readonly url: string; readonly syslog?: string }) => string;
+  readonly bootstrapScript: (input: {
+    readonly url: string;
+    readonly syslog?: string;
+    readonly labels?: Labels | undefined;
+  }) => string;
   readonly machineScript: (input: {
     readonly role: Role;
     readonly context: TemplateContext;
@@ -72,11 +76,14 @@ export interface Renderer {
     readonly url: string;
     readonly message: string;
     readonly seconds: number;
+    readonly labels?: Labels | undefined;
   }) => string;
   /** Called only for a role that has a `config`. */
   readonly renderConfig: (
     role: Role,
     context: TemplateContext,
+    /** One of those beside the main document. */
+    file?: string,
   ) => { readonly body: string; readonly contentType: string };
 }
 
@@ -170,6 +177,10 @@ export interface HttpServerOptions {
   ) => NodeRegistration | undefined;
   /** `choice`: the role that was chosen from a menu, which counts as long as the machine's role is a menu that offers it. */
   readonly plan: (facts: MachineFacts, choice?: string) => BootPlan | Promise<BootPlan>;
+  /** What is told of boots by a `once:`. */
+  readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
+  /** Absent: matchbox's routes are not answered. `plan` gives nobody a place that is not its own already. */
+  readonly matchbox?: { readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan> };
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;

@@ -1,4 +1,4 @@
-import type { MachineFacts } from '../machine/facts.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
 import type { TemplateContext } from '../render/context.ts';
@@ -19,7 +19,12 @@ export interface ScriptLanguage {
     readonly facts: MachineFacts;
     readonly seconds: number;
   }) => string;
-  readonly refusal: (input: { readonly message: string; readonly seconds: number }) => string;
+  readonly refusal: (input: {
+    readonly message: string;
+    readonly seconds: number;
+    /** It asks again with them; a GRUB asks as its bootstrap found out. */
+    readonly labels?: Labels | undefined;
+  }) => string;
 }
 
 export function ipxeLanguage(
@@ -42,7 +47,7 @@ export function grubLanguage(
   return {
     boot: (input) => grub.machineScript({ ...input, transport }),
     wait: (input) => grub.waitScript({ place, ...input }),
-    refusal: (input) => grub.refusalScript({ place, ...input }),
+    refusal: ({ message, seconds }) => grub.refusalScript({ place, message, seconds }),
   };
 }
 

@@ -2,6 +2,7 @@ import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
 import { formatIpv4, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { NOCLOUD_FILES } from '../render/config-documents.ts';
 import { type Answer, type BootRequest, printable, type RouteDeps, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
 import { createAssetSources } from './asset-source.ts';
@@ -11,10 +12,11 @@ import { answerGenerated, generatedByTarget } from './generated-file.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
 import { maskedJournal } from './mask-observation.ts';
+import { answerMatchbox, MATCHBOX_ROUTES } from './matchbox-routes.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { createReleaseMemory } from './release-memory.ts';
-import { answerSessionConfig } from './session-config.ts';
+import { type AskedDocument, answerSessionConfig } from './session-config.ts';
 import { answerSigningRequest, REQUEST_LIMIT } from './session-csr.ts';
 import { answerSessionReport } from './session-report.ts';
 import { createKeyedTurns } from './take-turns-by-key.ts';
@@ -23,7 +25,22 @@ import { createKeyedTurns } from './take-turns-by-key.ts';
 const ASKED_LIMIT = 300;
 
 type Query = Readonly<Record<string, unknown>>;
+type ConfigRoute = { Params: { session: string; name?: string } };
 type SessionRoute = { Params: { session: string }; Querystring: Query };
+
+/** Every format's, whatever the roles have: who asks for another one than its role's is told so. */
+const CONFIG_ROUTES: readonly ({ readonly url: string } & AskedDocument)[] = [
+  { url: '/boot/:session/cloud-config', format: 'cloud-config' },
+  { url: '/boot/:session/ignition', format: 'ignition' },
+  { url: '/boot/:session/raw', format: 'raw' },
+  { url: '/boot/:session/raw/:name', format: 'raw' },
+  { url: '/boot/:session/nocloud/user-data', format: 'nocloud' },
+  ...NOCLOUD_FILES.map((file) => ({
+    url: `/boot/:session/nocloud/${file}`,
+    format: 'nocloud' as const,
+    file,
+  })),
+];
 
 /**
  * The provisioning plane's HTTP. Throws TinderboxError `in-use`, `refused` or `not-found` if an address cannot be
@@ -87,8 +104,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 
   /** What is not there, and no error's text to a GRUB. */
-  const answerByName = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const file = generatedByTarget(request.raw.url ?? '');
+  const answerByName = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    target = request.raw.url ?? '',
+  ): Promise<FastifyReply> => {
+    const file = generatedByTarget(target);
     const answer =
       file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
     if (answer !== undefined) return send(reply, answer);
@@ -96,14 +117,38 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
   };
 
-  app.get('/boot.ipxe', (request, reply) => send(reply, answerBootScript(deps, requestOf(request))));
+  app.get<{ Querystring: Query }>('/boot.ipxe', (request, reply) =>
+    send(reply, answerBootScript(deps, requestOf(request), request.query)),
+  );
   app.get('/grub.cfg', (request, reply) => answerByName(request, reply));
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
-  app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
-    send(reply, await answerSessionConfig(deps, plans, releases, requestOf(request), request.params.session)),
-  );
+  for (const { url, ...document } of CONFIG_ROUTES) {
+    app.get<ConfigRoute>(url, async (request, reply) => {
+      const { session, name } = request.params;
+      const asked = name === undefined ? document : { ...document, file: name };
+      return send(
+        reply,
+        await answerSessionConfig(deps, plans, releases, requestOf(request), session, asked),
+      );
+    });
+  }
+  if (options.matchbox !== undefined) {
+    for (const route of MATCHBOX_ROUTES) {
+      app.get<{ Querystring: Query }>(`/${route}`, async (request, reply) => {
+        const rawQuery = (request.raw.url ?? '').split('?').slice(1).join('?');
+        return send(reply, await answerMatchbox(deps, requestOf(request), route, request.query, rawQuery));
+      });
+    }
+    app.get('/grub', (request, reply) =>
+      answerByName(request, reply, (request.raw.url ?? '').replace(/^\/grub/, '/grub.cfg')),
+    );
+    // What dnsmasq makes of `dhcp-boot=http://…/boot.ipxe`.
+    app.get<{ Querystring: Query }>('/boot.ipxe.0', (request, reply) =>
+      send(reply, answerBootScript(deps, requestOf(request), request.query)),
+    );
+  }
   app.post<SessionRoute>('/boot/:session/csr', { bodyLimit: REQUEST_LIMIT }, async (request, reply) => {
     const { name } = request.query;
     const pem = typeof request.body === 'string' ? request.body : '';

@@ -37,7 +37,12 @@ export type FileProof =
       readonly hex: string;
       readonly from: string;
       readonly signed: boolean;
-    };
+    }
+  /**
+   * Taken out of another file of the plan once that one is proven: `of` is its name, an ISO 9660 image, and `path` the
+   * place in it (read-iso-file.ts). Its `url` is that of the image.
+   */
+  | { readonly kind: 'member'; readonly of: string; readonly path: string };
 
 export interface ImageFile {
   /** Below the version's folder, as roles name it. */
@@ -51,6 +56,8 @@ export interface ImageFile {
 export interface ImagePlan {
   readonly version: string;
   readonly files: readonly ImageFile[];
+  /** Small files that are written beside them, with LF at their ends: a `SHA256SUMS` that machines check what they fetch with. */
+  readonly texts?: readonly { readonly name: string; readonly text: string }[];
 }
 
 /** Small texts of a mirror: bounded (4 MiB), with time-outs, redirects followed within bounds. Throws TinderboxError. */

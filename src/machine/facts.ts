@@ -2,6 +2,9 @@ import type { MachineArch } from './architecture.ts';
 import type { Ipv4 } from './ipv4.ts';
 import type { Mac } from './mac.ts';
 
+/** By name; at most so many as boot/read-labels.ts lets in. */
+export type Labels = Readonly<Record<string, string>>;
+
 /** What is known of a machine at some moment. DHCP tells the first block, iPXE's `/ipxe` request the second. */
 export interface MachineFacts {
   readonly mac: Mac;
@@ -19,6 +22,6 @@ export interface MachineFacts {
   readonly product?: string;
   /** `pcbios` or `efi`, as iPXE's `${platform}`. */
   readonly platform?: string;
-  /** What else it said of itself at `/ipxe`, as matchbox has it: bounded, and believed by nobody. */
-  readonly labels?: Readonly<Record<string, string>>;
+  /** What else it said of itself at `/ipxe`, as matchbox has it: what it said when it asked last, bounded, and proven by nothing. */
+  readonly labels?: Labels;
 }

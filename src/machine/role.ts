@@ -1,4 +1,5 @@
 import type { MachineArch } from './architecture.ts';
+import type { Labels } from './facts.ts';
 import type { Credentials, Identity } from './identity.ts';
 import type { Ipv4, Ipv4Network } from './ipv4.ts';
 import type { Mac } from './mac.ts';
@@ -114,6 +115,8 @@ export interface MachineEntry {
   readonly mac: Mac;
   /** Absent: the rules and the default decide. */
   readonly role?: string;
+  /** Booted at its next boot, until one reports success. */
+  readonly once?: string;
   readonly hostname?: string;
   /** A reservation: the machine gets this address in server mode, and its networkd unit has it in both modes. */
   readonly address?: Ipv4;
@@ -137,6 +140,8 @@ export interface RuleMatch {
   readonly asset?: string;
   readonly manufacturer?: string;
   readonly product?: string;
+  /** Each by its name, which must be the same letter by letter. */
+  readonly labels?: Labels;
 }
 
 export interface Rule {

@@ -1,7 +1,7 @@
 import type { MenuBoot } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
 import { echoText } from './ipxe-text.ts';
-import { askAgain, askUrl, FAILED_SECONDS, script } from './script-lines.ts';
+import { askAgain, askUrl, FAILED_SECONDS, labelQuery, script } from './script-lines.ts';
 
 export interface MenuScriptInput {
   readonly menu: MenuBoot;
@@ -18,6 +18,7 @@ export interface MenuScriptInput {
  */
 export function menuScript({ menu, role, context, hostname }: MenuScriptInput): string {
   const { url } = context.server;
+  const { arch, labels } = context.machine;
   const byDefault = menu.choices.find((choice) => choice.role === menu.default);
   const label = echoText(byDefault?.label ?? menu.default);
   return script([
@@ -37,8 +38,8 @@ export function menuScript({ menu, role, context, hostname }: MenuScriptInput): 
     ``,
     `:chosen`,
     `echo Tinderbox: the choice is \${choice}`,
-    `chain --replace --autofree ${askUrl(url, ['choice=${choice}'])} ||`,
+    `chain --replace --autofree ${askUrl(url, ['choice=${choice}', ...labelQuery(labels)])} ||`,
     `echo Tinderbox: failed: no script of \${choice}, error \${errno}`,
-    ...askAgain(url, context.machine.arch, FAILED_SECONDS),
+    ...askAgain(url, arch, FAILED_SECONDS, labels),
   ]);
 }

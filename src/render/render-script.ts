@@ -1,11 +1,11 @@
-import type { MachineFacts } from '../machine/facts.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
 import { echoText } from './ipxe-text.ts';
 import { absoluteUrl, renderBootFiles } from './render-boot-files.ts';
 import { menuScript } from './render-menu.ts';
-import { askAgain, askUrl, FAILED_SECONDS, script } from './script-lines.ts';
+import { askAgain, askUrl, FAILED_SECONDS, labelQuery, script } from './script-lines.ts';
 
 /**
  * iPXE scripts (https://ipxe.org/scripting). They hold for the iPXE of 2019 in QEMU's ROMs as for 2.x:
@@ -24,9 +24,17 @@ const BACK_OFF_SECONDS = [5, 10, 20, 30] as const;
 
 /**
  * For `GET /boot.ipxe`: finds out who the machine is and goes on to `/ipxe`. `url` has no trailing slash; `syslog` is the
- * address that takes iPXE's console.
+ * address that takes iPXE's console; `labels` are sent along.
  */
-export function bootstrapScript({ url, syslog }: { readonly url: string; readonly syslog?: string }): string {
+export function bootstrapScript({
+  url,
+  syslog,
+  labels,
+}: {
+  readonly url: string;
+  readonly syslog?: string;
+  readonly labels?: Labels | undefined;
+}): string {
   const [shortest] = BACK_OFF_SECONDS;
   // From the longest down, so that one failure makes one step.
   const longer = BACK_OFF_SECONDS.slice(1)
@@ -58,7 +66,7 @@ export function bootstrapScript({ url, syslog }: { readonly url: string; readonl
     ``,
     `:ask`,
     `echo Tinderbox: \${netX/mac} asks what to boot`,
-    `chain --replace --autofree ${askUrl(url)} ||`,
+    `chain --replace --autofree ${askUrl(url, labelQuery(labels))} ||`,
     `echo Tinderbox: no script from ${url}, error \${errno}. Trying again in \${wait} s`,
     `sleep \${wait} ||`,
     ...longer,
@@ -107,7 +115,7 @@ export function machineScript({ role, context, hostname }: MachineScriptInput): 
     ``,
     `:failed`,
     `echo Tinderbox: failed: \${what}, error \${errno}`,
-    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS),
+    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS, context.machine.labels),
   ]);
 }
 
@@ -129,7 +137,7 @@ function localScript({ role, context, hostname }: MachineScriptInput): string {
     ``,
     `:failed`,
     `echo Tinderbox: failed: booting the first disk, error \${errno}`,
-    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS),
+    ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS, context.machine.labels),
     ``,
     `:firmware`,
     `echo Tinderbox: leaving iPXE, so that the firmware goes on with its next boot option: the disk`,
@@ -161,7 +169,7 @@ export function waitScript({ url, message, facts, seconds }: WaitScriptInput): s
     ...who.flatMap(([name, value = '']) =>
       echoText(value) === '' ? [] : [`echo Tinderbox: ${name} ${echoText(value)}`],
     ),
-    ...askAgain(url, facts.arch ?? '', seconds),
+    ...askAgain(url, facts.arch ?? '', seconds, facts.labels),
   ]);
 }
 
@@ -169,9 +177,11 @@ export interface RefusalScriptInput {
   readonly message: string;
   readonly url: string;
   readonly seconds: number;
+  /** It asks again with them. */
+  readonly labels?: Labels | undefined;
 }
 
 /** For `/ipxe` where the answer is no, or where we failed: the screen says why; an operator's edit ends it. */
-export function refusalScript({ message, url, seconds }: RefusalScriptInput): string {
-  return script([`echo`, `echo Tinderbox: ${echoText(message)}`, ...askAgain(url, '', seconds)]);
+export function refusalScript({ message, url, seconds, labels }: RefusalScriptInput): string {
+  return script([`echo`, `echo Tinderbox: ${echoText(message)}`, ...askAgain(url, '', seconds, labels)]);
 }

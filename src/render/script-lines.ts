@@ -1,4 +1,5 @@
 import { IPXE_HARDWARE_SETTINGS } from '../boot/ipxe-hardware.ts';
+import type { Labels } from '../machine/facts.ts';
 import type { TemplateContext } from './context.ts';
 
 /** Seconds that a failed boot stays on screen before the machine asks again. */
@@ -6,12 +7,13 @@ export const FAILED_SECONDS = 15;
 
 /**
  * The last lines of a script: wait, ask for a new one, for ever. The question is put together by iPXE from its own
- * settings, so that nothing a machine says of itself stands in a script.
+ * settings, so that nothing a machine says of itself stands in a script but its labels, percent-encoded.
  */
 export function askAgain(
   url: string,
   arch: TemplateContext['machine']['arch'],
   seconds: number,
+  labels: Labels | undefined,
 ): readonly string[] {
   return [
     // The bootstrap script, if it ran, has found out the architecture already.
@@ -20,7 +22,7 @@ export function askAgain(
     `echo Tinderbox: asking again in ${seconds} s`,
     `sleep ${seconds} ||`,
     `isset \${netX/ip} || dhcp ||`,
-    `chain --replace --autofree ${askUrl(url)} ||`,
+    `chain --replace --autofree ${askUrl(url, labelQuery(labels))} ||`,
     `echo Tinderbox: no script from ${url}, error \${errno}`,
     `goto again`,
   ];
@@ -49,4 +51,9 @@ export function askUrl(url: string, more: readonly string[] = []): string {
 
 export function script(lines: readonly string[]): string {
   return ['#!ipxe', ...lines, ''].join('\n');
+}
+
+/** `name=value` each, with nothing in it that iPXE would act on. */
+export function labelQuery(labels: Labels | undefined): readonly string[] {
+  return Object.entries(labels ?? {}).map((pair) => pair.map(encodeURIComponent).join('='));
 }

@@ -13,7 +13,7 @@ export type Unknown = undefined;
 export const LEAF: Shape = { kind: 'leaf' };
 
 /** Kept complete by the compiler: a name added to the context must be added here. */
-type MembersOf<T> = { readonly [name in keyof Required<T>]: Shape };
+type MembersOf<T> = { readonly [name in keyof Required<T>]: Shape | Unknown };
 
 const MACHINE: MembersOf<TemplateContext['machine']> = {
   mac: LEAF,
@@ -27,9 +27,11 @@ const MACHINE: MembersOf<TemplateContext['machine']> = {
   arch: LEAF,
   manufacturer: LEAF,
   product: LEAF,
+  // What it is asked with, nobody knows before.
+  labels: undefined,
 };
 
-const listOf = (members: { readonly [name: string]: Shape }): Shape => ({
+const listOf = (members: { readonly [name: string]: Shape | Unknown }): Shape => ({
   kind: 'list',
   element: { kind: 'map', members },
 });
@@ -95,6 +97,7 @@ export function rootShape(parameters: Parameters): Shape {
     cluster: { kind: 'map', members: CLUSTER },
     server: { kind: 'map', members: SERVER },
     role: LEAF,
+    bootId: LEAF,
     configUrl: LEAF,
     reportUrl: LEAF,
     assetsUrl: LEAF,

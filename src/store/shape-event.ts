@@ -40,10 +40,20 @@ export function mergeFacts(known: MachineFacts, fresh: MachineFacts, length: num
   for (const [name, value] of Object.entries(fresh)) {
     if (value === undefined || name === 'mac') continue;
     const kept: unknown = typeof value === 'string' ? cutText(value, length) : value;
-    if (before[name] === kept) continue;
+    if (before[name] === kept || isSameMap(before[name], kept)) continue;
     merged ??= { ...before };
     // A copy of its own: a piece of a request's URL would keep the whole URL in memory.
-    merged[name] = typeof kept === 'string' ? Buffer.from(kept).toString() : kept;
+    merged[name] = copyOf(kept);
   }
   return merged === undefined ? known : (merged as unknown as MachineFacts);
+}
+
+/** Labels: the only facts that are no plain values. */
+function isSameMap(known: unknown, fresh: unknown): boolean {
+  return typeof fresh === 'object' && JSON.stringify(known) === JSON.stringify(fresh);
+}
+
+function copyOf(value: unknown): unknown {
+  if (typeof value === 'string') return Buffer.from(value).toString();
+  return typeof value === 'object' ? (JSON.parse(JSON.stringify(value)) as unknown) : value;
 }

@@ -3,6 +3,7 @@ import { chooseBootfile, DEFAULT_LOADERS, packageOf } from '../../src/boot/choos
 import { chooseLoaders, explainClaim, joinLoaders, SHIMS } from '../../src/boot/choose-loaders.ts';
 import { identifyClient, type NetworkClient } from '../../src/boot/identify-client.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import { NO_USES } from '../../src/machine/once.ts';
 import type { Role } from '../../src/machine/role.ts';
 import { makeCatalog } from '../support/make-environment.ts';
 import { makeRequest, type RequestShape } from '../support/make-request.ts';
@@ -52,6 +53,7 @@ function choose(request: RequestShape, configured: Record<string, string> = {}) 
       chooseLoaders(
         { mac: MAC },
         makeCatalog([{ mac: MAC, role: 'secure', parameters: {}, line: 2 }], { roles }),
+        NO_USES,
       ),
     isPresent: () => true,
     serverUrl: 'http://10.77.0.1',
@@ -85,9 +87,11 @@ t.test("the loaders of a machine's role win over tinderbox.yaml's, and the reaso
 });
 
 t.test('a role without loaders, and a machine without a role, have none', (t) => {
-  t.equal(chooseLoaders({ mac: MAC }, makeCatalog([], { roles, defaultRole: 'plain' })), undefined);
-  t.equal(chooseLoaders({ mac: MAC }, makeCatalog([], { roles })), undefined);
-  t.match(chooseLoaders({ mac: MAC }, makeCatalog([], { roles, defaultRole: 'secure' })), { role: 'secure' });
+  t.equal(chooseLoaders({ mac: MAC }, makeCatalog([], { roles, defaultRole: 'plain' }), NO_USES), undefined);
+  t.equal(chooseLoaders({ mac: MAC }, makeCatalog([], { roles }), NO_USES), undefined);
+  t.match(chooseLoaders({ mac: MAC }, makeCatalog([], { roles, defaultRole: 'secure' }), NO_USES), {
+    role: 'secure',
+  });
   t.end();
 });
 

@@ -818,6 +818,7 @@ const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
       events: [...TO_INITRD, config(30, { outcome: 'failed', answered: '500' }), config(40)],
     },
   ],
+  ['a system that fetches its configuration', 'config-not-fetched', { stage: 'config', events: TO_CONFIG }],
   ['a system that says nothing at all', 'config-not-fetched', { stage: 'initrd', events: TO_INITRD }],
   [
     'DHCP before the initrd is iPXE no more than the system',

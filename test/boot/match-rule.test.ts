@@ -128,3 +128,25 @@ t.test('why a rule does not match is the first condition that does not hold', as
     t.equal(ruleMatches(match, known), why === undefined, JSON.stringify(match));
   }
 });
+
+t.test('labels match by their name letter by letter, and by their value as other texts', async (t) => {
+  const labels = { region: 'West', rack: 'r7-3' };
+  const rows: readonly [Record<string, string>, Record<string, string> | undefined, boolean][] = [
+    [{ region: 'west' }, labels, true],
+    [{ region: 'west', rack: 'r7*' }, labels, true],
+    [{ region: 'west', rack: 'r8*' }, labels, false],
+    [{ Region: 'west' }, labels, false],
+    [{ os: '*' }, labels, false],
+    [{ constructor: '*' }, labels, false],
+    [{ region: '*' }, {}, false],
+    [{ region: '*' }, undefined, false],
+  ];
+  for (const [wanted, told, matches] of rows) {
+    const known = { ...facts, ...(told === undefined ? {} : { labels: told }) };
+    t.equal(ruleMatches({ labels: wanted }, known), matches, JSON.stringify([wanted, told]));
+  }
+  const match: RuleMatch = { mac: '52:*', labels: { region: 'east', rack: 'r7*' } };
+  t.equal(describeMatch(match), 'mac=52:*, labels.region=east, labels.rack=r7*');
+  t.equal(explainMismatch(match, { ...facts, labels }), 'its labels are region=West rack=r7-3');
+  t.equal(explainMismatch(match, facts), 'it told no labels when it asked last');
+});

@@ -146,7 +146,7 @@ t.test('bad files say where, what is wrong and what is allowed', async (t) => {
       'a rule without match',
       machines('rules:\n  - role: worker\n'),
       [
-        'machines.yaml:2:5: "rules[0]": the key "match" is missing; expected a map with the keys mac, uuid, arch, relay, subnet, serial, asset, manufacturer, product',
+        'machines.yaml:2:5: "rules[0]": the key "match" is missing; expected a map with the keys mac, uuid, arch, relay, subnet, serial, asset, manufacturer, product, labels',
       ],
     ],
     [

@@ -100,7 +100,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       probe: 300,
       leaseDurability: 'disk',
     },
-    http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
+    http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false, matchbox: false },
     tftp: { port: 69, maxTransfers: 512 },
     syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },

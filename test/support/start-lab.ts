@@ -44,7 +44,11 @@ export interface MachineDetail {
 export interface Lab extends AsyncDisposable {
   readonly network: ProvisioningNetwork;
   readonly folder: string;
-  powerOn(kind: MachineKind, mac: string, more?: Pick<QemuMachineOptions, 'disk'>): Promise<QemuMachine>;
+  powerOn(
+    kind: MachineKind,
+    mac: string,
+    more?: Pick<QemuMachineOptions, 'disk' | 'memory'>,
+  ): Promise<QemuMachine>;
   /** Runs `tinderbox …` beside the daemon; its stdout. */
   tinderbox(...args: readonly string[]): Promise<string>;
   /** The newest session of a machine with its events, as `tinderbox machines MAC --json` has them. */

@@ -1,5 +1,6 @@
 import { compareSessions, type StageDifference } from '../../boot/compare-sessions.ts';
 import { cardParts, describeCpu, diskParts, formatBytes } from '../../boot/describe-hardware.ts';
+import { formatLabels } from '../../boot/read-labels.ts';
 import type { BootEvent } from '../../machine/event.ts';
 import { fleetState } from '../../machine/fleet-state.ts';
 import type { Hardware } from '../../machine/hardware.ts';
@@ -164,6 +165,7 @@ function factsOf(machine: MachineView, session: SessionView | undefined): readon
     ...fact('Processor', machine.arch),
     ...fact('Firmware', firmwareOf(machine)),
     ...fact('UUID', machine.uuid),
+    ...fact('Labels', formatLabels(machine.labels)),
     ...fact(
       'Heard on',
       machine.relay === undefined ? machine.via : `${machine.via ?? ''} through ${machine.relay}`,
