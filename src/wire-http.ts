@@ -163,7 +163,6 @@ async function planKnown(
     places: admissions,
     uses: once,
     choice: journal.sessionOf(facts.mac)?.role,
-    uses: once,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });
   if (plan.kind !== 'boot' || plan.place === undefined || admissions.ruleOf(facts.mac) === plan.place)
