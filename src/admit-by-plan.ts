@@ -2,6 +2,7 @@ import type { Admission } from './boot/admit-machine.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { MachineFacts } from './machine/facts.ts';
+import type { OnceUses } from './machine/once.ts';
 import type { Catalog } from './machine/role.ts';
 import type { AdmissionBook, Journal } from './store/port.ts';
 
@@ -9,6 +10,7 @@ export interface AdmitDeps {
   readonly admission: Admission;
   readonly journal: Pick<Journal, 'hostnameHolder'>;
   readonly admissions: AdmissionBook;
+  readonly once: OnceUses;
 }
 
 /**
@@ -21,13 +23,14 @@ export async function admitByPlan(
   catalog: Catalog,
   choice?: string,
 ): Promise<BootPlan> {
-  const { admission, journal, admissions } = deps;
+  const { admission, journal, admissions, once } = deps;
   const plan = planBoot({
     facts,
     catalog,
     admission,
     places: admissions,
     choice,
+    uses: once,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });
   if (plan.kind === 'boot' && plan.place !== undefined) await admissions.take(facts.mac, plan.place);

@@ -7,6 +7,7 @@ import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import type { Mac } from './machine/mac.ts';
+import type { OnceUses } from './machine/once.ts';
 import type { Catalog } from './machine/role.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { catalogCheck } from './preflight.ts';
@@ -22,6 +23,7 @@ export interface ApproveOptions extends MachineChange {
   readonly revision?: string;
   /** Undefined for a machine that was never seen: then only what its MAC decides is known. */
   readonly facts: MachineFacts | undefined;
+  readonly uses: OnceUses;
   /** The machine that boots, or last booted, under a hostname. */
   readonly holderOf: (hostname: string) => Mac | undefined;
 }
@@ -41,7 +43,7 @@ export interface Approved {
  * and as `editInProfiles` does.
  */
 export async function approveMachine(options: ApproveOptions): Promise<Approved> {
-  const { config, interfaces, mac, facts = { mac }, holderOf } = options;
+  const { config, interfaces, mac, facts = { mac }, uses, holderOf } = options;
   let planned: Pick<Approved, 'role' | 'hostname'> | undefined;
   const { role, hostname, address, file, revision } = options;
   const { changed, before } = await assignInProfiles({
@@ -55,8 +57,8 @@ export async function approveMachine(options: ApproveOptions): Promise<Approved>
     checkRole: checkRoleTemplates,
     checkCatalog: catalogCheck(config, interfaces),
     accept(catalog) {
-      refuseIfHeld(facts, catalog);
-      const plan = planBoot({ facts, catalog, admission: 'listed', places: NO_PLACES, holderOf });
+      refuseIfHeld(facts, catalog, uses);
+      const plan = planBoot({ facts, catalog, admission: 'listed', places: NO_PLACES, uses, holderOf });
       if (plan.kind !== 'boot') throw new TinderboxError('refused', plan.message);
       planned = { role: plan.role.name, hostname: plan.hostname };
     },
@@ -65,8 +67,8 @@ export async function approveMachine(options: ApproveOptions): Promise<Approved>
   return { ...planned, ...(before === undefined ? {} : { before }), changed };
 }
 
-function refuseIfHeld(facts: MachineFacts, catalog: Catalog): void {
-  const { role, reasons } = chooseRole(facts, catalog);
+function refuseIfHeld(facts: MachineFacts, catalog: Catalog, uses: OnceUses): void {
+  const { role, reasons } = chooseRole(facts, catalog, uses);
   if (role !== undefined && role.boot.kind !== 'hold') return;
   const what = role === undefined ? 'has no role' : `would go on waiting with the role ${role.name}`;
   const roles = [...catalog.roles.values()].filter(({ boot }) => boot.kind !== 'hold');

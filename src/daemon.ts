@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type AuditTrail, createAuditTrail } from './audit-trail.ts';
+import { filesOfRoles } from './boot/choose-loaders.ts';
 import { createSessionTokens } from './boot/session-token.ts';
 import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
@@ -19,6 +20,7 @@ import { OWN_DOORS } from './net/own-doors.ts';
 import type { Doors } from './net/port.ts';
 import { createAddressProbe } from './net/probe-address.ts';
 import { noticeConfigChanges } from './notice-config-changes.ts';
+import { openOnceBook } from './open-once-book.ts';
 import { openAuthorities } from './pki/open-authorities.ts';
 import type { Authorities } from './pki/port.ts';
 import { catalogCheck, runPreflight } from './preflight.ts';
@@ -38,6 +40,7 @@ import { createAdmissionBook } from './store/admission-book.ts';
 import { createJournal } from './store/journal.ts';
 import { keepHistoryTidy } from './store/keep-history-tidy.ts';
 import { createLeaseBook } from './store/lease-book.ts';
+import type { OnceBook } from './store/port.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
@@ -96,7 +99,11 @@ export async function startDaemon({
   await closeStateFolder(config.paths.state, loggers.daemon);
 
   let audit: AuditTrail | undefined;
+  let once: OnceBook | undefined;
   const catalog = await openCheckedCatalog(config, provisioning, loggers, (after, before) => {
+    once?.follow(after);
+    bootFileIndex.nameFiles(filesOfRoles(after));
+    void bootFileIndex.refresh();
     if (audit === undefined || audit.isChanging()) return;
     const actor = { name: 'tinderbox', via: 'daemon' } as const;
     const detail = describeCatalogChange(before, after);
@@ -132,13 +139,25 @@ export async function startDaemon({
       logControl.notice(observation);
       metrics.observe(observation);
     },
-    advanced: (turn) => metrics.advance(turn),
+    advanced(turn) {
+      metrics.advance(turn);
+      if (turn.ended !== undefined) once?.ended(turn.ended);
+    },
     isListed: (mac) => catalog.current().machines.has(mac),
     logger: loggers.store,
   });
   stack.defer(() => journal.close());
   const recorder = startRecorder({ journal, catalog, logger: loggers.store, now, uptime });
   const admissions = createAdmissionBook({ store, admissions: state.admissions, clock: now });
+  once = await openOnceBook({
+    store,
+    stored: state.onceUses,
+    catalog,
+    journal,
+    isUnknown: lostDatabase || store.opening.isOnceUnknown === true,
+    logger: loggers.store,
+    now,
+  });
   const isSameNetwork = (a: Ipv4, b: Ipv4) => inOneNetwork(provisioning.networks().subnets)(a, b);
   const leases = createLeaseBook({
     store,
@@ -209,6 +228,7 @@ export async function startDaemon({
     metrics,
     sessions: () => journal.sessions(),
     admissions,
+    once,
     leases,
     learning,
     sessionTokens,

@@ -9,7 +9,8 @@ export function describeCatalogChange(before: Catalog, after: Catalog): string {
   const machines = changedKeys(before.machines, after.machines).map((mac) => {
     const role = (catalog: Catalog): string => {
       const entry = catalog.machines.get(mac);
-      return entry === undefined ? 'no entry' : (entry.role ?? 'no role');
+      if (entry === undefined) return 'no entry';
+      return `${entry.role ?? 'no role'}${entry.once === undefined ? '' : `, once ${entry.once}`}`;
     };
     const [old, now] = [role(before), role(after)];
     return old === now ? `${mac} (${now})` : `${mac} ${old} → ${now}`;

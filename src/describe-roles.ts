@@ -100,7 +100,9 @@ export function describeRoles(deps: DescribeRolesDeps): RoleDescriptions {
 }
 
 async function giversOf(name: string, catalog: Catalog, most: number): Promise<RoleView['givenBy']> {
-  const entries = [...catalog.machines.values()].filter((entry) => entry.role === name);
+  const entries = [...catalog.machines.values()].filter(
+    (entry) => entry.role === name || entry.once === name,
+  );
   const shown = entries.length > most + 1 ? entries.slice(0, most) : entries;
   const rest = entries[shown.length];
   return [
@@ -108,8 +110,8 @@ async function giversOf(name: string, catalog: Catalog, most: number): Promise<R
       .filter((rule) => rule.role === name)
       .map((rule) => ({ what: `the rule for ${describeMatch(rule.match)}`, line: rule.line })),
     ...(catalog.defaultRole === name ? [{ what: 'the default', line: await lineOfDefault(catalog) }] : []),
-    ...shown.map(({ mac, hostname, line }) => ({
-      what: `the entry of ${mac}${hostname === undefined ? '' : ` (${hostname})`}`,
+    ...shown.map(({ mac, hostname, role, line }) => ({
+      what: `${role === name ? '' : 'once: '}the entry of ${mac}${hostname === undefined ? '' : ` (${hostname})`}`,
       line,
     })),
     ...(rest === undefined

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { DaemonStatus, MachineListView } from './admin/api.ts';
+import type { AdmissionListView, DaemonStatus, MachineListView } from './admin/api.ts';
 import type { Finding } from './boot/finding.ts';
 import type { Config } from './config/port.ts';
 import type { Preflight } from './preflight.ts';
-import type { AdmissionRecord } from './store/port.ts';
 
 /** What the checks of `doctor` look at. */
 export interface DoctorContext {
@@ -17,7 +16,7 @@ export interface DoctorContext {
   readonly preflight: Promise<Preflight>;
   /** Those that were seen, the last one first; bounded. */
   readonly machines: () => Promise<MachineListView['machines']>;
-  readonly admissions: () => Promise<readonly AdmissionRecord[]>;
+  readonly admissions: () => Promise<AdmissionListView>;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** The check took too long. */

@@ -7,7 +7,7 @@ import type { DoctorContext } from './doctor-context.ts';
 import { formatProblem, toTinderboxError } from './errors.ts';
 import { findAsset } from './http/asset-file.ts';
 import { parseAssetPath } from './http/asset-path.ts';
-import { factsOf, holdersOf, placesOf } from './known-holders.ts';
+import { factsOf, holdersOf, memoryOf } from './known-holders.ts';
 import { previewMachine } from './preview.ts';
 
 const MOST_PROBLEMS = 50;
@@ -111,7 +111,7 @@ export async function checkTemplates(context: DoctorContext): Promise<readonly F
   if (catalog === undefined) return [skipped('profiles/ is broken')];
   const seen = await machines();
   const holders = holdersOf(seen);
-  const places = placesOf(await admissions());
+  const memory = memoryOf(await admissions());
   const listed = [...catalog.machines.keys()].filter(
     (mac) => !seen.some(({ machine }) => machine.mac === mac),
   );
@@ -124,13 +124,13 @@ export async function checkTemplates(context: DoctorContext): Promise<readonly F
       facts,
       catalog,
       admission: config.admission,
-      places,
+      ...memory,
       holderOf: (name) => holders.get(name),
     });
     if (plan.kind === 'refuse' && plan.holder !== undefined) broken.push(problem(plan.message));
     if (plan.kind !== 'boot') continue;
     try {
-      await previewMachine(config, catalog, facts, holders, places);
+      await previewMachine(config, catalog, facts, holders, memory);
       rendered += 1;
     } catch (thrown) {
       const { message, remedy, problems } = toTinderboxError(thrown);

@@ -4,6 +4,7 @@ import type { AdmissionPlaces } from './boot/admit-machine.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import type { AddressView } from './boot/choose-address.ts';
 import { chooseBootfile } from './boot/choose-bootfile.ts';
+import { chooseLoaders } from './boot/choose-loaders.ts';
 import { chooseRole } from './boot/choose-role.ts';
 import { explainRole } from './boot/explain-role.ts';
 import { knownFirmware } from './boot/known-firmware.ts';
@@ -16,11 +17,14 @@ import { type Problem, TinderboxError, toTinderboxError } from './errors.ts';
 import { explainDhcp } from './explain-dhcp.ts';
 import type { FirmwareArchitecture } from './machine/architecture.ts';
 import type { MachineFacts } from './machine/facts.ts';
-import { formatIpv4 } from './machine/ipv4.ts';
+import { formatIpv4, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
+import type { OnceUses } from './machine/once.ts';
 import type { Catalog, MachineEntry } from './machine/role.ts';
+import { onceView } from './once-view.ts';
 import { type HostnameHolders, previewMachine } from './preview.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
+import { dhcpFacts } from './remember-loaders.ts';
 import { suggestName } from './render/suggest-name.ts';
 import { allLoaders } from './servers/boot-file-index.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
@@ -36,6 +40,7 @@ export interface ExplainSources {
   readonly store: Pick<StoreReader, 'findMachine' | 'listSessions' | 'listEvents'> | undefined;
   readonly holders: HostnameHolders;
   readonly places: AdmissionPlaces;
+  readonly uses: OnceUses;
   readonly networks: ProvisioningNetworks;
   readonly isBootfilePresent: (file: string) => boolean;
   /** Undefined: no daemon runs that knows. */
@@ -69,7 +74,7 @@ export async function explainMachine(
     architecture === undefined
       ? knownFirmware(facts, events)
       : { architecture, reasons: [`as if it were ${architecture.label}`] };
-  const assignment = await explainAssignment(catalog, facts);
+  const assignment = await explainAssignment(sources, facts);
   const { preview, problem } = await tryPreview(sources, facts, plan);
   const lastEvent = events.at(-1);
   return {
@@ -86,6 +91,7 @@ export async function explainMachine(
     dhcp: explainDhcp({
       config,
       catalog,
+      uses: sources.uses,
       networks,
       isBootfilePresent: sources.isBootfilePresent,
       leases: sources.leases,
@@ -117,29 +123,36 @@ function withRole(catalog: Catalog, mac: Mac, role: string): Catalog {
     throw new TinderboxError('not-found', `there is no role ${role}`, remedy === undefined ? {} : { remedy });
   }
   const known = catalog.machines.get(mac);
-  const entry: MachineEntry = { ...(known ?? { mac, parameters: {}, line: 0 }), role };
+  const { once: _once, ...rest } = known ?? { mac, parameters: {}, line: 0 };
+  const entry: MachineEntry = { ...rest, role };
   return { ...catalog, machines: new Map([...catalog.machines, [mac, entry]]) };
 }
 
 async function maskedPreview(
-  { config, catalog, holders, places, networks: { interfaces } }: ExplainSources,
+  { config, catalog, holders, places, uses, networks: { interfaces } }: ExplainSources,
   facts: MachineFacts & { readonly via?: string },
 ): Promise<PreviewView> {
-  const preview = await previewMachine(config, catalog, facts, holders, places, interfaces);
-  const { parameters } = chooseRole(facts, catalog);
+  const preview = await previewMachine(config, catalog, facts, holders, { places, uses }, interfaces);
+  const { parameters } = chooseRole(facts, catalog, uses);
   return {
     role: preview.role,
     hostname: preview.hostname,
     reasons: preview.reasons,
     script: maskSecrets(preview.script, parameters),
     ...(preview.config === undefined ? {} : { config: maskSecrets(preview.config, parameters) }),
+    ...(preview.files.length === 0
+      ? {}
+      : { files: preview.files.map(({ path, text }) => ({ path, text: maskSecrets(text, parameters) })) }),
   };
 }
 
 /** What it would boot now. */
-export function planOf({ config, catalog, places, holders }: ExplainSources, facts: MachineFacts): BootPlan {
+export function planOf(
+  { config, catalog, places, uses, holders }: ExplainSources,
+  facts: MachineFacts,
+): BootPlan {
   const holderOf = (hostname: string) => holders.get(hostname);
-  return planBoot({ facts, catalog, admission: config.admission, places, holderOf });
+  return planBoot({ facts, catalog, admission: config.admission, places, uses, holderOf });
 }
 
 async function tryPreview(
@@ -157,12 +170,18 @@ async function tryPreview(
   }
 }
 
-async function explainAssignment(catalog: Catalog, facts: MachineFacts): Promise<AssignmentView> {
-  const { choice, from, line, reasons } = explainRole(facts, catalog);
+async function explainAssignment(
+  { catalog, uses }: Pick<ExplainSources, 'catalog' | 'uses'>,
+  facts: MachineFacts,
+): Promise<AssignmentView> {
+  const { choice, from, line, reasons } = explainRole(facts, catalog, uses);
   const { role, entry } = choice;
+  const once = onceView(catalog, facts, uses);
   return {
     from,
     ...(role === undefined ? {} : { role: role.name }),
+    ...(entry?.role === undefined ? {} : { own: entry.role }),
+    ...(once === undefined ? {} : { once }),
     ...(entry?.hostname === undefined ? {} : { hostname: entry.hostname }),
     ...(entry?.address === undefined ? {} : { address: formatIpv4(entry.address) }),
     file: catalog.file,
@@ -174,8 +193,8 @@ async function explainAssignment(catalog: Catalog, facts: MachineFacts): Promise
 }
 
 function explainBootfile(
-  { config, isBootfilePresent }: ExplainSources,
-  { mac, uuid }: MachineFacts,
+  { config, catalog, uses, isBootfilePresent }: ExplainSources,
+  { mac, uuid, relay, address }: MachineFacts,
   architecture: FirmwareArchitecture,
   reasons: readonly string[],
 ): NonNullable<ExplainView['bootfile']> {
@@ -190,6 +209,12 @@ function explainBootfile(
       reasons,
     },
     loaders: allLoaders(config.loaders),
+    roleLoaders: () =>
+      chooseLoaders(
+        dhcpFacts({ mac, uuid, architecture }, relay ?? UNSPECIFIED, address ?? UNSPECIFIED),
+        catalog,
+        uses,
+      ),
     isPresent: isBootfilePresent,
     // Only the file's name is of interest here: the URL of HTTP boot depends on the interface, and stands in the answer.
     serverUrl: '',

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { MachineListView } from './admin/api.ts';
 import { overviewView } from './admin/api.ts';
-import { NO_PLACES } from './boot/admit-machine.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError, toTinderboxError } from './errors.ts';
 import type { ExplainSources } from './explain-machine.ts';
-import { holdersOf, placesOf } from './known-holders.ts';
+import { admissionsOf, holdersOf, memoryOf } from './known-holders.ts';
 import { runPreflight } from './preflight.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
+import { NO_MEMORY } from './preview.ts';
 import { networksOf } from './provisioning.ts';
 import type { StoreReader } from './store/port.ts';
 import { openStoreReadOnly } from './store/sqlite-store.ts';
@@ -43,7 +43,7 @@ export async function openOfflineSources(config: Config, now: number): Promise<O
     ),
     store,
     holders: store === undefined ? new Map() : holdersOf(await readMachines(store)),
-    places: store === undefined ? NO_PLACES : placesOf(await store.listAdmissions()),
+    ...(store === undefined ? NO_MEMORY : memoryOf(await admissionsOf(store))),
     networks: networksOf(config, host),
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     leases: undefined,

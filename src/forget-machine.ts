@@ -11,7 +11,7 @@ import type { BootSession } from './machine/session.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { catalogCheck } from './preflight.ts';
 import { checkRoleTemplates } from './render/check-templates.ts';
-import type { AdmissionBook, Journal, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, OnceBook, Store } from './store/port.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 
 /** What of the cluster's watch is asked when a machine is forgotten. */
@@ -24,6 +24,7 @@ export interface ForgetDeps {
   readonly store: Pick<Store, 'findMachine'>;
   readonly journal: Pick<Journal, 'forget' | 'flush' | 'hostnameHolder'>;
   readonly admissions: Pick<AdmissionBook, 'giveBack'>;
+  readonly once: Pick<OnceBook, 'renew'>;
   /** Undefined where no cluster is watched. */
   readonly cluster: NodeRemover | undefined;
 }
@@ -33,7 +34,7 @@ export interface ForgetDeps {
  * place with a rule, its history. What fails is thrown; the call may be repeated.
  */
 export async function forgetMachine(deps: ForgetDeps, mac: Mac): Promise<ForgetView> {
-  const { config, interfaces, catalog, store, journal, admissions } = deps;
+  const { config, interfaces, catalog, store, journal, admissions, once } = deps;
   // The CLI may just have edited the file.
   await catalog.reload();
   let entry = false;
@@ -45,6 +46,7 @@ export async function forgetMachine(deps: ForgetDeps, mac: Mac): Promise<ForgetV
   const session = (await store.findMachine(mac))?.session;
   const nodes = await removeNodes(deps, mac, nodeNameOf(config, catalog.current(), session));
   const place = await admissions.giveBack(mac);
+  await once.renew(mac);
   const history = (await journal.forget(mac)) ? 'forgotten' : 'none';
   return { mac, entry, place, history, nodes };
 }

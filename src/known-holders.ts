@@ -1,9 +1,11 @@
-import type { MachineListView, MachineView } from './admin/api.ts';
+import type { AdmissionListView, MachineListView, MachineView } from './admin/api.ts';
 import type { AdmissionPlaces } from './boot/admit-machine.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
-import type { AdmissionRecord } from './store/port.ts';
+import type { OnceUse, OnceUses } from './machine/once.ts';
+import type { MachineMemory } from './preview.ts';
+import type { AdmissionRecord, StoreReader } from './store/port.ts';
 
 /** Who boots, or last booted, under a hostname. `machines`: the newest first. */
 export function holdersOf(machines: MachineListView['machines']): ReadonlyMap<string, Mac> {
@@ -33,4 +35,21 @@ export function placesOf(admissions: readonly AdmissionRecord[]): AdmissionPlace
     ruleOf: (mac) => rules.get(mac),
     countOf: (rule) => admissions.filter((one) => one.rule === rule).length,
   };
+}
+
+/** What was booted by a `once:`, as it was read: whether a boot is under way, only a running daemon knows. */
+export function usesOf(uses: readonly OnceUse[]): OnceUses {
+  const known = new Map(uses.map((use) => [use.mac, use]));
+  return { useOf: (mac) => known.get(mac), isUnderWay: () => false };
+}
+
+/** What a client, or the store, remembers beside machines. */
+export function memoryOf({ admissions, onceUses }: AdmissionListView): MachineMemory {
+  return { places: placesOf(admissions), uses: usesOf(onceUses) };
+}
+
+export async function admissionsOf(
+  store: Pick<StoreReader, 'listAdmissions' | 'listOnceUses'>,
+): Promise<AdmissionListView> {
+  return { admissions: await store.listAdmissions(), onceUses: await store.listOnceUses() };
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { AdmissionPlaces } from './boot/admit-machine.ts';
 import { limitLifetime, readClusterAuthorities, requireCluster } from './cluster-authorities.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
@@ -8,10 +7,11 @@ import type { Mac } from './machine/mac.ts';
 import type { Catalog, Role } from './machine/role.ts';
 import { issueIdentity } from './machine-identity.ts';
 import type { Authorities } from './pki/port.ts';
-import { prepareMachine, previewMachine } from './preview.ts';
-import { type IdentityContext, noIdentity } from './render/context.ts';
-import { renderConfig } from './render/render-config.ts';
-import { META_DATA, USER_DATA, writeIso } from './write-iso.ts';
+import { type MachineMemory, prepareMachine, previewMachine } from './preview.ts';
+import { bootIdFrom } from './render/boot-id.ts';
+import { type IdentityContext, noIdentity, type TemplateContext } from './render/context.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
+import { CIDATA_USER_DATA, type IsoFiles, META_DATA, USER_DATA, writeIso } from './write-iso.ts';
 
 /** Where a machine without a boot session sends its signing requests: `<url>/csr`. The URL is a secret. */
 export interface SigningToken {
@@ -22,8 +22,8 @@ export interface SigningToken {
 export interface IsoOptions {
   readonly facts: MachineFacts;
   readonly holders: ReadonlyMap<string, Mac>;
-  /** Whom rules with `max` have admitted. */
-  readonly places: AdmissionPlaces;
+  /** Whom rules with `max` have admitted, and what was booted once. */
+  readonly memory: MachineMemory;
   /** Absolute. Gets the hostname and gives the file. */
   readonly out: (hostname: string) => string;
   /** Days that embedded keys are valid for; absent: the machine makes its own, and asks with a token. */
@@ -52,28 +52,32 @@ export interface MadeIso {
  * are issued and no number of days is given.
  */
 export async function makeIso(config: Config, catalog: Catalog, options: IsoOptions): Promise<MadeIso> {
-  const { facts, holders, places, keyDays } = options;
+  const { facts, holders, memory, keyDays } = options;
   // A token is an open door: none is asked for before it is certain that the role renders.
-  await previewMachine(config, catalog, facts, holders, places);
-  const prepared = await prepareMachine(config, catalog, facts, holders, places);
+  await previewMachine(config, catalog, facts, holders, memory);
+  const prepared = await prepareMachine(config, catalog, facts, holders, memory);
   const { plan } = prepared;
   if (plan.role.config === undefined) {
     throw new TinderboxError('not-found', `role ${plan.role.name} has no configuration to put on an image`);
+  }
+  const { format } = plan.role.config;
+  if (format !== 'cloud-config' && format !== 'nocloud') {
+    throw new TinderboxError(
+      'refused',
+      `role ${plan.role.name} is ${format}, which no system looks for on an image`,
+      {
+        remedy: 'An image can be made of a role whose config is cloud-config or nocloud.',
+      },
+    );
   }
   const role = chooseDelivery(plan.role, keyDays);
   const secrets = await chooseSecrets(config, catalog, role, plan, options);
   const context = prepared.contextFor({ sessionUrl: secrets.sessionUrl, identity: secrets.identity, role });
   // Without a session a report has nowhere to go: curl reads this one, and sends nothing.
   const reportUrl = secrets.token === undefined ? NO_REPORT : context.reportUrl;
-  const { body } = renderConfig(role, { ...context, reportUrl });
+  const { body, files } = layOut(role, { ...context, reportUrl }, facts);
   const file = options.out(plan.hostname);
-  await writeIso(
-    file,
-    new Map([
-      [USER_DATA, body],
-      [META_DATA, metaData(facts, plan.hostname, role.name)],
-    ]),
-  );
+  await writeIso(file, files);
   const { token, notAfter, identity } = secrets;
   const holdsKeys = body.includes('PRIVATE KEY-----');
   const holdsToken = token !== undefined && body.includes(token.url);
@@ -88,6 +92,29 @@ export async function makeIso(config: Config, catalog: Catalog, options: IsoOpti
     ...(holdsToken ? { tokenUntil: token.expiresAt } : {}),
     notes: notesOf(identity, role, { holdsKeys, holdsToken }),
   };
+}
+
+function layOut(
+  role: Role,
+  context: TemplateContext,
+  facts: MachineFacts,
+): { readonly body: string; readonly files: IsoFiles } {
+  const { hostname } = context.machine;
+  if (role.config?.format !== 'nocloud') {
+    const { body } = renderConfig(role, context);
+    const files = new Map([
+      [USER_DATA, body],
+      [META_DATA, metaData(facts, hostname, role.name)],
+    ]);
+    return { body, files };
+  }
+  // The image stays in its drive, and cloud-init configures an instance once: another content is another instance.
+  const content = renderConfig(role, { ...context, bootId: bootIdFrom(facts.mac, 'image') }).body;
+  const digest = createHash('sha256').update(content).digest('hex').slice(0, 12);
+  const named = { ...context, bootId: bootIdFrom(facts.mac, digest) };
+  const { body } = renderConfig(role, named);
+  const beside = renderConfigFiles(role, named).map((each) => [each.file, each.body] as const);
+  return { body, files: new Map([[CIDATA_USER_DATA, body], ...beside]) };
 }
 
 const NO_SESSION = 'http://no-session.invalid/boot/none';

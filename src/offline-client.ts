@@ -3,6 +3,7 @@ import { machineView, overviewView, sessionView } from './admin/api.ts';
 import type { AdminClient } from './admin/client.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { admissionsOf } from './known-holders.ts';
 import { DATABASE_FILE } from './preflight-state.ts';
 import type { StoreReader } from './store/port.ts';
 import { openStoreReadOnly } from './store/sqlite-store.ts';
@@ -26,7 +27,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
       return { machine: machineView(found.machine), sessions: sessions.map(sessionView) };
     },
     events: async (mac, sessionId) => ({ events: await readEvents(store, mac, sessionId) }),
-    admissions: async () => ({ admissions: await store.listAdmissions() }),
+    admissions: () => admissionsOf(store),
     capture: needsDaemon,
     console: needsDaemon,
     explain: needsDaemon,

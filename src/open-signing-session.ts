@@ -7,7 +7,7 @@ import { TinderboxError } from './errors.ts';
 import type { Authorities } from './pki/port.ts';
 import { serverUrlOf } from './preflight.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
-import type { AdmissionBook, Journal, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, OnceBook, Store } from './store/port.ts';
 import { planMachine } from './wire-http.ts';
 
 export interface SigningWiring {
@@ -17,6 +17,7 @@ export interface SigningWiring {
   readonly store: Pick<Store, 'listSessions'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   readonly sessionTokens: SessionTokens;
   readonly authorities: Authorities | undefined;
   readonly now: () => number;

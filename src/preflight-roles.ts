@@ -11,8 +11,9 @@ import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog, MachineEntry, Parameters, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
 import { buildContext } from './render/build-context.ts';
+import { checkArguments } from './render/check-arguments.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
-import { renderConfig } from './render/render-config.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
 import { clusterOf } from './wire-http.ts';
 
 /** Who stands in for "any machine" when a role is tried out. */
@@ -29,6 +30,7 @@ const SAMPLE_FACTS: Omit<MachineFacts, 'mac'> = {
   platform: 'efi',
 };
 const SAMPLE_ADDRESS = parseIpv4('192.0.2.1') as Ipv4;
+const SAMPLE_SESSION = 'http://192.0.2.1/boot/0-check';
 /** Of a machine whose address is not known yet. */
 export const SAMPLE_MACHINE_ADDRESS = parseIpv4('203.0.113.254') as Ipv4;
 
@@ -75,7 +77,9 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
     const severity = used ? 'error' : 'warning';
     try {
       const known = isUnusedMember(use) ? withMember(catalog, use) : catalog;
-      rendered.push({ role, used, files: tryOut(use, config, known) });
+      const files = tryOut(use, config, known);
+      rendered.push({ role, used, files });
+      for (const problem of checkArguments(role, files, SAMPLE_SESSION)) add(problem);
     } catch (thrown) {
       const { code, message, remedy, problems: found } = toTinderboxError(thrown);
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
@@ -154,14 +158,16 @@ function usesOf(catalog: Catalog): readonly RoleUse[] {
     });
   }
   for (const entry of catalog.machines.values()) {
-    const { mac, role, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
-    if (role === undefined) continue;
-    use(role, parameters, `${mac} (line ${line})`, {
-      mac,
-      ownLines,
-      ...(hostname === undefined ? {} : { hostname }),
-      ...(address === undefined ? {} : { address }),
-    });
+    const { mac, role, once, hostname, address, parameters, parameterLines: ownLines = {}, line } = entry;
+    for (const name of [role, once]) {
+      if (name === undefined) continue;
+      use(name, parameters, `${mac} (line ${line})`, {
+        mac,
+        ownLines,
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(address === undefined ? {} : { address }),
+      });
+    }
   }
   for (const { name, identity } of catalog.roles.values()) {
     if (given.has(name)) continue;
@@ -240,7 +246,7 @@ function tryOut(
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
     syslogPort: config.syslog.port,
     subnets: [],
-    sessionUrl: 'http://192.0.2.1/boot/0-check',
+    sessionUrl: SAMPLE_SESSION,
     identity: sampleIdentity({
       role,
       hostname,
@@ -250,10 +256,11 @@ function tryOut(
           ? withController(config.cluster, hostname, address ?? SAMPLE_MACHINE_ADDRESS)
           : config.cluster,
       catalog,
-      csrUrl: 'http://192.0.2.1/boot/0-check/csr',
+      csrUrl: `${SAMPLE_SESSION}/csr`,
     }),
   });
   if (role.config !== undefined) renderConfig(role, context);
+  renderConfigFiles(role, context);
   return renderBootFiles(role, context);
 }
 

@@ -4,9 +4,11 @@ import { clusterMembers } from './boot/cluster-members.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { readPins } from './images/pin-assets.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
+import { NO_USES, type OnceUses } from './machine/once.ts';
 import type { Catalog, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
 import type { NetworkInterface } from './net/port.ts';
@@ -14,8 +16,10 @@ import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from '.
 import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
 import type { IdentityContext, TemplateContext } from './render/context.ts';
-import { renderConfig } from './render/render-config.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
+import { IGNITION_TYPE } from './render/render-ignition.ts';
 import { machineScript } from './render/render-script.ts';
+import type { RenderedConfig } from './render/render-text.ts';
 import { clusterOf, knownNetworks } from './wire-http.ts';
 
 export interface Preview {
@@ -23,12 +27,28 @@ export interface Preview {
   readonly hostname: string;
   readonly reasons: readonly string[];
   readonly script: string;
-  /** Undefined for a role without a configuration. */
+  /** The main document; undefined for a role without a configuration. */
   readonly config: string | undefined;
+  /** What the role gives beside it. */
+  readonly files: readonly PreviewFile[];
+}
+
+export interface PreviewFile {
+  /** Below the session's URL: `nocloud/meta-data`. */
+  readonly path: string;
+  readonly text: string;
 }
 
 /** Who has which hostname. */
 export type HostnameHolders = Pick<ReadonlyMap<string, Mac>, 'get'>;
+
+/** What decides beside the catalog. */
+export interface MachineMemory {
+  readonly places: AdmissionPlaces;
+  readonly uses: OnceUses;
+}
+
+export const NO_MEMORY: MachineMemory = { places: NO_PLACES, uses: NO_USES };
 
 /** A machine that boots, and what its templates see, but for its session and its identity. */
 export interface PreparedMachine {
@@ -47,8 +67,8 @@ export interface PreparedMachine {
 type PreviewFacts = MachineFacts & { readonly via?: string };
 
 /**
- * What a machine would boot if it asked now. `holders` says who has which hostname, `places` whom
- * rules have admitted; `known` are the provisioning interfaces, read anew where they are not given. Throws `refused`
+ * What a machine would boot if it asked now. `holders` says who has which hostname, `memory` whom
+ * rules have admitted and what was booted once; `known` are the provisioning interfaces, read anew where they are not given. Throws `refused`
  * with the reasons if it would not.
  */
 export async function prepareMachine(
@@ -56,14 +76,14 @@ export async function prepareMachine(
   catalog: Catalog,
   facts: PreviewFacts,
   holders: HostnameHolders = new Map(),
-  places: AdmissionPlaces = NO_PLACES,
+  memory: MachineMemory = NO_MEMORY,
   known?: readonly NetworkInterface[],
 ): Promise<PreparedMachine> {
   const plan = planBoot({
     facts,
     catalog,
     admission: config.admission,
-    places,
+    ...memory,
     holderOf: (hostname) => holders.get(hostname),
   });
   if (plan.kind !== 'boot') {
@@ -71,6 +91,7 @@ export async function prepareMachine(
   }
   const interfaces = known ?? (await presentInterfaces(config));
   const { subnets } = placeSubnets(config, interfaces, catalog);
+  const pinned = await readPins(config.paths.assets);
   const own = interfaces.find(({ name }) => name === facts.via) ?? interfaces[0];
   // Before the interface exists (on a laptop, in CI) a documentation address stands in.
   const address = own === undefined ? (parseIpv4('192.0.2.1') as Ipv4) : serverAddressOf(own);
@@ -88,12 +109,13 @@ export async function prepareMachine(
         subnets: knownNetworks({ subnets, interfaces }),
         sessionUrl,
         identity,
+        pinned,
       }),
   };
 }
 
 /**
- * What a machine would be served if it asked now; `holders`, `places` and `known` as above. Session URLs say `preview`, since
+ * What a machine would be served if it asked now; `holders`, `memory` and `known` as above. Session URLs say `preview`, since
  * there is no session, and certificates and keys are samples, since nobody may see them. Throws `refused` with the reasons if it would not boot, `invalid-template` if its role does not render.
  */
 export async function previewMachine(
@@ -101,10 +123,10 @@ export async function previewMachine(
   catalog: Catalog,
   facts: PreviewFacts,
   holders: HostnameHolders = new Map(),
-  places: AdmissionPlaces = NO_PLACES,
+  memory: MachineMemory = NO_MEMORY,
   known?: readonly NetworkInterface[],
 ): Promise<Preview> {
-  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, places, known);
+  const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, memory, known);
   const context = contextFor({
     sessionUrl: `${url}/boot/preview`,
     identity: sampleIdentity({
@@ -121,8 +143,14 @@ export async function previewMachine(
     hostname: plan.hostname,
     reasons: plan.reasons,
     script: machineScript({ role: plan.role, context, hostname: plan.hostname }),
-    config: plan.role.config === undefined ? undefined : renderConfig(plan.role, context).body,
+    config: plan.role.config === undefined ? undefined : legible(renderConfig(plan.role, context)),
+    files: renderConfigFiles(plan.role, context).map(({ path, body }) => ({ path, text: body })),
   };
+}
+
+/** JSON is served on one line, which nobody reads. */
+function legible({ body, contentType }: RenderedConfig): string {
+  return contentType === IGNITION_TYPE ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body;
 }
 
 /** A controller that tinderbox.yaml names needs no reservation: it is to be where that says. */

@@ -3,7 +3,7 @@ import { hostname as hostnameOfHost, networkInterfaces, arch as processor } from
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { checkParameters } from './boot/check-parameters.ts';
-import { chooseRole } from './boot/choose-role.ts';
+import { chooseStanding } from './boot/choose-role.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { mergeParameters } from './boot/merge-parameters.ts';
 import { checkOwnFolder } from './check-own-folder.ts';
@@ -71,6 +71,13 @@ export async function renderRole(
       'not-found',
       `there is no role ${options.role}`,
       remedy === undefined ? {} : { remedy },
+    );
+  }
+  if (found.config !== undefined && found.config.format !== 'cloud-config') {
+    throw new TinderboxError(
+      'refused',
+      `the configuration of role ${found.name} is ${found.config.format}, and only a cloud-config is taken apart into files`,
+      { remedy: `Give the host what its own system reads: tinderbox render MAC, docs/dialects.md.` },
     );
   }
   // Before keys are looked for there, and before any is made.
@@ -170,7 +177,7 @@ async function chooseHost(config: Config, catalog: Catalog, role: Role, options:
  * host, is the host that is meant.
  */
 function refuseOther(catalog: Catalog, { mac, line }: MachineEntry, hostname: string): void {
-  const { role } = chooseRole({ mac }, catalog);
+  const { role } = chooseStanding({ mac }, catalog);
   if (role?.boot.kind !== 'kernel') return;
   const own = Object.values(networkInterfaces()).flatMap(
     (addresses) => addresses?.map((one) => one.mac) ?? [],

@@ -27,7 +27,7 @@ import type { Provisioning } from './provisioning.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
-import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, LeaseBook, OnceBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
@@ -48,6 +48,7 @@ export interface DaemonParts {
   /** The newest boot session of each machine. */
   readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   /** What the API server says of Nodes; undefined as authorities are. */

@@ -8,9 +8,10 @@ import { openAdminTls } from './admin-tls.ts';
 import { openAdminToken } from './admin-token.ts';
 import { approveMachine } from './approve-machine.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { judgeOnce } from './boot/judge-once.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import { capturePackets } from './capture-packets.ts';
-import { assignInProfiles } from './catalog/assign-in-profiles.ts';
+import { assignInProfiles, roleChange } from './catalog/assign-in-profiles.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
 import { createAssigned } from './describe-assigned.ts';
@@ -18,6 +19,7 @@ import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
+import { admissionsOf } from './known-holders.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import { parseMac } from './machine/mac.ts';
@@ -34,7 +36,7 @@ import { runDoctor } from './run-doctor.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
-import type { AdmissionBook, Journal, LeaseBook, Store } from './store/port.ts';
+import type { AdmissionBook, Journal, LeaseBook, OnceBook, Store } from './store/port.ts';
 import { listSetAside } from './store/set-aside.ts';
 import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
@@ -58,6 +60,7 @@ export interface AdminWiring {
   /** The newest boot session of each machine. */
   readonly sessions: () => Iterable<BootSession>;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   readonly leases: LeaseBook;
   /** What the API server says of Nodes; undefined: tinderbox.yaml has no `cluster:`. */
   readonly cluster: NodeRemover | undefined;
@@ -92,12 +95,12 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     store,
     journal,
     status: () => statusOf(wiring, startedAt),
-    assign: ({ mac, role, hostname, address, revision }) =>
+    assign: ({ mac, hostname, address, revision, ...wanted }) =>
       audit.changing(async () => {
         const { before, changed } = await assignInProfiles({
           dir: config.paths.profiles,
           mac,
-          role,
+          ...roleChange(wanted),
           ...(hostname === undefined ? {} : { hostname }),
           ...(revision === undefined ? {} : { revision }),
           ...(address === undefined ? {} : { address }),
@@ -105,12 +108,17 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
           checkCatalog: catalogCheck(config, networks().interfaces),
         });
         await catalog.reload();
+        // Behind the edit: one that is refused must not have it boot once again what its entry still says.
+        const renewed = wanted.once === true && (await wiring.once.renew(mac));
+        const entry = catalog.current().machines.get(mac);
+        const isPending = judgeOnce(entry, wiring.once)?.state !== 'used';
         return {
           mac,
           ...(before === undefined ? {} : { before }),
-          role,
+          ...(entry?.role === undefined ? {} : { role: entry.role }),
+          ...(entry?.once === undefined || !isPending ? {} : { once: entry.once }),
           ...(hostname === undefined ? {} : { hostname }),
-          changed,
+          changed: changed || renewed,
           file: catalog.current().file,
         };
       }),
@@ -123,6 +131,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
           interfaces: networks().interfaces,
           mac,
           facts,
+          uses: wiring.once,
           holderOf: (hostname) => journal.hostnameHolder(hostname),
         });
         await catalog.reload();
@@ -131,7 +140,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     console: (mac, after = 0) => ({ mac, ...wiring.consoles.read(mac, after) }),
     explain: (mac, architecture) => explainMachine(explainSources(wiring), mac, architecture),
     assigned: createAssigned(() => explainSources(wiring)),
-    doctor: once(() => examine(wiring, startedAt)),
+    doctor: alone(() => examine(wiring, startedAt)),
     forget: (mac) =>
       audit.changing(async () => {
         const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
@@ -171,6 +180,7 @@ function explainSources({
   store,
   journal,
   admissions,
+  once,
   leases,
   loopWatch,
   now,
@@ -182,6 +192,7 @@ function explainSources({
     store,
     holders: { get: (hostname) => journal.hostnameHolder(hostname) },
     places: admissions,
+    uses: once,
     networks: networks(),
     isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
     leases,
@@ -201,13 +212,13 @@ async function examine(wiring: AdminWiring, startedAt: number): Promise<DoctorRe
     status: await statusOf(wiring, startedAt),
     inDaemon: true,
     machines: async () => (await store.listMachines({ limit: EXAMINED, offset: 0 })).map(overviewView),
-    admissions: () => store.listAdmissions(),
+    admissions: () => admissionsOf(store),
     now: now(),
   });
 }
 
 /** It takes seconds of a disk and of the network: whoever asks meanwhile is told to wait. */
-function once<Result>(work: () => Promise<Result>): () => Promise<Result> {
+function alone<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let underWay = false;
   return async () => {
     if (underWay)

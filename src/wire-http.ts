@@ -16,6 +16,7 @@ import type {
   Renderer,
 } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
+import { createPins } from './images/pin-assets.ts';
 import type { Loggers } from './logger.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4Network, networkOf } from './machine/ipv4.ts';
@@ -32,7 +33,7 @@ import { renderConfig } from './render/render-config.ts';
 import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } from './render/render-grub.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
-import type { AdmissionBook, Journal } from './store/port.ts';
+import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
 import {
   type CredentialWiring,
   credentialsOf,
@@ -51,6 +52,7 @@ export interface HttpWiring extends CredentialWiring {
   readonly bootFiles: Pick<BootFiles, 'find'>;
   readonly journal: Journal;
   readonly admissions: AdmissionBook;
+  readonly once: OnceBook;
   readonly sessionTokens: SessionTokens;
   readonly loggers: Loggers;
   readonly now: () => number;
@@ -60,6 +62,7 @@ export interface HttpWiring extends CredentialWiring {
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   const { config, catalog, networks, bootFiles, journal, sessionTokens, authorities, loggers, now } = wiring;
   const paths = new Map<number, BootPaths>();
+  const pins = createPins(config.paths.assets);
   const credentials = credentialsOf(wiring);
   const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
     authorities === undefined
@@ -83,7 +86,11 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     registration: (request) => nodeRegistrationOf(wiring, request),
-    plan: (facts, choice) => planMachine(wiring, facts, choice),
+    async plan(facts, choice) {
+      await pins.refresh();
+      return planMachine(wiring, facts, choice);
+    },
+    once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
     ...(config.http.matchbox ? { matchbox: { plan: (facts) => planKnown(wiring, facts) } } : {}),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
@@ -96,6 +103,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         syslogPort: config.syslog.port,
         subnets: knownNetworks(networks()),
         sessionUrl,
+        pinned: pins.current(),
         ...(identity === undefined ? {} : { identity }),
       });
       // What a machine downloads is in its script, which holds no secret.
@@ -121,12 +129,19 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
 
 /** What this machine would boot now, by the newest profiles. `choice`: as planBoot has it. */
 export async function planMachine(
-  { config, catalog, journal, admissions }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions'>,
+  {
+    config,
+    catalog,
+    journal,
+    admissions,
+    once,
+  }: Pick<HttpWiring, 'config' | 'catalog' | 'journal' | 'admissions' | 'once'>,
   facts: MachineFacts,
   choice?: string,
 ): Promise<BootPlan> {
   await catalog.refresh();
-  return admitByPlan({ admission: config.admission, journal, admissions }, facts, catalog.current(), choice);
+  const deps = { admission: config.admission, journal, admissions, once };
+  return admitByPlan(deps, facts, catalog.current(), choice);
 }
 
 const GRUB: GrubRenderer = {
@@ -135,9 +150,10 @@ const GRUB: GrubRenderer = {
   waitScript: grubWaitScript,
   refusalScript: grubRefusalScript,
 };
-/** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
+
+/** As planMachine, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
 async function planKnown(
-  { config, catalog, journal, admissions }: HttpWiring,
+  { config, catalog, journal, admissions, once }: HttpWiring,
   facts: MachineFacts,
 ): Promise<BootPlan> {
   await catalog.refresh();
@@ -147,6 +163,7 @@ async function planKnown(
     admission: config.admission,
     places: admissions,
     choice: journal.sessionOf(facts.mac)?.role,
+    uses: once,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });
   if (plan.kind !== 'boot' || plan.place === undefined || admissions.ruleOf(facts.mac) === plan.place)

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { admitByPlan } from '../src/admit-by-plan.ts';
 import type { Mac } from '../src/machine/mac.ts';
+import { NO_USES } from '../src/machine/once.ts';
 import { createAdmissionBook } from '../src/store/admission-book.ts';
 import { makeCatalog } from './support/make-environment.ts';
 import { makeRole } from './support/make-role.ts';
@@ -12,7 +13,12 @@ const macs = [1, 2, 3].map((number) => `52:54:00:00:00:0${number}` as Mac);
 function setUp(putAdmission: () => Promise<void>) {
   const store = { putAdmission, dropAdmission: async () => undefined };
   const admissions = createAdmissionBook({ store, admissions: [], clock: () => 1 });
-  const deps = { admission: 'approve', journal: { hostnameHolder: () => undefined }, admissions } as const;
+  const deps = {
+    admission: 'approve',
+    journal: { hostnameHolder: () => undefined },
+    admissions,
+    once: NO_USES,
+  } as const;
   return { admissions, plan: (mac: Mac) => admitByPlan(deps, { mac }, catalog) };
 }
 

@@ -89,6 +89,7 @@ async function forget(world: World) {
       hostnameHolder: () => world.holder ?? MAC,
     },
     admissions: { giveBack: note('give back', true) },
+    once: { renew: note('what it booted once', false) },
     cluster:
       world.blind === true
         ? undefined
@@ -154,6 +155,10 @@ t.test('Nodes that are the machine are deleted; what cannot be is told with the 
   for (const [name, world, nodes] of rows) {
     const { calls, ...forgotten } = await forget(world);
     t.same(forgotten, { mac: MAC, entry: false, place: true, history: 'forgotten', nodes }, name);
-    t.same(calls, ['reload', 'flush', 'give back', 'forget'], `${name}: the file first, history last`);
+    t.same(
+      calls,
+      ['reload', 'flush', 'give back', 'what it booted once', 'forget'],
+      `${name}: the file first, history last`,
+    );
   }
 });

@@ -10,6 +10,7 @@ import { importMatchbox } from '../src/import-matchbox.ts';
 import type { Labels } from '../src/machine/facts.ts';
 import { type Ipv4, parseIpv4 } from '../src/machine/ipv4.ts';
 import type { Mac } from '../src/machine/mac.ts';
+import { NO_USES } from '../src/machine/once.ts';
 import type { Catalog } from '../src/machine/role.ts';
 import { buildContext } from '../src/render/build-context.ts';
 import { checkRoleTemplates } from '../src/render/check-templates.ts';
@@ -33,7 +34,14 @@ async function load(dir: string): Promise<Catalog> {
 /** What a machine would get, as texts. */
 function serve(catalog: Catalog, mac: string, labels: Labels = {}, arch?: 'x86') {
   const facts = { mac: mac as Mac, labels, ...(arch === undefined ? {} : { arch }) };
-  const plan = planBoot({ facts, catalog, admission: 'open', places: NO_PLACES, holderOf: () => undefined });
+  const plan = planBoot({
+    facts,
+    catalog,
+    admission: 'open',
+    places: NO_PLACES,
+    uses: NO_USES,
+    holderOf: () => undefined,
+  });
   if (plan.kind !== 'boot') throw new Error(plan.message);
   const { role, hostname } = plan;
   const server = { address: parseIpv4('10.77.0.1') as Ipv4, url: 'http://10.77.0.1' };

@@ -19,7 +19,8 @@ const ROLES: readonly Role[] = [
   ...SHIPPED_ROLES.values(),
   ...readdirSync(LAB).map((name) => readShippedRole(LAB, name)),
 ];
-const CONFIGURED = ROLES.filter(({ config }) => config !== undefined);
+/** The others are held to what reads them in tests of their own. */
+const CONFIGURED = ROLES.filter(({ config }) => config?.format === 'cloud-config');
 
 interface Rendered {
   readonly what: string;

@@ -12,7 +12,7 @@ async function inputOf(t: Parameters<typeof makeSite>[0]): Promise<DoctorInput> 
     status: undefined,
     inDaemon: false,
     machines: async () => [],
-    admissions: async () => [],
+    admissions: async () => ({ admissions: [], onceUses: [] }),
     now: 1_700_000_000_000,
   };
 }

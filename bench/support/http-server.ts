@@ -40,6 +40,7 @@ const server = await startHttpServer({
   sessionTokens: { tokenFor: unused, resolve: unused },
   joinsCluster: unused,
   plan: unused,
+  once: { arrives: unused, tries: unused, succeeds: unused, written: unused },
   buildContext: unused,
   renderer: {
     bootstrapScript: unused,

@@ -3,8 +3,10 @@ import type { LoggerName, LogLevel } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { OnceUse } from '../machine/once.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { Actor, AdmissionRecord, HistorySize, MachineOverview, MachineRecord } from '../store/port.ts';
+import type { OnceView } from './explain-api.ts';
 
 /**
  * What the admin plane says in JSON, version 1: as the journal has it, but addresses are dotted quads. Server, client
@@ -27,6 +29,8 @@ export interface MachineDetailView {
   readonly machine: MachineView;
   /** Newest first. */
   readonly sessions: readonly SessionView[];
+  /** Of its entry; not known where no daemon runs. */
+  readonly once?: OnceView;
 }
 
 export interface EventListView {
@@ -98,7 +102,13 @@ export interface StatusView extends DaemonStatus {
 
 export interface AssignRequest {
   readonly mac: Mac;
-  readonly role: string;
+  /** Absent: it stays, and with `once: false` no more is asked. */
+  readonly role?: string;
+  /**
+   * true: `role` is booted once, and its own role stays; also if that was used up before. false: it is booted once no
+   * more. Absent: the `once:` stays as it is.
+   */
+  readonly once?: boolean;
   readonly hostname?: string;
   /** A reservation, as a dotted quad. */
   readonly address?: string;
@@ -110,7 +120,10 @@ export interface AssignView {
   readonly mac: Mac;
   /** The role that its entry had; absent if it had none, or there was no entry. */
   readonly before?: string;
-  readonly role: string;
+  /** Absent: the rules and the default decide. */
+  readonly role?: string;
+  /** What its entry has booted once. */
+  readonly once?: string;
   readonly hostname?: string;
   /** False: its entry said just this already. */
   readonly changed: boolean;
@@ -167,6 +180,8 @@ export interface NodeRemoval {
 /** Whom rules with `max` have admitted. */
 export interface AdmissionListView {
   readonly admissions: readonly AdmissionRecord[];
+  /** What became of each `once:` that was booted. */
+  readonly onceUses: readonly OnceUse[];
 }
 
 export interface SigningTokenRequest {

@@ -94,9 +94,11 @@ export function auditChanges(options: AdminServerOptions): AdminServerOptions {
   };
 }
 
-function describeAssign({ before, role, hostname, changed }: AssignView): string {
-  if (!changed) return `role: ${role}: its entry said so already`;
-  return `role: ${before ?? 'none'} → ${role}${hostname === undefined ? '' : `, hostname: ${hostname}`}`;
+function describeAssign({ before, role, once, hostname, changed }: AssignView): string {
+  const now = `role: ${role ?? 'none'}${once === undefined ? '' : `, once: ${once}`}`;
+  if (!changed) return `${now}: its entry said so already`;
+  const roles = before === role ? now : now.replace('role: ', `role: ${before ?? 'none'} → `);
+  return `${roles}${hostname === undefined ? '' : `, hostname: ${hostname}`}`;
 }
 
 function describeApprove({ before, role, hostname, changed }: ApproveView): string {

@@ -3,10 +3,28 @@ import type { Diagnosis } from '../machine/diagnosis.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { MachineView, SessionView } from './api.ts';
 
+/** How it stands with the `once:` of an entry. */
+export interface OnceView {
+  readonly role: string;
+  /** next: its next boot; underWay: it boots so now; used: it succeeded; spent: it waits, since it did not, or nobody knows. */
+  readonly state: 'next' | 'underWay' | 'used' | 'spent';
+  /** Boots that were begun. */
+  readonly tries: number;
+  /** Milliseconds since the epoch, of `used`. */
+  readonly usedAt?: number;
+  /** Whether it succeeded is not known. */
+  readonly isUnknown?: true;
+  /** What the machine is without it; absent: nothing. */
+  readonly standing?: string;
+}
+
 /** Where a machine's role comes from. */
 export interface AssignmentView {
-  readonly from: 'entry' | 'rule' | 'default' | 'none';
+  readonly from: 'once' | 'entry' | 'rule' | 'default' | 'none';
   readonly role?: string;
+  /** The role that its entry has. */
+  readonly own?: string;
+  readonly once?: OnceView;
   readonly hostname?: string;
   /** A reservation. */
   readonly address?: string;
@@ -22,6 +40,7 @@ export interface AssignmentView {
 export interface AssignedView {
   /** Absent: none, or it would not boot with it. */
   readonly role?: string;
+  readonly once?: OnceView;
   /** As in AssignmentView. */
   readonly revision: string;
 }
@@ -34,6 +53,8 @@ export interface PreviewView {
   readonly script: string;
   /** Absent for a role without a configuration. */
   readonly config?: string;
+  /** What is given beside it, by its path below the session's URL (`nocloud/meta-data`); absent: nothing. */
+  readonly files?: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** Why a machine gets what it gets, what it would get now, and what its last boot did. */

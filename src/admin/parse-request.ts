@@ -38,9 +38,22 @@ export function readAfter(query: Fields): number {
 }
 
 export function readAssignment(body: unknown): AssignRequest {
-  const { mac, role, ...rest } = readTexts(body, ['mac', 'role', 'hostname', 'address', 'revision']);
-  if (role === undefined || role === '') throw new TinderboxError('usage', 'role is missing');
-  return { mac: readMac(mac), role, ...rest };
+  const { once, ...texts } = typeof body === 'object' && body !== null ? (body as Fields) : {};
+  if (once !== undefined && typeof once !== 'boolean')
+    throw new TinderboxError('usage', 'once is neither true nor false');
+  const { mac, role, ...rest } = readTexts(
+    typeof body === 'object' && body !== null ? texts : body,
+    ['mac', 'role', 'hostname', 'address', 'revision'],
+    ['once'],
+  );
+  if (role === '' || (role === undefined && once !== false))
+    throw new TinderboxError('usage', 'role is missing');
+  return {
+    mac: readMac(mac),
+    ...(role === undefined ? {} : { role }),
+    ...(once === undefined ? {} : { once }),
+    ...rest,
+  };
 }
 
 export function readApproval(body: unknown): ApproveRequest {
@@ -56,13 +69,14 @@ export function readForget(body: unknown): Mac {
 function readTexts<Key extends string>(
   body: unknown,
   allowed: readonly Key[],
+  others: readonly string[] = [],
 ): { readonly [key in Key]?: string } {
   if (typeof body !== 'object' || body === null)
     throw new TinderboxError('usage', 'the body is no JSON object');
   for (const [key, value] of Object.entries(body)) {
     if (!allowed.includes(key as Key)) {
       throw new TinderboxError('usage', `unknown key ${JSON.stringify(key)}`, {
-        remedy: `allowed are ${allowed.join(', ')}`,
+        remedy: `allowed are ${[...allowed, ...others].join(', ')}`,
       });
     }
     if (typeof value !== 'string') throw new TinderboxError('usage', `${key} is no text`);

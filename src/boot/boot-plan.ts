@@ -14,6 +14,8 @@ export type BootPlan =
       readonly parameters: Parameters;
       /** The rule (`ruleKey`) in whose number it is admitted: its place is to be written down before it boots. */
       readonly place?: string;
+      /** Its `once:` gives the role: that this boot tries is to be written down before it boots. */
+      readonly once?: string;
       readonly reasons: readonly string[];
     }
   /** Not admitted yet: its screen says so and asks again. */

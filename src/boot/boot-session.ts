@@ -203,7 +203,9 @@ function carryOn(
 function isFutile({ kind, outcome }: SessionStep): boolean {
   // What we say of it is no sign of life.
   if (kind === 'session.stalled') return true;
-  return outcome === 'refused' && (kind === 'http.config' || kind === 'http.csr');
+  return (
+    outcome === 'refused' && (kind === 'http.config' || kind === 'http.config-file' || kind === 'http.csr')
+  );
 }
 
 function alarmMark({ kind, at }: SessionStep): Pick<BootSession, 'alarmedAt'> {

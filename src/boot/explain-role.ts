@@ -1,4 +1,5 @@
 import type { MachineFacts } from '../machine/facts.ts';
+import type { OnceUses } from '../machine/once.ts';
 import type { Catalog } from '../machine/role.ts';
 import { chooseRole, type RoleChoice } from './choose-role.ts';
 import { describeMatch, explainMismatch } from './match-rule.ts';
@@ -6,7 +7,7 @@ import { describeMatch, explainMismatch } from './match-rule.ts';
 /** Where a machine's role comes from, and why from nowhere else. */
 export interface RoleExplanation {
   readonly choice: RoleChoice;
-  readonly from: 'entry' | 'rule' | 'default' | 'none';
+  readonly from: 'once' | 'entry' | 'rule' | 'default' | 'none';
   /** Of machines.yaml: that of the rule that gives the role, else that of the entry. */
   readonly line?: number;
   readonly reasons: readonly string[];
@@ -16,9 +17,11 @@ export interface RoleExplanation {
 const MOST_RULES = 20;
 
 /** As chooseRole decides, with the rules that were asked before and did not match. */
-export function explainRole(facts: MachineFacts, catalog: Catalog): RoleExplanation {
-  const choice = chooseRole(facts, catalog);
-  const { entry, rule, reasons } = choice;
+export function explainRole(facts: MachineFacts, catalog: Catalog, uses: OnceUses): RoleExplanation {
+  const choice = chooseRole(facts, catalog, uses);
+  const { entry, rule, once, reasons } = choice;
+  if (once !== undefined && once.state !== 'used')
+    return { choice, from: 'once', ...(entry === undefined ? {} : { line: entry.line }), reasons };
   if (entry?.role !== undefined) return { choice, from: 'entry', line: entry.line, reasons };
   const passed = rule === undefined ? catalog.rules : catalog.rules.slice(0, catalog.rules.indexOf(rule));
   const mismatches = passed

@@ -55,7 +55,7 @@ function faultOf(event: RehearsalFacts['event'], stage: Stage): RehearsalVerdict
   const isFinal =
     kind === 'http.script' ||
     kind === 'http.boot-script' ||
-    (kind === 'http.config' && outcome === 'failed') ||
+    ((kind === 'http.config' || kind === 'http.config-file') && outcome === 'failed') ||
     // Later on machines also ask for files that need not be there, such as checksums.
     (kind === 'http.asset' && !stageReached(stage, 'config'));
   if (!isFinal) return undefined;

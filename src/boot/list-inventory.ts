@@ -6,7 +6,7 @@ import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Catalog } from '../machine/role.ts';
 import { chooseHostname } from './choose-hostname.ts';
-import { chooseRole } from './choose-role.ts';
+import { chooseStanding } from './choose-role.ts';
 import { type ClusterMembers, clusterMembers } from './cluster-members.ts';
 
 /** A machine that was seen, and what it last booted, if it did. */
@@ -83,7 +83,8 @@ export function listInventory(
     const entry = catalog.machines.get(mac);
     const facts = known?.facts ?? { mac };
     // Of a machine without an entry only what it booted counts: what it would get now depends on who lets it in.
-    const role = entry === undefined ? known?.role : (chooseRole(facts, catalog).role?.name ?? known?.role);
+    const role =
+      entry === undefined ? known?.role : (chooseStanding(facts, catalog).role?.name ?? known?.role);
     if (role === undefined) {
       notes.push(`${mac} is left out: it has no role`);
       continue;

@@ -61,11 +61,29 @@ export const PARAMETER_KINDS: { readonly [name: string]: ParameterKind } = {
     pattern('^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$'),
   ),
   'ipv6-address': text('an IPv6 address', isIpv6),
+  keyboard: text('a keyboard layout such as us or de', pattern('^[a-z]{2,8}$')),
   labels: map('labels of a Node', checkLabels),
+  locale: text(
+    'a locale such as en_GB.UTF-8',
+    pattern('^[A-Za-z]{1,8}(_[A-Z]{2})?(\\.[A-Za-z0-9-]{1,16})?(@[a-z]{1,16})?$'),
+  ),
   // Quotes and backslashes mean something to systemd, which reads the file that this goes to.
   'no-proxy': text(
     'names and networks with commas between, without quotes',
     pattern('^[^\\p{Cc}"\'\\\\$`]{1,4000}$'),
+  ),
+  package: text("a package's name such as openssh-server", pattern('^[a-z0-9][a-z0-9+.-]{0,99}$')),
+  // crypt(5): what stands in /etc/shadow. A colon or a blank would be its end.
+  'password-hash': {
+    ...text(
+      'the hash of a password, as mkpasswd prints it',
+      pattern('^\\$(y|gy|7|6|5|2[abxy])\\$[!-9;-~]{8,300}$'),
+    ),
+    secret: true,
+  },
+  path: text(
+    'an absolute path such as /debian',
+    pattern('^(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9][A-Za-z0-9._~-]{0,99}){1,20}$'),
   ),
   'proxy-url': {
     ...text('a URL such as http://proxy.example.org:3128', isUrl(['http:', 'https:', 'socks5:'])),
@@ -79,8 +97,14 @@ export const PARAMETER_KINDS: { readonly [name: string]: ParameterKind } = {
   'ssh-key': text('a public key of SSH, as in authorized_keys', isSshKey),
   sysctl: map('settings of the kernel', checkSysctl),
   taint: map('a taint such as { key: role, value: edge, effect: NoSchedule }', checkTaint),
+  timezone: text(
+    'a time zone such as Europe/Berlin',
+    pattern('^[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9][A-Za-z0-9_+-]{0,31}){0,2}$'),
+  ),
   url: { ...text('a URL such as http://10.77.0.1:5000', isUrl(['http:', 'https:'])), secret: true },
   user: map('a user such as { name: ada, groups: [sudo], sshAuthorizedKeys: [...] }', checkUser),
+  // useradd(8); NAME_REGEX of Debian's adduser.
+  'user-name': text("a user's name such as ada", pattern('^(?!root$)[a-z][a-z0-9_-]{0,31}$')),
   // Also the old ones of CoreOS: v1.9.6_coreos.0
   version: text(
     'a version such as v1.36.0',

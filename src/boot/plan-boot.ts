@@ -1,11 +1,13 @@
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { OnceUses } from '../machine/once.ts';
 import type { Catalog, MachineEntry } from '../machine/role.ts';
 import { type Admission, type AdmissionPlaces, admitMachine } from './admit-machine.ts';
 import type { BootPlan } from './boot-plan.ts';
 import { chooseFromMenu } from './choose-from-menu.ts';
 import { chooseHostname } from './choose-hostname.ts';
 import { chooseRole, type RoleChoice } from './choose-role.ts';
+import { spentMessage } from './judge-once.ts';
 
 export interface PlanInput {
   readonly facts: MachineFacts;
@@ -14,15 +16,17 @@ export interface PlanInput {
   readonly places: AdmissionPlaces;
   /** What a person is said to have chosen at its console: heeded where its role is a menu that offers it. */
   readonly choice?: string | undefined;
+  /** What became of the `once:` of entries. */
+  readonly uses: OnceUses;
   /** The machine that boots, or last booted, under a hostname. */
   readonly holderOf: (hostname: string) => Mac | undefined;
 }
 
 /** What the machine that asks at `/ipxe` is to boot. */
-export function planBoot({ facts, catalog, admission, places, choice, holderOf }: PlanInput): BootPlan {
+export function planBoot({ facts, catalog, admission, places, choice, uses, holderOf }: PlanInput): BootPlan {
   const { mac } = facts;
-  const chosen = chooseFromMenu(chooseRole(facts, catalog), choice, catalog);
-  const { entry, rule } = chosen;
+  const chosen = chooseFromMenu(chooseRole(facts, catalog, uses), choice, catalog);
+  const { entry, rule, once } = chosen;
   const { admitted, place, ...why } = admitMachine({ admission, mac, entry, rule, places });
   const reasons = [...why.reasons, ...chosen.reasons];
   if (admitted === 'waits') {
@@ -36,6 +40,7 @@ export function planBoot({ facts, catalog, admission, places, choice, holderOf }
   if (chosen.role === undefined) {
     return { kind: 'refuse', message: `This machine has no role: tinderbox assign ${mac} ROLE`, reasons };
   }
+  if (once?.state === 'spent') return { kind: 'wait', message: spentMessage(once, mac), reasons };
   if (chosen.role.boot.kind === 'hold') {
     const message = `This machine waits (role ${chosen.role.name}): ${approval(chosen, mac)}`;
     return { kind: 'wait', message, reasons };
@@ -60,6 +65,7 @@ export function planBoot({ facts, catalog, admission, places, choice, holderOf }
     hostname: entry?.hostname ?? chooseHostname(mac, isTaken),
     ...(entry?.address === undefined ? {} : { address: entry.address }),
     parameters: chosen.parameters,
+    ...(once === undefined || once.state === 'used' ? {} : { once: once.role }),
     ...(place === undefined ? {} : { place }),
     reasons,
   };

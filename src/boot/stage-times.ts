@@ -58,9 +58,8 @@ function isLastWord(stage: WaitingStage, lastStage: BootSession['lastStage'], ro
   }
   if (stage !== 'config') return false;
   const partials = [...role.partials.values()].some(({ text }) => text.includes('reportUrl'));
-  return (
-    !role.config.template.text.includes('reportUrl') &&
-    !(partials && /\{\{~?#?>/.test(role.config.template.text))
+  return [role.config.template, ...(role.config.files?.values() ?? [])].every(
+    ({ text }) => !text.includes('reportUrl') && !(partials && /\{\{~?#?>/.test(text)),
   );
 }
 

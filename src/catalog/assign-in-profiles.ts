@@ -16,6 +16,8 @@ export interface Assigned {
   readonly before?: string;
   /** The role that it has now; absent if the rules and the default decide. */
   readonly after?: string;
+  /** The `once:` that it has now. */
+  readonly once?: string;
   readonly changed: boolean;
 }
 
@@ -30,12 +32,25 @@ export async function assignInProfiles(options: AssignOptions): Promise<Assigned
     refuseIfChanged(text, mac, revision);
     return assignRole(text, mac, options);
   });
-  const after = catalog.machines.get(mac)?.role;
+  const { role: after, once } = catalog.machines.get(mac) ?? {};
   return {
     ...(edited.before === undefined ? {} : { before: edited.before }),
     ...(after === undefined ? {} : { after }),
+    ...(once === undefined ? {} : { once }),
     changed: edited.changed,
   };
+}
+
+/** The fields that a role is written to: with `once` that of its next boot alone; without a role nothing but that is changed. */
+export function roleChange({
+  role,
+  once,
+}: {
+  readonly role?: string;
+  readonly once?: boolean;
+}): Pick<MachineChange, 'role' | 'once'> {
+  if (once === true) return role === undefined ? {} : { once: role };
+  return { ...(role === undefined ? {} : { role }), ...(once === false ? { once: null } : {}) };
 }
 
 /** Somebody else was faster: told what there is now, since that is what they mean to change. */

@@ -80,6 +80,7 @@ export function buildMachines(
     machines.set(mac, entry);
     spelled.set(mac, key);
     if (entry.role !== undefined) checkRoleName(entry.role, [...path, 'role']);
+    if (entry.once !== undefined) checkRoleName(entry.once, [...path, 'once']);
     if (entry.hostname !== undefined) {
       const other = hostnames.get(entry.hostname);
       if (other === undefined) hostnames.set(entry.hostname, entry);
@@ -128,6 +129,7 @@ function buildEntry(mac: Mac, raw: RawMachine, line: number): MachineEntry {
   return {
     mac,
     ...(raw.role === undefined ? {} : { role: raw.role }),
+    ...(raw.once === undefined ? {} : { once: raw.once }),
     // Kubernetes names nodes in lower case; DNS does not care.
     ...(raw.hostname === undefined ? {} : { hostname: raw.hostname.toLowerCase() }),
     ...(address === undefined ? {} : { address }),

@@ -79,9 +79,12 @@ function isMeant(flaw: ParameterFlaw, found: readonly (readonly ParameterFlaw[])
 }
 
 /** Only a MAC can be judged here; whatever else a rule asks may be so. */
-function possibleRoles({ mac, role }: MachineEntry, { rules, defaultRole }: MachinesPart): readonly string[] {
-  if (role !== undefined) return [role];
-  const names = new Set<string>();
+function possibleRoles(
+  { mac, role, once }: MachineEntry,
+  { rules, defaultRole }: MachinesPart,
+): readonly string[] {
+  const names = new Set(once === undefined ? [] : [once]);
+  if (role !== undefined) return [...names, role];
   for (const { match, role: name } of rules) {
     if (match.mac !== undefined && !matchesPattern(match.mac, mac)) continue;
     names.add(name);

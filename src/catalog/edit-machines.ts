@@ -14,10 +14,13 @@ import {
   type Splice,
   type YamlPair,
 } from './machines-text.ts';
+import { cutPair } from './remove-machine.ts';
 
 /** What `assign` may change of an entry; what is absent stays as it is. */
 export interface MachineChange {
   readonly role?: string;
+  /** null: none any more. */
+  readonly once?: string | null;
   readonly hostname?: string;
   /** Dotted quad. */
   readonly address?: string;
@@ -30,7 +33,7 @@ export interface EditedMachines {
   readonly before?: string;
 }
 
-const FIELDS = ['role', 'hostname', 'address'] as const;
+const FIELDS = ['role', 'once', 'hostname', 'address'] as const;
 type Field = (typeof FIELDS)[number];
 /**
  * Sets fields of one machine in the text of machines.yaml, or adds the machine. Only the characters concerned change:
@@ -41,7 +44,7 @@ type Field = (typeof FIELDS)[number];
 export function assignRole(text: string, mac: Mac, change: MachineChange): EditedMachines {
   const wanted = FIELDS.flatMap((field): [Field, string][] => {
     const value = change[field];
-    return value === undefined ? [] : [[field, value]];
+    return value === undefined || value === null ? [] : [[field, value]];
   });
   const old = readPlain(text);
   const root = readRoot(text);
@@ -53,10 +56,13 @@ export function assignRole(text: string, mac: Mac, change: MachineChange): Edite
   const splices =
     entry === undefined
       ? [insertEntry(text, root, machines, `${mac}: ${flowMap(wanted)}`, newline)]
-      : changeEntry(text, entry, wanted, newline);
+      : [
+          ...changeEntry(text, entry, wanted, newline),
+          ...(change.once === null ? removeField(text, entry, 'once') : []),
+        ];
   if (splices.length === 0) return { text, changed: false, ...withBefore };
   const edited = applySplices(text, splices);
-  verify(old, edited, mac, wanted);
+  verify(old, edited, mac, wanted, change.once === null ? 'once' : undefined);
   return { text: edited, changed: true, ...withBefore };
 }
 
@@ -107,6 +113,19 @@ function setField(
   }
   if (old.value === value) return [];
   return [{ start: old.range[0], end: old.range[1], text: scalarText(value) }];
+}
+
+function removeField(text: string, entry: YamlPair, field: Field): Splice[] {
+  const { value } = entry;
+  const pair = isMap(value) ? findPair(value, (key) => key === field) : undefined;
+  if (!isMap(value) || pair === undefined) return [];
+  if (value.anchor !== undefined) {
+    throw cannotEdit(`the entry ${keyText(entry)} is shared by the anchor &${value.anchor}`);
+  }
+  // An entry without a field is still one: the machine is known.
+  if (value.items.length === 1)
+    return [{ start: value.range[0], end: lastCharacter(text, value.range[1]), text: '{}' }];
+  return [cutPair(text, value, pair)];
 }
 
 function isBlock(node: Scalar): boolean {
@@ -199,10 +218,18 @@ function scalarText(value: string): string {
 }
 
 /** Reads the result back: an edit that did not do what it should, and nothing else, is not handed out. */
-function verify(old: Plain, edited: string, mac: Mac, wanted: readonly [Field, string][]): void {
+function verify(
+  old: Plain,
+  edited: string,
+  mac: Mac,
+  wanted: readonly [Field, string][],
+  removed: Field | undefined,
+): void {
   const machines = { ...old.machines };
   const key = Object.keys(machines).find((each) => parseMac(each) === mac) ?? mac;
-  machines[key] = { ...machines[key], ...Object.fromEntries(wanted) };
+  const entry: Record<string, unknown> = { ...machines[key], ...Object.fromEntries(wanted) };
+  if (removed !== undefined) delete entry[removed];
+  machines[key] = entry;
   if (!isDeepStrictEqual(readPlain(edited), { ...old, machines }))
     throw cannotEdit(`its layout around ${mac} is unusual`);
 }

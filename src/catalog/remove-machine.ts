@@ -26,10 +26,15 @@ export function removeMachine(text: string, mac: Mac): { readonly text: string; 
   const machines = root === null ? undefined : findPair(root, (key) => key === 'machines')?.value;
   const entry = isMap(machines) ? findPair(machines, (key) => parseMac(key) === mac) : undefined;
   if (!isMap(machines) || entry === undefined) return { text, changed: false };
-  const splice = machines.flow === true ? cutFromBraces(text, machines, entry) : cutLines(text, entry);
+  const splice = cutPair(text, machines, entry);
   const edited = applySplices(text, [splice]);
   verify(old, edited, mac);
   return { text: edited, changed: true };
+}
+
+/** Takes one of its pairs out of a map, with the comments on its own lines. */
+export function cutPair(text: string, map: YAMLMap.Parsed, pair: YamlPair): Splice {
+  return map.flow === true ? cutFromBraces(text, map, pair) : cutLines(text, pair);
 }
 
 /** From the line of its key to the one where its value ends. */

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { LABEL_NAME } from '../boot/read-labels.ts';
+import { loadersSchema, secureBootSchema } from '../document/loaders-schema.ts';
 import { address, LABEL_PATTERN, MAC_PATTERN, network, stageTimes, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
 import {
@@ -38,6 +39,11 @@ const pattern = (description: string, example: string) =>
 const MachineSchema = Type.Object(
   {
     role: Type.Optional(roleName('What the machine becomes; absent: the rules and the default decide.')),
+    once: Type.Optional(
+      roleName(
+        'What it boots next, until a boot reports success; from then on what it is without this line. After three boots without success it waits.',
+      ),
+    ),
     hostname: Type.Optional(
       Type.String({
         // One label: coreos-cloudinit cuts a name at its first dot, and two machines would be one node.
@@ -342,6 +348,16 @@ export const RoleSchema = Type.Object(
     stageTime: Type.Optional(
       stageTimes(
         'How long a machine of this role may stand at a stage before it counts as stalled and is diagnosed; `off`: for ever. What is not said is as in tinderbox.yaml.',
+      ),
+    ),
+    loaders: Type.Optional(
+      loadersSchema(
+        "The first loader of this role's machines by firmware architecture, over those of tinderbox.yaml. What gives a machine the role must be known in DHCP then.",
+      ),
+    ),
+    secureBoot: Type.Optional(
+      secureBootSchema(
+        "This role's UEFI machines get the signed shim, which loads a signed GRUB: short for `loaders:` with shimx64.efi, shimaa64.efi, shimia32.efi.",
       ),
     ),
   },

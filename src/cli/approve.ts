@@ -113,13 +113,14 @@ async function approveByOneself(
   request: ApproveRequest,
   context: CliContext,
 ): Promise<Approved & { readonly seen: boolean; readonly isKnown: boolean }> {
-  const { facts, seen, holders, unknown } = await readKnownFacts(config, request.mac);
+  const { facts, seen, holders, memory, unknown } = await readKnownFacts(config, request.mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
   const options = {
     ...request,
     config,
     interfaces: await presentInterfaces(config),
     facts: seen ? facts : undefined,
+    uses: memory.uses,
     holderOf: (name: string) => holders.get(name),
   };
   const approved = await editAsOwner(config.paths.profiles, (place) =>

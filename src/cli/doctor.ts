@@ -75,7 +75,7 @@ async function lookWith(
     status: running ? await client?.status() : undefined,
     inDaemon: false,
     machines: async () => (client === undefined ? [] : (await readAllMachines(client)).machines),
-    admissions: async () => (client === undefined ? [] : (await client.admissions()).admissions),
+    admissions: async () => (client === undefined ? { admissions: [], onceUses: [] } : client.admissions()),
     now: Date.now(),
   });
 }

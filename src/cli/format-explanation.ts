@@ -1,4 +1,5 @@
 import type { ExplainView } from '../admin/explain-api.ts';
+import { describeOnce } from '../boot/describe-once.ts';
 import { formatAge } from '../boot/format-age.ts';
 import { formatLabels } from '../boot/read-labels.ts';
 import { formatProblem } from '../errors.ts';
@@ -41,9 +42,10 @@ function describeMachine({ mac, machine, preview }: ExplainView, now: number): s
 }
 
 function describeAssignment({ assignment }: ExplainView): string {
-  const { from, role = 'none', hostname, address, file, line } = assignment;
+  const { from, role = 'none', once, hostname, address, file, line } = assignment;
   const place = line === undefined ? file : `${file}:${line}`;
   const extras = [
+    ...(once === undefined ? [] : [describeOnce(once, formatTime)]),
     ...(hostname === undefined ? [] : [`hostname ${hostname}`]),
     ...(address === undefined ? [] : [`address ${address}`]),
   ];
@@ -86,7 +88,11 @@ function describePreview({ preview }: ExplainView): readonly string[] {
       [],
       [...shown, ...(more > 0 ? [`… ${more} more`] : [])],
     ),
-    section('configuration', preview.config === undefined ? size : `${size} (--only config prints it)`, []),
+    section(
+      'configuration',
+      preview.config === undefined ? size : `${size} (--only config prints it)`,
+      (preview.files ?? []).map(({ path, text }) => `${path}: ${Buffer.byteLength(text)} bytes`),
+    ),
   ];
 }
 

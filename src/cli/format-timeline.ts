@@ -1,4 +1,6 @@
 import type { MachineView, SessionView } from '../admin/api.ts';
+import type { OnceView } from '../admin/explain-api.ts';
+import { describeOnce } from '../boot/describe-once.ts';
 import { formatLabels } from '../boot/read-labels.ts';
 import type { BootEvent } from '../machine/event.ts';
 import { formatHardware } from './format-hardware.ts';
@@ -6,6 +8,7 @@ import { formatStage } from './format-machine-table.ts';
 
 export interface Timeline {
   readonly machine: MachineView;
+  readonly once?: OnceView;
   /** Absent for a machine that never booted from the network here. */
   readonly session?: SessionView;
   /** The number of one that is known by its events only. */
@@ -18,10 +21,11 @@ export interface Timeline {
 
 /** A machine's boot for people: who it is, how far it came, and each step with what was asked, answered, and why. */
 export function formatTimeline(timeline: Timeline, now: number): string {
-  const { machine, session, events, token } = timeline;
+  const { machine, once, session, events, token } = timeline;
   const lines = [
     describeMachine(machine, session),
     ...(machine.hardware === undefined ? [] : formatHardware(machine.hardware).map(plain)),
+    ...(once === undefined ? [] : [plain(describeOnce(once, formatTime))]),
     describeSession(timeline, now),
     '',
     ...(session === undefined ? [] : describeStall(session)),

@@ -52,7 +52,7 @@ export function readMachinesUsage(args: Pick<MachinesArgs, 'mac' | 'session'>): 
 }
 
 async function readTimeline(mac: Mac, sessionId: number | undefined, client: AdminClient): Promise<Timeline> {
-  const { machine, sessions } = await client.machine(mac);
+  const { machine, sessions, once } = await client.machine(mac);
   const token = sessions.find(({ signingUntil }) => signingUntil !== undefined);
   const newest = sessions.find(({ signingUntil }) => signingUntil === undefined) ?? token;
   const session = sessionId === undefined ? newest : sessions.find(({ id }) => id === sessionId);
@@ -66,7 +66,12 @@ async function readTimeline(mac: Mac, sessionId: number | undefined, client: Adm
     });
   }
   const { events } = await client.events(mac, session?.id);
-  const timeline = { machine, ...(session === undefined ? {} : { session }), events };
+  const timeline = {
+    machine,
+    ...(once === undefined ? {} : { once }),
+    ...(session === undefined ? {} : { session }),
+    events,
+  };
   // It stands beside the boots, and may be used whatever the machine does: who looks at the machine must see it.
   if (sessionId !== undefined || token === undefined || token === session) return timeline;
   const signed = await client.events(mac, token.id);

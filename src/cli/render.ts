@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { previewMachine } from '../preview.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 import { usageError } from './exit.ts';
@@ -18,11 +18,12 @@ Runs on the master, as root or as the user that tinderbox runs as, since it issu
 Examples:
   $ sudo tinderbox render 52:54:00:12:34:56
   $ sudo tinderbox render 52:54:00:12:34:56 --only config > cloud-config.yaml
+  $ sudo tinderbox render 52:54:00:12:34:56 --only nocloud/meta-data
   $ sudo tinderbox render --role controller --out ./master
   $ sudo tinderbox render --role etcd --out ./etcd-2 --hostname etcd-2 --address 10.77.0.12 --parameter etcdDisk=none`;
 
 interface RenderFlags extends RoleFlags {
-  readonly only?: 'script' | 'config';
+  readonly only?: string;
 }
 
 export function addRenderCommand(program: Command, context: CliContext): void {
@@ -30,7 +31,7 @@ export function addRenderCommand(program: Command, context: CliContext): void {
     .command('render')
     .description('what a machine would be served; or a role, for a host that is installed')
     .argument('[mac]', 'the machine')
-    .addOption(new Option('--only <part>', 'print one part, nothing else').choices(['script', 'config']))
+    .option('--only <part>', 'print one part, nothing else: script, config, or a file by its path')
     .option('--role <role>', 'render this role for a host')
     .option('--out <folder>', 'with --role: write it there')
     .option('--hostname <name>', "with --role: the host's name; default: this host's")
@@ -61,15 +62,24 @@ async function printMachine(
   const mac = requireMac(macText);
   const config = await readConfig(command, context);
   const catalog = await readCatalog(config);
-  const { facts, holders, places, unknown } = await readKnownFacts(config, mac);
+  const { facts, holders, memory, unknown } = await readKnownFacts(config, mac);
   if (unknown !== undefined) context.err(`without what is known of the machine: ${unknown.message}\n`);
-  const preview = await previewMachine(config, catalog, facts, holders, places);
+  const preview = await previewMachine(config, catalog, facts, holders, memory);
   if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
   if (flags.only === 'script') return context.out(preview.script);
   if (flags.only === 'config') return context.out(preview.config ?? '');
+  if (flags.only !== undefined) {
+    const file = preview.files.find(({ path }) => path === flags.only);
+    if (file === undefined) {
+      const parts = ['script', 'config', ...preview.files.map(({ path }) => path)].join(', ');
+      throw usageError(`role ${preview.role} gives no ${flags.only}`, `It gives: ${parts}.`);
+    }
+    return context.out(file.text);
+  }
   const why = preview.reasons.map((reason) => `# ${reason}\n`).join('');
   const configPart = preview.config === undefined ? '# (the role has no configuration)\n' : preview.config;
+  const files = preview.files.map(({ path, text }) => `\n# --- ${path} ---\n${text}`).join('');
   context.out(
-    `# ${mac}: ${preview.hostname}, role ${preview.role}\n${why}\n${preview.script}\n${configPart}`,
+    `# ${mac}: ${preview.hostname}, role ${preview.role}\n${why}\n${preview.script}\n${configPart}${files}`,
   );
 }

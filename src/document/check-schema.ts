@@ -11,6 +11,8 @@ const MAX_ALIASED = 10_000;
 /** What is known of a key that is not allowed, by its path (`dhcp.subnets[].pool`). Undefined: nothing. */
 export type MovedKeys = (path: string) => { readonly message: string; readonly remedy?: string } | undefined;
 
+export type QuotesValues = (path: DocumentPath) => boolean;
+
 export interface CheckedValue {
   /** As JSON would have it; only meaningful if no problem is an error. */
   readonly value: unknown;
@@ -20,11 +22,12 @@ export interface CheckedValue {
 /**
  * Checks located YAML against a schema. Every problem names its place, what is wrong and what is allowed. A key that
  * may be absent, holds a map or a list and has no value (`dhcp:` with all its lines commented out) counts as absent.
+ * What `quotesValues` is false of no message quotes: there, it may be a secret.
  */
 export function checkSchema(
   schema: SchemaNode,
   root: Located,
-  options: { file: string; size: number; moved?: MovedKeys },
+  options: { file: string; size: number; moved?: MovedKeys; quotesValues?: QuotesValues },
 ): CheckedValue {
   const problems: Problem[] = [];
   let budget = options.size + MAX_ALIASED;
@@ -39,9 +42,14 @@ export function checkSchema(
     report(
       'error',
       node.place,
-      `${where}: expected ${describeSchema(wanted)}; got ${isSecret(path) ? 'something else' : describeLocated(node)}${hint}`,
+      `${where}: expected ${describeSchema(wanted)}; got ${describeGiven(node, path)}${hint}`,
     );
     return null;
+  };
+
+  const describeGiven = (node: Located, path: DocumentPath): string => {
+    if (options.quotesValues?.(path) === false) return describeKind(node);
+    return isSecret(path) ? 'something else' : describeLocated(node);
   };
 
   const check = (wanted: SchemaNode, node: Located, path: DocumentPath): unknown => {
@@ -192,6 +200,11 @@ function fitsScalar(schema: SchemaNode, value: string | number | boolean | null)
 /** Who writes the password itself where its file is to stand must not find it in the log. */
 function isSecret(path: DocumentPath): boolean {
   return /passw|secret|token/i.test(String(path.at(-1) ?? ''));
+}
+
+function describeKind(node: Located): string {
+  if (node.kind !== 'scalar' || node.value === null) return describeLocated(node);
+  return typeof node.value === 'string' ? 'a text' : `a ${typeof node.value}`;
 }
 
 function describeLocated(node: Located): string {

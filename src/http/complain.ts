@@ -12,6 +12,7 @@ export const COMPLAINTS = [
   'release',
   'asset',
   'request',
+  'once',
   'alarm.second-key',
   'alarm.second-release',
   'alarm.other-address',

@@ -42,6 +42,7 @@ export async function answerMachineScript(
     ...(request.remote === undefined ? {} : { address: request.remote }),
   };
   const facts: MachineFacts = { ...known, ...learned };
+  deps.once.arrives(mac, deps.clock());
   let plan = await deps.plan(facts, parsed.choice);
   // Others were planned meanwhile. From this check to the record nothing waits, so that no two machines get the same
   // made-up name. One that the operator gave stays: whoever had it has been given another one.
@@ -68,7 +69,7 @@ export async function answerMachineScript(
     noteHardware(deps, request, mac, parsed.hardware);
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
     await deps.journal.written();
-    return answer;
+    return plan.once === undefined ? answer : await countedOrRefused(deps, request, mac, answer);
   }
   const waits = plan.kind === 'wait';
   const answered = waits ? `wait: ${plan.message}` : plan.message;
@@ -82,6 +83,28 @@ export async function answerMachineScript(
     ? language.wait({ message, facts, seconds: WAIT_SECONDS })
     : language.refusal({ message, seconds: REFUSED_SECONDS, labels: facts.labels });
   return { status: 200, text };
+}
+
+/** A boot that is not counted on disk could be one of a loop that wipes a disk each time. */
+async function countedOrRefused(
+  deps: RouteDeps,
+  request: BootRequest,
+  mac: Mac,
+  answer: Answer,
+): Promise<Answer> {
+  try {
+    await deps.once.written(mac);
+    return answer;
+  } catch (thrown) {
+    const { message } = toTinderboxError(thrown);
+    deps.complain('once', 'error', { mac }, 'a boot by a `once:` could not be written down, and is refused');
+    const text = deps.renderer.refusalScript({
+      url: request.server.url,
+      message: `that this machine boots this role once could not be written down (${message}); it is not begun`,
+      seconds: REFUSED_SECONDS,
+    });
+    return { status: 200, text };
+  }
 }
 
 function isHeldByAnother(deps: RouteDeps, hostname: string, mac: Mac): boolean {
@@ -153,6 +176,7 @@ function boot(
     deps.journal.count('http.no-session');
     return refuse(503, 'there is no room for another boot session; try again', { 'retry-after': '10' });
   }
+  if (plan.once !== undefined) deps.once.tries(plan.once, session);
   plans.remember(session.id, plan);
   if (session.id === expected.id) return { status: 200, text };
   try {

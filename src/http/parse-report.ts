@@ -3,7 +3,7 @@ import { maskSessionTokens } from '../boot/session-token.ts';
 import type { Hardware } from '../machine/hardware.ts';
 import { printable } from './answer.ts';
 
-export const REPORT_STAGES = ['booted', 'failed'] as const;
+export const REPORT_STAGES = ['booted', 'installed', 'failed'] as const;
 const BAD_HARDWARE =
   'hardware is no object with cpu, memory, board, disks, network or firmware; post JSON, {"hardware":{"memory":1073741824}}';
 
@@ -64,5 +64,8 @@ function shown(raw: string, limit: number): string {
 }
 
 function bad(problem: string): Report {
-  return { kind: 'bad', message: `${problem}; post stage=booted, or stage=failed with a log` };
+  return {
+    kind: 'bad',
+    message: `${problem}; post stage=booted, stage=installed, or stage=failed with a log`,
+  };
 }

@@ -10,7 +10,7 @@ import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { IdentityContext, TemplateContext } from '../render/context.ts';
 import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
-import type { Journal, ReleaseBook } from '../store/port.ts';
+import type { Journal, OnceBook, ReleaseBook } from '../store/port.ts';
 
 /** The server as a machine reached it. `url` has no trailing slash. */
 export interface ServerPlace {
@@ -82,6 +82,8 @@ export interface Renderer {
   readonly renderConfig: (
     role: Role,
     context: TemplateContext,
+    /** One of those beside the main document. */
+    file?: string,
   ) => { readonly body: string; readonly contentType: string };
 }
 
@@ -175,6 +177,8 @@ export interface HttpServerOptions {
   ) => NodeRegistration | undefined;
   /** `choice`: the role that was chosen from a menu, which counts as long as the machine's role is a menu that offers it. */
   readonly plan: (facts: MachineFacts, choice?: string) => BootPlan | Promise<BootPlan>;
+  /** What is told of boots by a `once:`. */
+  readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
   /** Absent: matchbox's routes are not answered. `plan` gives nobody a place that is not its own already. */
   readonly matchbox?: { readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan> };
   readonly buildContext: (request: ContextRequest) => TemplateContext;

@@ -1,8 +1,8 @@
-import type { ServerResponse } from 'node:http';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
 import { formatIpv4, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { NOCLOUD_FILES } from '../render/config-documents.ts';
 import { type Answer, type BootRequest, printable, type RouteDeps, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
 import { createAssetSources } from './asset-source.ts';
@@ -16,7 +16,7 @@ import { answerMatchbox, MATCHBOX_ROUTES } from './matchbox-routes.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { createReleaseMemory } from './release-memory.ts';
-import { answerSessionConfig } from './session-config.ts';
+import { type AskedDocument, answerSessionConfig } from './session-config.ts';
 import { answerSigningRequest, REQUEST_LIMIT } from './session-csr.ts';
 import { answerSessionReport } from './session-report.ts';
 import { createKeyedTurns } from './take-turns-by-key.ts';
@@ -25,7 +25,22 @@ import { createKeyedTurns } from './take-turns-by-key.ts';
 const ASKED_LIMIT = 300;
 
 type Query = Readonly<Record<string, unknown>>;
+type ConfigRoute = { Params: { session: string; name?: string } };
 type SessionRoute = { Params: { session: string }; Querystring: Query };
+
+/** Every format's, whatever the roles have: who asks for another one than its role's is told so. */
+const CONFIG_ROUTES: readonly ({ readonly url: string } & AskedDocument)[] = [
+  { url: '/boot/:session/cloud-config', format: 'cloud-config' },
+  { url: '/boot/:session/ignition', format: 'ignition' },
+  { url: '/boot/:session/raw', format: 'raw' },
+  { url: '/boot/:session/raw/:name', format: 'raw' },
+  { url: '/boot/:session/nocloud/user-data', format: 'nocloud' },
+  ...NOCLOUD_FILES.map((file) => ({
+    url: `/boot/:session/nocloud/${file}`,
+    format: 'nocloud' as const,
+    file,
+  })),
+];
 
 /**
  * The provisioning plane's HTTP. Throws TinderboxError `in-use`, `refused` or `not-found` if an address cannot be
@@ -97,7 +112,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const file = generatedByTarget(target);
     const answer =
       file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
-    if (answer !== undefined) return sendAsWritten(reply, answer);
+    if (answer !== undefined) return send(reply, answer);
     journal.count(file === undefined ? 'http.unknown-route' : 'http.optional-file');
     return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
   };
@@ -109,6 +124,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.get<{ Querystring: Query }>('/ipxe', async (request, reply) =>
     send(reply, await answerMachineScript(deps, plans, requestOf(request), request.query)),
   );
+  for (const { url, ...document } of CONFIG_ROUTES) {
+    app.get<ConfigRoute>(url, async (request, reply) => {
+      const { session, name } = request.params;
+      const asked = name === undefined ? document : { ...document, file: name };
+      return send(
+        reply,
+        await answerSessionConfig(deps, plans, releases, requestOf(request), session, asked),
+      );
+    });
+  }
   if (options.matchbox !== undefined) {
     for (const route of MATCHBOX_ROUTES) {
       app.get<{ Querystring: Query }>(`/${route}`, async (request, reply) => {
@@ -124,9 +149,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       send(reply, answerBootScript(deps, requestOf(request), request.query)),
     );
   }
-  app.get<SessionRoute>('/boot/:session/cloud-config', async (request, reply) =>
-    send(reply, await answerSessionConfig(deps, plans, releases, requestOf(request), request.params.session)),
-  );
   app.post<SessionRoute>('/boot/:session/csr', { bodyLimit: REQUEST_LIMIT }, async (request, reply) => {
     const { name } = request.query;
     const pem = typeof request.body === 'string' ? request.body : '';
@@ -150,14 +172,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     handler: async (request, reply) => {
       reply.hijack();
       const response = reply.raw;
+      const file = generatedByTarget(request.raw.url ?? '');
       // From here on Fastify answers no more, whatever is thrown.
       const answer = await answerAsset(deps, sources, requestOf(request), {
         target: request.raw.url ?? '',
         headers: request.raw.headers,
         response,
         stalled: () => listeners.isStalled(request.raw.socket),
+        harmless: file?.kind === 'optional',
         generate: () => {
-          const file = generatedByTarget(request.raw.url ?? '');
           return file === undefined
             ? undefined
             : answerGenerated(deps, plans, requestOf(request), file, 'http');
@@ -165,7 +188,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       }).catch((thrown: unknown) => fail(thrown, request));
       if (answer === undefined) return;
       if (response.headersSent) return void response.destroy();
-      end(response, answer);
+      response.writeHead(answer.status, headersOf(answer));
+      response.end(request.method === 'HEAD' ? undefined : answer.text);
     },
   });
   app.route({
@@ -233,23 +257,10 @@ function send(reply: FastifyReply, answer: Answer): FastifyReply {
   return reply.code(answer.status).headers(headersOf(answer)).send(answer.text);
 }
 
-/** Fastify writes the names of headers in lower case, by which GRUB does not know a length: it then waits for more. */
-function sendAsWritten(reply: FastifyReply, answer: Answer): FastifyReply {
-  void reply.hijack();
-  end(reply.raw, answer);
-  return reply;
-}
-
-/** Node itself leaves the body out of what a HEAD is answered. */
-function end(response: ServerResponse, answer: Answer): void {
-  response.writeHead(answer.status, headersOf(answer));
-  response.end(answer.text);
-}
-
 function headersOf(answer: Answer): Record<string, string | number> {
   return {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': Buffer.byteLength(answer.text),
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(answer.text),
     ...answer.headers,
   };
 }

@@ -1,13 +1,23 @@
 import { TinderboxError, toTinderboxError } from '../errors.ts';
+import type { ConfigFormat, Role } from '../machine/role.ts';
+import { type ConfigDocument, configDocuments } from '../render/config-documents.ts';
 import { type Answer, type BootRequest, originIn, type RouteDeps, refuse } from './answer.ts';
 import { choosePlan, findAge, refuseFormer } from './choose-plan.ts';
 import { findSession } from './find-session.ts';
 import type { PlanMemory } from './plan-memory.ts';
 import { answerRelease, type Releases } from './session-release.ts';
 
+/** What is asked for: a format's main document, or a file beside it. */
+export interface AskedDocument {
+  readonly format: ConfigFormat;
+  readonly file?: string;
+}
+
 /**
- * `GET /boot/<session>/cloud-config`: the machine's configuration, made at this moment. What cannot be rendered is
- * an error 500, never an empty text with 200: an empty cloud-config boots into a machine that nobody can enter.
+ * `GET /boot/<session>/cloud-config`, or another format's (render/config-documents.ts): the machine's configuration, made at this moment.
+ * What cannot be rendered is an error 500, never an empty text with 200: an empty cloud-config boots into a machine that
+ * nobody can enter. The main document proves the stage `config` and releases secrets; the files beside it never hold any,
+ * and are given as often as they are asked for.
  */
 export async function answerSessionConfig(
   deps: RouteDeps,
@@ -15,12 +25,15 @@ export async function answerSessionConfig(
   releases: Releases,
   request: BootRequest,
   token: string,
+  asked: AskedDocument,
 ): Promise<Answer> {
-  const found = findSession(deps, request, 'http.config', token);
+  const { file } = asked;
+  const kind = file === undefined ? 'http.config' : 'http.config-file';
+  const found = findSession(deps, request, kind, token);
   if (found.kind === 'refused') return found.answer;
   const { session, notes } = found;
   const { mac } = session;
-  const observed = { ...originIn(deps, request, session), kind: 'http.config' } as const;
+  const observed = { ...originIn(deps, request, session), kind } as const;
   const refused = (status: number, line: string, reason: string): Answer => {
     deps.journal.record({
       ...observed,
@@ -48,15 +61,10 @@ export async function answerSessionConfig(
   const chosen = await choosePlan(deps, plans, session, facts);
   if (chosen.kind === 'refused') return refused(chosen.status, chosen.line, chosen.reason);
   const { plan, reasons } = chosen;
-  if (plan.role.config === undefined) {
-    return refused(
-      404,
-      `role ${plan.role.name} has no configuration; remove the URL from its kernel arguments`,
-      `role ${plan.role.name} has no config in ${plan.role.file}`,
-    );
-  }
+  const choice = chooseDocument(plan.role, asked);
+  if ('line' in choice) return refused(404, choice.line, choice.reason);
   const sessionUrl = `${request.server.url}/boot/${token}`;
-  if (deps.credentials?.releasesSecrets(plan.role) === true) {
+  if (file === undefined && deps.credentials?.releasesSecrets(plan.role) === true) {
     if (chosen.isFormer) {
       const { status, line, reason } = refuseFormer(`${reasons.join('; ')}, but gets no keys of it`);
       return refused(status, line, reason);
@@ -79,14 +87,15 @@ export async function answerSessionConfig(
       sessionUrl,
       remote: request.remote,
     });
-    const { body: text, contentType } = deps.renderer.renderConfig(plan.role, context);
-    if (text.trim() === '') throw new TinderboxError('invalid-template', 'the template rendered to nothing');
+    const { body: text, contentType } = deps.renderer.renderConfig(plan.role, context, file);
+    if (text.trim() === '' && file === undefined)
+      throw new TinderboxError('invalid-template', 'the template rendered to nothing');
     deps.journal.record({
       ...observed,
       outcome: 'answered',
-      answered: `the ${plan.role.config.format} of role ${plan.role.name} for ${plan.hostname}, ${Buffer.byteLength(text)} bytes`,
+      answered: `the ${choice.title} of role ${plan.role.name} for ${plan.hostname}, ${Buffer.byteLength(text)} bytes`,
       reasons: [...notes, ...reasons],
-      stage: 'config',
+      ...(file === undefined ? { stage: 'config' } : {}),
     });
     return { status: 200, text, headers: { 'content-type': contentType, 'cache-control': 'no-store' } };
   } catch (thrown) {
@@ -99,9 +108,32 @@ export async function answerSessionConfig(
       answered: '500',
       reasons: [
         ...notes,
-        `the configuration of role ${plan.role.name} could not be rendered: ${error.message}`,
+        `the ${file === undefined ? 'configuration' : choice.title} of role ${plan.role.name} could not be rendered: ${error.message}`,
       ],
     });
     return refuse(500, `the configuration could not be rendered; see: tinderbox machines ${mac}`);
   }
+}
+
+/** What of the role is meant, or why there is none. */
+function chooseDocument(
+  role: Role,
+  { format, file }: AskedDocument,
+): ConfigDocument | { readonly line: string; readonly reason: string } {
+  const { name, config } = role;
+  if (config === undefined) {
+    return {
+      line: `role ${name} has no configuration; remove the URL from its kernel arguments`,
+      reason: `role ${name} has no config in ${role.file}`,
+    };
+  }
+  if (config.format !== format) {
+    const line = `the configuration of role ${name} is ${config.format}, not ${format}; its URL is {{configUrl}}`;
+    return { line, reason: line };
+  }
+  const found = configDocuments(config).find((document) => document.file === file);
+  if (found !== undefined) return found;
+  const given = [...(config.files?.keys() ?? [])].join(', ') || 'none';
+  const line = `role ${name} has no such file; its files: ${given}`;
+  return { line, reason: line };
 }

@@ -3,6 +3,7 @@ import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { SignedCertificate } from '../pki/port.ts';
+import { configDocuments } from '../render/config-documents.ts';
 import type { Release } from '../store/port.ts';
 import { type Answer, type BootRequest, originIn, type RouteDeps, refuse } from './answer.ts';
 import { parseByteRange } from './byte-range.ts';
@@ -122,7 +123,9 @@ async function make(deps: RouteDeps, request: BootRequest, input: ReleaseInput):
   // What is wrong with the template shows with samples, whose error may be told.
   render(credentials.sample(whose));
   const { identity, certificates } = await credentials.issue(whose);
-  const label = `the ${plan.role.config?.format ?? 'configuration'} of role ${plan.role.name} for ${plan.hostname}`;
+  const title =
+    plan.role.config === undefined ? 'configuration' : configDocuments(plan.role.config)[0]?.title;
+  const label = `the ${title} of role ${plan.role.name} for ${plan.hostname}`;
   try {
     return { ...render(identity), label, certificates };
   } catch {

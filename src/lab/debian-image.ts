@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { buildCpio } from './cpio.ts';
 import type { Log } from './debian-packages.ts';
+import { findMirror } from './find-mirror.ts';
 import { indexPackages } from './index-packages.ts';
 import { keepBuilt } from './keep-built.ts';
 import { ensureBootPackages, unpackBootPackages } from './kernel-and-busybox.ts';
@@ -96,6 +97,7 @@ async function bootstrap(suite: DebianSuite, root: string): Promise<void> {
     'chroot "$1" apt-get -q --yes --no-install-recommends --download-only',
     `-o Dir::Cache::archives=/srv/packages install ${AT_HAND.join(' ')}`,
   ].join(' ');
+  const site = await findMirror(suite);
   await runProgram(
     [
       ['mmdebstrap', '--quiet', '--variant=apt', '--mode=root', '--format=directory'],
@@ -103,18 +105,10 @@ async function bootstrap(suite: DebianSuite, root: string): Promise<void> {
       EXCLUDED.map((path) => `--dpkgopt=path-exclude=${path}`),
       '--dpkgopt=force-unsafe-io',
       ['--customize-hook=mkdir -p "$1/srv/packages/partial"', `--customize-hook=${download}`],
-      [suite, root, ...(await mirrorOf(suite))],
+      [suite, root, ...(site === undefined ? [] : [`deb ${site} ${suite} main`])],
     ].flat(),
     { timeout: BUILD_TIMEOUT },
   );
-}
-
-/** The mirror that this host itself uses, if it is of the same release; otherwise mmdebstrap's own. */
-async function mirrorOf(suite: DebianSuite): Promise<readonly string[]> {
-  const format = ['--format', '$(SITE) $(SUITE) $(CODENAME) $(COMPONENT)'];
-  const listing = await runProgram(['apt-get', 'indextargets', ...format, 'Created-By: Packages']);
-  const site = new RegExp(`^(https?://\\S+/debian)/? .*\\b${suite} main$`, 'm').exec(listing)?.[1];
-  return site === undefined ? [] : [`deb ${site} ${suite} main`];
 }
 
 async function fillRoot(root: string, agent: Uint8Array): Promise<void> {

@@ -18,6 +18,7 @@ export const EVENT_KINDS = [
   'http.script',
   'http.asset',
   'http.config',
+  'http.config-file',
   'http.csr',
   'http.report',
   'node.ready',

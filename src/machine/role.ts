@@ -104,6 +104,8 @@ export interface Role {
   readonly partials: Partials;
   /** Where they differ from those of tinderbox.yaml. */
   readonly stageTime?: StageTimes;
+  /** The first loader of its machines by firmware architecture, over those of tinderbox.yaml. Never empty. */
+  readonly loaders?: ReadonlyMap<string, string>;
 }
 
 export type Partials = ReadonlyMap<string, TemplateSource>;
@@ -113,6 +115,8 @@ export interface MachineEntry {
   readonly mac: Mac;
   /** Absent: the rules and the default decide. */
   readonly role?: string;
+  /** Booted at its next boot, until one reports success. */
+  readonly once?: string;
   readonly hostname?: string;
   /** A reservation: the machine gets this address in server mode, and its networkd unit has it in both modes. */
   readonly address?: Ipv4;

@@ -2,7 +2,9 @@ import type { BootPlan } from '../boot/boot-plan.ts';
 import type { Subnet } from '../boot/subnet.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
-import { type ClusterContext, type IdentityContext, noIdentity, type TemplateContext } from './context.ts';
+import { bootIdOf } from './boot-id.ts';
+import { configUrlOf } from './config-documents.ts';
+import { type BootContext, type ClusterContext, type IdentityContext, noIdentity } from './context.ts';
 
 export interface ContextInput {
   readonly plan: Extract<BootPlan, { kind: 'boot' }>;
@@ -18,6 +20,8 @@ export interface ContextInput {
   readonly sessionUrl: string;
   /** Absent: it gets no certificates. */
   readonly identity?: IdentityContext;
+  /** As BootContext has it. */
+  readonly pinned?: ReadonlyMap<string, string>;
 }
 
 /** Everything a role's templates see, for one machine. */
@@ -30,7 +34,8 @@ export function buildContext({
   subnets,
   sessionUrl,
   identity,
-}: ContextInput): TemplateContext {
+  pinned,
+}: ContextInput): BootContext {
   const { address } = plan;
   const subnet =
     address === undefined ? undefined : subnets.find(({ network }) => networkContains(network, address));
@@ -53,9 +58,11 @@ export function buildContext({
     parameters: plan.parameters,
     ...(cluster === undefined ? {} : { cluster }),
     server: { address: formatIpv4(server.address), url: server.url, syslogPort },
-    configUrl: `${sessionUrl}/${plan.role.config?.format ?? 'cloud-config'}`,
+    bootId: bootIdOf(facts.mac, sessionUrl),
+    configUrl: configUrlOf(sessionUrl, plan.role.config?.format),
     reportUrl: `${sessionUrl}/report`,
     assetsUrl: `${server.url}/assets`,
     identity: identity ?? noIdentity(plan.hostname),
+    ...(pinned === undefined ? {} : { pinned }),
   };
 }

@@ -29,7 +29,7 @@ export function checkRoleTemplates(role: Role): readonly Problem[] {
   const root = rootShape(role.parameters);
   const { boot, config, partials } = role;
   const sources = boot.kind === 'kernel' ? [boot.kernel, ...boot.initrd, ...boot.cmdline] : [];
-  if (config !== undefined) sources.push(config.template);
+  if (config !== undefined) sources.push(config.template, ...(config.files?.values() ?? []));
   return sources.flatMap((source) => checkTemplate(source, root, partials));
 }
 

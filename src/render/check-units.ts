@@ -60,7 +60,7 @@ function checkContent(unit: CloudConfigUnit, content: string, complain: Complain
 }
 
 /** systemd.unit(5), "String escaping for inclusion in unit names". */
-function escapePath(path: string): string {
+export function escapePath(path: string): string {
   const trimmed = path.replace(/^\/+|\/+$/g, '').replace(/\/+/g, '/');
   if (trimmed === '') return '-';
   return trimmed

@@ -8,21 +8,23 @@ import type { TemplateContext } from './context.ts';
  * Undefined where a value has not the plain form that it should: then the text is parsed.
  */
 export function skeletonOf(body: string, context: TemplateContext): string | undefined {
-  const { machine, configUrl, reportUrl, identity } = context;
+  const { machine, configUrl, reportUrl, bootId, identity } = context;
   // A skeleton is kept: nothing secret may be in one.
   if (identity.serviceAccounts.privateKey !== '' || identity.certificates.some(({ key }) => key !== '')) {
     return undefined;
   }
   if (body.includes(MARK)) return undefined;
-  if (!PLAIN_URL.test(configUrl) || !PLAIN_URL.test(reportUrl)) return undefined;
+  // That of nocloud is a folder's.
+  if (!PLAIN_URL.test(configUrl.replace(/\/$/, '')) || !PLAIN_URL.test(reportUrl)) return undefined;
+  if (!BOOT_ID.test(bootId)) return undefined;
   if (!MAC.test(machine.mac) || !HOSTNAME.test(machine.hostname)) return undefined;
   if (machine.uuid !== '' && !UUID.test(machine.uuid)) return undefined;
   if (machine.address !== '' && !ADDRESS.test(machine.address)) return undefined;
 
   // All URLs of a session begin alike, those of signing requests too.
-  const sessionUrl = configUrl.slice(0, configUrl.lastIndexOf('/') + 1);
-  if (!reportUrl.startsWith(sessionUrl)) return undefined;
-  let skeleton = body.replaceAll(sessionUrl, `${MARK}s`);
+  const sessionUrl = reportUrl.slice(0, reportUrl.lastIndexOf('/') + 1);
+  if (!configUrl.startsWith(sessionUrl)) return undefined;
+  let skeleton = body.replaceAll(sessionUrl, `${MARK}s`).replaceAll(bootId, `${MARK}b`);
   if (machine.uuid !== '') skeleton = skeleton.replaceAll(machine.uuid, `${MARK}u`);
   skeleton = skeleton.replaceAll(machine.mac, `${MARK}m`);
   if (machine.address !== '') skeleton = skeleton.replaceAll(machine.address, `${MARK}a`);
@@ -45,6 +47,8 @@ const MARK = '\u0000';
 /** All of them text to YAML wherever they stand alone, and without a character that ends or begins anything. */
 const PLAIN_URL = /^https?:\/\/[A-Za-z0-9.:/_-]*[A-Za-z0-9]$/;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+/** A letter in front and hyphens inside: text wherever it stands. */
+const BOOT_ID = /^i-[0-9a-f]{12}-[a-z0-9]+$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
 /** With a hyphen inside and two letters in front it is no number, truth value or date, nor with digits before it. */

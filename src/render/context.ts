@@ -81,6 +81,15 @@ export function noIdentity(nodeName: string): IdentityContext {
   };
 }
 
+/** The same without keys, and without the certificates that travel with them: for what is not released. */
+export function withoutKeys(identity: IdentityContext): IdentityContext {
+  return {
+    ...identity,
+    certificates: identity.certificates.map((one) => ({ ...one, certificate: '', key: '' })),
+    serviceAccounts: { ...identity.serviceAccounts, publicKey: '', privateKey: '' },
+  };
+}
+
 /** What a role's templates see. Unknown text is '' (never undefined), so that strict mode only stops typing errors. */
 export interface TemplateContext {
   readonly machine: {
@@ -112,9 +121,18 @@ export interface TemplateContext {
     /** UDP; 0: it takes no syslog. */
     readonly syslogPort: number;
   };
+  /** Names this boot of this machine; another one with each boot session, and no secret. For cloud-init's `instance-id`. */
+  readonly bootId: string;
+  /** Of nocloud it ends with a slash: cloud-init puts the names of its files behind it. */
   readonly configUrl: string;
   readonly reportUrl: string;
   /** `<server.url>/assets` */
   readonly assetsUrl: string;
   readonly identity: IdentityContext;
+}
+
+/** What boot files are made with besides; templates do not see it. */
+export interface BootContext extends TemplateContext {
+  /** What links of pulled images stand for at this moment, by their paths; absent: nothing is replaced. */
+  readonly pinned?: ReadonlyMap<string, string>;
 }

@@ -9,7 +9,9 @@ import {
   grubWord,
 } from './grub-text.ts';
 import { renderBootFiles } from './render-boot-files.ts';
+import { grubMenuLines } from './render-grub-menu.ts';
 import type { MachineScriptInput } from './render-script.ts';
+import { FAILED_SECONDS } from './script-lines.ts';
 
 /**
  * GRUB's configurations, beside iPXE's scripts (render-script.ts). They hold for Debian's signed GRUB 2.06 and 2.12:
@@ -24,8 +26,6 @@ import type { MachineScriptInput } from './render-script.ts';
 
 /** Between the tries of a machine that gets no script. */
 const RETRY_SECONDS = 10;
-/** Seconds that a failed boot stays on screen before the machine asks again. */
-const FAILED_SECONDS = 15;
 
 /** What SMBIOS calls them: the type of the structure, the offset of the string in it. */
 const SMBIOS_STRINGS = [
@@ -117,7 +117,11 @@ export interface GrubScriptInput extends MachineScriptInput {
  */
 export function grubMachineScript({ role, context, hostname, transport }: GrubScriptInput): string {
   const place = context.server;
-  const who = `echo ${grubText(`${context.machine.mac} is ${hostname}, role ${role.name}`)}`;
+  const name = `${context.machine.mac} is ${hostname}, role ${role.name}`;
+  if (role.boot.kind === 'menu') {
+    return configuration([ANSWER, ...grubMenuLines({ menu: role.boot, who: name, place, transport })]);
+  }
+  const who = `echo ${grubText(name)}`;
   if (role.boot.kind === 'local') return configuration([ANSWER, `echo`, who, ...bootDisk(place)]);
   const files = renderBootFiles(role, context);
   if (files === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);

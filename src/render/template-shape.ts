@@ -97,6 +97,7 @@ export function rootShape(parameters: Parameters): Shape {
     cluster: { kind: 'map', members: CLUSTER },
     server: { kind: 'map', members: SERVER },
     role: LEAF,
+    bootId: LEAF,
     configUrl: LEAF,
     reportUrl: LEAF,
     assetsUrl: LEAF,

@@ -27,7 +27,7 @@ import { createTokenSlots } from './token-slots.ts';
 
 export interface JournalOptions {
   readonly store: Pick<Store, 'appendHistory' | 'forgetMachine'>;
-  readonly state: Omit<StoredState, 'admissions'>;
+  readonly state: Omit<StoredState, 'admissions' | 'onceUses'>;
   /** Milliseconds since the epoch; observations bring their own. */
   readonly clock: () => number;
   /** Milliseconds that never jump; absent: the clock never does. */

@@ -150,7 +150,9 @@ export const MIGRATIONS: readonly string[] = [
     role    TEXT    NOT NULL,
     since   INTEGER NOT NULL,
     tries   INTEGER NOT NULL,
-    done_at INTEGER
+    session INTEGER,
+    done_at INTEGER,
+    unknown INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   `,
 ];

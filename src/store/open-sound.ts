@@ -5,6 +5,7 @@ import { migrate } from './migrations.ts';
 import { type Salvage, salvage } from './salvage.ts';
 import { setAside } from './set-aside.ts';
 import { isDamage, isUnreadable } from './sqlite-errors.ts';
+import { isOnceUnknown, noteOnceUnknown, PUT_ONCE } from './sqlite-once.ts';
 import { BUSY_TIMEOUT } from './sqlite-reader.ts';
 
 /** How the database was found. */
@@ -16,6 +17,8 @@ export interface DatabaseOpening {
    * a backup. Absent: it knows all of them.
    */
   readonly incompleteSince?: number;
+  /** It may not know that a `once:` was used up, for the same reasons, but for a new one. */
+  readonly isOnceUnknown?: true;
   /** A damaged database that was moved away, why, and what could be saved of it. */
   readonly damaged?: { readonly file: string; readonly reason: string; readonly savedLeases: number };
 }
@@ -36,7 +39,8 @@ export function openSound(
     try {
       const { created } = migrate(database, file);
       if (created) noteIncomplete(database, now);
-      return { database, opening: { created, ...readIncomplete(database) } };
+      const unknown = isOnceUnknown(database) ? { isOnceUnknown: true as const } : {};
+      return { database, opening: { created, ...readIncomplete(database), ...unknown } };
     } catch (error) {
       database.close();
       throw error;
@@ -51,9 +55,10 @@ export function openSound(
     database.transaction(() => {
       put(database, saved);
       noteIncomplete(database, now);
+      noteOnceUnknown(database, now);
     })();
     const damaged = { file: aside, reason, savedLeases: saved.leases.length };
-    return { database, opening: { created: true, incompleteSince: now, damaged } };
+    return { database, opening: { created: true, incompleteSince: now, isOnceUnknown: true, damaged } };
   } catch (error) {
     database.close();
     throw error;
@@ -114,7 +119,7 @@ function connect(file: string): Database {
   return new Sqlite(file, { timeout: BUSY_TIMEOUT });
 }
 
-function put(database: Database, { leases, admissions }: Salvage): void {
+function put(database: Database, { leases, admissions, onceUses }: Salvage): void {
   const lease = database.prepare(
     `INSERT OR REPLACE INTO leases (address, mac, state, expires_at, via, hostname)
      VALUES (@address, @mac, @state, @expires_at, @via, @hostname)`,
@@ -124,6 +129,8 @@ function put(database: Database, { leases, admissions }: Salvage): void {
   );
   for (const row of leases) lease.run(row);
   for (const row of admissions) admission.run(row);
+  const once = database.prepare(PUT_ONCE);
+  for (const row of onceUses) once.run(row);
 }
 
 /** Copies that a killed process did not finish: of migrations and of backups. */

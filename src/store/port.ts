@@ -8,6 +8,8 @@ import type { Hardware } from '../machine/hardware.ts';
 import type { CertificateName } from '../machine/identity.ts';
 import type { Ipv4, Ipv4Range } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { OnceUse, OnceUses } from '../machine/once.ts';
+import type { Catalog } from '../machine/role.ts';
 import type { BootSession, SessionEnd } from '../machine/session.ts';
 import type { Stage } from '../machine/stage.ts';
 
@@ -183,6 +185,7 @@ export interface StoredState {
   readonly openSessions: readonly BootSession[];
   readonly nextSessionId: number;
   readonly admissions: readonly AdmissionRecord[];
+  readonly onceUses: readonly OnceUse[];
 }
 
 /**
@@ -205,6 +208,14 @@ export interface Store extends ReleaseBook {
   /** In the order of the calls of this and of putAdmission. Nothing happens if there is none. */
   dropAdmission(mac: Mac): Promise<void>;
   listAdmissions(): Promise<readonly AdmissionRecord[]>;
+  /** As putAdmission, but on disk whatever the durability of leases. */
+  putOnceUse(use: OnceUse): Promise<void>;
+  /** In the order of the calls of this and of putOnceUse. Nothing happens if there is none. */
+  dropOnceUse(mac: Mac): Promise<void>;
+  /** As putOnceUse of all, at once; from then on `opening` says no more that uses are unknown. */
+  holdOnceUses(uses: readonly OnceUse[]): Promise<void>;
+  /** By MAC. */
+  listOnceUses(): Promise<readonly OnceUse[]>;
   /** Resolves when written; not synced one by one. Texts are cut to some hundred characters. */
   appendAudit(records: readonly AuditRecord[]): Promise<void>;
   /** Newest first. */
@@ -239,6 +250,7 @@ export type StoreReader = Pick<
   | 'listSessions'
   | 'listEvents'
   | 'listAdmissions'
+  | 'listOnceUses'
   | 'listAudit'
   | 'close'
 >;
@@ -305,6 +317,29 @@ export interface AdmissionBook extends AdmissionPlaces {
   take(mac: Mac, rule: string): Promise<void>;
   /** Gives its place back. False if it had none. Rejects with the store's error: then it is gone from memory only. */
   giveBack(mac: Mac): Promise<boolean>;
+}
+
+/**
+ * What became of each `once:` of machines.yaml, in memory over the store. What it changes holds at once; `written` says
+ * when it is on disk.
+ */
+export interface OnceBook extends OnceUses {
+  /** A machine asks for a script: if it was reset since the last one, that boot is not under way any more. */
+  arrives(mac: Mac, at: number): void;
+  /** The session got the script of this role, by its `once:`. One that has ended with it has succeeded. */
+  tries(role: string, session: BootSession): void;
+  /** The machine says so of this session. True if that used its `once:` up now. */
+  succeeds(session: BootSession): boolean;
+  /** A session ended. */
+  ended(session: BootSession): void;
+  /** Resolves when what is known of this machine is on disk; tries again what could not be written. Rejects with the store's error. */
+  written(mac: Mac): Promise<void>;
+  /** Its `once:` starts over. False if it was never booted. Rejects as `written`. */
+  renew(mac: Mac): Promise<boolean>;
+  /** Another catalog is in force: what is gone from it and comes back is new. */
+  follow(catalog: Pick<Catalog, 'machines'>): void;
+  /** Has the machines wait whose `once:` is not known to be used up. Says which. Rejects as `written`. */
+  hold(catalog: Pick<Catalog, 'machines'>): Promise<readonly Mac[]>;
 }
 
 /** What an edge observed of a machine, before it is laid to a session. */

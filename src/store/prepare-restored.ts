@@ -4,6 +4,7 @@ import { TinderboxError } from '../errors.ts';
 import { backupName, inspectDatabase, migrate } from './migrations.ts';
 import { noteIncomplete } from './open-sound.ts';
 import { sqliteError } from './sqlite-errors.ts';
+import { noteOnceUnknown } from './sqlite-once.ts';
 
 /**
  * Makes a database of a backup ready to take its place: sound, with the newest schema, and knowing that leases were given
@@ -27,6 +28,7 @@ export function prepareRestored(file: string, now: number): void {
     // The backup itself is the copy.
     rmSync(backupName(file, version), { force: true });
     noteIncomplete(database, now);
+    noteOnceUnknown(database, now);
     database.pragma('journal_mode = DELETE');
   } catch (error) {
     throw sqliteError(error, file, 'opening');

@@ -12,12 +12,14 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { parseMac } from '../machine/mac.ts';
 import type { AdmissionRecord } from './port.ts';
 import { COMPANIONS } from './set-aside.ts';
+import type { OnceRow } from './sqlite-once.ts';
 import type { LeaseRow } from './sqlite-rows.ts';
 
-/** What can still be read of a damaged database and must not be lost: who has which address, and who was let in. */
+/** What can still be read of a damaged database and must not be lost: who has which address, who was let in, and what was booted once. */
 export interface Salvage {
   readonly leases: readonly LeaseRow[];
   readonly admissions: readonly AdmissionRecord[];
+  readonly onceUses: readonly OnceRow[];
 }
 
 /** The longest lease that DHCP can name, in ms: what ends later is garbage. */
@@ -38,7 +40,7 @@ export function salvage(file: string, now: number): Salvage {
     truncateSync(filled, length);
     return readAll(filled, now);
   } catch {
-    return { leases: [], admissions: [] };
+    return { leases: [], admissions: [], onceUses: [] };
   } finally {
     for (const suffix of ['', ...COMPANIONS]) rmSync(`${filled}${suffix}`, { force: true });
   }
@@ -49,7 +51,8 @@ function readAll(file: string, now: number): Salvage {
   try {
     const leases = readRows<LeaseRow>(database, 'leases', 'address').filter((row) => isLease(row, now));
     const admissions = readRows<AdmissionRecord>(database, 'admissions', 'mac').filter(isAdmission);
-    return { leases, admissions };
+    const onceUses = readRows<OnceRow>(database, 'once_uses', 'mac').filter(isOnceUse);
+    return { leases, admissions, onceUses };
   } finally {
     database.close();
   }
@@ -96,6 +99,17 @@ function isLease({ address, mac, state, expires_at }: LeaseRow, now: number): bo
     ['bound', 'released', 'declined'].includes(state) &&
     Number.isFinite(expires_at) &&
     expires_at <= now + LONGEST
+  );
+}
+
+function isOnceUse({ mac, role, since, tries, session, done_at, unknown }: OnceRow): boolean {
+  return (
+    typeof mac === 'string' &&
+    parseMac(mac) === mac &&
+    typeof role === 'string' &&
+    [since, tries].every(Number.isSafeInteger) &&
+    [session, done_at].every((value) => value === null || Number.isSafeInteger(value)) &&
+    (unknown === 0 || unknown === 1)
   );
 }
 

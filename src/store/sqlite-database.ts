@@ -2,11 +2,13 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { Mac } from '../machine/mac.ts';
+import type { OnceUse } from '../machine/once.ts';
 import { lockForWriting } from './lock-for-writing.ts';
 import { type DatabaseOpening, openSound } from './open-sound.ts';
 import type { AdmissionRecord, HistoryBatch, Lease, SessionOwner, StoredState } from './port.ts';
 import { prepareAudit, type SqliteAudit } from './sqlite-audit.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
+import { prepareOnce, type SqliteOnce } from './sqlite-once.ts';
 import { preparePruning, STORE_LIMITS, type StoreLimits } from './sqlite-prune.ts';
 import { buildReader, type SqliteReader } from './sqlite-reader.ts';
 import { prepareReleases, type SqliteReleases } from './sqlite-releases.ts';
@@ -42,7 +44,7 @@ export interface SqliteOptions {
 }
 
 /** The store port, synchronous, in the thread that calls it. Everything throws TinderboxError and nothing else. */
-export interface SqliteDatabase extends SqliteReader, SqliteReleases, SqliteTidy, SqliteAudit {
+export interface SqliteDatabase extends SqliteReader, SqliteReleases, SqliteTidy, SqliteAudit, SqliteOnce {
   load(): StoredState;
   commitLeases(leases: readonly Lease[]): void;
   appendHistory(batch: HistoryBatch): void;
@@ -135,6 +137,7 @@ export function createSqliteDatabase(
   const dropAdmission = database.prepare<[string]>('DELETE FROM admissions WHERE mac = ?');
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
+  const once = prepareOnce(database);
   const appendAudit = prepareAudit(database, limits);
   const prune = preparePruning(database, limits);
   const tidy = prepareTidying(database, limits, { startedAt: openedAt, uptime });
@@ -201,6 +204,7 @@ export function createSqliteDatabase(
         ).map(sessionFromRow),
         nextSessionId: row.next,
         admissions: reader.listAdmissions(),
+        onceUses: reader.listOnceUses(),
       };
     }),
     commitLeases: guarded(file, (leases: readonly Lease[]) => {
@@ -247,6 +251,19 @@ export function createSqliteDatabase(
     dropAdmission: guarded(file, (mac: Mac) => {
       setSynced(durability === 'disk');
       dropAdmission.run(mac);
+    }),
+    // What is lost of these has a disk wiped again.
+    putOnceUse: guarded(file, (use: OnceUse) => {
+      setSynced(true);
+      once.putOnceUse(use);
+    }),
+    dropOnceUse: guarded(file, (mac: Mac) => {
+      setSynced(true);
+      once.dropOnceUse(mac);
+    }),
+    holdOnceUses: guarded(file, (uses: readonly OnceUse[]) => {
+      setSynced(true);
+      once.holdOnceUses(uses);
     }),
   };
 }

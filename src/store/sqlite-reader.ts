@@ -3,6 +3,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { TinderboxError } from '../errors.ts';
 import type { BootEvent } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
+import type { OnceUse } from '../machine/once.ts';
 import type { BootSession } from '../machine/session.ts';
 import { prepareMachineLists } from './list-machines.ts';
 import { inspectDatabase, MIGRATIONS } from './migrations.ts';
@@ -16,6 +17,7 @@ import type {
 } from './port.ts';
 import { prepareAuditList } from './sqlite-audit.ts';
 import { guarded, sqliteError } from './sqlite-errors.ts';
+import { listOnce } from './sqlite-once.ts';
 import {
   type EventRow,
   eventFromRow,
@@ -40,6 +42,7 @@ export interface SqliteReader {
     readonly limit: number;
   }): readonly BootEvent[];
   listAdmissions(): readonly AdmissionRecord[];
+  listOnceUses(): readonly OnceUse[];
   listAudit(page: Page): readonly AuditRecord[];
   close(): void;
 }
@@ -133,6 +136,7 @@ export function buildReader(database: Database, file: string, close: () => void)
       ).map(eventFromRow),
     ),
     listAdmissions: guarded(file, () => admissions.all()),
+    listOnceUses: guarded(file, listOnce(database)),
     listAudit: guarded(file, prepareAuditList(database)),
     close: guarded(file, close),
   };

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { TinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { BootEvent } from '../machine/event.ts';
+import type { OnceUse } from '../machine/once.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { DatabaseOpening } from './open-sound.ts';
 import type {
@@ -160,6 +161,10 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     putAdmission: (admission) => ask<void>({ name: 'putAdmission', args: [admission] }),
     dropAdmission: (mac) => ask<void>({ name: 'dropAdmission', args: [mac] }),
     listAdmissions: () => ask<readonly AdmissionRecord[]>({ name: 'listAdmissions', args: [] }),
+    putOnceUse: (use) => ask<void>({ name: 'putOnceUse', args: [use] }),
+    dropOnceUse: (mac) => ask<void>({ name: 'dropOnceUse', args: [mac] }),
+    holdOnceUses: (uses) => ask<void>({ name: 'holdOnceUses', args: [uses] }),
+    listOnceUses: () => ask<readonly OnceUse[]>({ name: 'listOnceUses', args: [] }),
     // After the history that was appended before, and never in front of a lease.
     appendAudit: (records) => ask<void>({ name: 'appendAudit', args: [records] }, history),
     listAudit: (page) => ask<readonly AuditRecord[]>({ name: 'listAudit', args: [page] }),
@@ -192,6 +197,7 @@ export async function openStoreReadOnly(file: string): Promise<StoreReader> {
     listSessions: async (mac, page) => reader.listSessions(mac, page),
     listEvents: async (query) => reader.listEvents(query),
     listAdmissions: async () => reader.listAdmissions(),
+    listOnceUses: async () => reader.listOnceUses(),
     listAudit: async (page) => reader.listAudit(page),
     close: async () => reader.close(),
   };

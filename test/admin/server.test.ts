@@ -110,7 +110,7 @@ t.test('approve, forget and who was admitted reach the daemon', async (t) => {
   const full = { mac: MAC, role: 'etcd', hostname: 'e1', address: '10.77.0.9' };
   t.match(await client.approve(full), { role: 'etcd', hostname: 'e1' });
   t.same(await client.forget(MAC), { mac: MAC, entry: true, place: false, history: 'forgotten', nodes: [] });
-  t.same(await client.admissions(), { admissions: [] });
+  t.same(await client.admissions(), { admissions: [], onceUses: [] });
 });
 
 t.test('an explanation is asked for as if the firmware were another', async (t) => {

@@ -251,6 +251,34 @@ t.test('every kind takes and refuses what it should, and no control character', 
       ['2001:db8::1', '::1'],
       ['10.0.0.1', ':::', 'a]b', ''],
     ],
+    keyboard: [
+      ['us', 'de'],
+      ['', 'US', 'us intl', 'us\n'],
+    ],
+    locale: [
+      ['C.UTF-8', 'en_GB.UTF-8', 'de_DE@euro'],
+      ['', 'en GB', 'en_GB.UTF-8 x', 'en_gb\\'],
+    ],
+    package: [
+      ['openssh-server', 'g++', 'libc6'],
+      ['', 'a b', 'a,b', 'A', '-a', 'a\\'],
+    ],
+    'password-hash': [
+      ['$y$j9T$abcdefgh$ABCDEFGH./', '$6$rounds=5000$salt$hashhash'],
+      ['', 'secret', '$6$a b$cccccccc', '$6$a:b$cccccccc', '$1$md5md5$md5md5', '$6$salt$hash\nroot'],
+    ],
+    path: [
+      ['/debian', '/mirror/debian-12'],
+      ['', 'debian', '/', '/a/../b', '/a/', '/a b', '//a'],
+    ],
+    timezone: [
+      ['Europe/Berlin', 'Etc/UTC', 'America/Argentina/Buenos_Aires', 'Etc/GMT+2'],
+      ['', '../etc', 'Europe/', 'a b', '/Etc/UTC'],
+    ],
+    'user-name': [
+      ['ada', 'ada-2', 'a_b'],
+      ['', 'root', 'Ada', '2ada', '-a', 'a b', 'a:b', 'a/../b', 'x'.repeat(33)],
+    ],
     labels: [
       [
         {},

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { NO_PLACES } from '../../src/boot/admit-machine.ts';
 import { type PlanInput, planBoot } from '../../src/boot/plan-boot.ts';
+import { NO_USES } from '../../src/machine/once.ts';
 import type { MenuBoot, Role } from '../../src/machine/role.ts';
 import { makeCatalog } from '../support/make-environment.ts';
 import { MAC } from '../support/make-request.ts';
@@ -32,6 +33,7 @@ function plan(choice: string | undefined, rest: Partial<PlanInput> = {}, default
     admission: 'open',
     places: NO_PLACES,
     choice,
+    uses: NO_USES,
     holderOf: () => undefined,
     ...rest,
   });

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { explainRole } from '../../src/boot/explain-role.ts';
 import type { MachineFacts } from '../../src/machine/facts.ts';
+import { NO_USES } from '../../src/machine/once.ts';
 import type { Catalog, MachineEntry, Rule } from '../../src/machine/role.ts';
 import { makeCatalog } from '../support/make-environment.ts';
 import { MAC } from '../support/make-request.ts';
@@ -52,7 +53,7 @@ t.test('the source of a role is named with its line, and with the rules that wer
     ['nothing', [], {}, { from: 'none', line: undefined }, [/no rule matches/, /default: none/]],
   ];
   for (const [name, entries, rest, expected, reasons] of rows) {
-    const explained = explainRole(facts, makeCatalog(entries, { roles, ...rest }));
+    const explained = explainRole(facts, makeCatalog(entries, { roles, ...rest }), NO_USES);
     t.match(explained, expected, name);
     t.equal(explained.reasons.length, reasons.length, explained.reasons.join('\n'));
     reasons.forEach((reason, at) => t.match(explained.reasons[at], reason, name));
@@ -61,7 +62,11 @@ t.test('the source of a role is named with its line, and with the rules that wer
 
 t.test('of hundreds of rules that do not match most are counted', async (t) => {
   const many = Array.from({ length: 300 }, (_, at) => rule({ match: { serial: `S${at}` }, line: at + 1 }));
-  const { reasons } = explainRole(facts, makeCatalog([], { roles, rules: many, defaultRole: 'worker' }));
+  const { reasons } = explainRole(
+    facts,
+    makeCatalog([], { roles, rules: many, defaultRole: 'worker' }),
+    NO_USES,
+  );
   t.equal(reasons.length, 23);
   t.equal(reasons[20], '280 more rules do not match');
 });

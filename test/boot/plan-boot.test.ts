@@ -3,6 +3,7 @@ import { NO_PLACES } from '../../src/boot/admit-machine.ts';
 import { type PlanInput, planBoot } from '../../src/boot/plan-boot.ts';
 import { ruleKey } from '../../src/boot/rule-key.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import { NO_USES } from '../../src/machine/once.ts';
 import type { MachineEntry } from '../../src/machine/role.ts';
 import { ip, makeCatalog } from '../support/make-environment.ts';
 import { MAC } from '../support/make-request.ts';
@@ -30,6 +31,7 @@ function plan(
     catalog,
     admission: 'open',
     places: NO_PLACES,
+    uses: NO_USES,
     holderOf: () => undefined,
     ...rest,
   });
@@ -145,4 +147,18 @@ t.test('an entry without a role is enough to be admitted', async (t) => {
   for (const admission of ['approve', 'listed'] as const) {
     t.match(plan([bare], { admission }), { kind: 'boot', role: { name: 'worker' }, hostname: 'edge-9' });
   }
+});
+
+t.test('a `once:` boots with its name, and waits on its screen when it is spent', async (t) => {
+  const listed = { ...entry, role: 'worker', once: 'worker' };
+  t.match(plan([listed]), { kind: 'boot', once: 'worker' });
+  const use = { mac: MAC, role: 'worker', since: 1, tries: 3 };
+  const uses = (rest: object = {}) => ({ useOf: () => ({ ...use, ...rest }), isUnderWay: () => false });
+  t.match(plan([listed], { uses: uses() }), {
+    kind: 'wait',
+    message: /once: worker did not succeed in 3 boots.*tinderbox assign 52:54:00:12:34:56 worker --once/,
+  });
+  const used = plan([listed], { uses: uses({ doneAt: 9 }) });
+  t.equal(used.kind === 'boot' && used.once, undefined, 'nothing is to be counted');
+  t.match(used.reasons.join('; '), /used up: it succeeded at 1970-01-01T00:00:00.009Z/);
 });

@@ -14,6 +14,36 @@ t.test('only the characters concerned change', (t) => {
   const table: readonly [string, string, MachineChange, string][] = [
     ['an empty file', '', { role: 'a' }, `machines:\n  ${MAC}: { role: a }\n`],
     ['only comments', '# mine\n', { role: 'a' }, `# mine\nmachines:\n  ${MAC}: { role: a }\n`],
+    [
+      'a role for one boot beside its own',
+      `machines:\n  ${MAC}: { role: local } # mine\n`,
+      { once: 'a' },
+      `machines:\n  ${MAC}: { once: a, role: local } # mine\n`,
+    ],
+    [
+      'that taken back, in braces',
+      `machines:\n  ${MAC}: { once: a, role: local } # mine\n`,
+      { once: null },
+      `machines:\n  ${MAC}: { role: local } # mine\n`,
+    ],
+    [
+      'the last in braces, with another role at once',
+      `machines:\n  ${MAC}: { role: local, once: a }\n`,
+      { once: null, role: 'b' },
+      `machines:\n  ${MAC}: { role: b }\n`,
+    ],
+    [
+      'on a line of its own',
+      `machines:\n  ${MAC}:\n    role: local # mine\n    once: a # for now\n    hostname: h\n`,
+      { once: null },
+      `machines:\n  ${MAC}:\n    role: local # mine\n    hostname: h\n`,
+    ],
+    [
+      'the only line',
+      `machines:\n  ${MAC}:\n    once: a\ndefault: b\n`,
+      { once: null },
+      `machines:\n  ${MAC}:\n    {}\ndefault: b\n`,
+    ],
     ['no final newline', 'default: a', { role: 'a' }, `default: a\nmachines:\n  ${MAC}: { role: a }\n`],
     [
       'machines without a value',
@@ -105,9 +135,10 @@ t.test('only the characters concerned change', (t) => {
     const edited = assignRole(before, MAC, change);
     t.equal(edited.text, after, name);
     t.equal(edited.changed, before !== after, name);
+    const role = change.role ?? (after.includes('role: local') ? 'local' : undefined);
     t.same(
       assignRole(edited.text, MAC, change),
-      { text: after, changed: false, ...(change.role && { before: change.role }) },
+      { text: after, changed: false, ...(role && { before: role }) },
       `${name}: again`,
     );
   }

@@ -92,7 +92,7 @@ t.test('wrong usage ends with 2, says what is wrong and prints nothing else', as
     [['machines', '--json', '--format', 'ansible'], /--json and --format ansible exclude each other/],
     [['machines', MAC, '--format', 'ansible'], /is of all machines/],
     [['assign'], /missing required argument 'mac'/],
-    [['assign', MAC], /missing required argument 'role'/],
+    [['assign', MAC], /say which role/],
     [['assign', 'machine', 'worker'], /is not a MAC address/],
     [['assign', MAC, 'worker', '--address', '10.77.0'], /is not an IPv4 address/],
     [['render'], /give the MAC of a machine, or a role/],

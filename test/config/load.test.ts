@@ -427,6 +427,16 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       ],
     ],
     [
+      'two loaders that claim an architecture',
+      `${HEAD}secureBoot: true\nloaders: { bios: x.pxe, uefi-x64: snponly.efi }\n`,
+      ['f:3:35: two loaders claim uefi-x64: snponly.efi, and by secureBoot shimx64.efi'],
+    ],
+    [
+      'one architecture twice',
+      `${HEAD}loaders:\n  uefi-x64: a.efi\n  uefi-x64: b.efi\n`,
+      ['f:4:3: the key "uefi-x64" is there twice; first on line 3'],
+    ],
+    [
       'an unknown loader',
       `${HEAD}loaders: { uefi-x65: x }\n`,
       ['f:2:12: unknown key "uefi-x65" in "loaders"; did you mean "uefi-x64"?'],

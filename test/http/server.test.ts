@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import type { BootPlan } from '../../src/boot/boot-plan.ts';
 import { chooseHostname } from '../../src/boot/choose-hostname.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
@@ -13,8 +14,9 @@ import { buildContext } from '../../src/render/build-context.ts';
 import { renderConfig } from '../../src/render/render-config.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from '../../src/render/render-script.ts';
 import { createJournal } from '../../src/store/journal.ts';
+import { createOnceBook } from '../../src/store/once-book.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
-import { createFakeJournal } from './fake-journal.ts';
+import { createFakeJournal, type FakeJournal } from './fake-journal.ts';
 import { bootPlan, exchange, startTestServer, testRole } from './start-test-server.ts';
 
 const MAC = '52:54:00:12:34:56';
@@ -661,7 +663,7 @@ t.test('what is no report is refused with what to post instead', async (t) => {
   for (const body of ['', 'stage=', 'stage=ready', '{"stage":', '{"stage":1}', '[]', 'null']) {
     const answer = await get(`${session}/report`, { method: 'POST', body });
     t.equal(answer.status, 400, body);
-    t.match(answer.text, /post stage=booted, or stage=failed with a log\n$/);
+    t.match(answer.text, /post stage=booted, stage=installed, or stage=failed with a log\n$/);
   }
   t.equal(journal.sessionById(1)?.stage, 'script');
 });
@@ -833,4 +835,67 @@ t.test('the real journal, store and scripts: a whole boot, told from the databas
   const stages = events.flatMap(({ stage }) => (stage === undefined ? [] : [stage]));
   t.same(stages, ['script', 'kernel', 'initrd', 'config', 'booted']);
   t.notMatch(JSON.stringify(events), tokens.tokenFor(session));
+});
+
+const bootOnce = (): BootPlan => ({ ...bootPlan(), once: 'worker' }) as BootPlan;
+
+/** A book of what is booted once, over a disk that the test may fill. */
+function bookOf(journal: FakeJournal) {
+  const disk = { isFull: false };
+  const put = () => (disk.isFull ? Promise.reject(new Error('disk full')) : Promise.resolve());
+  const book = createOnceBook({
+    store: { putOnceUse: put, dropOnceUse: put, holdOnceUses: put },
+    uses: [],
+    sessionOf: (mac) => journal.sessionOf(mac),
+    clock: Date.now,
+    failed: () => undefined,
+  });
+  return { book, disk };
+}
+
+t.test(
+  'a report that it has installed uses up the `once:` of its boot, and is as good as booted',
+  async (t) => {
+    const journal = createFakeJournal();
+    const { book } = bookOf(journal);
+    const { url } = await startTestServer(t, {
+      journal,
+      once: book,
+      plan: bootOnce,
+      joinsCluster: () => true,
+    });
+    const session = await fetchScript(url);
+    t.match(book.useOf(MAC as Mac), { role: 'worker', tries: 1, sessionId: 1 });
+    const report = (stage: string) => get(`${session}/report`, { method: 'POST', body: `stage=${stage}` });
+    t.equal((await report('booted')).status, 200);
+    t.equal(book.useOf(MAC as Mac)?.doneAt, undefined, 'a Node has to be Ready');
+    t.equal((await report('installed')).status, 200);
+    t.ok(book.useOf(MAC as Mac)?.doneAt);
+    t.match(journal.observations.at(-1), {
+      stage: 'booted',
+      reasons: ['the machine says that it has installed its system', 'once: worker is used up with this'],
+    });
+    await report('installed');
+    t.match(journal.observations.at(-1)?.reasons.at(-1), /no `once:` that is still to be used/);
+  },
+);
+
+t.test('what cannot be written down is not begun, and a success is to be reported again', async (t) => {
+  const journal = createFakeJournal();
+  const { book, disk } = bookOf(journal);
+  const { url, log } = await startTestServer(t, { journal, once: book, plan: bootOnce });
+  disk.isFull = true;
+  const refused = await get(`${url}/ipxe?mac=${MAC}`);
+  t.match(
+    refused.text,
+    /refused that this machine boots this role once could not be written down \(disk full\)/,
+  );
+  t.match(log(), 'could not be written down, and is refused');
+  disk.isFull = false;
+  const session = await fetchScript(url);
+  disk.isFull = true;
+  const report = () => get(`${session}/report`, { method: 'POST', body: 'stage=installed' });
+  t.equal((await report()).status, 503);
+  disk.isFull = false;
+  t.equal((await report()).status, 200);
 });

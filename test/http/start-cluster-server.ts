@@ -140,10 +140,10 @@ export async function startClusterServer(
       machineScript: ({ context }) => `#!ipxe\n${context.configUrl}\n${JSON.stringify(context.identity)}\n`,
       waitScript: ({ message }) => message,
       refusalScript: ({ message }) => message,
-      renderConfig(one, context) {
-        const { body, contentType } = renderConfig(one, context);
+      renderConfig(one, context, file) {
+        const { body, contentType } = renderConfig(one, context, file);
         options.rendered?.(body);
-        return { body: `${body}#${'x'.repeat(options.pad ?? 0)}\n`, contentType };
+        return { body: file === undefined ? `${body}#${'x'.repeat(options.pad ?? 0)}\n` : body, contentType };
       },
     },
   });
@@ -152,7 +152,7 @@ export async function startClusterServer(
     store,
     async session() {
       const text = await (await fetch(`${server.url}/ipxe?mac=${MAC}`)).text();
-      return /(http:\S+)\/cloud-config/.exec(text)?.[1] ?? `no URL in ${text}`;
+      return /(http:\S+\/boot\/[\w-]+)\//.exec(text)?.[1] ?? `no URL in ${text}`;
     },
   };
 }

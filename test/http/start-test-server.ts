@@ -77,6 +77,12 @@ export async function startTestServer(
     sessionTokens: tokens,
     joinsCluster: () => false,
     plan: () => bootPlan(),
+    once: {
+      arrives: () => undefined,
+      tries: () => undefined,
+      succeeds: () => false,
+      written: async () => undefined,
+    },
     buildContext: ({ plan, facts, server: place, sessionUrl }) =>
       buildContext({ plan, facts, cluster: undefined, server: place, subnets: [], sessionUrl }),
     renderer: {

@@ -16,7 +16,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { runCli } from '../../src/cli/program.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { checkRenderedCloudConfig } from '../../src/render/render-config.ts';
+import { checkRenderedCloudConfig } from '../../src/render/render-cloud-config.ts';
 import { makeFolder, open, openssl } from '../pki/support/make-cluster.ts';
 
 const hasXorriso = spawnSync('xorriso', ['-version']).status === 0;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { skeletonOf } from '../../src/render/config-skeleton.ts';
-import { checkRenderedCloudConfig, renderConfig } from '../../src/render/render-config.ts';
+import { checkRenderedCloudConfig } from '../../src/render/render-cloud-config.ts';
+import { renderConfig } from '../../src/render/render-config.ts';
 import { renderTemplate } from '../../src/render/template-engine.ts';
 import { contextOf, roleOf } from './read-shipped-role.ts';
 

@@ -2,8 +2,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { type Credentials, DEFAULT_CREDENTIALS } from '../../src/machine/identity.ts';
-import type { BootAction, Parameters, Partials, Role, TemplateSource } from '../../src/machine/role.ts';
+import type {
+  BootAction,
+  ConfigFormat,
+  Parameters,
+  Partials,
+  Role,
+  TemplateSource,
+} from '../../src/machine/role.ts';
 import { noIdentity, type TemplateContext } from '../../src/render/context.ts';
+
+const read = (path: string): TemplateSource => ({ file: path, text: readFileSync(path, 'utf8'), line: 1 });
 
 /** A role's folder as it ships, read by the plainest means, so that rendering is tested by itself. */
 export function readShippedRole(folder: string, name: string): Role {
@@ -31,21 +40,25 @@ export function readShippedRole(folder: string, name: string): Role {
     description: string;
     identity?: Role['identity'];
     credentials?: Partial<Credentials>;
-    config?: { template: string };
+    config?: { format: ConfigFormat; template: string; files?: Record<string, string> };
     parameters: Parameters;
   };
-  const template = data.config === undefined ? undefined : join(folder, name, data.config.template);
+  const { config } = data;
+  const files = Object.entries(config?.files ?? {}).map(
+    ([key, path]) => [key, read(join(folder, name, path))] as const,
+  );
   return {
     name,
     description: data.description,
     file,
     boot: action,
-    ...(template === undefined
+    ...(config === undefined
       ? {}
       : {
           config: {
-            format: 'cloud-config',
-            template: { file: template, text: readFileSync(template, 'utf8'), line: 1 },
+            format: config.format,
+            template: read(join(folder, name, config.template)),
+            ...(files.length === 0 ? {} : { files: new Map(files) }),
           },
         }),
     identity: data.identity ?? 'none',
@@ -121,6 +134,7 @@ export function contextOf(role: Role, changes: Partial<TemplateContext> = {}): T
       etcdEndpoints: ['https://10.77.0.10:2379'],
     },
     server: { address: '10.77.0.1', url: 'http://10.77.0.1', syslogPort: 514 },
+    bootId: 'i-525400123456-1',
     configUrl: 'http://10.77.0.1/boot/abc/cloud-config',
     reportUrl: 'http://10.77.0.1/boot/abc/report',
     assetsUrl: 'http://10.77.0.1/assets',

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { TinderboxError } from '../../src/errors.ts';
-import { checkRenderedCloudConfig, renderConfig } from '../../src/render/render-config.ts';
+import { checkRenderedCloudConfig } from '../../src/render/render-cloud-config.ts';
+import { renderConfig } from '../../src/render/render-config.ts';
 import { contextOf, roleOf } from './read-shipped-role.ts';
 
 const HEAD = '#cloud-config\n';

@@ -222,3 +222,31 @@ t.test('a machine that waits sees who it is, and goes back to the loop that asks
   t.notMatch(text, /reboot|configfile/);
   t.end();
 });
+
+t.test('a menu is what GRUB parses as one, whatever its labels are', { timeout: 120_000 }, async (t) => {
+  const menu: Role = {
+    ...bootRole({}),
+    name: 'menu',
+    boot: {
+      kind: 'menu',
+      title: 'What now?',
+      timeout: 15,
+      default: 'debian-live',
+      choices: [
+        { role: 'debian-live', label: "Debian's; halt {x}", key: 'd', line: 1 },
+        { role: 'local', label: '$disk "first"', line: 2 },
+      ],
+    },
+  };
+  const text = script(menu);
+  t.match(text, 'set default=debian-live\n  set timeout=15\n');
+  t.match(text, 'source "(http,10.77.0.1)/grub.cfg?$tinderbox_query&choice=debian-live"');
+  t.match(text, '--id debian-live --hotkey=d {');
+  t.match(text, `menuentry '$disk "first"' --id local {`);
+  const screen = await runGrub(`function menu {\n${text}\n}\necho parsed`);
+  t.ok(screen.includes('parsed'), screen.join('\n'));
+  t.notOk(
+    screen.some((line) => line.includes('error')),
+    screen.join('\n'),
+  );
+});

@@ -19,6 +19,7 @@ import Sqlite from 'better-sqlite3';
 import t from 'tap';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import type { OnceUse } from '../../src/machine/once.ts';
 import type { Lease } from '../../src/store/port.ts';
 import { listSetAside } from '../../src/store/set-aside.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
@@ -40,10 +41,13 @@ const lease = (address: number): Lease => ({
 const LEASES = 2_000;
 
 /** A database of several hundred pages: leases, then events. */
+const USED: OnceUse = { mac: alice, role: 'install', since: 1, tries: 1, sessionId: 4, doneAt: 2 };
+
 async function makeFull(file: string): Promise<void> {
   const store = await openStore({ file, durability: 'process', openedAt: 1 });
   await store.commitLeases(Array.from({ length: LEASES }, (_, address) => lease(address)));
   await store.putAdmission({ mac: alice, rule: 'r', at: 3 });
+  await store.putOnceUse(USED);
   await store.appendHistory({
     machines: [{ mac: alice, firstSeen: 1, lastSeen: 2 }],
     sessions: [],
@@ -154,15 +158,18 @@ for (const { name, damage, saved } of DAMAGE) {
       /tinderbox\.db was damaged \(.+\): history begins anew, \d+ lease.* kept as .*damaged-/,
     );
 
-    const { leases, admissions, machines } = await store.load();
+    const { leases, admissions, onceUses, machines } = await store.load();
     t.equal(store.opening.damaged?.savedLeases, leases.length);
     if (saved === 'all') t.equal(leases.length, LEASES);
     else if (saved === 'none') t.same(leases, []);
     else t.ok(leases.length > 100 && leases.length < LEASES, `${leases.length} of ${LEASES} leases`);
     for (const found of leases.slice(0, 20)) t.same(found, lease(found.address));
     if (saved === 'all') t.same(admissions, [{ mac: alice, rule: 'r', at: 3 }]);
+    if (saved === 'all') t.same(onceUses, [USED], 'no disk is wiped again');
+    t.equal(store.opening.isOnceUnknown, true, 'of the others a person has to decide');
     t.same(machines, [], 'history begins anew');
     await store.commitLeases([lease(0x0a4d0064)]);
+    await store.holdOnceUses([]);
     await store.close();
 
     const again = await openStore({ file, durability: 'disk', openedAt: NOW + 1, logger });

@@ -78,7 +78,7 @@ const ROWS: readonly { readonly since: number; readonly sql: string }[] = [
   },
   {
     since: 14,
-    sql: `UPDATE machines SET labels = '{"rack":"r7"}'; INSERT INTO once_uses VALUES ('${alice}', 'install', 1, 1, 2);`,
+    sql: `UPDATE machines SET labels = '{"rack":"r7"}'; INSERT INTO once_uses VALUES ('${alice}', 'install', 1, 1, 41, 2, 0);`,
   },
 ];
 
@@ -112,6 +112,8 @@ for (let version = 1; version <= NEWEST; version++) {
     if (version >= 12) t.match(state.machines, [{ hardware: { at: 9 } }]);
     if (version >= 14) t.match(state.machines, [{ labels: { rack: 'r7' } }]);
     if (version >= 4) t.match(state.admissions, [{ mac: alice, rule: 'rule' }]);
+    if (version >= 14)
+      t.same(state.onceUses, [{ mac: alice, role: 'install', since: 1, tries: 1, sessionId: 41, doneAt: 2 }]);
     t.same(store.opening, { created: false }, 'it knows all of its leases');
     t.same(
       listCopies(file).map((copy) => copy.version),

@@ -75,6 +75,7 @@ void t.test('what was written is there after it was closed, whole', async (t) =>
     openSessions: [],
     nextSessionId: 1,
     admissions: [],
+    onceUses: [],
   });
   const leases = [lease(0xffffff00, alice, { hostname: 'a' }), lease(5, bob, { state: 'declined' })];
   const full = machine(alice, {

@@ -84,7 +84,12 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
     store,
     journal,
     status: () => STATUS,
-    assign: async (assignment) => ({ ...assignment, changed: true, file: '/profiles/machines.yaml' }),
+    assign: async ({ once, revision: _revision, ...assignment }) => ({
+      ...assignment,
+      ...(once === true && assignment.role !== undefined ? { once: assignment.role } : {}),
+      changed: true,
+      file: '/profiles/machines.yaml',
+    }),
     approve: async ({ mac, role = 'worker', hostname = 'node-1' }) => ({
       mac,
       role,

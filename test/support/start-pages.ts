@@ -18,6 +18,7 @@ import { createLogControl } from '../../src/log-control.ts';
 import { createLoggers } from '../../src/logger.ts';
 import { type Ipv4, parseIpv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
+import { NO_USES } from '../../src/machine/once.ts';
 import { copyToStream } from '../../src/make-backup.ts';
 import type { NetworkInterface } from '../../src/net/port.ts';
 import { networksOf } from '../../src/provisioning.ts';
@@ -90,6 +91,7 @@ export async function startPages(
     store,
     holders: { get: (hostname) => journal.hostnameHolder(hostname) },
     places: NO_PLACES,
+    uses: NO_USES,
     networks: networksOf(config, [ETH1]),
     isBootfilePresent: () => true,
     leases: undefined,

@@ -63,7 +63,8 @@ export const Status = Type.Object({
 export const Assigned = Type.Object({
   mac,
   before: optionalText('The role that its entry had.'),
-  role: Type.String(),
+  role: optionalText('Absent: rules and default decide.'),
+  once: optionalText('What it boots before, until that reports success.'),
   hostname: Type.Optional(Type.String()),
   address: Type.Optional(Type.String()),
   changed: Type.Boolean({ description: 'False: its entry said just this already.' }),
@@ -94,6 +95,17 @@ export const Forgotten = Type.Object({
 });
 export const Admissions = Type.Object({
   admissions: Type.Array(Type.Object({ mac, rule: Type.String(), at: time('When.') })),
+  onceUses: Type.Array(
+    Type.Object({
+      mac,
+      role: Type.String(),
+      since: time('When it was booted first.'),
+      tries: Type.Integer({ description: 'Boots that were begun.' }),
+      sessionId: Type.Optional(Type.Integer({ description: 'Of the newest of them.' })),
+      doneAt: Type.Optional(time('When it succeeded: it is used up.')),
+      isUnknown: Type.Optional(Type.Literal(true, { description: 'Whether it succeeded is not known.' })),
+    }),
+  ),
 });
 export const SigningToken = Type.Object({
   url: text('A secret, for the machine alone.'),

@@ -134,9 +134,18 @@ export const Event = Type.Object({
 
 const Overview = Type.Object({ machine: Machine, session: Type.Optional(Session) });
 export const MachineList = Type.Object({ machines: Type.Array(Overview) });
+const Once = Type.Object({
+  role: Type.String(),
+  state: Type.Enum(['next', 'underWay', 'used', 'spent']),
+  tries: Type.Integer({ description: 'Boots that were begun.' }),
+  usedAt: Type.Optional(time('When it succeeded.')),
+  isUnknown: Type.Optional(Type.Literal(true, { description: 'Whether it succeeded is not known.' })),
+  standing: optionalText('What the machine is without it.'),
+});
 export const MachineDetail = Type.Object({
   machine: Machine,
   sessions: Type.Array(Session, { description: 'Newest first.' }),
+  once: Type.Optional(Once),
 });
 export const EventList = Type.Object({ events: Type.Array(Event, { description: 'Oldest first.' }) });
 export const Console = Type.Object({
@@ -157,8 +166,10 @@ export const Console = Type.Object({
 });
 
 const Assignment = Type.Object({
-  from: Type.Enum(['entry', 'rule', 'default', 'none']),
+  from: Type.Enum(['once', 'entry', 'rule', 'default', 'none']),
   role: Type.Optional(Type.String()),
+  own: optionalText('The role that its entry has.'),
+  once: Type.Optional(Once),
   hostname: Type.Optional(Type.String()),
   address: optionalText('A reservation.'),
   file: Type.String(),
@@ -171,7 +182,15 @@ export const Preview = Type.Object({
   hostname: Type.String(),
   reasons: texts('Why.'),
   script: text('For iPXE.'),
-  config: optionalText('Secrets are masked.'),
+  config: optionalText('The main document. Secrets are masked.'),
+  files: Type.Optional(
+    Type.Array(
+      Type.Object({
+        path: text('Below the URL of the session: nocloud/meta-data.'),
+        text: text('Secrets are masked.'),
+      }),
+    ),
+  ),
 });
 export const Explanation = Type.Object({
   mac: Type.String(),

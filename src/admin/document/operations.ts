@@ -136,7 +136,20 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'POST /api/v1/assign': {
     tag: 'changes',
     summary: 'Gives a machine a role.',
-    body: Type.Object({ mac, role: Type.String({ minLength: 1, maxLength: 253 }), ...change }, closed),
+    body: Type.Object(
+      {
+        mac,
+        role: word('Wanted, but for `once: false`.'),
+        once: Type.Optional(
+          Type.Boolean({
+            description:
+              'true: the role is booted once, until a boot reports success, and its own role stays; also if that was used up before. false: it is booted once no more.',
+          }),
+        ),
+        ...change,
+      },
+      closed,
+    ),
     answer: daemon.Assigned,
   },
   'POST /api/v1/approve': {
@@ -153,7 +166,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'GET /api/v1/admissions': {
     tag: 'machines',
-    summary: 'Whom rules with `max` have admitted.',
+    summary: 'Whom rules with `max` have admitted, and what became of each `once:`.',
     answer: daemon.Admissions,
   },
   'GET /api/v1/status': { tag: 'daemon', summary: 'What the daemon says of itself.', answer: daemon.Status },

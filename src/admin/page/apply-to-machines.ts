@@ -102,6 +102,7 @@ async function applyTo(
 ): Promise<string> {
   if (action === 'assign') {
     const assigned = await options.assign({ ...shared, role: role ?? '' });
+    if (assigned.once !== undefined) return `role ${assigned.role}, after ${assigned.once} once`;
     return `role ${assigned.role}, from its next boot on`;
   }
   const approved = await options.approve({ ...shared, ...(role === undefined ? {} : { role }) });

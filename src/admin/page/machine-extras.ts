@@ -1,3 +1,4 @@
+import { describeOnce } from '../../boot/describe-once.ts';
 import { toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
 import type { ConsoleView } from '../console-api.ts';
@@ -22,6 +23,8 @@ export interface ConsoleModel {
 export interface WhyModel {
   readonly role: string | undefined;
   readonly from: string;
+  /** How it stands with the `once:` of its entry. */
+  readonly once: string | undefined;
   readonly place: string;
   readonly decision: 'boot' | 'wait' | 'refuse';
   readonly message: string;
@@ -49,6 +52,7 @@ export interface ServedModel {
   readonly script: string;
   readonly config: string | undefined;
   readonly configLines: number;
+  readonly files: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** Why nothing would be served. */
@@ -85,18 +89,23 @@ export function consoleModel({ lines, missed }: ConsoleView): ConsoleModel {
 }
 
 const FROM = {
+  once: 'the `once:` of its own entry',
   entry: 'its own entry',
   rule: 'a rule',
   default: 'the default',
   none: 'nothing: no entry, no rule and no default',
 } as const;
 
+/** As the page's times without its script: UTC. */
+const minuteOf = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
 export function whyModel(view: ExplainView): WhyModel {
   const { assignment, decision, message, bootfile, problems, dhcp } = view;
-  const { from, role, file, line } = assignment;
+  const { from, role, once, file, line } = assignment;
   return {
     role,
     from: FROM[from],
+    once: once === undefined ? undefined : describeOnce(once, minuteOf),
     place: line === undefined ? file : `${file}:${line}`,
     decision,
     message,
@@ -131,7 +140,7 @@ export function refusalOf(thrown: unknown): Refusal {
   return { message: error.message, remedy: error.remedy, problems: problemRows(error.problems) };
 }
 
-function shape({ role, hostname, reasons, script, config }: PreviewView): ServedModel {
+function shape({ role, hostname, reasons, script, config, files = [] }: PreviewView): ServedModel {
   return {
     role,
     hostname,
@@ -139,6 +148,7 @@ function shape({ role, hostname, reasons, script, config }: PreviewView): Served
     script: bounded(script),
     config: config === undefined ? undefined : bounded(config),
     configLines: config === undefined ? 0 : config.split('\n').length,
+    files: files.map(({ path, text }) => ({ path, text: bounded(text) })),
   };
 }
 

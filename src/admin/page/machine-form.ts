@@ -8,6 +8,9 @@ import { type Refusal, refusalOf } from './machine-extras.ts';
 /** What stands in the form of a machine: what the operator typed, else what is in force. */
 export interface MachineForm {
   readonly role: string;
+  readonly when: string;
+  /** Of its entry: what may be taken back. */
+  readonly once: string | undefined;
   readonly hostname: string;
   readonly address: string;
   /** Of the entry that was read. */
@@ -22,7 +25,7 @@ export interface MachineForm {
   readonly refusal: Refusal | undefined;
 }
 
-export type FormFields = Readonly<Record<'role' | 'hostname' | 'address' | 'revision', string>>;
+export type FormFields = Readonly<Record<'role' | 'when' | 'hostname' | 'address' | 'revision', string>>;
 
 type Body = Readonly<Record<string, unknown>> | undefined | null;
 
@@ -36,6 +39,7 @@ export function readFields(body: unknown): FormFields {
   };
   return {
     role: text('role'),
+    when: text('when'),
     hostname: text('hostname'),
     address: text('address'),
     revision: text('revision'),
@@ -44,10 +48,11 @@ export function readFields(body: unknown): FormFields {
 
 /** As it stands in machines.yaml. */
 export function fieldsOf({ assignment }: Pick<ExplainView, 'assignment'>): FormFields {
-  const { from, role, hostname, address, revision } = assignment;
+  const { own = '', hostname, address, revision } = assignment;
   return {
     // What a rule or the default gives is not the entry's: sending it back would write it there.
-    role: from === 'entry' ? (role ?? '') : '',
+    role: own,
+    when: '',
     hostname: hostname ?? '',
     address: address ?? '',
     revision,
@@ -61,7 +66,7 @@ export function fieldsOf({ assignment }: Pick<ExplainView, 'assignment'>): FormF
 export async function saveEntry(
   { assign, approve }: Pick<AdminServerOptions, 'assign' | 'approve'>,
   mac: Mac,
-  { role, hostname, address, revision }: FormFields,
+  { role, when, hostname, address, revision }: FormFields,
 ): Promise<string> {
   const rest = {
     mac,
@@ -69,9 +74,17 @@ export async function saveEntry(
     ...(address === '' ? {} : { address }),
     ...(revision === '' ? {} : { revision }),
   };
-  if (role !== '') {
-    const done = await assign({ ...rest, role } satisfies AssignRequest);
-    return `its role is ${done.role}`;
+  if (when === 'once' && role === '') {
+    throw new TinderboxError('usage', 'no role was chosen to be booted once', { remedy: 'Choose one.' });
+  }
+  if (role !== '' || when === 'never') {
+    const once = when === 'once' ? true : when === 'never' ? false : undefined;
+    const done = await assign({
+      ...rest,
+      ...(role === '' ? {} : { role }),
+      ...(once === undefined ? {} : { once }),
+    } satisfies AssignRequest);
+    return done.once === undefined ? `its role is ${done.role}` : `it boots ${done.once} once`;
   }
   const done = await approve(rest satisfies ApproveRequest);
   return `it boots ${done.role} as ${done.hostname}`;
@@ -88,6 +101,8 @@ export function formOf(
   const isConflict = (failed?.thrown as Partial<TinderboxError> | undefined)?.code === 'conflict';
   return {
     role: shown.role,
+    when: shown.when,
+    once: explained.assignment.once?.role,
     hostname: shown.hostname,
     address: shown.address,
     // Whoever has been told what is there now, and sends it again, means it.

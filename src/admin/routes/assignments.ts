@@ -7,7 +7,10 @@ export function addAssignmentRoutes(app: FastifyInstance, options: AdminServerOp
   app.post('/api/v1/assign', (request) => options.assign(readAssignment(request.body)));
   app.post('/api/v1/approve', (request) => options.approve(readApproval(request.body)));
   app.post('/api/v1/forget', (request) => options.forget(readForget(request.body)));
-  app.get('/api/v1/admissions', async () => ({ admissions: await options.store.listAdmissions() }));
+  app.get('/api/v1/admissions', async () => ({
+    admissions: await options.store.listAdmissions(),
+    onceUses: await options.store.listOnceUses(),
+  }));
   app.post<{ Params: { mac: string } }>(
     '/api/v1/machines/:mac/signing-token',
     async ({ params, body }, reply) => {

@@ -33,13 +33,21 @@ async function listMachines({ store, journal }: AdminServerOptions, query: Query
   return { machines: (await store.listMachines(wanted)).map(overviewView) };
 }
 
-async function showMachine({ store, journal }: AdminServerOptions, text: string): Promise<MachineDetailView> {
+async function showMachine(
+  { store, journal, assigned }: AdminServerOptions,
+  text: string,
+): Promise<MachineDetailView> {
   const mac = readMac(text);
   await journal.flush();
   const found = await store.findMachine(mac);
   if (found === undefined) throw neverSeen(mac);
   const sessions = await store.listSessions(mac, { limit: SESSION_LIMIT, offset: 0 });
-  return { machine: machineView(found.machine), sessions: sessions.map(sessionView) };
+  const once = (await assigned([found.machine])).get(mac)?.once;
+  return {
+    machine: machineView(found.machine),
+    sessions: sessions.map(sessionView),
+    ...(once === undefined ? {} : { once }),
+  };
 }
 
 async function listEvents(

@@ -104,7 +104,7 @@ t.test('many are approved or given a role, each by itself, and what fails is sai
       done.push(`approve ${mac} ${role}`);
       return { mac, role, hostname: 'n1', changed: mac !== macOf(3), seen: true, file: '/m.yaml' };
     },
-    async assign({ mac, role }) {
+    async assign({ mac, role = '' }) {
       done.push(`assign ${mac} ${role}`);
       return { mac, role, changed: true, file: '/m.yaml' };
     },
@@ -196,7 +196,7 @@ t.test(
             `the entry of ${other} was changed meanwhile: it is now <etcd>`,
           );
         }
-        return { ...request, changed: true, file: '/m.yaml' };
+        return { mac: request.mac, role: `${request.role}`, changed: true, file: '/m.yaml' };
       },
     });
     const before = (await store.findMachine(boots))?.session?.role;

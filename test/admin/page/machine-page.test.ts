@@ -12,6 +12,7 @@ const EVIL = `"><script>alert(1)</script>\u202e{{mac}}`;
 const assignment = {
   from: 'entry',
   role: 'worker',
+  own: 'worker',
   hostname: 'web-1',
   file: '/p/machines.yaml',
   line: 3,
@@ -19,18 +20,22 @@ const assignment = {
   revision: 'abc',
 } as const;
 
+const FIELDS = { role: '', when: '', hostname: '', address: '', revision: '' };
+
 t.test('the form holds what the entry says, not what a rule gives', (t) => {
-  t.same(fieldsOf({ assignment }), { role: 'worker', hostname: 'web-1', address: '', revision: 'abc' });
-  t.equal(fieldsOf({ assignment: { ...assignment, from: 'rule' } }).role, '');
+  t.same(fieldsOf({ assignment }), { ...FIELDS, role: 'worker', hostname: 'web-1', revision: 'abc' });
+  const { own: _own, ...byRule } = assignment;
+  t.equal(fieldsOf({ assignment: { ...byRule, from: 'rule' } }).role, '');
+  const once = { role: 'install', state: 'next', tries: 0 } as const;
+  const booting = { ...assignment, from: 'once', role: 'install', once } as const;
+  t.match(formOf(['worker'], { assignment: booting }), { role: 'worker', once: 'install' });
   t.end();
 });
 
 t.test('what a browser sends is bounded, and is nothing but texts', (t) => {
   t.same(readFields({ role: ' worker ', hostname: ['a'], address: 5, more: 'x' }), {
+    ...FIELDS,
     role: 'worker',
-    hostname: '',
-    address: '',
-    revision: '',
   });
   t.equal(readFields({ role: 'x'.repeat(9_999) }).role.length, 253);
   for (const body of [undefined, null, 'text', 7]) t.equal(readFields(body).role, '');
@@ -48,16 +53,21 @@ t.test('an entry is written with what was typed, and with the revision that was 
       { mac: MAC, role: 'worker', hostname: 'h', changed: true, seen: true, file: '' }
     ),
   };
-  await saveEntry(options, MAC, { role: 'worker', hostname: '', address: '10.77.0.9', revision: 'abc' });
-  await saveEntry(options, MAC, { role: '', hostname: 'h', address: '', revision: '' });
+  await saveEntry(options, MAC, { ...FIELDS, role: 'worker', address: '10.77.0.9', revision: 'abc' });
+  await saveEntry(options, MAC, { ...FIELDS, hostname: 'h' });
+  await saveEntry(options, MAC, { ...FIELDS, role: 'install', when: 'once' });
+  await saveEntry(options, MAC, { ...FIELDS, when: 'never' });
+  await t.rejects(saveEntry(options, MAC, { ...FIELDS, when: 'once' }), { code: 'usage' });
   t.same(sent, [
     ['assign', { mac: MAC, address: '10.77.0.9', revision: 'abc', role: 'worker' }],
     ['approve', { mac: MAC, hostname: 'h' }],
+    ['assign', { mac: MAC, role: 'install', once: true }],
+    ['assign', { mac: MAC, once: false }],
   ]);
 });
 
 t.test('after a conflict the form keeps what was typed and says what is there now', (t) => {
-  const typed = { role: 'rescue', hostname: 'mine', address: '', revision: 'old' };
+  const typed = { ...FIELDS, role: 'rescue', hostname: 'mine', revision: 'old' };
   const thrown = new TinderboxError('conflict', 'was changed meanwhile');
   const form = formOf(['rescue', 'worker'], { assignment }, { typed, thrown });
   t.match(form, {

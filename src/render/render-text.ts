@@ -1,0 +1,28 @@
+import type { Problem } from '../errors.ts';
+import type { Role, TemplateSource } from '../machine/role.ts';
+import type { TemplateContext } from './context.ts';
+import { renderTemplate } from './template-engine.ts';
+
+/** As it is served. */
+export interface RenderedConfig {
+  /** Ends with a newline, unless it is empty, as a file may be that the role does not give. */
+  readonly body: string;
+  readonly contentType: string;
+}
+
+/** Where a text stands in what is served. */
+export interface TextPlace {
+  readonly file: string;
+  readonly linesBefore: number;
+}
+
+/** A configuration's text as it is served: it ends with a newline, and may be empty but for that. */
+export function renderText(role: Role, template: TemplateSource, context: TemplateContext): string {
+  const text = renderTemplate(template, context, role.partials);
+  return text.endsWith('\n') ? text : `${text}\n`;
+}
+
+/** The problem of a rendered text that has none of the places that a parser knows. */
+export function textProblem(file: string, message: string, line = 1, column = 1): Problem {
+  return { severity: 'error', file: `${file} (rendered)`, line, column, message };
+}
