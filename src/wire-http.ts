@@ -150,7 +150,8 @@ const GRUB: GrubRenderer = {
   waitScript: grubWaitScript,
   refusalScript: grubRefusalScript,
 };
-/** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
+
+/** As planMachine, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
 async function planKnown(
   { config, catalog, journal, admissions, once }: HttpWiring,
   facts: MachineFacts,
@@ -161,7 +162,6 @@ async function planKnown(
     catalog: catalog.current(),
     admission: config.admission,
     places: admissions,
-    uses: once,
     choice: journal.sessionOf(facts.mac)?.role,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });
