@@ -162,6 +162,7 @@ async function planKnown(
     catalog: catalog.current(),
     admission: config.admission,
     places: admissions,
+    uses: once,
     choice: journal.sessionOf(facts.mac)?.role,
     holderOf: (hostname) => journal.hostnameHolder(hostname),
   });

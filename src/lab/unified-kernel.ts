@@ -55,8 +55,12 @@ export async function ensureUnifiedKernel(
     await runProgram([
       'aarch64-linux-gnu-objcopy',
       ...SECTIONS.flatMap(({ name, at, flags }) => [
-        ...['--add-section', `${name}=${files[name]}`, '--set-section-flags', `${name}=${flags}`],
-        ...['--change-section-vma', `${name}=0x${at.toString(16)}`],
+        '--add-section',
+        `${name}=${files[name]}`,
+        '--set-section-flags',
+        `${name}=${flags}`,
+        '--change-section-vma',
+        `${name}=0x${at.toString(16)}`,
       ]),
       `${work}/root/usr/lib/systemd/boot/efi/linuxaa64.efi.stub`,
       `${result}/linux.efi`,
