@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MachinesSchema, RoleSchema } from '../src/catalog/schema.ts';
 import { ConfigSchema } from '../src/config/schema.ts';
+import { DescriptionSchema } from '../src/render/description-schema.ts';
 
 /**
  * JSON Schemas for editors, from the schemas that the files are read with. `node schemas/generate.ts` writes them
@@ -11,6 +12,7 @@ const SCHEMAS: Readonly<Record<string, object>> = {
   'tinderbox.schema.json': ConfigSchema,
   'machines.schema.json': MachinesSchema,
   'role.schema.json': RoleSchema,
+  'description.schema.json': DescriptionSchema,
 };
 
 /** File name → text. Draft 7 is what the editors' YAML server knows best. */

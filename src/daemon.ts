@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type AuditTrail, createAuditTrail } from './audit-trail.ts';
+import { filesOfRoles } from './boot/choose-loaders.ts';
 import { createSessionTokens } from './boot/session-token.ts';
 import { inOneNetwork } from './boot/subnet.ts';
 import { type CatalogHolder, openCatalog } from './catalog/catalog-holder.ts';
@@ -101,6 +102,8 @@ export async function startDaemon({
   let once: OnceBook | undefined;
   const catalog = await openCheckedCatalog(config, provisioning, loggers, (after, before) => {
     once?.follow(after);
+    bootFileIndex.nameFiles(filesOfRoles(after));
+    void bootFileIndex.refresh();
     if (audit === undefined || audit.isChanging()) return;
     const actor = { name: 'tinderbox', via: 'daemon' } as const;
     const detail = describeCatalogChange(before, after);

@@ -3,6 +3,7 @@ import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
 import type { AddressView } from './boot/choose-address.ts';
+import { chooseLoaders } from './boot/choose-loaders.ts';
 import type { DhcpAction, DhcpEnvironment } from './boot/dhcp-action.ts';
 import type { NetworkClient } from './boot/identify-client.ts';
 import type { Config } from './config/port.ts';
@@ -10,10 +11,12 @@ import type { FirmwareArchitecture } from './machine/architecture.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { UNSPECIFIED } from './machine/ipv4.ts';
 import { macToBytes } from './machine/mac.ts';
+import type { OnceUses } from './machine/once.ts';
 import type { Catalog } from './machine/role.ts';
 import { encodeMessageType, OPTION } from './protocol/dhcp/option-codes.ts';
 import { BOOTREQUEST, type DhcpPacket } from './protocol/dhcp/packet.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
+import { dhcpFacts } from './remember-loaders.ts';
 import { rememberReservations } from './remember-reservations.ts';
 import { allLoaders } from './servers/boot-file-index.ts';
 import { describeReply } from './servers/dhcp-loop.ts';
@@ -23,6 +26,7 @@ import { placeOn } from './wire-dhcp.ts';
 export interface ExplainDhcpInput {
   readonly config: Config;
   readonly catalog: Catalog;
+  readonly uses: OnceUses;
   readonly networks: ProvisioningNetworks;
   readonly isBootfilePresent: (file: string) => boolean;
   /** Undefined: nobody knows who has which address, since no daemon runs. */
@@ -54,6 +58,12 @@ export function explainDhcp(input: ExplainDhcpInput): DhcpExplanation {
     serverUrl: place.serverUrl,
     uefiProxy: config.dhcp.uefiProxy,
     loaders: allLoaders(config.loaders),
+    roleLoaders: () =>
+      chooseLoaders(
+        dhcpFacts(client, facts.relay ?? UNSPECIFIED, facts.address ?? place.serverAddress),
+        input.catalog,
+        input.uses,
+      ),
     isBootfilePresent: input.isBootfilePresent,
     loop: input.loops?.peek(client, input.now) ?? NO_LOOP,
     now: input.now,

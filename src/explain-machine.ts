@@ -4,6 +4,7 @@ import type { AdmissionPlaces } from './boot/admit-machine.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import type { AddressView } from './boot/choose-address.ts';
 import { chooseBootfile } from './boot/choose-bootfile.ts';
+import { chooseLoaders } from './boot/choose-loaders.ts';
 import { chooseRole } from './boot/choose-role.ts';
 import { explainRole } from './boot/explain-role.ts';
 import { knownFirmware } from './boot/known-firmware.ts';
@@ -16,13 +17,14 @@ import { type Problem, TinderboxError, toTinderboxError } from './errors.ts';
 import { explainDhcp } from './explain-dhcp.ts';
 import type { FirmwareArchitecture } from './machine/architecture.ts';
 import type { MachineFacts } from './machine/facts.ts';
-import { formatIpv4 } from './machine/ipv4.ts';
+import { formatIpv4, UNSPECIFIED } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
 import type { OnceUses } from './machine/once.ts';
 import type { Catalog, MachineEntry } from './machine/role.ts';
 import { onceView } from './once-view.ts';
 import { type HostnameHolders, previewMachine } from './preview.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
+import { dhcpFacts } from './remember-loaders.ts';
 import { suggestName } from './render/suggest-name.ts';
 import { allLoaders } from './servers/boot-file-index.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
@@ -89,6 +91,7 @@ export async function explainMachine(
     dhcp: explainDhcp({
       config,
       catalog,
+      uses: sources.uses,
       networks,
       isBootfilePresent: sources.isBootfilePresent,
       leases: sources.leases,
@@ -190,8 +193,8 @@ async function explainAssignment(
 }
 
 function explainBootfile(
-  { config, isBootfilePresent }: ExplainSources,
-  { mac, uuid }: MachineFacts,
+  { config, catalog, uses, isBootfilePresent }: ExplainSources,
+  { mac, uuid, relay, address }: MachineFacts,
   architecture: FirmwareArchitecture,
   reasons: readonly string[],
 ): NonNullable<ExplainView['bootfile']> {
@@ -206,6 +209,12 @@ function explainBootfile(
       reasons,
     },
     loaders: allLoaders(config.loaders),
+    roleLoaders: () =>
+      chooseLoaders(
+        dhcpFacts({ mac, uuid, architecture }, relay ?? UNSPECIFIED, address ?? UNSPECIFIED),
+        catalog,
+        uses,
+      ),
     isPresent: isBootfilePresent,
     // Only the file's name is of interest here: the URL of HTTP boot depends on the interface, and stands in the answer.
     serverUrl: '',

@@ -8,9 +8,10 @@ import type { Catalog, Role } from './machine/role.ts';
 import { issueIdentity } from './machine-identity.ts';
 import type { Authorities } from './pki/port.ts';
 import { type MachineMemory, prepareMachine, previewMachine } from './preview.ts';
-import { type IdentityContext, noIdentity } from './render/context.ts';
-import { renderConfig } from './render/render-config.ts';
-import { META_DATA, USER_DATA, writeIso } from './write-iso.ts';
+import { bootIdFrom } from './render/boot-id.ts';
+import { type IdentityContext, noIdentity, type TemplateContext } from './render/context.ts';
+import { renderConfig, renderConfigFiles } from './render/render-config.ts';
+import { CIDATA_USER_DATA, type IsoFiles, META_DATA, USER_DATA, writeIso } from './write-iso.ts';
 
 /** Where a machine without a boot session sends its signing requests: `<url>/csr`. The URL is a secret. */
 export interface SigningToken {
@@ -59,20 +60,24 @@ export async function makeIso(config: Config, catalog: Catalog, options: IsoOpti
   if (plan.role.config === undefined) {
     throw new TinderboxError('not-found', `role ${plan.role.name} has no configuration to put on an image`);
   }
+  const { format } = plan.role.config;
+  if (format !== 'cloud-config' && format !== 'nocloud') {
+    throw new TinderboxError(
+      'refused',
+      `role ${plan.role.name} is ${format}, which no system looks for on an image`,
+      {
+        remedy: 'An image can be made of a role whose config is cloud-config or nocloud.',
+      },
+    );
+  }
   const role = chooseDelivery(plan.role, keyDays);
   const secrets = await chooseSecrets(config, catalog, role, plan, options);
   const context = prepared.contextFor({ sessionUrl: secrets.sessionUrl, identity: secrets.identity, role });
   // Without a session a report has nowhere to go: curl reads this one, and sends nothing.
   const reportUrl = secrets.token === undefined ? NO_REPORT : context.reportUrl;
-  const { body } = renderConfig(role, { ...context, reportUrl });
+  const { body, files } = layOut(role, { ...context, reportUrl }, facts);
   const file = options.out(plan.hostname);
-  await writeIso(
-    file,
-    new Map([
-      [USER_DATA, body],
-      [META_DATA, metaData(facts, plan.hostname, role.name)],
-    ]),
-  );
+  await writeIso(file, files);
   const { token, notAfter, identity } = secrets;
   const holdsKeys = body.includes('PRIVATE KEY-----');
   const holdsToken = token !== undefined && body.includes(token.url);
@@ -87,6 +92,29 @@ export async function makeIso(config: Config, catalog: Catalog, options: IsoOpti
     ...(holdsToken ? { tokenUntil: token.expiresAt } : {}),
     notes: notesOf(identity, role, { holdsKeys, holdsToken }),
   };
+}
+
+function layOut(
+  role: Role,
+  context: TemplateContext,
+  facts: MachineFacts,
+): { readonly body: string; readonly files: IsoFiles } {
+  const { hostname } = context.machine;
+  if (role.config?.format !== 'nocloud') {
+    const { body } = renderConfig(role, context);
+    const files = new Map([
+      [USER_DATA, body],
+      [META_DATA, metaData(facts, hostname, role.name)],
+    ]);
+    return { body, files };
+  }
+  // The image stays in its drive, and cloud-init configures an instance once: another content is another instance.
+  const content = renderConfig(role, { ...context, bootId: bootIdFrom(facts.mac, 'image') }).body;
+  const digest = createHash('sha256').update(content).digest('hex').slice(0, 12);
+  const named = { ...context, bootId: bootIdFrom(facts.mac, digest) };
+  const { body } = renderConfig(role, named);
+  const beside = renderConfigFiles(role, named).map((each) => [each.file, each.body] as const);
+  return { body, files: new Map([[CIDATA_USER_DATA, body], ...beside]) };
 }
 
 const NO_SESSION = 'http://no-session.invalid/boot/none';

@@ -5,6 +5,7 @@ import type { Config } from './config/port.ts';
 import type { Problem } from './errors.ts';
 import { findAsset } from './http/asset-file.ts';
 import { parseAssetPath } from './http/asset-path.ts';
+import { checkRoleImages } from './preflight-images.ts';
 import type { TriedRole } from './preflight-roles.ts';
 
 /**
@@ -20,8 +21,14 @@ export async function checkRoleAssets(
   const warnings = new Map<string, { readonly problem: Problem; readonly roles: Set<string> }>();
   const needed = new Set<string>();
   const refusals = new Map<string, Awaited<ReturnType<typeof refusedAsset>>>();
+  const mismatches = new Map<string, Problem>();
   for (const tried of roles) {
     const { file, name } = tried.role;
+    for (const one of await checkRoleImages(config.paths.assets, tried)) {
+      const severity = tried.used ? 'error' : 'warning';
+      if (mismatches.get(one.message)?.severity !== 'error')
+        mismatches.set(one.message, { severity, ...one });
+    }
     for (const { path, line } of namedFiles(tried)) {
       if (!refusals.has(path)) refusals.set(path, await refusedAsset(config.paths.assets, path));
       const refused = refusals.get(path);
@@ -46,7 +53,7 @@ export async function checkRoleAssets(
           },
         ],
   );
-  return [...errors.values(), ...unused];
+  return [...errors.values(), ...mismatches.values(), ...unused];
 }
 
 /** What a machine would fetch, with the line of role.yaml that names it. */

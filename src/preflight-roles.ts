@@ -11,6 +11,7 @@ import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog, MachineEntry, Parameters, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
 import { buildContext } from './render/build-context.ts';
+import { checkArguments } from './render/check-arguments.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig, renderConfigFiles } from './render/render-config.ts';
 import { clusterOf } from './wire-http.ts';
@@ -29,6 +30,7 @@ const SAMPLE_FACTS: Omit<MachineFacts, 'mac'> = {
   platform: 'efi',
 };
 const SAMPLE_ADDRESS = parseIpv4('192.0.2.1') as Ipv4;
+const SAMPLE_SESSION = 'http://192.0.2.1/boot/0-check';
 /** Of a machine whose address is not known yet. */
 export const SAMPLE_MACHINE_ADDRESS = parseIpv4('203.0.113.254') as Ipv4;
 
@@ -75,7 +77,9 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
     const severity = used ? 'error' : 'warning';
     try {
       const known = isUnusedMember(use) ? withMember(catalog, use) : catalog;
-      rendered.push({ role, used, files: tryOut(use, config, known) });
+      const files = tryOut(use, config, known);
+      rendered.push({ role, used, files });
+      for (const problem of checkArguments(role, files, SAMPLE_SESSION)) add(problem);
     } catch (thrown) {
       const { code, message, remedy, problems: found } = toTinderboxError(thrown);
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
@@ -242,7 +246,7 @@ function tryOut(
     server: { address: SAMPLE_ADDRESS, url: 'http://192.0.2.1' },
     syslogPort: config.syslog.port,
     subnets: [],
-    sessionUrl: 'http://192.0.2.1/boot/0-check',
+    sessionUrl: SAMPLE_SESSION,
     identity: sampleIdentity({
       role,
       hostname,
@@ -252,7 +256,7 @@ function tryOut(
           ? withController(config.cluster, hostname, address ?? SAMPLE_MACHINE_ADDRESS)
           : config.cluster,
       catalog,
-      csrUrl: 'http://192.0.2.1/boot/0-check/csr',
+      csrUrl: `${SAMPLE_SESSION}/csr`,
     }),
   });
   if (role.config !== undefined) renderConfig(role, context);

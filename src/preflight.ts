@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { packageOf } from './boot/choose-bootfile.ts';
+import { filesOfRoles, SHIMS } from './boot/choose-loaders.ts';
 import { loadCatalog } from './catalog/load-catalog.ts';
 import type { Config } from './config/port.ts';
 import { resolveSubnets } from './config/resolve-subnets.ts';
@@ -74,6 +76,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
     packagedFiles: PACKAGED_FILES,
   });
   const bootFileIndex = createBootFileIndex(bootFiles, loaders);
+  if (catalog !== undefined) bootFileIndex.nameFiles(filesOfRoles(catalog));
   await bootFileIndex.refresh();
   const stateFolder = await checkStateFolder(config);
   const lacking: Problem[] = [...checkBootFiles(config, bootFileIndex), ...stateFolder];
@@ -92,6 +95,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
       ...roles.problems,
       ...checkVersions(catalog),
       ...assets,
+      ...checkRoleBootFiles(config, catalog, bootFileIndex),
     );
   }
   const { issuing } = authorities;
@@ -168,9 +172,45 @@ export function checkBootFiles(config: Config, index: BootFileIndex): readonly P
       error(
         config.file,
         `no boot file for ${label}: ${file} is neither in ${join(config.paths.assets, 'ipxe')} nor in ${DISTRIBUTION_FOLDERS.join(', ')}`,
-        'Put it into the first, or install the package ipxe (Debian, Ubuntu), ipxe-bootimgs (Fedora).',
+        packageOf(file ?? '') === 'ipxe'
+          ? 'Put it into the first, or install the package ipxe (Debian, Ubuntu), ipxe-bootimgs (Fedora).'
+          : `Put it into the first, or install the package ${packageOf(file ?? '')} (Debian, Ubuntu).`,
       ),
     );
+}
+
+/** As checkRoleAssets: what is not there yet is said, and keeps nothing from being started. */
+export function checkRoleBootFiles(
+  { dhcp, paths }: Config,
+  { roles }: Pick<Catalog, 'roles'>,
+  index: Pick<BootFileIndex, 'isPresent'>,
+): readonly Problem[] {
+  if (dhcp.mode === 'off') return [];
+  return [...roles.values()].flatMap(({ name, file, loaders }) =>
+    [...new Set(loaders?.values() ?? [])]
+      // Of the three that secureBoot stands for, a fleet has one kind or two.
+      .filter((loader) => !index.isPresent(loader) && !isOneOfSeveralShims(loader, loaders, index))
+      .map((loader) => ({
+        ...error(
+          file,
+          `role ${name}: its loader ${loader} is neither in ${join(paths.assets, 'ipxe')} nor in a package's folder`,
+          `Put it into the first, or install the package ${packageOf(loader)}.`,
+        ),
+        severity: 'warning' as const,
+      })),
+  );
+}
+
+function isOneOfSeveralShims(
+  loader: string,
+  loaders: ReadonlyMap<string, string> | undefined,
+  { isPresent }: Pick<BootFileIndex, 'isPresent'>,
+): boolean {
+  const shims = [...SHIMS.values()];
+  return (
+    shims.includes(loader) &&
+    [...(loaders?.values() ?? [])].some((one) => shims.includes(one) && isPresent(one))
+  );
 }
 
 /** The DHCP header's `file` holds so many characters; a longer name goes in option 67 alone, which some ROMs overlook. */

@@ -4,6 +4,7 @@ import { clusterMembers } from './boot/cluster-members.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError } from './errors.ts';
+import { readPins } from './images/pin-assets.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import type { Mac } from './machine/mac.ts';
@@ -16,7 +17,9 @@ import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
 import type { IdentityContext, TemplateContext } from './render/context.ts';
 import { renderConfig, renderConfigFiles } from './render/render-config.ts';
+import { IGNITION_TYPE } from './render/render-ignition.ts';
 import { machineScript } from './render/render-script.ts';
+import type { RenderedConfig } from './render/render-text.ts';
 import { clusterOf, knownNetworks } from './wire-http.ts';
 
 export interface Preview {
@@ -88,6 +91,7 @@ export async function prepareMachine(
   }
   const interfaces = known ?? (await presentInterfaces(config));
   const { subnets } = placeSubnets(config, interfaces, catalog);
+  const pinned = await readPins(config.paths.assets);
   const own = interfaces.find(({ name }) => name === facts.via) ?? interfaces[0];
   // Before the interface exists (on a laptop, in CI) a documentation address stands in.
   const address = own === undefined ? (parseIpv4('192.0.2.1') as Ipv4) : serverAddressOf(own);
@@ -105,6 +109,7 @@ export async function prepareMachine(
         subnets: knownNetworks({ subnets, interfaces }),
         sessionUrl,
         identity,
+        pinned,
       }),
   };
 }
@@ -138,9 +143,14 @@ export async function previewMachine(
     hostname: plan.hostname,
     reasons: plan.reasons,
     script: machineScript({ role: plan.role, context, hostname: plan.hostname }),
-    config: plan.role.config === undefined ? undefined : renderConfig(plan.role, context).body,
+    config: plan.role.config === undefined ? undefined : legible(renderConfig(plan.role, context)),
     files: renderConfigFiles(plan.role, context).map(({ path, body }) => ({ path, text: body })),
   };
+}
+
+/** JSON is served on one line, which nobody reads. */
+function legible({ body, contentType }: RenderedConfig): string {
+  return contentType === IGNITION_TYPE ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body;
 }
 
 /** A controller that tinderbox.yaml names needs no reservation: it is to be where that says. */

@@ -13,9 +13,12 @@ import { loadCatalog } from './catalog/load-catalog.ts';
 import { loadConfig } from './config/load.ts';
 import type { Config } from './config/port.ts';
 import { TinderboxError, toTinderboxError } from './errors.ts';
-import { type MachineKind, type QemuMachine, startQemuMachine } from './lab/qemu-machine.ts';
+import { LAB_PACKAGES } from './lab/debian-packages.ts';
+import { type MachineKind, packagesOf, processorOf } from './lab/machine-kinds.ts';
+import { type QemuMachine, startQemuMachine } from './lab/qemu-machine.ts';
 import { type CopiedInterface, createRehearsalNetwork } from './lab/rehearsal-network.ts';
 import { runProgram } from './lab/run-program.ts';
+import { emulatorOf } from './lab/run-qemu.ts';
 import type { BootEvent } from './machine/event.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import type { Stage } from './machine/stage.ts';
@@ -77,7 +80,7 @@ const CONSOLE_TAIL = 15;
  * the daemon does not start.
  */
 export async function rehearseMachine(order: RehearsalOrder): Promise<Rehearsal> {
-  await requireQemu();
+  await requireQemu(order.kind);
   const folder = await mkdtemp(join(tmpdir(), 'tinderbox-rehearsal-'));
   await using stack = new AsyncDisposableStack();
   if (!order.keep) stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -135,12 +138,13 @@ export async function rehearseMachine(order: RehearsalOrder): Promise<Rehearsal>
   };
 }
 
-async function requireQemu(): Promise<void> {
-  await runProgram(['qemu-system-x86_64', '--version']).catch((cause: unknown) => {
-    throw new TinderboxError('not-found', 'QEMU is not installed', {
+async function requireQemu(kind: MachineKind): Promise<void> {
+  const program = emulatorOf(processorOf(kind));
+  await runProgram([program, '--version']).catch((cause: unknown) => {
+    const names = [...LAB_PACKAGES, ...packagesOf(kind)].join(' ');
+    throw new TinderboxError('not-found', `${program} is not installed`, {
       cause,
-      remedy:
-        'Install it: apt-get install --no-install-recommends qemu-system-x86 ovmf ipxe ipxe-qemu seabios iproute2',
+      remedy: `Install it: apt-get install --no-install-recommends ${names}`,
     });
   });
 }

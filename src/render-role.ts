@@ -73,6 +73,13 @@ export async function renderRole(
       remedy === undefined ? {} : { remedy },
     );
   }
+  if (found.config !== undefined && found.config.format !== 'cloud-config') {
+    throw new TinderboxError(
+      'refused',
+      `the configuration of role ${found.name} is ${found.config.format}, and only a cloud-config is taken apart into files`,
+      { remedy: `Give the host what its own system reads: tinderbox render MAC, docs/dialects.md.` },
+    );
+  }
   // Before keys are looked for there, and before any is made.
   await checkOwnFolder(options.out, findSudoUid());
   // The host has no boot session to send a signing request to: its keys are made here.

@@ -12,11 +12,14 @@ import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
+import type { OnceUses } from './machine/once.ts';
 import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
 import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
 import { messageTypeOf } from './protocol/dhcp/option-codes.ts';
+import type { DhcpPacket } from './protocol/dhcp/packet.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
+import { dhcpFacts, rememberLoaders } from './remember-loaders.ts';
 import { rememberReservations } from './remember-reservations.ts';
 import { allLoaders, type BootFileIndex } from './servers/boot-file-index.ts';
 import { startDhcpServer } from './servers/dhcp.ts';
@@ -45,6 +48,7 @@ export interface DhcpWiring {
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: Pick<DhcpServerWatch, 'overhear'>;
   readonly leases: LeaseBook;
+  readonly once: OnceUses;
   readonly learning: AddressLearning;
   readonly journal: Journal;
   readonly recorder: PacketRecorder;
@@ -167,22 +171,36 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
   // Of this interface alone: another machine may have the same address elsewhere.
   const architectures = rememberArchitectures();
 
-  const environment = (place: Place, client: NetworkClient, now: number): DhcpEnvironment => ({
+  const loadersOf = rememberLoaders();
+
+  const environment = (
+    place: Place,
+    { giaddr }: DhcpPacket,
+    client: NetworkClient,
+    now: number,
+  ): DhcpEnvironment => ({
     serverAddress: place.serverAddress,
     serverUrl: place.serverUrl,
     uefiProxy,
     syslog: config.syslog.port === SYSLOG_PORT,
     loaders,
+    roleLoaders: () =>
+      loadersOf(dhcpFacts(client, giaddr, place.serverAddress), catalog.current(), wiring.once),
     isBootfilePresent: (file) => bootFileIndex.isPresent(file),
     loop: loopWatch.look(client, now),
     now,
   });
-  const serverEnvironment = (place: Place, client: NetworkClient, now: number): ServerEnvironment => {
+  const serverEnvironment = (
+    place: Place,
+    packet: DhcpPacket,
+    client: NetworkClient,
+    now: number,
+  ): ServerEnvironment => {
     const { subnets, ownAddresses } = networks();
     const current = catalog.current();
     const reserved = reservedIn(current);
     return {
-      ...environment(place, client, now),
+      ...environment(place, packet, client, now),
       via,
       interfaceAddresses: place.interfaceAddresses,
       catalog: current,
@@ -207,14 +225,16 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
     const place = placeNow();
     if (place === undefined) return NO_ADDRESS;
     return mode === 'server'
-      ? learning.settle(client.mac, () => answerServer(packet, client, serverEnvironment(place, client, now)))
-      : answerProxy(packet, client, environment(place, client, now));
+      ? learning.settle(client.mac, () =>
+          answerServer(packet, client, serverEnvironment(place, packet, client, now)),
+        )
+      : answerProxy(packet, client, environment(place, packet, client, now));
   };
   const decide4011: DhcpLoopOptions['decide'] = (packet, client, now) => {
     const discoveredAs = architectures.recall(client.mac, now);
     const place = placeNow();
     if (place === undefined) return NO_ADDRESS;
-    return answerPort4011(packet, client, { ...environment(place, client, now), discoveredAs });
+    return answerPort4011(packet, client, { ...environment(place, packet, client, now), discoveredAs });
   };
   return { decide67, decide4011 };
 }

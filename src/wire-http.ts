@@ -2,6 +2,7 @@ import { admitByPlan } from './admit-by-plan.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
+import { planBoot } from './boot/plan-boot.ts';
 import type { SessionTokens } from './boot/session-token.ts';
 import type { CatalogHolder } from './catalog/catalog-holder.ts';
 import type { Config } from './config/port.ts';
@@ -15,6 +16,7 @@ import type {
   Renderer,
 } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
+import { createPins } from './images/pin-assets.ts';
 import type { Loggers } from './logger.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4Network, networkOf } from './machine/ipv4.ts';
@@ -60,6 +62,7 @@ export interface HttpWiring extends CredentialWiring {
 export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   const { config, catalog, networks, bootFiles, journal, sessionTokens, authorities, loggers, now } = wiring;
   const paths = new Map<number, BootPaths>();
+  const pins = createPins(config.paths.assets);
   const credentials = credentialsOf(wiring);
   const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
     authorities === undefined
@@ -83,9 +86,13 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     sessionTokens,
     joinsCluster: (role) => lastStageOf(role, config.cluster !== undefined) === 'ready',
     registration: (request) => nodeRegistrationOf(wiring, request),
-    plan: (facts, choice) => planMachine(wiring, facts, choice),
+    async plan(facts, choice) {
+      await pins.refresh();
+      return planMachine(wiring, facts, choice);
+    },
     once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
+    ...(config.http.matchbox ? { matchbox: { plan: (facts) => planKnown(wiring, facts) } } : {}),
     buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
       const context = buildContext({
@@ -96,6 +103,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         syslogPort: config.syslog.port,
         subnets: knownNetworks(networks()),
         sessionUrl,
+        pinned: pins.current(),
         ...(identity === undefined ? {} : { identity }),
       });
       // What a machine downloads is in its script, which holds no secret.
@@ -142,6 +150,28 @@ const GRUB: GrubRenderer = {
   waitScript: grubWaitScript,
   refusalScript: grubRefusalScript,
 };
+
+/** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
+async function planKnown(
+  { config, catalog, journal, admissions, once }: HttpWiring,
+  facts: MachineFacts,
+): Promise<BootPlan> {
+  await catalog.refresh();
+  const plan = planBoot({
+    facts,
+    catalog: catalog.current(),
+    admission: config.admission,
+    places: admissions,
+    uses: once,
+    choice: journal.sessionOf(facts.mac)?.role,
+    holderOf: (hostname) => journal.hostnameHolder(hostname),
+  });
+  if (plan.kind !== 'boot' || plan.place === undefined || admissions.ruleOf(facts.mac) === plan.place)
+    return plan;
+  const message = 'a rule with max: would admit this machine, when it asks at /ipxe';
+  return { kind: 'wait', message, reasons: [...plan.reasons, message] };
+}
+
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
 
 /** `cluster` of templates; undefined where tinderbox.yaml has none. */

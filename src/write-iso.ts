@@ -14,12 +14,18 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { TinderboxError } from './errors.ts';
+import { checkMetaData, checkNetworkConfig } from './render/check-nocloud-files.ts';
+import { checkUserData } from './render/check-user-data.ts';
 import { checkRenderedCloudConfig } from './render/render-cloud-config.ts';
 
 /** What coreos-cloudinit looks for: the label of the volume, and the file on it. */
 export const CONFIG_LABEL = 'config-2';
 export const USER_DATA = 'openstack/latest/user_data';
 export const META_DATA = 'openstack/latest/meta_data.json';
+/** What cloud-init's datasource NoCloud looks for; its files are at the top, and these two must be there. */
+export const CIDATA_LABEL = 'cidata';
+export const CIDATA_USER_DATA = 'user-data';
+export const CIDATA_META_DATA = 'meta-data';
 
 /** By their paths on the image. */
 export type IsoFiles = ReadonlyMap<string, string | Buffer>;
@@ -54,7 +60,7 @@ export async function writeIso(out: string, files: IsoFiles): Promise<void> {
       await writeFile(join(tree, path), text, { mode: 0o600 });
     }
     const image = join(staging, 'image.iso');
-    await runXorriso(tree, image);
+    await runXorriso(tree, image, files.has(CIDATA_USER_DATA) ? CIDATA_LABEL : CONFIG_LABEL);
     await chmod(image, 0o600);
     await rename(image, out);
   } catch (thrown) {
@@ -64,11 +70,11 @@ export async function writeIso(out: string, files: IsoFiles): Promise<void> {
   }
 }
 
-async function runXorriso(tree: string, image: string): Promise<void> {
+async function runXorriso(tree: string, image: string, label: string): Promise<void> {
   // Everything is root's, and may be read: who may mount the image may read it anyway.
   const rights = ['-uid', '0', '-gid', '0', '-dir-mode', '0755', '-file-mode', '0644'];
   const dates = ['--set_all_file_dates', `=${SOURCE_DATE_EPOCH}`];
-  const options = ['-rock', '-volid', CONFIG_LABEL, '-input-charset', 'utf-8', ...rights, ...dates, '-quiet'];
+  const options = ['-rock', '-volid', label, '-input-charset', 'utf-8', ...rights, ...dates, '-quiet'];
   const command = ['xorriso', '-as', 'mkisofs', ...options, '-output', image, tree];
   await promisify(execFile)('env', [`SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}`, 'LC_ALL=C.UTF-8', ...command], {
     timeout: 120_000,
@@ -77,7 +83,7 @@ async function runXorriso(tree: string, image: string): Promise<void> {
 
 /**
  * A folder that an image was unpacked to, or that was written by hand: its files by their paths. Throws
- * `invalid-template` if its user_data is nothing that coreos-cloudinit would take, `refused` on links and the like.
+ * `invalid-template` if its user_data (or user-data) is nothing that coreos-cloudinit (or cloud-init) would take, `refused` on links and the like.
  */
 export async function readIsoFolder(folder: string): Promise<IsoFiles> {
   const files = new Map<string, Buffer>();
@@ -100,6 +106,7 @@ export async function readIsoFolder(folder: string): Promise<IsoFiles> {
     }
   };
   await visit(folder);
+  if (files.has(CIDATA_USER_DATA)) return checkCidata(folder, files);
   const userData = files.get(USER_DATA)?.toString('utf8');
   const file = join(folder, USER_DATA);
   if (userData === undefined) {
@@ -114,6 +121,31 @@ export async function readIsoFolder(folder: string): Promise<IsoFiles> {
     });
   }
   return files;
+}
+
+function checkCidata(folder: string, files: ReadonlyMap<string, Buffer>): IsoFiles {
+  const checks = {
+    'user-data': checkUserData,
+    'meta-data': checkMetaData,
+    'network-config': checkNetworkConfig,
+  };
+  const problems = Object.entries(checks).flatMap(([name, check]) => {
+    const text = files.get(name)?.toString('utf8');
+    return text === undefined ? [] : check(text, join(folder, name));
+  });
+  if (!files.has(CIDATA_META_DATA)) {
+    throw new TinderboxError('not-found', `there is no ${join(folder, CIDATA_META_DATA)}`, {
+      remedy: 'cloud-init passes over a volume without it: write instance-id: NAME there.',
+    });
+  }
+  if (problems.length === 0) return files;
+  throw new TinderboxError(
+    'invalid-template',
+    `${folder} holds nothing that cloud-init would take; no image was made`,
+    {
+      problems,
+    },
+  );
 }
 
 const explainFolder =

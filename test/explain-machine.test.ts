@@ -151,7 +151,7 @@ t.test('a ROM that takes its loader again and again is explained as it is answer
       at,
       kind: 'tftp.done',
       outcome: 'answered',
-      asked: '',
+      asked: 'RRQ snponly.efi',
       answered: '',
       reasons: [],
       mac: MAC,

@@ -10,16 +10,17 @@ const alice = '52:54:00:00:00:0a' as Mac;
 const bob = '52:54:00:00:00:0b' as Mac;
 const carol = '52:54:00:00:00:0c' as Mac;
 
+const entry = (mac: Mac): MachineEntry => ({
+  mac,
+  role: 'local',
+  once: 'install',
+  parameters: {},
+  line: 1,
+});
+
 async function open(stored: readonly OnceUse[], isUnknown: boolean) {
   const written: string[] = [];
   const lines: string[] = [];
-  const entry = (mac: Mac): MachineEntry => ({
-    mac,
-    role: 'local',
-    once: 'install',
-    parameters: {},
-    line: 1,
-  });
   const sink = { write: (line: string) => void lines.push(line) } as unknown as NodeJS.WritableStream;
   const book = await openOnceBook({
     store: {

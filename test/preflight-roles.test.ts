@@ -166,3 +166,51 @@ t.test('roles that ship, and that nobody uses yet, are nothing to warn of', asyn
     t.equal(rendered.length, catalog.roles.size);
   }
 });
+
+t.test('every file of a role is tried out, without the keys that none but the main one gets', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tinderbox-roles-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  await mkdir(join(dir, 'live'));
+  const keys = '{{#each identity.certificates}}{{required key "a key"}}{{/each}}';
+  const rows: [string, string, RegExp | undefined][] = [
+    ['#cloud-config\npackages: [vim]\n', 'dsmode=net;s={{configUrl}}', undefined],
+    [
+      '#cloud-config\npackges: [vim]\n',
+      'dsmode=net;s={{configUrl}}',
+      /^error: role live: cloud-init knows no key `packges`/,
+    ],
+    [`#cloud-config\npackages: ["${keys}"]\n`, 'dsmode=net;s={{configUrl}}', /^error: role live: .*a key/],
+    [
+      '#cloud-config\npackages: [vim]\n',
+      's={{configUrl}}',
+      /^warning: role live: cloud-init 22\.4 fetches what/,
+    ],
+  ];
+  const cluster = {
+    name: 'c',
+    apiServer: 'https://10.0.0.1:6443',
+    podNetwork: '10.2.0.0/16',
+    serviceNetwork: '10.3.0.0/24',
+    dnsServiceIP: '10.3.0.10',
+    dnsDomain: 'cluster.local',
+    controllers: [],
+    etcd: [],
+  };
+  for (const [vendorData, argument, wanted] of rows) {
+    await writeFile(
+      join(dir, 'live/role.yaml'),
+      `boot: { kernel: /assets/vmlinuz, cmdline: ['ds=nocloud;${argument}'] }\nidentity: worker\n` +
+        'credentials: { delivery: issued }\n' +
+        'config: { format: nocloud, template: u.hbs, files: { vendor-data: v.hbs } }\n',
+    );
+    await writeFile(join(dir, 'live/u.hbs'), '#cloud-config\nfinal_message: hello\n');
+    await writeFile(join(dir, 'live/v.hbs'), vendorData);
+    const options = { generation: 1, checkRole: () => [], machinesText: 'default: live\n' };
+    const { catalog, problems: found } = await loadCatalog(dir, options);
+    if (catalog === undefined) throw new Error(JSON.stringify(found));
+    const { problems } = tryRoles({ ...config, cluster }, catalog);
+    const said = problems.map(({ severity, message }) => `${severity}: ${message}`);
+    if (wanted === undefined) t.strictSame(said, []);
+    else t.match(said, [wanted]);
+  }
+});

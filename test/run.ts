@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { toTinderboxError } from '../src/errors.ts';
 import { ensureDebianPackages, LAB_PACKAGES } from '../src/lab/debian-packages.ts';
+import { packagesOf } from '../src/lab/machine-kinds.ts';
 import { BROWSER_PACKAGES } from './support/browser-packages.ts';
 import { readTapLine, type TapCounts } from './support/read-tap-line.ts';
 
@@ -19,18 +20,26 @@ const BIN = join(ROOT, 'node_modules/.bin');
 const TEST_PACKAGES = [
   ...LAB_PACKAGES,
   ...BROWSER_PACKAGES,
+  ...packagesOf('uefi-arm64'),
+  ...packagesOf('uefi-x86'),
   'ansible-core',
   'atftp',
   'busybox-static',
+  'cloud-init',
   'cpio',
   'curl',
   'dnsmasq-base',
+  'ignition',
   'ipmitool',
   'openipmi',
   'dpkg-dev',
   'etcd-client',
   'etcd-server',
+  'gpg',
+  'gpg-agent',
+  'gpgconf',
   'groff',
+  'grub-common',
   'grub-emu',
   'iptables',
   'isc-dhcp-client',
@@ -40,6 +49,7 @@ const TEST_PACKAGES = [
   'lintian',
   'mmdebstrap',
   'nftables',
+  'nginx-light',
   'nmap',
   'openssl',
   'prometheus',

@@ -60,6 +60,7 @@ export interface DhcpEnvironment {
   /** Whether machines are told to send their syslog here. */
   readonly syslog?: boolean;
   readonly loaders: BootfileInput['loaders'];
+  readonly roleLoaders?: BootfileInput['roleLoaders'];
   readonly isBootfilePresent: BootfileInput['isPresent'];
   /** What is known of this ROM taking its loader again and again; `looping`: it is not given to it once more. */
   readonly loop: { readonly looping: boolean; readonly reasons: readonly string[] };

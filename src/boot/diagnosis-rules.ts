@@ -53,6 +53,10 @@ function seen(...texts: readonly (string | undefined | false)[]): readonly strin
   return found.length === 0 ? undefined : found;
 }
 
+const isShim = (event: BootEvent | undefined): boolean => /\bshim[a-z0-9]*\.efi/i.test(event?.asked ?? '');
+/** Of GRUB's own file, and of its question for a script. */
+const isGrubs = (asked: string): boolean => /\bgrub[a-z0-9]*\.(efi|cfg)/i.test(asked);
+
 const tellIf = (event: BootEvent | undefined): string | undefined =>
   event === undefined ? undefined : tell(event);
 
@@ -91,7 +95,9 @@ const times = (count: number): string => (count === 1 ? 'once' : `${count} times
 function bootRefused(known: DiagnosisCase, pattern: RegExp): readonly string[] | undefined {
   const { lastBootQuestion: last } = known.trace;
   if (!is(known, BEFORE_SCRIPT) || last === undefined || offersBoot(last)) return undefined;
-  return says(last, pattern) ? seen(tell(last)) : undefined;
+  // Its last reason may be about the address, which it did get.
+  const why = last.reasons.find((reason) => pattern.test(reason));
+  return why === undefined ? undefined : seen(tell({ ...last, reasons: [why] }));
 }
 
 const ranOff = (text: string): boolean => /took no byte|closed the connection/.test(text);
@@ -260,7 +266,7 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     title: 'its configuration is refused',
     meaning: 'The machine asked for its configuration and was told no, for the reason that stands there.',
     remedy:
-      'See the reason. "not admitted any more", "role has changed": power it off and on. "has no config": remove {{configUrl}} from cmdline in profiles/{role}/role.yaml.',
+      'See the reason. "not admitted any more", "role has changed": power it off and on. "has no config": remove {{configUrl}} from cmdline in profiles/{role}/role.yaml. "is nocloud, not cloud-config" and the like: cmdline names {{configUrl}} for another system than the role\'s format is for; docs/dialects.md has which.',
     when: (known) => (is(known, BEFORE_CONFIG) ? refusal(known.trace.configs, 'refused') : undefined),
   },
   {
@@ -387,7 +393,7 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     title: 'the loader for its firmware is missing',
     meaning: 'A loader is configured for its architecture, and the file is not there.',
     remedy:
-      'Install the package ipxe (apt install ipxe), or put the file into assets/ipxe. tinderbox check says which files are found.',
+      'For a BIOS and UEFI x64 install the package ipxe (apt install ipxe). For {arch} else put a loader that is built for it into assets/ipxe, GRUB for instance, and name it in tinderbox.yaml: loaders: { {arch}: FILE }. 64-bit programs do not run on 32-bit firmware. tinderbox check says which files are found.',
     when: (known) => bootRefused(known, /is missing: put it into/),
   },
   {
@@ -449,6 +455,26 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     },
   },
 
+  {
+    name: 'second-loader-missing',
+    title: 'its shim asks for a GRUB that is not there',
+    meaning:
+      'A shim loads the next program from where it came from itself: grubx64.efi or grubaa64.efi, which is neither in assets/ipxe nor installed.',
+    remedy:
+      'Install the package grub-efi-amd64-signed (grub-efi-arm64-signed for arm64), or put the file that the evidence names into assets/ipxe: a GRUB, or an iPXE, that is signed with a key that the shim knows.',
+    when(known) {
+      const { loaders, events } = known.trace;
+      if (known.session.stage !== 'firmware' || !isShim(loaders.at(-1))) return undefined;
+      const missing = events.findLast(
+        ({ kind, outcome, asked }) =>
+          (kind === 'tftp.read' || kind === 'http.asset') &&
+          outcome === 'refused' &&
+          /grub[a-z0-9]*\.efi/i.test(asked),
+      );
+      return seen(tellIf(missing));
+    },
+  },
+
   // It goes round and round.
   {
     name: 'loader-loop',
@@ -456,7 +482,7 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     meaning:
       'The ROM fetched the loader whole, again and again, and no iPXE ever answered. After five times it is left alone for ten minutes.',
     remedy:
-      "Switch Secure Boot off in the firmware setup. Else try the other loader: tinderbox.yaml loaders: { {arch}: ipxe.efi } (iPXE's own drivers) instead of snponly.efi, for a BIOS undionly.kpxe instead of ipxe.pxe.",
+      "Secure Boot may refuse it: give its role secureBoot: true (profiles/ROLE/role.yaml), or switch Secure Boot off in the firmware setup. Else try the other loader: tinderbox.yaml loaders: { {arch}: ipxe.efi } (iPXE's own drivers) instead of snponly.efi, for a BIOS undionly.kpxe instead of ipxe.pxe.",
     when({ session, trace }) {
       if (!BEFORE_SCRIPT.includes(session.stage) || trace.loaders.length === 0) return undefined;
       const stopped = trace.events.findLast((event) => says(event, /^boot loop:/));
@@ -466,6 +492,40 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
         stopped?.reasons.find((reason) => reason.startsWith('boot loop:')),
         tellIf(trace.loaders.at(-1)),
       );
+    },
+  },
+  {
+    name: 'secure-boot-refuses-loader',
+    title: 'maybe Secure Boot: its loader came whole, and the firmware asks again',
+    meaning:
+      'UEFI firmware fetched a loader that Microsoft did not sign, such as iPXE, did not start it ("Access Denied", "Security Violation" on its screen), and came back. DHCP does not show whether Secure Boot is on.',
+    remedy:
+      'Give its role `secureBoot: true` (profiles/ROLE/role.yaml; docs/firmware.md says what must be signed), or tinderbox.yaml for all machines; or switch Secure Boot off in the firmware setup.',
+    when({ session, trace }) {
+      const last = trace.loaders.at(-1);
+      if (session.stage !== 'firmware' || trace.romReturns === 0 || trace.bootScripts.length > 0)
+        return undefined;
+      if (trace.firmware?.firmware !== 'uefi' || trace.loaders.some(isShim)) return undefined;
+      return seen(
+        tellIf(last),
+        `its ROM came back ${times(trace.romReturns)}, and neither iPXE nor GRUB said a word`,
+      );
+    },
+  },
+  {
+    name: 'kernel-refused',
+    title: 'GRUB fetches its kernel, and does not start it',
+    meaning:
+      'GRUB asked for its script again after the kernel had come whole: it does not take it. Under Secure Boot it starts only a kernel that is signed with a key that the firmware or the shim knows.',
+    remedy:
+      'Read its screen: "bad shim signature" is Secure Boot: use a signed kernel (Debian\'s, Ubuntu\'s, Fedora\'s; docs/firmware.md), or switch Secure Boot off. "invalid magic number": the file is no kernel of its architecture.',
+    when({ session, trace }) {
+      if (session.stage !== 'kernel') return undefined;
+      const kernel = trace.assets.find(({ stage }) => stage === 'kernel');
+      const again = trace.scripts.findLast(
+        ({ at, asked }) => at > (kernel?.at ?? Infinity) && isGrubs(asked),
+      );
+      return again === undefined ? undefined : seen(tellIf(kernel), tell(again));
     },
   },
   {
@@ -680,23 +740,40 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
         : undefined,
   },
   {
-    name: 'loader-does-not-start',
-    title: 'its loader came whole, and no iPXE answers',
+    name: 'grub-without-script',
+    title: 'its GRUB came whole, and never asked for grub.cfg',
     meaning:
-      'The firmware has the loader and does not run it (Secure Boot, a wrong file), or iPXE runs and finds no network (its driver, the link).',
+      'GRUB was loaded and then asked for nothing that it could use: it was refused by Secure Boot, it looks elsewhere than in the folders that are served, or it came by HTTP and has no module for HTTP, as the one that Debian 12 signs.',
     remedy:
-      'Look at its screen. "Access denied", "Security Violation": switch Secure Boot off in the firmware setup. iPXE runs and finds no link or no card: loaders: { {arch}: ipxe.efi } brings iPXE\'s own drivers (snponly.efi uses the firmware\'s).',
+      'Look at its screen. `grub>`: the evidence shows what it asked for; put a grub.cfg there below assets/ipxe. UEFI HTTP boot needs a GRUB with the module http (Debian 13\'s), else boot by PXE. "Security Violation": the shim does not know its signature.',
+    when({ session, trace }) {
+      const last = trace.loaders.at(-1);
+      if (session.stage !== 'firmware' || trace.bootScripts.length > 0 || !isGrubs(last?.asked ?? ''))
+        return undefined;
+      const missed = trace.events.filter(
+        ({ kind, outcome, at }) => kind === 'tftp.read' && outcome !== 'answered' && at >= (last?.at ?? 0),
+      );
+      return seen(tellIf(last), tellIf(missed.at(-1)), 'no grub.cfg was asked for');
+    },
+  },
+  {
+    name: 'loader-does-not-start',
+    title: 'its loader came whole, and nothing answers',
+    meaning:
+      'The firmware has the loader and does not run it (Secure Boot, a wrong file), or iPXE runs and finds no network (its driver, the link). A loader that is a kernel never says a word to Tinderbox.',
+    remedy:
+      'Look at its screen. "Access denied", "Security Violation": Secure Boot; give its role secureBoot: true, or switch it off in the firmware setup. Is the loader a kernel or a unified kernel image? Then nothing is wrong: stageTime: { firmware: off } in its role. iPXE runs and finds no link or no card: loaders: { {arch}: ipxe.efi } brings iPXE\'s own drivers (snponly.efi uses the firmware\'s).',
     when({ session, trace }) {
       if (session.stage !== 'firmware' || trace.bootScripts.length > 0) return undefined;
       const last = trace.loaders.at(-1);
       const up = [...trace.ipxeDiscovers, ...trace.ipxeRequests].some(({ at }) => at >= (last?.at ?? 0));
-      return up ? undefined : seen(tellIf(last), 'no DHCP of an iPXE came after it');
+      return up ? undefined : seen(tellIf(last), 'neither iPXE nor GRUB said a word after it');
     },
   },
   {
     name: 'kernel-not-fetched',
     title: 'it has its script and never asked for the kernel',
-    meaning: 'iPXE got its script, which names the kernel, and nothing was asked for.',
+    meaning: 'The loader got its script, which names the kernel, and nothing was asked for.',
     remedy:
       'Look at its screen. tinderbox render {mac} --only script shows the URL of the kernel: it has to lead here from the machine (http.url), or to a server that it reaches.',
     when: ({ session, trace }) =>
@@ -708,9 +785,9 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     name: 'initrd-not-fetched',
     title: 'it has its kernel and never got its initrd',
     meaning:
-      'iPXE fetched the kernel, and an initrd of the role was not asked for, or does not come to its end.',
+      'The loader fetched the kernel, and an initrd of the role was not asked for, or does not come to its end.',
     remedy:
-      'Look at its screen: iPXE says there what it does. tinderbox render {mac} --only script shows the URLs. A slow link needs more time: stageTime: { kernel: 20m } in profiles/{role}/role.yaml.',
+      'Look at its screen: iPXE and GRUB say there what they do. tinderbox render {mac} --only script shows the URLs. A slow link needs more time: stageTime: { kernel: 20m } in profiles/{role}/role.yaml.',
     when: ({ session, trace, daemon }) =>
       session.stage === 'kernel' && daemon.role?.hasInitrd !== false
         ? seen(tellIf(trace.assets.at(-1)), 'the last initrd of its script did not come whole')
@@ -720,14 +797,14 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     name: 'config-not-fetched',
     title: 'its system is up and does not fetch its configuration',
     meaning:
-      'The system asked for an address by DHCP after it was loaded, so kernel and network driver work. Its configuration was never asked for.',
+      'The system asked for an address by DHCP after it was loaded, or for one of the files beside its configuration, so kernel and network driver work. The configuration itself was never asked for.',
     remedy:
       "See that the role's cmdline names {{configUrl}} as its system wants it (tinderbox render {mac} --only script), and that the system reaches {url}: a route, TCP {http}.",
     when({ session, trace, daemon }) {
       if (session.stage !== 'kernel' && session.stage !== 'initrd') return undefined;
       if (trace.configs.length > 0 || daemon.role?.hasConfig === false) return undefined;
       const loaded = session.stageTimes[session.stage] ?? session.openedAt;
-      const asked = trace.systemRequests.findLast(({ at }) => at >= loaded);
+      const asked = [...trace.systemRequests, ...trace.configFiles].findLast(({ at }) => at >= loaded);
       return asked === undefined ? undefined : seen(tell(asked), 'its configuration was never asked for');
     },
   },

@@ -1,4 +1,5 @@
 import type { Parameters, ParameterValue } from '../machine/role.ts';
+import { readDataUrl, textDataUrl } from '../render/data-url.ts';
 import { maskNamed } from './mask-named.ts';
 import { isSecretBelow } from './secret-names.ts';
 
@@ -10,6 +11,7 @@ const SHORTEST = 4;
 /** To the end of the text where it has none of its own: what is shown may have been cut. */
 const PRIVATE_KEY =
   /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)([^]*?)(-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g;
+const DATA_URL = /\bdata:[A-Za-z0-9.+/-]{0,80}(?:;[A-Za-z0-9=-]{1,40}){0,3},[^\s"]{4,}/g;
 /** As one where it goes over several lines. */
 const BASE64 = /[A-Za-z0-9+/]{24,}={0,2}(?:\r?\n[ \t]{0,99}[A-Za-z0-9+/]{4,}={0,2}(?!\S))*/g;
 
@@ -20,7 +22,21 @@ const BASE64 = /[A-Za-z0-9+/]{24,}={0,2}(?:\r?\n[ \t]{0,99}[A-Za-z0-9+/]{4,}={0,
  */
 export function maskSecrets(text: string, parameters: Parameters = {}): string {
   const secrets = secretsOf(parameters);
+  const open = text.replace(DATA_URL, (url) => maskDataUrl(url, secrets));
+  return maskAll(open, secrets);
+}
+
+function maskAll(text: string, secrets: readonly string[]): string {
   return maskValues(maskNamed(maskShapes(text, secrets), MASK), secrets);
+}
+
+/** A file's contents in an Ignition config: what is a secret in the file is one here, behind percent signs or base64. */
+function maskDataUrl(url: string, secrets: readonly string[]): string {
+  const text = readDataUrl(url)?.toString('utf8');
+  if (text === undefined) return url;
+  const masked = maskAll(text, secrets);
+  if (masked === text) return url;
+  return textDataUrl(masked) ?? `data:,${MASK}`;
 }
 
 /** Of a short text that says what is wrong with a rendered one: the values of secret parameters. */

@@ -9,8 +9,8 @@ export function offerBoot(
   plane: BootAnswer['plane'],
   environment: DhcpEnvironment,
 ): { readonly boot?: BootAnswer; readonly trouble?: Trouble; readonly reasons: readonly string[] } {
-  const { loaders, isBootfilePresent, serverUrl, uefiProxy, syslog = false, loop } = environment;
-  const chosen = chooseBootfile({ client, loaders, isPresent: isBootfilePresent, serverUrl });
+  const { loaders, roleLoaders, isBootfilePresent, serverUrl, uefiProxy, syslog = false, loop } = environment;
+  const chosen = chooseBootfile({ client, loaders, roleLoaders, isPresent: isBootfilePresent, serverUrl });
   if (chosen.kind === 'none') {
     const text = chosen.reasons.at(-1) ?? 'no loader';
     return { reasons: chosen.reasons, trouble: { counter: 'no-loader', text } };

@@ -60,9 +60,12 @@ function whoAsked(asked: string): Asker {
 
 const from = (asker: Asker) => (event: BootEvent) => whoAsked(event.asked) === asker;
 const isLoader = ({ asked }: BootEvent) => {
-  const name = /^(?:GET|HEAD) \/assets\/ipxe\/(.*)$/.exec(asked)?.[1];
+  const name = /^(?:GET|HEAD) \/assets\/ipxe\/+(.*)$/.exec(asked)?.[1];
   return name !== undefined && isLoaderName(name);
 };
+/** What a GRUB without HTTP loads. */
+const isTftpAsset = (event: BootEvent) =>
+  event.kind.startsWith('tftp.') && /^\/?assets\//.test(tftpName(event));
 /** The name that TFTP was asked for, of `RRQ name` and `RRQ name (octet, …)`. */
 const tftpName = ({ asked }: BootEvent) => asked.replace(/^RRQ /, '').replace(/ \([^()]*\)$/, '');
 const isWhole = ({ outcome }: BootEvent) => outcome === 'answered';
@@ -76,7 +79,6 @@ export function readTrace(events: readonly BootEvent[]): SessionTrace {
   const requests = of('dhcp.request');
   const pxe = of('pxe.discover', 'pxe.request').filter(({ outcome }) => outcome === 'answered');
   const done = of('tftp.done');
-  const http = of('http.asset');
   const ended = (pattern: RegExp) =>
     done.filter((event) => !isWhole(event) && event.reasons.some((reason) => pattern.test(reason)));
   const loaders = events.filter(
@@ -99,7 +101,7 @@ export function readTrace(events: readonly BootEvent[]): SessionTrace {
     ipxeRequests: requests.filter(from('ipxe')),
     systemRequests: [...discovers, ...requests].filter(from('other')),
     tftpReads: of('tftp.read').filter(isWhole),
-    tftpRefused: of('tftp.read').filter(({ outcome }) => outcome === 'refused'),
+    tftpRefused: of('tftp.read').filter((event) => event.outcome === 'refused' && !isTftpAsset(event)),
     tftpWhole: done.filter(isWhole),
     tftpProbes: ended(/stopped at the options/),
     tftpAborted: ended(/stopped before block/),
@@ -108,7 +110,12 @@ export function readTrace(events: readonly BootEvent[]): SessionTrace {
     romReturns: countReturns(events, loaders),
     bootScripts: of('http.boot-script'),
     scripts: of('http.script'),
-    assets: http.filter((event) => !isLoader(event)),
+    assets: events.filter(
+      (event) =>
+        (event.kind === 'http.asset' && !isLoader(event)) ||
+        // A transfer is told twice, when it begins and when it ends; of a refusal there is the beginning alone.
+        (isTftpAsset(event) && (event.kind === 'tftp.done' || event.outcome === 'refused')),
+    ),
     configs: events.filter(
       ({ kind, outcome }) =>
         kind === 'http.config' || (kind === 'http.config-file' && outcome !== 'answered'),

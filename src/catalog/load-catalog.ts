@@ -5,6 +5,7 @@ import { readDocument } from '../document/read-document.ts';
 import type { Problem } from '../errors.ts';
 import type { Catalog, Role } from '../machine/role.ts';
 import { buildMachines } from './build-machines.ts';
+import { checkLoaders } from './check-loaders.ts';
 import { checkMenus } from './check-menus.ts';
 import { checkOverrides } from './check-overrides.ts';
 import { loadPartials } from './load-partials.ts';
@@ -46,6 +47,8 @@ export async function loadCatalog(dir: string, options: LoadCatalogOptions): Pro
   if (reading.value === undefined) return { problems };
   const { part, problems: machineProblems } = buildMachines(file, reading, found.names);
   problems.push(...machineProblems, ...checkOverrides(file, reading, part, found.roles));
+
+  problems.push(...checkLoaders({ ...part, roles: found.roles, file }));
 
   const catalog: Catalog = { roles: found.roles, ...part, file, generation: options.generation };
   if (!hasErrors(problems)) problems.push(...(options.checkCatalog?.(catalog) ?? []));

@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import { checkDeclarations } from '../boot/check-parameters.ts';
+import { explainClaim, joinLoaders, type Loaders } from '../boot/choose-loaders.ts';
 import { readDocument } from '../document/read-document.ts';
 import { readStageTimes } from '../document/text-schemas.ts';
 import type { Problem } from '../errors.ts';
@@ -49,7 +50,15 @@ export async function loadRole(folder: string, bytes: Uint8Array, partials: Part
     return { problems: [...reading.problems, ...located] };
   }
   const lineOf = (path: readonly (string | number)[]): number => reading.locate(path).line;
-  const role = buildRole({ folder, raw, text, lineOf, config, partials });
+  const { loaders, claimed } = joinLoaders(raw.secureBoot, raw.loaders);
+  if (claimed.length > 0) {
+    const located = claimed.map((name): Problem => {
+      const message = explainClaim(name, loaders.get(name) ?? '');
+      return { severity: 'error', message, file, ...reading.locateKey(['loaders', name]) };
+    });
+    return { problems: [...reading.problems, ...located] };
+  }
+  const role = buildRole({ folder, raw, text, lineOf, config, partials, loaders });
   const menuFlaws = checkMenu(role).map(
     ({ path, message }): Problem => ({ severity: 'error', message, file, ...reading.locate(path) }),
   );
@@ -69,9 +78,10 @@ interface RoleParts {
   readonly lineOf: (path: readonly (string | number)[]) => number;
   readonly config: RoleConfig | undefined;
   readonly partials: Partials;
+  readonly loaders: Loaders;
 }
 
-function buildRole({ folder, raw, text, lineOf, config, partials }: RoleParts): Role {
+function buildRole({ folder, raw, text, lineOf, config, partials, loaders }: RoleParts): Role {
   return {
     name: basename(folder),
     description: raw.description ?? '',
@@ -84,6 +94,7 @@ function buildRole({ folder, raw, text, lineOf, config, partials }: RoleParts): 
     ...(raw.checks === undefined ? {} : { checks: buildChecks(raw.checks) }),
     partials,
     ...(raw.stageTime === undefined ? {} : { stageTime: readStageTimes(raw.stageTime) }),
+    ...(loaders.size === 0 ? {} : { loaders }),
   };
 }
 

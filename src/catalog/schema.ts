@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { LABEL_NAME } from '../boot/read-labels.ts';
+import { loadersSchema, secureBootSchema } from '../document/loaders-schema.ts';
 import { address, LABEL_PATTERN, MAC_PATTERN, network, stageTimes, words } from '../document/text-schemas.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
 import {
@@ -347,6 +348,16 @@ export const RoleSchema = Type.Object(
     stageTime: Type.Optional(
       stageTimes(
         'How long a machine of this role may stand at a stage before it counts as stalled and is diagnosed; `off`: for ever. What is not said is as in tinderbox.yaml.',
+      ),
+    ),
+    loaders: Type.Optional(
+      loadersSchema(
+        "The first loader of this role's machines by firmware architecture, over those of tinderbox.yaml. What gives a machine the role must be known in DHCP then.",
+      ),
+    ),
+    secureBoot: Type.Optional(
+      secureBootSchema(
+        "This role's UEFI machines get the signed shim, which loads a signed GRUB: short for `loaders:` with shimx64.efi, shimaa64.efi, shimia32.efi.",
       ),
     ),
   },

@@ -4,9 +4,9 @@ import { chooseRole } from '../boot/choose-role.ts';
 import type { Config } from '../config/port.ts';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { Catalog } from '../machine/role.ts';
+import type { Catalog, Role } from '../machine/role.ts';
 import { type MadeIso, makeIso } from '../make-iso.ts';
-import { readIsoFolder, USER_DATA, writeIso } from '../write-iso.ts';
+import { readIsoFolder, writeIso } from '../write-iso.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 import { reportFailure, usageError } from './exit.ts';
 import { findDaemon } from './find-daemon.ts';
@@ -15,8 +15,9 @@ import { readCatalog } from './read-catalog.ts';
 import { requireDays } from './require-days.ts';
 
 const HELP = `
-For a machine that boots Container Linux or Flatcar from a disk and cannot be booted from the network: its configuration
-as a volume \`config-2\` with openstack/latest/user_data, which coreos-cloudinit finds by itself. The machine makes
+For a machine that boots Container Linux, Flatcar or a system with cloud-init from a disk and cannot be booted from the network: its configuration
+as a volume \`config-2\` with openstack/latest/user_data, which coreos-cloudinit finds by itself; of a role that is
+nocloud, as a volume \`cidata\` with user-data and meta-data, which cloud-init finds by itself. The machine makes
 its keys, and the image holds a token, from the running daemon, with which it may have them certified: once each,
 until the token expires or a newer image is made of the machine. What the machine, or anybody in its name, boots from
 the network changes nothing of that. Roles whose keys are issued have no token: with --key-days the image holds the
@@ -149,7 +150,7 @@ async function printAll(
       const known = await readKnownFacts(config, mac);
       const { role } = chooseRole(known.facts, catalog, known.memory.uses);
       // One that waits, or boots its own disk, is no mistake among the others.
-      if (role !== undefined && role.config === undefined) {
+      if (role !== undefined && !goesOnImage(role)) {
         skipped.push({ mac, role: role.name });
         context.err(`${mac}: skipped, role ${role.name} has no configuration to put on an image\n`);
         continue;
@@ -168,11 +169,15 @@ async function printAll(
   if (json === true) context.out(`${JSON.stringify({ made, skipped, failed }, null, 2)}\n`);
 }
 
+function goesOnImage({ config }: Role): boolean {
+  return config?.format === 'cloud-config' || config?.format === 'nocloud';
+}
+
 async function printFrom(from: string, { out = '', json }: IsoFlags, context: CliContext): Promise<void> {
   const files = await readIsoFolder(resolve(from));
   const file = resolve(out);
   await writeIso(file, files);
-  const holdsKeys = files.get(USER_DATA)?.toString().includes('PRIVATE KEY-----') === true;
+  const holdsKeys = [...files.values()].some((content) => content.includes('PRIVATE KEY-----'));
   if (json === true) return context.out(`${JSON.stringify({ file, files: [...files.keys()], holdsKeys })}\n`);
   context.out(
     `${file}: made from ${from}.\n${holdsKeys ? 'This ISO holds private keys: who has it is that machine.\n' : ''}`,

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { readVersion } from '../version.ts';
 import { addApproveCommand } from './approve.ts';
+import { addAssetsCommand } from './assets.ts';
 import { addAssignCommand } from './assign.ts';
 import { addAuditCommand } from './audit.ts';
 import { addBackupCommand } from './backup.ts';
@@ -48,6 +49,7 @@ const COMMANDS = [
   addExplainCommand,
   addWatchCommand,
   addDoctorCommand,
+  addAssetsCommand,
   addLogCommand,
   addAuditCommand,
   addTokenCommand,
@@ -95,6 +97,8 @@ export function buildProgram(context: CliContext): Command {
   const program = new Command('tinderbox')
     .description('Lights bare metal: boots machines from the network, and says why one does not.')
     .version(readVersion())
+    // So that `assets pull --version` is its own.
+    .enablePositionalOptions()
     .addHelpText('after', EXAMPLES);
   for (const addCommand of COMMANDS) addCommand(program, context);
   for (const command of withSubcommands(program)) {

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config/port.ts';
 import { parseDuration } from '../document/parse-units.ts';
 import { TinderboxError } from '../errors.ts';
-import { MACHINE_KINDS, type MachineKind } from '../lab/qemu-machine.ts';
+import { MACHINE_KINDS, type MachineKind } from '../lab/machine-kinds.ts';
 import type { CopiedInterface } from '../lab/rehearsal-network.ts';
 import { requireTun, rerunInUserNamespace } from '../lab/user-namespace.ts';
 import type { MachineFacts } from '../machine/facts.ts';
@@ -19,8 +19,9 @@ const HELP = `
 Boots a virtual machine with the machine's MAC, UUID, serial and firmware from a second daemon that has the same
 tinderbox.yaml, profiles and assets, in a network of their own. The running daemon, its database and leases, and the real
 network take no part. A machine of a cluster gets certificates of throw-away authorities, and is as far as it can be when
-it has its configuration and reported. Needs QEMU (Debian: qemu-system-x86 ovmf ipxe ipxe-qemu seabios iproute2; in proxy
-mode dnsmasq-base), and root or user namespaces. Rules with \`max\` count from zero.
+it has its configuration and reported. Needs QEMU (Debian: qemu-system-x86 ovmf ipxe ipxe-qemu seabios iproute2; for arm64
+qemu-system-arm qemu-efi-aarch64, for uefi-x86 ovmf-ia32; in proxy mode dnsmasq-base), and root or user namespaces.
+Rules with \`max\` count from zero.
 
 Exit codes: 0 it came as far as it can here, 1 it did not, or could not be rehearsed, 2 wrong usage.
 
@@ -128,15 +129,31 @@ async function readMachine(config: Config, mac: MachineFacts['mac'], flags: Rehe
 }
 
 /** As it was seen. Throws TinderboxError `refused` for a processor that is not emulated here. */
-function kindOf({ arch, platform }: MachineFacts, asked: string | undefined): MachineKind {
+export function kindOf(
+  { arch, platform }: Pick<MachineFacts, 'arch' | 'platform'>,
+  asked: string | undefined,
+): MachineKind {
   const told = KINDS[asked ?? ''];
   if (told !== undefined) return told;
-  if (arch !== undefined && arch !== 'x86_64' && arch !== 'x86') {
-    throw new TinderboxError('refused', `its processor is ${arch}: only x86 machines can be rehearsed`, {
-      remedy: 'Rehearse its role as another machine: --arch uefi-x64.',
-    });
+  switch (arch) {
+    case undefined:
+    case 'x86_64':
+      return platform === 'pcbios' ? 'bios-rom' : 'uefi-x64';
+    case 'x86':
+      return platform === 'pcbios' ? 'bios-rom' : 'uefi-x86';
+    case 'arm64':
+      return 'uefi-arm64';
+    case 'arm32':
+    case 'riscv64':
+    case 'loongarch64':
+      throw new TinderboxError(
+        'refused',
+        `its processor is ${arch}: only x86 and arm64 machines can be rehearsed`,
+        { remedy: 'Rehearse its role as another machine: --arch uefi-x64.' },
+      );
+    default:
+      return arch satisfies never;
   }
-  return platform === 'pcbios' ? 'bios-rom' : 'uefi-x64';
 }
 
 async function rehearse(

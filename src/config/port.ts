@@ -57,6 +57,8 @@ export interface Config {
     readonly sessionTime: number;
     /** Refuse a boot-session URL to another address than the one that fetched `/ipxe`. */
     readonly strictAddress: boolean;
+    /** Whether matchbox's routes are answered. */
+    readonly matchbox: boolean;
   };
   readonly tftp: { readonly port: number; readonly maxTransfers: number };
   /** `port` is absent where nothing is received. */

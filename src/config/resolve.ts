@@ -1,4 +1,5 @@
 import { isAbsolute, join, resolve } from 'node:path';
+import { explainClaim, joinLoaders } from '../boot/choose-loaders.ts';
 import { parseDuration, parseSize } from '../document/parse-units.ts';
 import { readDocument } from '../document/read-document.ts';
 import { readStageTimes } from '../document/text-schemas.ts';
@@ -58,6 +59,8 @@ export function resolveConfig(
     report,
   );
   const cluster = raw.cluster === undefined ? undefined : resolveCluster(raw.cluster, report);
+  const { loaders, claimed } = joinLoaders(raw.secureBoot, raw.loaders);
+  for (const name of claimed) report.error(['loaders', name], explainClaim(name, loaders.get(name) ?? ''));
   const config: Config = {
     file,
     network: { interfaces: resolveInterfaces(raw, report) },
@@ -72,9 +75,7 @@ export function resolveConfig(
     history: resolveHistory(raw.history ?? {}, report),
     ...(cluster === undefined ? {} : { cluster }),
     paths,
-    loaders: new Map(
-      Object.entries(raw.loaders ?? {}).filter((pair): pair is [string, string] => pair[1] !== undefined),
-    ),
+    loaders,
   };
   checkClusterNetworks(config, report);
   const problems = report.problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
@@ -107,6 +108,7 @@ function resolveHttp(raw: NonNullable<RawConfig['http']>): Config['http'] {
     cacheBytes: parseSize(raw.cacheBytes ?? '512MiB') ?? 2 ** 29,
     sessionTime: parseDuration(raw.sessionTime ?? '1h') ?? 3600,
     strictAddress: raw.strictAddress ?? false,
+    matchbox: raw.matchbox ?? false,
   };
 }
 

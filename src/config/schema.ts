@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { DEFAULT_STAGE_TIMES } from '../boot/stage-times.ts';
+import { loadersSchema, secureBootSchema } from '../document/loaders-schema.ts';
 import {
   address,
   DOMAIN_PATTERN,
@@ -10,7 +11,6 @@ import {
   words,
 } from '../document/text-schemas.ts';
 import { LOG_LEVELS } from '../logger.ts';
-import { FIRMWARE_ARCHITECTURES } from '../machine/architecture.ts';
 
 /**
  * tinderbox.yaml as it is written; resolve.ts makes a Config of it. `schemas/tinderbox.schema.json` is generated
@@ -165,6 +165,13 @@ const HttpSchema = Type.Object(
         default: false,
       }),
     ),
+    matchbox: Type.Optional(
+      Type.Boolean({
+        description:
+          "Also answer matchbox's routes: /ignition, /cloud, /generic, /metadata and /grub, which whoever knows a MAC may ask.",
+        default: false,
+      }),
+    ),
   },
   { ...closed, description: 'What machines fetch over HTTP.' },
 );
@@ -219,28 +226,6 @@ const ClusterSchema = Type.Object(
     ),
   },
   { ...closed, description: 'The Kubernetes cluster that machines join; templates see it as `cluster`.' },
-);
-
-const LOADER_NAMES = [...new Set(FIRMWARE_ARCHITECTURES.map((architecture) => architecture.name))];
-const loader = (label: string) =>
-  Type.Optional(
-    Type.String({
-      ...words(
-        '^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\s\\\\]+$',
-        'a file name such as undionly.kpxe, relative and without ..',
-      ),
-      maxLength: 127,
-      description: `Boot file for ${label}.`,
-    }),
-  );
-const LoadersSchema = Type.Object(
-  Object.fromEntries(
-    LOADER_NAMES.map((name) => [
-      name,
-      loader(FIRMWARE_ARCHITECTURES.find((architecture) => architecture.name === name)?.label ?? name),
-    ]),
-  ),
-  { ...closed, description: 'Boot files by firmware architecture, where the defaults do not do.' },
 );
 
 export const ConfigSchema = Type.Object(
@@ -403,7 +388,16 @@ export const ConfigSchema = Type.Object(
         { ...closed, description: 'Folders.' },
       ),
     ),
-    loaders: Type.Optional(LoadersSchema),
+    loaders: Type.Optional(
+      loadersSchema(
+        'Boot files by firmware architecture, where the defaults do not do. A role may have its own.',
+      ),
+    ),
+    secureBoot: Type.Optional(
+      secureBootSchema(
+        'Every UEFI machine gets the signed shim, which loads a signed GRUB: shimx64.efi, shimaa64.efi, shimia32.efi.',
+      ),
+    ),
   },
   { ...closed, title: 'tinderbox.yaml', description: 'The configuration of Tinderbox.' },
 );

@@ -11,6 +11,8 @@ const MAX_ALIASED = 10_000;
 /** What is known of a key that is not allowed, by its path (`dhcp.subnets[].pool`). Undefined: nothing. */
 export type MovedKeys = (path: string) => { readonly message: string; readonly remedy?: string } | undefined;
 
+export type QuotesValues = (path: DocumentPath) => boolean;
+
 export interface CheckedValue {
   /** As JSON would have it; only meaningful if no problem is an error. */
   readonly value: unknown;
@@ -20,12 +22,12 @@ export interface CheckedValue {
 /**
  * Checks located YAML against a schema. Every problem names its place, what is wrong and what is allowed. A key that
  * may be absent, holds a map or a list and has no value (`dhcp:` with all its lines commented out) counts as absent.
- * Where `quotesValues` is false no message says what a value is, for documents that hold secrets in any place.
+ * What `quotesValues` is false of no message quotes: there, it may be a secret.
  */
 export function checkSchema(
   schema: SchemaNode,
   root: Located,
-  options: { file: string; size: number; moved?: MovedKeys; quotesValues?: boolean },
+  options: { file: string; size: number; moved?: MovedKeys; quotesValues?: QuotesValues },
 ): CheckedValue {
   const problems: Problem[] = [];
   let budget = options.size + MAX_ALIASED;
@@ -46,7 +48,7 @@ export function checkSchema(
   };
 
   const describeGiven = (node: Located, path: DocumentPath): string => {
-    if (options.quotesValues === false) return describeKind(node);
+    if (options.quotesValues?.(path) === false) return describeKind(node);
     return isSecret(path) ? 'something else' : describeLocated(node);
   };
 

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox';
 import type { Problem } from '../errors.ts';
-import { checkSchema, type MovedKeys } from './check-schema.ts';
+import { checkSchema, type MovedKeys, type QuotesValues } from './check-schema.ts';
 import { decodeText, MAX_DOCUMENT_BYTES, tooLarge } from './decode-text.ts';
 import type { SchemaNode } from './describe-schema.ts';
 import { type DocumentPath, type Located, locatePath, type Place } from './located.ts';
@@ -32,7 +32,7 @@ export type DocumentSource = { readonly file: string } & (
 export function readDocument<S extends TSchema>(
   schema: S,
   source: DocumentSource,
-  options: { readonly moved?: MovedKeys } = {},
+  options: { readonly moved?: MovedKeys; readonly quotesValues?: QuotesValues } = {},
 ): DocumentReading<Static<S>> {
   const { file } = source;
   const decoded = 'bytes' in source ? decodeText(source.bytes, file) : { text: source.text };

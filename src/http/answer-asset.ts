@@ -17,6 +17,8 @@ export interface AssetRequest {
   readonly response: ServerResponse;
   /** Whether the server dropped this client because it took nothing for too long. */
   readonly stalled: () => boolean;
+  /** Whoever asks for it does without. */
+  readonly harmless?: boolean;
   /** What is made where there is no file of this name. */
   readonly generate?: () => Promise<Answer | undefined> | undefined;
 }
@@ -34,7 +36,8 @@ export async function answerAsset(
   request: BootRequest,
   asset: AssetRequest,
 ): Promise<Answer | undefined> {
-  const path = parseAssetPath(asset.target);
+  // A shim puts a slash between its own folder, which ends with one, and what it asks for (seen with 16.1).
+  const path = parseAssetPath(asset.target.replace(/^\/assets\/ipxe\/+/, '/assets/ipxe/'));
   if (path.kind === 'bad') {
     deps.journal.count('http.bad-asset-path');
     return refused(deps, request, 404, 'no such asset', `the path is refused: ${path.reason}`);
@@ -45,6 +48,16 @@ export async function answerAsset(
     if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
     const made = found.kind === 'missing' ? await asset.generate?.() : undefined;
     if (made !== undefined) return made;
+    if (found.kind === 'missing' && asset.harmless === true) {
+      return refused(
+        deps,
+        request,
+        404,
+        'no such asset',
+        'no such file: loaders look for it and do without',
+        'noted',
+      );
+    }
     if (found.kind !== 'file') {
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
     }
@@ -135,26 +148,25 @@ function decideHead(method: string, headers: AssetRequest['headers'], file: Asse
   const nothing = { hasBody: false, start: 0, end: 0 };
   const condition = evaluateConditions(headers, validators);
   if (condition === 304) return { status: 304, headers: common, ...nothing };
-  if (condition === 412) return { status: 412, headers: { ...common, 'Content-Length': 0 }, ...nothing };
+  if (condition === 412) return { status: 412, headers: { ...common, 'content-length': 0 }, ...nothing };
 
   const wanted =
     method === 'GET' && rangeApplies(headers['if-range'], validators) ? headers.range : undefined;
   const range = parseByteRange(wanted, file.size);
   const typed = { ...common, 'content-type': contentTypeOf(name) };
   if (range.kind === 'unsatisfiable') {
-    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'Content-Length': 0 };
+    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'content-length': 0 };
     return { status: 416, headers: { ...common, ...unsatisfied }, ...nothing };
   }
   if (range.kind === 'whole') {
-    const whole = { ...typed, 'Content-Length': file.size };
+    const whole = { ...typed, 'content-length': file.size };
     return { status: 200, headers: whole, hasBody: method === 'GET', start: 0, end: file.size };
   }
   const { start, end } = range;
-  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'Content-Length': end - start };
+  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'content-length': end - start };
   return { status: 206, headers: { ...typed, ...part }, hasBody: true, start, end };
 }
 
-/** `Content-Length` in this case: GRUB compares letters (seen with 2.12), and waits for more without it. */
 function sendHead(response: ServerResponse, head: Head): void {
   response.writeHead(head.status, head.headers);
 }
@@ -175,7 +187,7 @@ function stageOf(deps: RouteDeps, request: BootRequest, segments: readonly strin
 function record(
   deps: RouteDeps,
   request: BootRequest,
-  outcome: 'answered' | 'refused' | 'failed',
+  outcome: 'answered' | 'refused' | 'failed' | 'noted',
   answered: string,
   reasons: readonly string[],
   stage: 'firmware' | 'kernel' | 'initrd' | undefined,
@@ -200,7 +212,7 @@ function refused(
   status: number,
   line: string,
   reason: string,
-  outcome: 'refused' | 'failed' = 'refused',
+  outcome: 'refused' | 'failed' | 'noted' = 'refused',
   headers?: Readonly<Record<string, string>>,
 ): Answer {
   record(deps, request, outcome, String(status), [reason], undefined);

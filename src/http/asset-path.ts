@@ -8,7 +8,9 @@ export type AssetPath =
  * served: they are what editors, version control and half-finished downloads leave behind.
  */
 export function parseAssetPath(target: string): AssetPath {
-  const path = target.replace(/^https?:\/\/[^/]*/i, '').split(/[?#]/, 1)[0] ?? '';
+  const whole = target.replace(/^https?:\/\/[^/]*/i, '').split(/[?#]/, 1)[0] ?? '';
+  // A shim that UEFI HTTP boot got there asks for `/assets/ipxe//grubx64.efi` (16.1, seen).
+  const path = whole.replace(/^\/assets\/ipxe\/\//, '/assets/ipxe/');
   if (!path.startsWith('/assets/')) return bad('it is not under /assets/');
   const segments: string[] = [];
   for (const raw of path.slice('/assets/'.length).split('/')) {

@@ -43,6 +43,6 @@ export async function answerGenerated(
 /** The file that a request's target names outside of our own routes, below `/assets/ipxe/` too. */
 export function generatedByTarget(target: string): GeneratedFile | undefined {
   const [path = '', ...query] = target.split('?');
-  const name = path.replace(/^\/assets\/ipxe\//, '/').slice(1);
+  const name = path.replace(/^\/assets\/ipxe\/+/, '/').slice(1);
   return generatedFile(query.length === 0 ? name : `${name}?${query.join('?')}`);
 }

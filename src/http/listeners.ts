@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { createConnectionBounds } from './connection-bounds.ts';
 import type { HttpLimits, HttpListeners, HttpPlace, HttpServer, HttpServerOptions } from './port.ts';
+import { spellLength } from './spell-length.ts';
 
 export const DEFAULT_LIMITS: HttpLimits = {
   connections: 1_024,
@@ -81,6 +82,7 @@ export async function openListeners(
       });
       // A write that loses the race against the client's going away is no news: 'close' has told.
       response.on('error', () => undefined);
+      spellLength(response);
       if (!stopping && !bounds.isSurplus(socket)) return handle(request, response, via);
       if (!stopping) options.journal.count('http.too-many-connections');
       comeBackLater(response, stopping ? 'the server is stopping' : 'too many connections');

@@ -179,6 +179,8 @@ export interface HttpServerOptions {
   readonly plan: (facts: MachineFacts, choice?: string) => BootPlan | Promise<BootPlan>;
   /** What is told of boots by a `once:`. */
   readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
+  /** Absent: matchbox's routes are not answered. `plan` gives nobody a place that is not its own already. */
+  readonly matchbox?: { readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan> };
   readonly buildContext: (request: ContextRequest) => TemplateContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
 import { toTinderboxError } from '../errors.ts';
@@ -13,6 +12,7 @@ import { answerGenerated, generatedByTarget } from './generated-file.ts';
 import { DEFAULT_LIMITS, openListeners } from './listeners.ts';
 import { answerMachineScript } from './machine-script.ts';
 import { maskedJournal } from './mask-observation.ts';
+import { answerMatchbox, MATCHBOX_ROUTES } from './matchbox-routes.ts';
 import { createPlanMemory } from './plan-memory.ts';
 import type { HttpServer, HttpServerOptions, ServerPlace } from './port.ts';
 import { createReleaseMemory } from './release-memory.ts';
@@ -104,11 +104,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 
   /** What is not there, and no error's text to a GRUB. */
-  const answerByName = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const file = generatedByTarget(request.raw.url ?? '');
+  const answerByName = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    target = request.raw.url ?? '',
+  ): Promise<FastifyReply> => {
+    const file = generatedByTarget(target);
     const answer =
       file === undefined ? undefined : await answerGenerated(deps, plans, requestOf(request), file, 'http');
-    if (answer !== undefined) return sendAsWritten(reply, answer);
+    if (answer !== undefined) return send(reply, answer);
     journal.count(file === undefined ? 'http.unknown-route' : 'http.optional-file');
     return send(reply, refuse(404, 'there is nothing here; machines start at /boot.ipxe'));
   };
@@ -129,6 +133,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         await answerSessionConfig(deps, plans, releases, requestOf(request), session, asked),
       );
     });
+  }
+  if (options.matchbox !== undefined) {
+    for (const route of MATCHBOX_ROUTES) {
+      app.get<{ Querystring: Query }>(`/${route}`, async (request, reply) => {
+        const rawQuery = (request.raw.url ?? '').split('?').slice(1).join('?');
+        return send(reply, await answerMatchbox(deps, requestOf(request), route, request.query, rawQuery));
+      });
+    }
+    app.get('/grub', (request, reply) =>
+      answerByName(request, reply, (request.raw.url ?? '').replace(/^\/grub/, '/grub.cfg')),
+    );
+    // What dnsmasq makes of `dhcp-boot=http://…/boot.ipxe`.
+    app.get<{ Querystring: Query }>('/boot.ipxe.0', (request, reply) =>
+      send(reply, answerBootScript(deps, requestOf(request), request.query)),
+    );
   }
   app.post<SessionRoute>('/boot/:session/csr', { bodyLimit: REQUEST_LIMIT }, async (request, reply) => {
     const { name } = request.query;
@@ -153,14 +172,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     handler: async (request, reply) => {
       reply.hijack();
       const response = reply.raw;
+      const file = generatedByTarget(request.raw.url ?? '');
       // From here on Fastify answers no more, whatever is thrown.
       const answer = await answerAsset(deps, sources, requestOf(request), {
         target: request.raw.url ?? '',
         headers: request.raw.headers,
         response,
         stalled: () => listeners.isStalled(request.raw.socket),
+        harmless: file?.kind === 'optional',
         generate: () => {
-          const file = generatedByTarget(request.raw.url ?? '');
           return file === undefined
             ? undefined
             : answerGenerated(deps, plans, requestOf(request), file, 'http');
@@ -168,7 +188,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       }).catch((thrown: unknown) => fail(thrown, request));
       if (answer === undefined) return;
       if (response.headersSent) return void response.destroy();
-      end(response, answer);
+      response.writeHead(answer.status, headersOf(answer));
+      response.end(request.method === 'HEAD' ? undefined : answer.text);
     },
   });
   app.route({
@@ -236,23 +257,10 @@ function send(reply: FastifyReply, answer: Answer): FastifyReply {
   return reply.code(answer.status).headers(headersOf(answer)).send(answer.text);
 }
 
-/** Fastify writes the names of headers in lower case, by which GRUB does not know a length: it then waits for more. */
-function sendAsWritten(reply: FastifyReply, answer: Answer): FastifyReply {
-  void reply.hijack();
-  end(reply.raw, answer);
-  return reply;
-}
-
-/** Node itself leaves the body out of what a HEAD is answered. */
-function end(response: ServerResponse, answer: Answer): void {
-  response.writeHead(answer.status, headersOf(answer));
-  response.end(answer.text);
-}
-
 function headersOf(answer: Answer): Record<string, string | number> {
   return {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': Buffer.byteLength(answer.text),
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(answer.text),
     ...answer.headers,
   };
 }

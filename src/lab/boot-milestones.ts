@@ -1,4 +1,4 @@
-import type { MachineKind } from './qemu-machine.ts';
+import type { MachineKind } from './machine-kinds.ts';
 
 /** What a console line means for somebody who waits; each is told once, at its first sign. */
 interface Milestone {
@@ -15,8 +15,19 @@ const IPXE_BANNER = /iPXE .*Open Source Network Boot/;
 const MILESTONES: readonly Milestone[] = [
   { pattern: /SeaBIOS \(version/, text: 'BIOS is up' },
   { pattern: /Start PXE over IPv4/, text: 'UEFI firmware starts its PXE client' },
+  { pattern: /Start HTTP Boot over IPv4/, text: 'UEFI firmware starts its HTTP boot' },
   { pattern: /vendor ROM: asking/, text: "the ROM's PXE client asks for an address" },
   { pattern: /NBP filename is|vendor ROM: loading/, text: 'it was told its boot file and loads it by TFTP' },
+  { pattern: /^\s*URI: http:/, text: 'it was told its boot file and loads it by HTTP' },
+  { pattern: /Fetching Netboot Image/, text: 'the shim is up and loads GRUB' },
+  { pattern: /Welcome to GRUB/, text: 'GRUB is up' },
+  { pattern: /Tinderbox: \S+ asks what to boot/, text: 'GRUB has the boot script' },
+  {
+    pattern: /Tinderbox: loading the kernel/,
+    text: 'GRUB has the script for this machine and loads the kernel',
+  },
+  { pattern: /Tinderbox: loading the initrd/, text: 'GRUB has the kernel and loads the initrd' },
+  { pattern: /UEFI Secure Boot is enabled/, text: 'the kernel starts with Secure Boot on' },
   { pattern: IPXE_BANNER, text: 'iPXE is up' },
   { pattern: /\/boot\.ipxe\S*\.\.\. ok/, text: 'iPXE has the boot script' },
   { pattern: /\/ipxe\?\S*\.\.\. ok/, text: 'iPXE has the script for this machine' },

@@ -4,7 +4,7 @@ import { TinderboxError } from '../errors.ts';
 import { runProgram } from './run-program.ts';
 import { isRealRoot } from './user-namespace.ts';
 
-/** What the lab's machines and namespaces need of Debian. */
+/** What namespaces and x86 machines need of Debian; packagesOf (machine-kinds.ts) has what some kinds need besides. */
 export const LAB_PACKAGES = ['qemu-system-x86', 'ovmf', 'ipxe', 'ipxe-qemu', 'seabios', 'iproute2'] as const;
 
 export type Log = (line: string) => void;

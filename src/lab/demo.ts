@@ -1,23 +1,29 @@
 /** `npm run demo`: one virtual diskless machine, from power-on to `booted`. */
 import { parseArgs } from 'node:util';
 import { toTinderboxError } from '../errors.ts';
-import type { MachineKind } from './qemu-machine.ts';
-import { MACHINE_KINDS } from './qemu-machine.ts';
-import { prepareDemo, runDemo } from './run-demo.ts';
+import type { MachineKind } from './machine-kinds.ts';
+import { MACHINE_KINDS } from './machine-kinds.ts';
+import { needsGrub, prepareDemo, runDemo } from './run-demo.ts';
 import { requireTun, rerunInUserNamespace } from './user-namespace.ts';
 
+/** Nobody builds a loader for 32-bit UEFI, and the GRUB that Debian 12 signs knows no HTTP. */
+const WITHOUT_LOADER: readonly MachineKind[] = ['uefi-x86', 'uefi-x64-secure-http'];
 const KINDS: Readonly<Record<string, MachineKind>> = {
   bios: 'bios-rom',
-  ...Object.fromEntries(MACHINE_KINDS.map((kind) => [kind, kind])),
+  ...Object.fromEntries(
+    MACHINE_KINDS.filter((kind) => !WITHOUT_LOADER.includes(kind)).map((kind) => [kind, kind]),
+  ),
 };
 const MODES = ['server', 'proxy'] as const;
 
 const HELP = `Boots a virtual diskless machine from Tinderbox, in a network of its own.
 
-  npm run demo -- [--arch uefi-x64|bios|bios-ipxe] [--mode server|proxy] [--kvm]
+  npm run demo -- [--arch uefi-x64|bios|...] [--mode server|proxy] [--kvm]
 
   --arch   the machine's firmware: uefi-x64 (the default); bios: a BIOS whose ROM loads undionly.kpxe;
-           bios-ipxe: a BIOS whose ROM is iPXE
+           bios-ipxe: a BIOS whose ROM is iPXE; uefi-x64-http: UEFI HTTP boot, without TFTP; uefi-x64-secure: Secure
+           Boot is on, and Debian's signed shim, GRUB and kernel boot; uefi-arm64, uefi-arm64-http: an arm64 machine,
+           by GRUB
   --mode   server: Tinderbox gives the address (the default); proxy: another DHCP server does
   --kvm    use the processor's virtualisation (also TINDERBOX_KVM=1); without it everything is emulated
 
@@ -41,7 +47,11 @@ async function main(): Promise<number> {
     console.error(`${options}\n\n${HELP}`);
     return 2;
   }
-  const image = await prepareDemo({ mode: options.mode, log });
+  if (options.mode === 'proxy' && needsGrub(options.kind)) {
+    console.error(`GRUB asks the server that gave the address: --arch ${options.kind} needs --mode server`);
+    return 2;
+  }
+  const image = await prepareDemo({ ...options, log });
   await requireTun();
   if (process.getuid?.() !== 0) {
     log('not root: using a user namespace');

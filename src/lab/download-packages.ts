@@ -4,6 +4,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { TinderboxError } from '../errors.ts';
 import type { Log } from './debian-packages.ts';
 import { aptUpdate } from './debian-packages.ts';
+import type { Apt } from './foreign-apt.ts';
 import { runProgram } from './run-program.ts';
 import { isRealRoot } from './user-namespace.ts';
 
@@ -18,20 +19,21 @@ export async function ensurePackage(
   name: () => Promise<string>,
   pattern: RegExp,
   log: Log,
+  apt: Apt = { options: [] },
 ): Promise<string> {
   const present = await newestMatch(folder, pattern);
   if (present !== undefined) return present;
   const work = `${folder}/download-${randomUUID()}`;
   await mkdir(work);
   try {
-    await withFreshLists(async () => {
+    await withFreshLists(apt, async () => {
       const wanted = await name();
       log(`downloading ${wanted}`);
       // The sandbox user of apt may not write into a folder of ours.
-      await runProgram(['apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', wanted], {
-        cwd: work,
-        timeout: TIMEOUT,
-      });
+      await runProgram(
+        ['apt-get', '-q', '-o', 'APT::Sandbox::User=root', ...apt.options, 'download', wanted],
+        { cwd: work, timeout: TIMEOUT },
+      );
     });
     const file = await newestMatch(work, pattern);
     if (file === undefined) throw new TinderboxError('unavailable', 'apt-get download left no package file');
@@ -56,7 +58,7 @@ export async function ensurePackageSet(
     try {
       await mkdir(`${work}/archives/partial`, { recursive: true });
       await writeFile(`${work}/status`, '');
-      await withFreshLists(async () => {
+      await withFreshLists({ options: [] }, async () => {
         log(`downloading ${names.join(', ')} and what they depend on`);
         await runProgram(
           [
@@ -84,10 +86,15 @@ async function newestMatch(folder: string, pattern: RegExp): Promise<string | un
   return names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1);
 }
 
-async function withFreshLists(work: () => Promise<void>): Promise<void> {
+async function withFreshLists(apt: Apt, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (cause) {
+    if (apt.update !== undefined) {
+      await apt.update();
+      await work();
+      return;
+    }
     if (!(await isRealRoot())) {
       throw new TinderboxError('unavailable', 'the packages of the live image cannot be downloaded', {
         cause,

@@ -4,7 +4,9 @@ import { TinderboxError } from '../errors.ts';
 import type { CpioEntry } from './cpio.ts';
 import type { Log } from './debian-packages.ts';
 import { ensurePackage } from './download-packages.ts';
+import { type Apt, aptFor } from './foreign-apt.ts';
 import { collectModules } from './kernel-modules.ts';
+import type { Processor } from './machine-kinds.ts';
 import { runProgram } from './run-program.ts';
 
 /** The file names of two packages in `folder`: what every image of the lab begins with. */
@@ -14,21 +16,36 @@ export interface BootPackages {
   readonly busyboxDeb: string;
 }
 
-const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 const BUSYBOX_PACKAGE = 'busybox-static';
 
-/** Kept in `<cache>/packages`. Throws TinderboxError `unavailable` where they cannot be had. */
-export async function ensureBootPackages(cache: string, log: Log): Promise<BootPackages> {
-  const folder = `${cache}/packages`;
+/** Kept in `<cache>/packages`, or `packages-arm64`. Throws TinderboxError `unavailable` where they cannot be had. */
+export async function ensureBootPackages(
+  cache: string,
+  log: Log,
+  processor: Processor = 'amd64',
+): Promise<BootPackages> {
+  const folder = packagesFolder(cache, processor);
   await mkdir(folder, { recursive: true });
-  const kernelDeb = await ensurePackage(folder, kernelPackage, /^linux-image-\d.*\.deb$/, log);
+  const apt = await aptFor(processor, cache);
+  const kernelDeb = await ensurePackage(
+    folder,
+    () => kernelPackage(processor, apt),
+    /^linux-image-\d.*\.deb$/,
+    log,
+    apt,
+  );
   const busyboxDeb = await ensurePackage(
     folder,
     async () => BUSYBOX_PACKAGE,
     /^busybox-static_.*\.deb$/,
     log,
+    apt,
   );
   return { folder, kernelDeb, busyboxDeb };
+}
+
+export function packagesFolder(cache: string, processor: Processor): string {
+  return processor === 'amd64' ? `${cache}/packages` : `${cache}/packages-${processor}`;
 }
 
 export interface BootIngredients {
@@ -72,10 +89,10 @@ export async function unpackBootPackages(
 }
 
 /** The meta package only depends on the kernel of the day. */
-async function kernelPackage(): Promise<string> {
-  const listing = await runProgram(['apt-cache', 'depends', KERNEL_PACKAGE]);
+async function kernelPackage(processor: Processor, { options }: Apt): Promise<string> {
+  const meta = `linux-image-cloud-${processor}`;
+  const listing = await runProgram(['apt-cache', ...options, 'depends', meta]);
   const name = /Depends: (linux-image-\d\S*)/.exec(listing)?.[1];
-  if (name === undefined)
-    throw new TinderboxError('unavailable', `apt knows no kernel for ${KERNEL_PACKAGE}`);
+  if (name === undefined) throw new TinderboxError('unavailable', `apt knows no kernel for ${meta}`);
   return name;
 }

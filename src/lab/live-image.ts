@@ -6,6 +6,7 @@ import { buildCpio } from './cpio.ts';
 import type { Log } from './debian-packages.ts';
 import { keepBuilt } from './keep-built.ts';
 import { ensureBootPackages, unpackBootPackages } from './kernel-and-busybox.ts';
+import type { Processor } from './machine-kinds.ts';
 import { readBeside } from './read-beside.ts';
 
 /** A kernel and an initrd that boot from memory and do what live-init.sh says. Absolute paths. */
@@ -18,8 +19,8 @@ export interface LiveImage {
 
 /** Counts up when what is put together here changes. */
 const RECIPE = 2;
-/** All that a QEMU machine of the lab has. */
-const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk'];
+/** All that a QEMU machine of the lab has. efivarfs: whether Secure Boot is on. */
+const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk', 'efivarfs'];
 
 /**
  * The live image of the lab, built into `cache` unless it is there already: from Debian's packages, which are
@@ -31,11 +32,14 @@ const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk'];
 export async function ensureLiveImage({
   cache,
   log,
+  processor = 'amd64',
 }: {
   readonly cache: string;
   readonly log: Log;
+  /** Whose programs it holds; amd64 unless told. */
+  readonly processor?: Processor;
 }): Promise<LiveImage> {
-  const packages = await ensureBootPackages(cache, log);
+  const packages = await ensureBootPackages(cache, log, processor);
   const scripts = await readScripts();
   const key = createHash('sha256')
     .update(JSON.stringify([RECIPE, packages.kernelDeb, packages.busyboxDeb, MODULES]))

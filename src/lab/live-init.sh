@@ -64,8 +64,14 @@ report_url=$(argument tinderbox.report)
 config_url=$(argument cloud-config-url)
 
 for module in /modules/*.ko; do
+  case $module in
+  # A BIOS has no variables.
+  *efivarfs.ko) [ -d /sys/firmware/efi ] || continue ;;
+  esac
   insmod "$module" || say "cannot load $module"
 done
+[ ! -d /sys/firmware/efi ] || mount -t efivarfs efivarfs /sys/firmware/efi/efivars ||
+  say "cannot read the firmware's variables"
 
 cat >/run/udhcpc.sh <<'SCRIPT'
 #!/bin/sh

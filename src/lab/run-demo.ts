@@ -7,13 +7,14 @@ import { TinderboxError } from '../errors.ts';
 import type { Mac } from '../machine/mac.ts';
 import { parseMac } from '../machine/mac.ts';
 import { createMilestoneReader } from './boot-milestones.ts';
+import { ensureDebianLoaders } from './debian-loaders.ts';
 import type { Log } from './debian-packages.ts';
 import { ensureDebianPackages, LAB_PACKAGES } from './debian-packages.ts';
 import type { LiveImage } from './live-image.ts';
 import { ensureLiveImage } from './live-image.ts';
+import { type MachineKind, packagesOf, processorOf } from './machine-kinds.ts';
 import type { NetworkNamespace } from './namespace.ts';
 import { createProvisioningNetwork } from './provisioning-network.ts';
-import type { MachineKind } from './qemu-machine.ts';
 import { startQemuMachine } from './qemu-machine.ts';
 import { runProgram } from './run-program.ts';
 
@@ -30,12 +31,38 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TINDERBOX = `${ROOT}bin/tinderbox`;
 const DEMO_MAC = parseMac('52:54:00:77:00:01') as Mac;
 const SERVER_PATIENCE = 15_000;
-const BOOT_PATIENCE = 170_000;
+/** An arm64 processor is emulated at half the speed. */
+const BOOT_PATIENCE = 300_000;
+
+export interface DemoImage extends LiveImage {
+  /** Files of assets/ipxe by name, with where they are. */
+  readonly bootFiles: Readonly<Record<string, string>>;
+  /** More of tinderbox.yaml. */
+  readonly config: string;
+}
+
+/** iPXE is not signed, and not built for arm64. */
+export function needsGrub(kind: MachineKind): boolean {
+  return kind === 'uefi-x64-secure' || processorOf(kind) === 'arm64';
+}
 
 /** Installs and builds what the demo needs; the part that may need root of the host, or another user's sudo. */
-export async function prepareDemo({ mode, log }: Pick<DemoOptions, 'mode' | 'log'>): Promise<LiveImage> {
-  await ensureDebianPackages([...LAB_PACKAGES, ...(mode === 'proxy' ? ['dnsmasq-base'] : [])], { log });
-  return ensureLiveImage({ cache: `${ROOT}.cache/live-image`, log });
+export async function prepareDemo({
+  mode,
+  kind,
+  log,
+}: Pick<DemoOptions, 'mode' | 'kind' | 'log'>): Promise<DemoImage> {
+  const more = [...(mode === 'proxy' ? ['dnsmasq-base'] : []), ...(needsGrub(kind) ? ['grub-common'] : [])];
+  await ensureDebianPackages([...LAB_PACKAGES, ...packagesOf(kind), ...more], { log });
+  const order = { cache: `${ROOT}.cache/live-image`, log, processor: processorOf(kind) };
+  const image = await ensureLiveImage(order);
+  if (!needsGrub(kind)) return { ...image, bootFiles: {}, config: '' };
+  const { shim, signedGrub, grub } = await ensureDebianLoaders(order);
+  if (kind === 'uefi-x64-secure') {
+    const bootFiles = { 'shimx64.efi': shim, 'grubx64.efi': signedGrub };
+    return { ...image, bootFiles, config: 'loaders: { uefi-x64: shimx64.efi }\n' };
+  }
+  return { ...image, bootFiles: { 'grub.efi': grub }, config: `loaders: { ${kind}: grub.efi }\n` };
 }
 
 /**
@@ -43,7 +70,7 @@ export async function prepareDemo({ mode, log }: Pick<DemoOptions, 'mode' | 'log
  * root of a user namespace. Throws TinderboxError when the machine does not come up; the folder with the logs is
  * then kept, and named in the error.
  */
-export async function runDemo(image: LiveImage, options: DemoOptions): Promise<void> {
+export async function runDemo(image: DemoImage, options: DemoOptions): Promise<void> {
   const folder = await mkdtemp(`${tmpdir()}/tinderbox-demo-`);
   try {
     await bootOnce(image, folder, options);
@@ -56,7 +83,7 @@ export async function runDemo(image: LiveImage, options: DemoOptions): Promise<v
   await rm(folder, { recursive: true, force: true });
 }
 
-async function bootOnce(image: LiveImage, folder: string, options: DemoOptions): Promise<void> {
+async function bootOnce(image: DemoImage, folder: string, options: DemoOptions): Promise<void> {
   const { kind, mode, log, signal } = options;
   const started = Date.now();
   const say = (text: string): void =>
@@ -112,7 +139,7 @@ async function bootOnce(image: LiveImage, folder: string, options: DemoOptions):
 }
 
 /** Configuration, profiles and assets of the demo; the path of tinderbox.yaml. */
-async function writeDemoFiles(image: LiveImage, folder: string, mode: 'server' | 'proxy'): Promise<string> {
+async function writeDemoFiles(image: DemoImage, folder: string, mode: 'server' | 'proxy'): Promise<string> {
   await cp(fileURLToPath(new URL('profiles', import.meta.url)), `${folder}/profiles`, { recursive: true });
   await writeFile(
     `${folder}/profiles/machines.yaml`,
@@ -121,6 +148,10 @@ async function writeDemoFiles(image: LiveImage, folder: string, mode: 'server' |
   await mkdir(`${folder}/assets/live`, { recursive: true });
   await cp(image.kernel, `${folder}/assets/live/vmlinuz`);
   await cp(image.initrd, `${folder}/assets/live/initrd.img`);
+  await mkdir(`${folder}/assets/ipxe`);
+  for (const [name, source] of Object.entries(image.bootFiles)) {
+    await cp(source, `${folder}/assets/ipxe/${name}`);
+  }
   const dhcp =
     mode === 'proxy'
       ? 'dhcp: { mode: proxy }'
@@ -128,7 +159,7 @@ async function writeDemoFiles(image: LiveImage, folder: string, mode: 'server' |
   const config = `${folder}/tinderbox.yaml`;
   await writeFile(
     config,
-    `network: { interface: br0 }\n${dhcp}\npaths: { profiles: ./profiles, assets: ./assets, state: ./var }\n`,
+    `network: { interface: br0 }\n${dhcp}\npaths: { profiles: ./profiles, assets: ./assets, state: ./var }\n${image.config}`,
   );
   return config;
 }

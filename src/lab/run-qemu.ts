@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { TinderboxError } from '../errors.ts';
 import type { MachineConsole } from './machine-console.ts';
 import { createConsole } from './machine-console.ts';
+import type { Processor } from './machine-kinds.ts';
 import type { NetworkNamespace } from './namespace.ts';
 import { stopProcess } from './namespace.ts';
 import { sendQmpCommand } from './qmp-client.ts';
 
 export interface QemuOptions {
   readonly namespace: NetworkNamespace;
+  /** amd64 unless told. */
+  readonly processor?: Processor;
   /** What its console is called in errors. */
   readonly name: string;
   /** Made if it is missing; holds console.log. */
@@ -37,6 +40,17 @@ export interface RunningQemu extends AsyncDisposable {
   readonly exited: Promise<void>;
 }
 
+const EMULATORS: Readonly<Record<Processor, { readonly program: string; readonly cpu: string }>> = {
+  amd64: { program: 'qemu-system-x86_64', cpu: 'max' },
+  // `max` signs its pointers, with a cipher that emulation spends most of its time on.
+  arm64: { program: 'qemu-system-aarch64', cpu: 'cortex-a57' },
+};
+
+/** The name of the program. */
+export function emulatorOf(processor: Processor): string {
+  return EMULATORS[processor].program;
+}
+
 /** Powers a machine on. Throws TinderboxError `not-found` if QEMU or its firmware is not installed. */
 export async function runQemu(options: QemuOptions): Promise<RunningQemu> {
   const { namespace, name, folder } = options;
@@ -44,9 +58,10 @@ export async function runQemu(options: QemuOptions): Promise<RunningQemu> {
   // Not in the machine's folder: the path of a unix socket has at most 107 bytes.
   const monitorFolder = await mkdtemp(`${tmpdir()}/tinderbox-qmp-`);
   const monitor = `${monitorFolder}/qmp`;
+  const { program, cpu } = EMULATORS[options.processor ?? 'amd64'];
   const argv = [
-    ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'none'],
-    ['-accel', options.kvm === true ? 'kvm' : 'tcg', '-cpu', 'max', '-m', String(options.memory)],
+    [program, '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'none'],
+    ['-accel', options.kvm === true ? 'kvm' : 'tcg', '-cpu', cpu, '-m', String(options.memory)],
     ['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ['-qmp', `unix:${escapeCommas(monitor)},server=on,wait=off`],
     options.argv,
@@ -69,7 +84,11 @@ export async function runQemu(options: QemuOptions): Promise<RunningQemu> {
     console.end();
     return rm(monitorFolder, { recursive: true, force: true });
   });
-  await started(child, monitor, () => Buffer.concat(said).toString('utf8'));
+  const remedy =
+    options.processor === 'arm64'
+      ? 'Install the packages qemu-system-arm and qemu-efi-aarch64.'
+      : 'Install the packages qemu-system-x86, ipxe-qemu, seabios and ovmf.';
+  await started(child, monitor, () => Buffer.concat(said).toString('utf8'), remedy);
   return {
     pid: child.pid as number,
     console,
@@ -94,7 +113,12 @@ export function escapeCommas(text: string): string {
 }
 
 /** Waits until QEMU's monitor answers, which is when the machine runs. */
-async function started(child: ChildProcess, monitor: string, said: () => string): Promise<void> {
+async function started(
+  child: ChildProcess,
+  monitor: string,
+  said: () => string,
+  remedy: string,
+): Promise<void> {
   const failures: Error[] = [];
   child.once('error', (error) => failures.push(error));
   for (let tries = 0; tries < 500 && failures.length === 0 && child.exitCode === null; tries += 1) {
@@ -105,7 +129,7 @@ async function started(child: ChildProcess, monitor: string, said: () => string)
   }
   await stopProcess(child);
   throw new TinderboxError('not-found', `QEMU did not start: ${failures[0]?.message ?? said().trim()}`, {
-    remedy: 'Install the packages qemu-system-x86, ipxe-qemu, seabios and ovmf.',
+    remedy,
   });
 }
 

@@ -1,4 +1,5 @@
 import { formatIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import { argumentOf, fetchConfig } from './virtual-client-config.ts';
 import { type Configured, configureByDhcp } from './virtual-client-dhcp.ts';
 import { fetchCounted, fetchText } from './virtual-client-http.ts';
 import { loadBootFile } from './virtual-client-loader.ts';
@@ -80,7 +81,11 @@ async function boot(run: ClientRun, found: Findings): Promise<void> {
   const os = await configureByDhcp(run, 'os');
   found.addresses = { ...found.addresses, os: os.lease.address };
   if (os.lease.hostname !== '') found.hostname = os.lease.hostname;
-  await fetchConfig(run, cmdline, found);
+  const config = await fetchConfig(run, cmdline);
+  if (config !== undefined) {
+    const { text, ...said } = config;
+    Object.assign(found, { config: text, ...said });
+  }
   if (run.options.until === 'config') return;
   await sendReport(run, cmdline);
 }
@@ -243,30 +248,6 @@ function settingsOf(run: ClientRun, ipxe: Configured): ReadonlyMap<string, strin
     ['bustype', 'PCI'],
     ['busid', '01:1a:f4:10:00'],
   ]);
-}
-
-function argumentOf(cmdline: string, name: string): string | undefined {
-  return cmdline
-    .split(/\s+/)
-    .find((word) => word.startsWith(`${name}=`))
-    ?.slice(name.length + 1);
-}
-
-async function fetchConfig(run: ClientRun, cmdline: string, found: Findings): Promise<void> {
-  const url = argumentOf(cmdline, 'cloud-config-url');
-  // A role without a configuration has no such argument, and that is all right.
-  if (url === undefined) return;
-  await runStep(run, 'config', `GET ${url}`, async () => {
-    const text = await fetchText(run, url, OS_AGENT, { redirect: 'follow', needsLength: false });
-    if (text.trim() === '')
-      throw failStep(`${url} is empty`, 'an empty configuration boots a machine into nothing: see its role');
-    found.config = text;
-    const hostname = /^hostname:\s*["']?([\w.-]+)/m.exec(text)?.[1];
-    if (hostname !== undefined) found.hostname = hostname;
-    const role = /^#\s*role:\s*([\w.-]+)/m.exec(text)?.[1];
-    if (role !== undefined) found.role = role;
-    return { value: undefined, answered: `a configuration of ${text.length} bytes`, bytes: text.length };
-  });
 }
 
 async function sendReport(run: ClientRun, cmdline: string): Promise<void> {

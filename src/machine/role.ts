@@ -104,6 +104,8 @@ export interface Role {
   readonly partials: Partials;
   /** Where they differ from those of tinderbox.yaml. */
   readonly stageTime?: StageTimes;
+  /** The first loader of its machines by firmware architecture, over those of tinderbox.yaml. Never empty. */
+  readonly loaders?: ReadonlyMap<string, string>;
 }
 
 export type Partials = ReadonlyMap<string, TemplateSource>;

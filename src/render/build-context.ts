@@ -4,7 +4,7 @@ import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, networkContains } from '../machine/ipv4.ts';
 import { bootIdOf } from './boot-id.ts';
 import { configUrlOf } from './config-documents.ts';
-import { type ClusterContext, type IdentityContext, noIdentity, type TemplateContext } from './context.ts';
+import { type BootContext, type ClusterContext, type IdentityContext, noIdentity } from './context.ts';
 
 export interface ContextInput {
   readonly plan: Extract<BootPlan, { kind: 'boot' }>;
@@ -20,6 +20,8 @@ export interface ContextInput {
   readonly sessionUrl: string;
   /** Absent: it gets no certificates. */
   readonly identity?: IdentityContext;
+  /** As BootContext has it. */
+  readonly pinned?: ReadonlyMap<string, string>;
 }
 
 /** Everything a role's templates see, for one machine. */
@@ -32,7 +34,8 @@ export function buildContext({
   subnets,
   sessionUrl,
   identity,
-}: ContextInput): TemplateContext {
+  pinned,
+}: ContextInput): BootContext {
   const { address } = plan;
   const subnet =
     address === undefined ? undefined : subnets.find(({ network }) => networkContains(network, address));
@@ -60,5 +63,6 @@ export function buildContext({
     reportUrl: `${sessionUrl}/report`,
     assetsUrl: `${server.url}/assets`,
     identity: identity ?? noIdentity(plan.hostname),
+    ...(pinned === undefined ? {} : { pinned }),
   };
 }

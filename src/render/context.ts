@@ -130,3 +130,9 @@ export interface TemplateContext {
   readonly assetsUrl: string;
   readonly identity: IdentityContext;
 }
+
+/** What boot files are made with besides; templates do not see it. */
+export interface BootContext extends TemplateContext {
+  /** What links of pulled images stand for at this moment, by their paths; absent: nothing is replaced. */
+  readonly pinned?: ReadonlyMap<string, string>;
+}

@@ -49,7 +49,7 @@ export function readIgnition(text: string, file: string): IgnitionReading {
   const checked = checkSchema(schemaFor(spelling, minor), root, {
     file,
     size,
-    quotesValues: false,
+    quotesValues: () => false,
     moved: (path) => explainUnknown(path, spelling, minor),
   });
   if (checked.problems.length > 0) return { problems: checked.problems };

@@ -1,6 +1,7 @@
 import type { Role, TemplateSource } from '../machine/role.ts';
-import type { TemplateContext } from './context.ts';
+import type { BootContext, TemplateContext } from './context.ts';
 import { scriptWords } from './ipxe-text.ts';
+import { pinPath } from './pin-path.ts';
 import { renderTemplate, templateError, templateProblem } from './template-engine.ts';
 
 /** What a machine is to fetch and start: absolute paths (`/assets/…`) or http URLs. */
@@ -15,7 +16,7 @@ export interface BootFiles {
  * The boot block of a role for one machine; undefined for a role that loads no kernel. An initrd or argument that renders to nothing is left out, so that a
  * role can make it depend on a parameter. Throws TinderboxError `invalid-template`.
  */
-export function renderBootFiles(role: Role, context: TemplateContext): BootFiles | undefined {
+export function renderBootFiles(role: Role, context: BootContext): BootFiles | undefined {
   const { boot, partials } = role;
   if (boot.kind !== 'kernel') return undefined;
   const render = (source: TemplateSource): string => renderTemplate(source, context, partials);
@@ -24,9 +25,15 @@ export function renderBootFiles(role: Role, context: TemplateContext): BootFiles
     throw templateError(templateProblem(boot.kernel, undefined, `role \`${role.name}\` names no kernel`));
   }
   return {
-    kernel,
-    initrd: boot.initrd.map((source) => renderPath(source, render)).filter((path) => path !== undefined),
-    cmdline: boot.cmdline.flatMap((source) => scriptWords(source, render(source))),
+    kernel: pinPath(kernel, context),
+    initrd: boot.initrd
+      .map((source) => renderPath(source, render))
+      .filter((path) => path !== undefined)
+      .map((path) => pinPath(path, context)),
+    // A root file system that the kernel fetches by itself is one of the three (Fedora CoreOS, Debian live).
+    cmdline: boot.cmdline
+      .flatMap((source) => scriptWords(source, render(source)))
+      .map((word) => pinPath(word, context)),
   };
 }
 

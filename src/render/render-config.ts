@@ -3,6 +3,7 @@ import type { Role } from '../machine/role.ts';
 import { configDocuments } from './config-documents.ts';
 import { type TemplateContext, withoutKeys } from './context.ts';
 import { renderCloudConfig } from './render-cloud-config.ts';
+import { renderDescription } from './render-description.ts';
 import { renderIgnitionConfig } from './render-ignition.ts';
 import { renderNocloud } from './render-nocloud.ts';
 import { renderRaw } from './render-raw.ts';
@@ -19,6 +20,9 @@ export function renderConfig(role: Role, context: TemplateContext, file?: string
     throw new TinderboxError('not-found', `role \`${role.name}\` has no configuration`, {
       remedy: `add \`config:\` to ${role.file}, or remove {{configUrl}} from its kernel command line`,
     });
+  }
+  if (config.isDescription === true && config.format !== 'raw' && file === undefined) {
+    return renderDescription(role, config.template, config.format, context);
   }
   switch (config.format) {
     case 'nocloud':

@@ -1,4 +1,5 @@
 import { DEFAULT_LOADERS, loaderFor } from '../boot/choose-bootfile.ts';
+import { SHIMS } from '../boot/choose-loaders.ts';
 import { FIRMWARE_ARCHITECTURES } from '../machine/architecture.ts';
 import type { BootFiles } from './tftp-files.ts';
 
@@ -18,6 +19,8 @@ export interface BootFileRow {
 /** Which loaders can be served right now, known without touching the disk for each packet. */
 export interface BootFileIndex {
   isPresent(file: string): boolean;
+  /** Files that roles name, besides; found with the next `refresh`. */
+  nameFiles(files: readonly string[]): void;
   rows(): readonly BootFileRow[];
   refresh(): Promise<void>;
 }
@@ -26,12 +29,17 @@ export interface BootFileIndex {
 const PACKAGED = new Set(['bios', 'uefi-x64']);
 
 export function createBootFileIndex(
-  bootFiles: Pick<BootFiles, 'find'>,
+  bootFiles: Pick<BootFiles, 'find' | 'nameLoaders'>,
   loaders: ReadonlyMap<string, string>,
 ): BootFileIndex {
   let paths = new Map<string, string>();
+  let ofRoles: readonly string[] = [];
   return {
     isPresent: (file) => paths.has(file),
+    nameFiles(files) {
+      ofRoles = files;
+      bootFiles.nameLoaders(files);
+    },
     rows: () =>
       FIRMWARE_ARCHITECTURES.filter(
         ({ name }, index) => FIRMWARE_ARCHITECTURES.findIndex((other) => other.name === name) === index,
@@ -39,7 +47,11 @@ export function createBootFileIndex(
         const { name, label } = architecture;
         const file = loaderFor(architecture, loaders);
         const expected =
-          PACKAGED.has(name) || (loaders.has(name) && loaders.get(name) !== DEFAULT_LOADERS.get(name));
+          PACKAGED.has(name) ||
+          (loaders.has(name) &&
+            loaders.get(name) !== DEFAULT_LOADERS.get(name) &&
+            // `secureBoot` stands for three, and few have machines of each.
+            loaders.get(name) !== SHIMS.get(name));
         return {
           architecture: name,
           label,
@@ -50,7 +62,7 @@ export function createBootFileIndex(
       }),
     async refresh() {
       const found = new Map<string, string>();
-      for (const file of new Set(loaders.values())) {
+      for (const file of new Set([...loaders.values(), ...ofRoles])) {
         const path = await bootFiles.find(file);
         if (path !== undefined) found.set(file, path);
       }

@@ -62,6 +62,8 @@ export interface BootFiles {
   readonly lookup: (name: string) => Promise<TftpFound>;
   /** The content of a file without links, from wherever; as it was at one moment. Does not throw. */
   readonly read: (path: string) => Promise<SnapshotAnswer>;
+  /** Besides `loaderNames`: those that roles name, instead of those of before. */
+  nameLoaders(names: readonly string[]): void;
   /** The file (without links) that a name stands for; undefined if none would be served. */
   find(name: string): Promise<string | undefined>;
 }
@@ -77,6 +79,7 @@ export const PACKAGED_FILES: ReadonlyMap<string, readonly string[]> = new Map(
   [
     ['x64', 'x86_64'],
     ['aa64', 'arm64'],
+    ['ia32', 'i386'],
   ].flatMap(([efi = '', cpu = '']): [string, readonly string[]][] => [
     [`shim${efi}.efi`, [`/usr/lib/shim/shim${efi}.efi.signed`, `/usr/lib/shim/shim${efi}.efi.dualsigned`]],
     [`mm${efi}.efi`, [`/usr/lib/shim/mm${efi}.efi.signed`, `/usr/lib/shim/mm${efi}.efi`]],
@@ -100,7 +103,7 @@ export function createBootFiles(options: BootFilesOptions): BootFiles {
     maxFileBytes: options.maxFileBytes ?? 256 * 1024 * 1024,
     wallClock: options.wallClock ?? Date.now,
   });
-  const loaders = new Set(options.loaderNames);
+  let loaders = new Set(options.loaderNames);
   const packaged = options.packagedFiles ?? new Map<string, readonly string[]>();
   const now = options.now ?? (() => performance.now());
   const places = new Map<string, { readonly place: Place; readonly until: number }>();
@@ -147,6 +150,9 @@ export function createBootFiles(options: BootFilesOptions): BootFiles {
   return {
     lookup,
     read: (path) => snapshots.read(path),
+    nameLoaders(names) {
+      loaders = new Set([...options.loaderNames, ...names]);
+    },
     async find(name) {
       const found = await lookup(name);
       return 'file' in found ? found.file.path : undefined;

@@ -10,7 +10,7 @@ const MAX_MACHINES = 10_000;
 const NO_LOOP = { looping: false, reasons: [] } as const;
 
 export interface BootLoopWatch {
-  /** Called for each packet of a network boot. An iPXE clears its machine's count. */
+  /** Called for each packet of a network boot. An iPXE clears its machine's count, as a question for a script does. */
   look(client: NetworkClient, now: number): Pick<LoopDecision, 'looping' | 'reasons'>;
   /** What `look` would say now; nothing is counted. */
   peek(client: NetworkClient, now: number): Pick<LoopDecision, 'looping' | 'reasons'>;
@@ -40,8 +40,13 @@ export function watchBootLoops(): BootLoopWatch {
     },
     peek: (client, now) => (client.kind === 'rom' ? decide(client, now) : NO_LOOP),
     notice(observation) {
-      const { mac, at } = observation;
-      if (mac !== undefined && isWholeLoader(observation)) remember(takenAt, mac, at);
+      const { mac, at, kind } = observation;
+      if (mac === undefined) return;
+      // A GRUB has no DHCP of its own by which its start would show.
+      if (kind === 'http.script') {
+        takenAt.delete(mac);
+        attempts.delete(mac);
+      } else if (isWholeLoader(observation)) remember(takenAt, mac, at);
     },
   };
 }
@@ -49,8 +54,9 @@ export function watchBootLoops(): BootLoopWatch {
 /** By TFTP, or by HTTP where the firmware boots that way. */
 function isWholeLoader({ kind, outcome, asked }: Observation): boolean {
   if (outcome !== 'answered') return false;
-  const name = (kind === 'tftp.done' ? /^RRQ (.*)$/ : /^GET \/assets\/ipxe\/(.*)$/).exec(asked)?.[1];
-  return (kind === 'tftp.done' || kind === 'http.asset') && name !== undefined && isLoaderName(name);
+  if (kind === 'tftp.done') return isLoaderName(asked.replace(/^RRQ /, ''));
+  const name = /^GET \/assets\/ipxe\/+(.*)$/.exec(asked)?.[1];
+  return kind === 'http.asset' && name !== undefined && isLoaderName(name);
 }
 
 function remember<T>(map: Map<Mac, T>, mac: Mac, value: T): void {

@@ -43,6 +43,30 @@ const FACTS: DaemonFacts = {
   url: 'http://10.77.0.1',
   role: { hasInitrd: true, hasConfig: true },
 };
+/** A transfer of another file than iPXE, whole. */
+const tftpDone = (after: number, name: string, stage?: Stage): BootEvent =>
+  happened(after, 'tftp.done', `RRQ ${name}`, {
+    answered: '3843520 of 3843520 bytes in 2000 ms',
+    ...(stage === undefined ? {} : { stage }),
+  });
+const tftpRefused = (after: number, name: string): BootEvent =>
+  happened(after, 'tftp.read', `RRQ ${name} (octet, blksize 1024)`, {
+    outcome: 'refused',
+    answered: 'error 1',
+    reasons: ['no such file'],
+  });
+const grubScript = (after: number): BootEvent =>
+  happened(after, 'http.script', 'RRQ /grub.cfg?mac=52:54:00:12:34:56', {
+    answered: 'the script of role worker',
+  });
+const TO_SHIM: readonly BootEvent[] = [dhcp(0, 'DISCOVER'), dhcp(4, 'REQUEST'), tftpDone(6, 'shimx64.efi')];
+const TO_GRUB_SCRIPT: readonly BootEvent[] = [
+  ...TO_SHIM,
+  tftpDone(7, '/grubx64.efi'),
+  happened(8, 'http.boot-script', 'RRQ /grub/grub.cfg', { answered: 'the bootstrap script for GRUB' }),
+  tftpDone(8, '/grub/grub.cfg'),
+  grubScript(9),
+];
 const OTHER = { address: '10.77.0.9', bootfile: 'pxelinux.0', nextServer: '10.77.0.8' };
 
 const LOOPING = ['boot loop: it took the loader 5 times and iPXE never answered'];
@@ -421,6 +445,35 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
       facts: { loader: { file: 'snponly.efi', builtFor: 'x86_64' } },
     },
   ],
+  'second-loader-missing': [
+    {
+      stage: 'firmware',
+      events: [...TO_SHIM, tftpRefused(7, '/grubx64.efi')],
+      shows: /grubx64\.efi/,
+    },
+    {
+      stage: 'firmware',
+      events: [...TO_SHIM, get(7, '/assets/ipxe/grubx64.efi', refused('no such asset'))],
+      shows: /grubx64\.efi/,
+    },
+  ],
+  'secure-boot-refuses-loader': [
+    {
+      stage: 'firmware',
+      events: [...TO_IPXE, dhcp(20, 'DISCOVER'), loaded(22)],
+      shows: /came back once/,
+    },
+  ],
+  'kernel-refused': {
+    stage: 'kernel',
+    events: [...TO_GRUB_SCRIPT, tftpDone(12, '/assets/vmlinuz', 'kernel'), grubScript(30)],
+    shows: /grub\.cfg\?mac/,
+  },
+  'grub-without-script': {
+    stage: 'firmware',
+    events: [...TO_SHIM, tftpDone(7, 'grubx64.efi'), tftpRefused(8, '/EFI/odd/grub.conf')],
+    shows: /no grub\.cfg was asked for/,
+  },
   'loader-loop': [
     { stage: 'firmware', events: [...TO_IPXE, ...looped], shows: /came back 2 times/ },
     {
@@ -649,6 +702,39 @@ const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
     { stage: 'firmware', events: [...TO_IPXE, dhcp(20, 'DISCOVER'), loaded(22)] },
   ],
   [
+    'a shim is what Secure Boot takes',
+    'secure-boot-refuses-loader',
+    { stage: 'firmware', events: [...TO_SHIM, tftpDone(7, 'grubx64.efi'), dhcp(20, 'DISCOVER')] },
+  ],
+  [
+    'a BIOS has no Secure Boot',
+    'secure-boot-refuses-loader',
+    { stage: 'firmware', events: [dhcp(0, 'DISCOVER', BIOS_ROM), loaded(6), dhcp(20, 'DISCOVER', BIOS_ROM)] },
+  ],
+  [
+    'GRUB that asked and waits',
+    'grub-without-script',
+    { stage: 'firmware', events: TO_GRUB_SCRIPT.slice(0, -1) },
+  ],
+  [
+    'a person who came back to the menu has no kernel yet',
+    'kernel-refused',
+    { stage: 'script', events: [...TO_GRUB_SCRIPT, grubScript(30)] },
+  ],
+  [
+    'what a GRUB looks for and does without',
+    'loader-not-found',
+    {
+      stage: 'offered',
+      events: [
+        happened(7, 'tftp.read', 'RRQ /grub/x86_64-efi/fs.lst (octet)', {
+          outcome: 'noted',
+          answered: 'error 1',
+        }),
+      ],
+    },
+  ],
+  [
     'iPXE in between is no loop of the loader',
     'loader-loop',
     {
@@ -743,6 +829,7 @@ const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
       events: [...TO_INITRD, config(30, { outcome: 'failed', answered: '500' }), config(40)],
     },
   ],
+  ['a system that fetches its configuration', 'config-not-fetched', { stage: 'config', events: TO_CONFIG }],
   ['a system that says nothing at all', 'config-not-fetched', { stage: 'initrd', events: TO_INITRD }],
   [
     'DHCP before the initrd is iPXE no more than the system',

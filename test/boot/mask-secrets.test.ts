@@ -32,6 +32,24 @@ t.test('secrets are masked, and nothing else', async (t) => {
       'kubeadm join --token ',
     ],
     ['a password in a URL', 'proxy=http://joe:hunter2@proxy:3128/', 'hunter2', 'http://joe:'],
+    [
+      'a private key in a data URL',
+      `{"source":"data:,x%0A${encodeURI(KEY)}%0Ay","mode":384}`,
+      'secretsecret',
+      '","mode":384}',
+    ],
+    [
+      'a password that has a name in a data URL',
+      '{"source":"data:,user:%20joe%0Apassword:%20hunter2%0A"}',
+      'hunter2',
+      'user:%20joe%0Apassword:%20',
+    ],
+    [
+      'one in base64 in a data URL',
+      `{"source":"data:;base64,${Buffer.from('user: joe\npassword: hunter2').toString('base64')}"}`,
+      Buffer.from('hunter2').toString('base64').slice(1, 8),
+      'user:%20joe%0Apassword:%20',
+    ],
     ['a parameter', 'wifi hunter2!', 'hunter2!', 'wifi ', { wifiPassword: 'hunter2!' }],
     ['one within', 'x: hunter2!', 'hunter2!', 'x: ', { login: { password: ['hunter2!'] } }],
     [

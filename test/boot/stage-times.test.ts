@@ -53,6 +53,25 @@ const rows: readonly Row[] = [
     configured: { kernel: 'off' },
     expect: 9,
   },
+  {
+    what: 'a role that reports from a file beside its configuration',
+    stage: 'config',
+    role: {
+      ...role,
+      config: {
+        format: 'raw',
+        template: text('d-i x'),
+        files: new Map([['late.sh', text('curl {{reportUrl}}')]]),
+      },
+    },
+    expect: DEFAULT_STAGE_TIMES.config,
+  },
+  {
+    what: 'a role that reports from nowhere',
+    stage: 'config',
+    role: { ...role, config: { format: 'raw', template: text('d-i x'), files: new Map([['a', text('x')]]) } },
+    expect: undefined,
+  },
   { what: 'ready', stage: 'ready', expect: undefined },
   { what: 'hold', stage: 'script', role: { ...role, boot: { kind: 'hold' } }, expect: undefined },
   {

@@ -335,6 +335,39 @@ t.test('what the render layer and the daemon find refuses the catalog too', asyn
   t.same([whole.catalog, whole.problems], [undefined, [problem]]);
 });
 
+t.test("a role's loaders: secureBoot is short for the shims, and one architecture has one", async (t) => {
+  const boot = 'boot: { kernel: /assets/k }\n';
+  const loadersOf = async (more: string) => {
+    const dir = await profiles(t, { 'worker/role.yaml': `${boot}${more}` });
+    const { catalog, problems } = await load(dir);
+    return {
+      loaders:
+        catalog === undefined ? undefined : Object.fromEntries(catalog.roles.get('worker')?.loaders ?? []),
+      problems: problems.map((problem) => formatProblem(problem).replace(dir, '')),
+    };
+  };
+  t.same((await loadersOf('')).loaders, {});
+  t.match((await loadersOf('secureBoot: true\nloaders: { bios: x.pxe }\n')).loaders, {
+    bios: 'x.pxe',
+    'uefi-x64': 'shimx64.efi',
+    'uefi-arm64': 'shimaa64.efi',
+  });
+  t.match((await loadersOf('secureBoot: true\nloaders: { uefi-x64: snponly.efi }\n')).problems, [
+    '/worker/role.yaml:3:12: two loaders claim uefi-x64: snponly.efi, and by secureBoot shimx64.efi',
+  ]);
+  t.match((await loadersOf('loaders: { uefi-x64: ../x }\n')).problems, [/expected a file name/]);
+});
+
+t.test('a loader that depends on what DHCP does not know refuses the catalog', async (t) => {
+  const dir = await profiles(t, {
+    'machines.yaml': "rules:\n  - { match: { serial: 'CZ*' }, role: secure }\ndefault: worker\n",
+    'secure/role.yaml': 'boot: { kernel: /assets/k }\nsecureBoot: true\n',
+  });
+  const { catalog, problems } = await load(dir);
+  t.equal(catalog, undefined);
+  t.match(problems, [{ severity: 'error', line: 2, message: /not known in DHCP/, remedy: /entries by MAC/ }]);
+});
+
 t.test('MAC patterns compare with the one spelling of MACs', (t) => {
   const table: [string, string | undefined][] = [
     ['52-54-00-AB-CD-EF', '52:54:00:ab:cd:ef'],

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { SessionView } from '../../src/admin/api.ts';
 import { runCli } from '../../src/cli/program.ts';
-import { formatRehearsal } from '../../src/cli/rehearse.ts';
+import { formatRehearsal, kindOf } from '../../src/cli/rehearse.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { Rehearsal } from '../../src/rehearse-machine.ts';
 
@@ -72,3 +72,19 @@ t.test('wrong usage is refused before anything starts', async (t) => {
     t.equal(await runCli(['rehearse', ...args], output), 2, said.join(''));
   }
 });
+
+t.test(
+  'a machine is rehearsed with the firmware that it was seen with, unless another one is asked for',
+  async (t) => {
+    t.equal(kindOf({}, undefined), 'uefi-x64');
+    t.equal(kindOf({ arch: 'x86_64', platform: 'pcbios' }, undefined), 'bios-rom');
+    t.equal(kindOf({ arch: 'x86_64', platform: 'efi' }, undefined), 'uefi-x64');
+    t.equal(kindOf({ arch: 'x86', platform: 'efi' }, undefined), 'uefi-x86');
+    t.equal(kindOf({ arch: 'x86', platform: 'pcbios' }, undefined), 'bios-rom');
+    t.equal(kindOf({ arch: 'arm64' }, undefined), 'uefi-arm64');
+    t.equal(kindOf({ arch: 'arm64' }, 'uefi-arm64-http'), 'uefi-arm64-http');
+    t.equal(kindOf({ arch: 'riscv64' }, 'bios'), 'bios-rom');
+    for (const arch of ['arm32', 'riscv64', 'loongarch64'] as const)
+      t.throws(() => kindOf({ arch }, undefined), { code: 'refused', message: new RegExp(arch) });
+  },
+);

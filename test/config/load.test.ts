@@ -100,7 +100,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       probe: 300,
       leaseDurability: 'disk',
     },
-    http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false },
+    http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false, matchbox: false },
     tftp: { port: 69, maxTransfers: 512 },
     syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },
@@ -425,6 +425,16 @@ t.test('a bad configuration says where, what is wrong and what to do', (t) => {
       [
         'f:2:18: "loaders.bios": expected a file name such as undionly.kpxe, relative and without .., of at most 127 characters; got "../x"',
       ],
+    ],
+    [
+      'two loaders that claim an architecture',
+      `${HEAD}secureBoot: true\nloaders: { bios: x.pxe, uefi-x64: snponly.efi }\n`,
+      ['f:3:35: two loaders claim uefi-x64: snponly.efi, and by secureBoot shimx64.efi'],
+    ],
+    [
+      'one architecture twice',
+      `${HEAD}loaders:\n  uefi-x64: a.efi\n  uefi-x64: b.efi\n`,
+      ['f:4:3: the key "uefi-x64" is there twice; first on line 3'],
     ],
     [
       'an unknown loader',

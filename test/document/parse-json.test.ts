@@ -12,15 +12,11 @@ function valueOf(node: Located): unknown {
 
 t.test('whatever JSON says is read as the engine itself reads it, however it is laid out', async () => {
   fc.assert(
-    fc.property(
-      fc.jsonValue({ noUnicodeString: false } as object),
-      fc.constantFrom(0, 1, 4),
-      (value, space) => {
-        const text = JSON.stringify(value, null, space);
-        const { root } = parseJson('x', text);
-        return root !== undefined && JSON.stringify(valueOf(root)) === JSON.stringify(JSON.parse(text));
-      },
-    ),
+    fc.property(fc.jsonValue({ stringUnit: 'binary' }), fc.constantFrom(0, 1, 4), (value, space) => {
+      const text = JSON.stringify(value, null, space);
+      const { root } = parseJson('x', text);
+      return root !== undefined && JSON.stringify(valueOf(root)) === JSON.stringify(JSON.parse(text));
+    }),
   );
 });
 
@@ -41,7 +37,7 @@ t.test('what is no JSON to the engine is none here, and nothing is thrown', asyn
         return isRepeated || (root !== undefined) === isJson;
       },
     ),
-    { numRuns: 5000 },
+    { numRuns: 2000 },
   );
 });
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { ConsoleView } from '../../src/admin/console-api.ts';
-import type { MachineKind } from '../../src/lab/qemu-machine.ts';
+import type { MachineKind } from '../../src/lab/machine-kinds.ts';
 import type { EventKind } from '../../src/machine/event.ts';
 import { STAGES } from '../../src/machine/stage.ts';
 import { explain, startLab } from '../support/start-lab.ts';

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import type { MachineKind } from '../../src/lab/qemu-machine.ts';
+import type { MachineKind } from '../../src/lab/machine-kinds.ts';
 import { explain, startLab } from '../support/start-lab.ts';
 
 /** Emulated firmware takes half a minute to its first packet, and the host may be busy. */

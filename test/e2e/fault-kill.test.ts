@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import type { MachineKind } from '../../src/lab/qemu-machine.ts';
+import type { MachineKind } from '../../src/lab/machine-kinds.ts';
 import { chooseSeed, seededRandom } from '../interop/support/seeded.ts';
 import { explain, startLab } from '../support/start-lab.ts';
 

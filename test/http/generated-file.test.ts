@@ -85,7 +85,11 @@ t.test('a loader that came by HTTP finds its script wherever it looks', async (t
   }
   t.match(await askRaw(port, '/grub/grub.cfg', 'HEAD'), /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n$/);
   t.match(await askRaw(port, '/grub/x86_64-efi/command.lst'), /^HTTP\/1\.1 404 /);
+  await askRaw(port, '/assets/ipxe/revocations_sku.efi');
+  t.match(journal.observations.at(-1), { kind: 'http.asset', outcome: 'noted', answered: '404' });
   await mkdir(join(assets, 'ipxe/grub'), { recursive: true });
+  await writeFile(join(assets, 'ipxe/grubx64.efi'), 'grub');
+  t.match(await askRaw(port, '/assets/ipxe//grubx64.efi'), /^HTTP\/1\.1 200 [\s\S]*grub$/, 'as a shim asks');
   await writeFile(join(assets, 'ipxe/grub/grub.cfg'), 'own');
   t.match(await askRaw(port, '/assets/ipxe/grub/grub.cfg'), /own$/, "the operator's own wins");
 });

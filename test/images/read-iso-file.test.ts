@@ -87,6 +87,21 @@ t.test('what is no image, or a damaged one, is refused', async (t) => {
   }
 });
 
+t.test(
+  'a folder that says it has gigabytes is not read into memory, though the image has them',
+  async (t) => {
+    const folder = t.testdir();
+    const image = await makeIso(folder);
+    await using handle = await open(image, 'r+');
+    await handle.truncate(3_000_000_000);
+    await handle.write(Uint8Array.of(0, 0, 0, 0x70), 0, 4, 16 * 2048 + 156 + 10);
+    await t.rejects(takeFromIso(image, 'casper/initrd', join(folder, 'out')), {
+      code: 'refused',
+      message: /a folder that is too large/,
+    });
+  },
+);
+
 t.test('no change of a byte of the folders makes it hang, crash or read beyond the image', async (t) => {
   const folder = t.testdir();
   const image = await makeIso(folder);

@@ -122,7 +122,7 @@ t.test('machines that break at places of their own are each told why', { timeout
     {
       name: 'loader-does-not-start',
       machine: { fault: 'none', until: 'loader' },
-      shows: /no DHCP of an iPXE came/,
+      shows: /neither iPXE nor GRUB said a word/,
     },
     {
       name: 'loader-loop',

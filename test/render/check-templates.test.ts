@@ -76,6 +76,16 @@ t.test('what no machine has is found with its place and the nearest name', async
   }
 });
 
+t.test('the files beside a configuration are templates of the role as well', async (t) => {
+  const role = roleOf('', {});
+  const file = { file: 'meta-data.hbs', text: 'instance-id: {{bootId}}\n{{machine.nme}}', line: 1 };
+  const template = { file: 'user-data.hbs', text: '#!/bin/sh\n', line: 1 };
+  const config = { format: 'nocloud', template, files: new Map([['meta-data', file]]) } as const;
+  t.match(checkRoleTemplates({ ...role, config }), [
+    { file: 'meta-data.hbs', line: 2, message: /`machine\.nme` is not defined/ },
+  ]);
+});
+
 t.test('all templates of a role are checked, and all problems found at once', async (t) => {
   const role = roleOf('{{a}}\n{{b}}', {});
   const broken: Role = {

@@ -12,6 +12,8 @@ import type {
 } from '../../src/machine/role.ts';
 import { noIdentity, type TemplateContext } from '../../src/render/context.ts';
 
+const read = (path: string): TemplateSource => ({ file: path, text: readFileSync(path, 'utf8'), line: 1 });
+
 /** A role's folder as it ships, read by the plainest means, so that rendering is tested by itself. */
 export function readShippedRole(folder: string, name: string): Role {
   const file = join(folder, name, 'role.yaml');
@@ -38,25 +40,25 @@ export function readShippedRole(folder: string, name: string): Role {
     description: string;
     identity?: Role['identity'];
     credentials?: Partial<Credentials>;
-    config?: { format: ConfigFormat; template: string; files?: Readonly<Record<string, string>> };
+    config?: { format: ConfigFormat; template: string; files?: Record<string, string> };
     parameters: Parameters;
   };
-  const read = (path: string): TemplateSource => {
-    const template = join(folder, name, path);
-    return { file: template, text: readFileSync(template, 'utf8'), line: 1 };
-  };
+  const { config } = data;
+  const files = Object.entries(config?.files ?? {}).map(
+    ([key, path]) => [key, read(join(folder, name, path))] as const,
+  );
   return {
     name,
     description: data.description,
     file,
     boot: action,
-    ...(data.config === undefined
+    ...(config === undefined
       ? {}
       : {
           config: {
-            format: data.config.format,
-            template: read(data.config.template),
-            files: new Map(Object.entries(data.config.files ?? {}).map(([key, path]) => [key, read(path)])),
+            format: config.format,
+            template: read(join(folder, name, config.template)),
+            ...(files.length === 0 ? {} : { files: new Map(files) }),
           },
         }),
     identity: data.identity ?? 'none',

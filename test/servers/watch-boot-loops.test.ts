@@ -72,6 +72,9 @@ t.test('whole loaders count, however they are fetched; parts, refusals and other
     ['a transfer that broke off', { kind: 'tftp.done', outcome: 'noted' }, false],
     ['a refused loader', { kind: 'http.asset', asked: 'GET /assets/ipxe/x', outcome: 'refused' }, false],
     ['a kernel', { kind: 'http.asset', asked: 'GET /assets/vmlinuz' }, false],
+    ['a shim', { kind: 'tftp.done', asked: 'RRQ shimx64.efi' }, true],
+    ["GRUB's script", { kind: 'tftp.done', asked: 'RRQ /grub/grub.cfg' }, false],
+    ["GRUB's kernel", { kind: 'tftp.done', asked: 'RRQ /assets/vmlinuz' }, false],
   ];
   for (const [name, observation, counts] of rows) {
     const { watch, clock, journal, record } = setUp();
@@ -86,4 +89,16 @@ t.test('whole loaders count, however they are fetched; parts, refusals and other
     t.equal(watch.look(rom, clock.now).looping, false, `${name}: iPXE clears it`);
     await journal.close();
   }
+});
+
+t.test('a machine that boots by GRUB again and again is in no loop', async (t) => {
+  const { watch, clock, journal, record } = setUp();
+  for (let boot = 0; boot < 2 * LOOP_LIMIT; boot++) {
+    t.equal(watch.look(rom, clock.now).looping, false, `boot ${boot}`);
+    record({ kind: 'tftp.done', asked: 'RRQ shimx64.efi' });
+    record({ kind: 'tftp.done', asked: 'RRQ grubx64.efi' });
+    record({ kind: 'http.script', asked: 'RRQ /grub.cfg?mac=1', client: 'script' });
+    clock.now += CYCLE;
+  }
+  await journal.close();
 });

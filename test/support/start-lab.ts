@@ -7,14 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { copyJoinProfiles } from '../../src/lab/copy-join-profiles.ts';
 import { ensureJoinInitrd } from '../../src/lab/join-image.ts';
 import { ensureLiveImage } from '../../src/lab/live-image.ts';
+import type { MachineKind, Processor } from '../../src/lab/machine-kinds.ts';
 import { stopProcess } from '../../src/lab/namespace.ts';
 import { createProvisioningNetwork, type ProvisioningNetwork } from '../../src/lab/provisioning-network.ts';
-import {
-  type MachineKind,
-  type QemuMachine,
-  type QemuMachineOptions,
-  startQemuMachine,
-} from '../../src/lab/qemu-machine.ts';
+import { type QemuMachine, type QemuMachineOptions, startQemuMachine } from '../../src/lab/qemu-machine.ts';
 import type { BootEvent } from '../../src/machine/event.ts';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
@@ -30,6 +26,10 @@ export interface LabOptions {
   readonly machinesYaml: string;
   /** Also the roles of src/lab/join-profiles, with the partials that ship, and what their machines need. */
   readonly joining?: boolean;
+  /** Whose programs the system that the machines boot holds; amd64 unless told. */
+  readonly processor?: Processor;
+  /** Files of assets/ipxe, by name, with where they are copied from. */
+  readonly bootFiles?: Readonly<Record<string, string>>;
   /** More of tinderbox.yaml. */
   readonly config?: string;
 }
@@ -65,10 +65,15 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'tinderbox-lab-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const image = await ensureLiveImage({ cache: join(ROOT, '.cache'), log: () => undefined });
+  const { processor = 'amd64' } = options;
+  const image = await ensureLiveImage({ cache: join(ROOT, '.cache'), log: () => undefined, processor });
   await mkdir(join(folder, 'assets/live'), { recursive: true });
   await cp(image.kernel, join(folder, 'assets/live/vmlinuz'));
   await cp(image.initrd, join(folder, 'assets/live/initrd.img'));
+  await mkdir(join(folder, 'assets/ipxe'));
+  for (const [name, source] of Object.entries(options.bootFiles ?? {})) {
+    await cp(source, join(folder, 'assets/ipxe', name));
+  }
   await cp(join(ROOT, 'src/lab/profiles'), join(folder, 'profiles'), { recursive: true });
   if (options.joining === true) await addJoining(folder);
   await writeFile(join(folder, 'profiles/machines.yaml'), options.machinesYaml);

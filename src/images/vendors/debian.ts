@@ -82,14 +82,14 @@ function requirePointRelease(release: Release, { channel, version }: ImageReques
 
 /** The folder with a date that `current` stands for, below the suite's. */
 function findImages(release: Release, { channel, arch }: ImageRequest, from: string): string {
-  const installer = `main/installer-${arch}`;
-  const current = release.files.get(`${installer}/current/images/SHA256SUMS`);
-  if (current === undefined) throw missing(`installer for ${arch} in ${channel}`, []);
-  for (const [path, { hex }] of release.files) {
+  const current = `main/installer-${arch}/current/images/SHA256SUMS`;
+  const hex = release.files.get(current)?.hex;
+  if (hex === undefined) throw missing(`installer for ${arch} in ${channel}`, []);
+  for (const [path, entry] of release.files) {
     const folder = /^(main\/installer-[a-z0-9]+\/\d{8}[a-z0-9.+]*\/images)\/SHA256SUMS$/.exec(path)?.[1];
-    if (folder?.startsWith(`${installer}/`) === true && hex === current.hex) return folder;
+    if (folder !== undefined && entry.hex === hex) return folder;
   }
-  throw refuseText(from, `no folder with a date for ${installer}/current`);
+  throw refuseText(from, `no folder with a date for ${current}`);
 }
 
 async function readProven(url: string, path: string, release: Release, fetch: VendorFetch): Promise<string> {

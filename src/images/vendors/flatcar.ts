@@ -12,7 +12,7 @@ const FILES = ['flatcar_production_pxe.vmlinuz', 'flatcar_production_pxe_image.c
 /**
  * Flatcar Container Linux: <channel's host>/<arch>-usr/<version or "current">/, every file with a detached signature
  * beside it (`.sig`), version.txt too. Source: flatcar.org/docs/latest/installing/community-platforms/notes-for-distributors,
- * flatcar/scripts (image upload), flatcar/init bin/flatcar-install, matchbox scripts/get-flatcar.
+ * flatcar/sysext-bakery (bake_flatcar_image.sh: version.txt.sig), flatcar/init bin/flatcar-install, matchbox get-flatcar.
  */
 export const flatcar: ImageVendor = {
   name: 'flatcar',

@@ -41,6 +41,17 @@ t.test(
   },
 );
 
+t.test('what else a list has is not of the series that was asked for', async (t) => {
+  const fetch = fetchOf({
+    'https://releases.ubuntu.com/24.04/SHA256SUMS': sums(
+      'ubuntu-24.04.4-live-server-amd64.iso',
+      'ubuntu-22.04.5-live-server-amd64.iso',
+    ),
+  });
+  const request = { channel: '24.04', version: '22.04.5', arch: 'amd64', mirror: ubuntu.mirror } as const;
+  await t.rejects(ubuntu.plan(request, fetch), { code: 'not-found', remedy: 'There is 24.04.4.' });
+});
+
 t.test('images for arm64 are on another host, in one more folder', async (t) => {
   const fetch = fetchOf({
     'https://cdimage.ubuntu.com/releases/26.04/release/SHA256SUMS': sums(

@@ -294,7 +294,9 @@ function apply(config: Json, { path, kind, value }: Step): Json {
       );
     case 'unknown':
       return change(config, path, (old) =>
-        typeof old === 'object' && old !== null && !Array.isArray(old) ? { ...old, unknwon: 1 } : old,
+        typeof old === 'object' && old !== null && !Array.isArray(old)
+          ? { ...(old as { readonly [key: string]: Json }), unknwon: 1 }
+          : old,
       );
   }
 }
