@@ -154,6 +154,8 @@ async function assign(config: Config, { mac }: MachineFacts, role: string): Prom
     dir: config.paths.profiles,
     mac,
     role,
+    // Else what its entry has it boot once would be rehearsed instead.
+    once: null,
     checkRole: checkRoleTemplates,
     checkCatalog: () => [],
   });

@@ -150,7 +150,8 @@ const GRUB: GrubRenderer = {
   waitScript: grubWaitScript,
   refusalScript: grubRefusalScript,
 };
-/** The same, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
+
+/** As planMachine, but nobody takes a place of a rule with `max` by asking: who has none is not admitted. */
 async function planKnown(
   { config, catalog, journal, admissions, once }: HttpWiring,
   facts: MachineFacts,

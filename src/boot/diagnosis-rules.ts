@@ -270,6 +270,16 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     when: (known) => (is(known, BEFORE_CONFIG) ? refusal(known.trace.configs, 'refused') : undefined),
   },
   {
+    name: 'once-spent',
+    title: 'its `once:` did not succeed, and is not tried again by itself',
+    meaning:
+      'Three boots of the role that machines.yaml has it boot once did not report success, or the database that knew is lost. It waits on its screen: to wipe a disk once more is for a person to say.',
+    remedy:
+      'See why the boots before failed: tinderbox machines {mac} --session N. Then: tinderbox assign {mac} ROLE --once; or --no-once, to boot what it is without.',
+    when: ({ trace }) =>
+      refusal(trace.scripts, 'refused', /once: [^:]*: .*(did not report success|is not known)/),
+  },
+  {
     name: 'not-admitted',
     title: 'it is not admitted',
     meaning:

@@ -40,7 +40,8 @@ export function planBoot({ facts, catalog, admission, places, choice, uses, hold
   if (chosen.role === undefined) {
     return { kind: 'refuse', message: `This machine has no role: tinderbox assign ${mac} ROLE`, reasons };
   }
-  if (once?.state === 'spent') return { kind: 'wait', message: spentMessage(once, mac), reasons };
+  // Not as one that waits for approval: it stalls, and its diagnosis says why.
+  if (once?.state === 'spent') return { kind: 'refuse', message: spentMessage(once, mac), reasons };
   if (chosen.role.boot.kind === 'hold') {
     const message = `This machine waits (role ${chosen.role.name}): ${approval(chosen, mac)}`;
     return { kind: 'wait', message, reasons };

@@ -12,6 +12,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { type ExitCode, reportFailure } from './exit.ts';
 import { addExplainCommand } from './explain.ts';
 import { addForgetCommand } from './forget.ts';
+import { addImportCommand } from './import.ts';
 import { addInitCommand } from './init.ts';
 import { addIsoCommand } from './iso.ts';
 import { addKubeconfigCommand } from './kubeconfig.ts';
@@ -64,6 +65,7 @@ const COMMANDS = [
   addRehearseCommand,
   addKubeconfigCommand,
   addIsoCommand,
+  addImportCommand,
   addBackupCommand,
   addRestoreCommand,
 ];

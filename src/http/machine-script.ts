@@ -163,7 +163,8 @@ function boot(
     outcome: 'answered',
     answered: `the script of role ${plan.role.name} for ${plan.hostname}`,
     stage: 'script',
-    ...(endsWithScript(plan.role) ? { end: 'handed-over' } : {}),
+    // A GRUB that came by HTTP boot asks for the length first (HEAD, seen with 2.12), and then for the script.
+    ...(endsWithScript(plan.role) && request.method !== 'HEAD' ? { end: 'handed-over' } : {}),
     assigned: {
       role: plan.role.name,
       hostname: plan.hostname,

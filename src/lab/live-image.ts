@@ -20,7 +20,7 @@ export interface LiveImage {
 /** Counts up when what is put together here changes. */
 const RECIPE = 2;
 /** All that a QEMU machine of the lab has. efivarfs: whether Secure Boot is on. */
-const MODULES = ['virtio_pci', 'virtio_net', 'efivarfs'];
+const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk', 'efivarfs'];
 
 /**
  * The live image of the lab, built into `cache` unless it is there already: from Debian's packages, which are

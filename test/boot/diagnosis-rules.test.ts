@@ -243,6 +243,17 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
       config(30, { ...refused('not admitted any more: machines.yaml does not list it'), answered: '403' }),
     ],
   },
+  'once-spent': {
+    stage: 'firmware',
+    events: [
+      ...TO_SCRIPT.slice(0, -1),
+      happened(11, 'http.script', 'GET /ipxe', {
+        ...refused('/p/machines.yaml:2: once: debian-install: 3 boots did not report success'),
+        answered: 'This machine waits',
+      }),
+    ],
+    shows: /did not report success/,
+  },
   'not-admitted': {
     stage: 'firmware',
     events: [

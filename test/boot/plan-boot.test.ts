@@ -155,7 +155,7 @@ t.test('a `once:` boots with its name, and waits on its screen when it is spent'
   const use = { mac: MAC, role: 'worker', since: 1, tries: 3 };
   const uses = (rest: object = {}) => ({ useOf: () => ({ ...use, ...rest }), isUnderWay: () => false });
   t.match(plan([listed], { uses: uses() }), {
-    kind: 'wait',
+    kind: 'refuse',
     message: /once: worker did not succeed in 3 boots.*tinderbox assign 52:54:00:12:34:56 worker --once/,
   });
   const used = plan([listed], { uses: uses({ doneAt: 9 }) });

@@ -12,11 +12,15 @@ function valueOf(node: Located): unknown {
 
 t.test('whatever JSON says is read as the engine itself reads it, however it is laid out', async () => {
   fc.assert(
-    fc.property(fc.jsonValue({ stringUnit: 'binary' }), fc.constantFrom(0, 1, 4), (value, space) => {
-      const text = JSON.stringify(value, null, space);
-      const { root } = parseJson('x', text);
-      return root !== undefined && JSON.stringify(valueOf(root)) === JSON.stringify(JSON.parse(text));
-    }),
+    fc.property(
+      fc.jsonValue({ stringUnit: 'binary', maxDepth: 3 }),
+      fc.constantFrom(0, 1, 4),
+      (value, space) => {
+        const text = JSON.stringify(value, null, space);
+        const { root } = parseJson('x', text);
+        return root !== undefined && JSON.stringify(valueOf(root)) === JSON.stringify(JSON.parse(text));
+      },
+    ),
   );
 });
 

@@ -1,7 +1,10 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { ensureDebianLoaders } from '../../src/lab/debian-loaders.ts';
+import { ensureDebianPackages } from '../../src/lab/debian-packages.ts';
+import { ensureLiveImage } from '../../src/lab/live-image.ts';
+import { ensureUnifiedKernel } from '../../src/lab/unified-kernel.ts';
 import { checkBoot } from '../support/check-boot.ts';
 import { explain, type Lab, startLab } from '../support/start-lab.ts';
 import { watchDhcpAndTftp } from '../support/watch-dhcp-tftp.ts';
@@ -139,3 +142,34 @@ default: none
   t.equal(packets.count(ARM_HTTP, 69), 0, 'not one TFTP packet');
   t.ok(packets.count(ARM, 69) > 0, 'while the other sent some');
 });
+
+/** Tinderbox has little part in it, so that once in a while is enough. */
+if (process.env['TINDERBOX_FULL'] === '1') {
+  t.test('a kernel is its own loader, by UEFI HTTP boot on arm64', { timeout: 900_000 }, async (t) => {
+    const log = (line: string): void => t.comment(line);
+    await ensureDebianPackages(['binutils-aarch64-linux-gnu'], { log });
+    const image = await ensureLiveImage({ cache: CACHE, log, processor: 'arm64' });
+    const kernel = await ensureUnifiedKernel(image, 'console=ttyAMA0', { cache: CACHE, log });
+    await using lab = await startLab({
+      mode: 'server',
+      bootFiles: { 'linux.efi': kernel },
+      machinesYaml: 'default: demo\n',
+      processor: 'arm64',
+    });
+    const folder = join(lab.folder, 'profiles/kernel-alone');
+    await mkdir(folder);
+    await writeFile(
+      join(folder, 'role.yaml'),
+      'boot: hold\nloaders: { uefi-arm64-http: linux.efi }\nstageTime: { firmware: off }\n',
+    );
+    await writeFile(join(lab.folder, 'profiles/machines.yaml'), 'default: kernel-alone\n');
+    await lab.tinderbox('check');
+    await using packets = await watchDhcpAndTftp(lab);
+    const machine = await lab.powerOn('uefi-arm64-http', ARM);
+    await machine.console.waitFor(new RegExp(`tinderbox: live up with ${ARM}`), { timeout: 400_000 });
+    const { session, events } = await lab.inspect(ARM);
+    t.match(session, { stage: 'firmware' });
+    t.ok(events.some(({ asked }) => asked === 'GET /assets/ipxe/linux.efi'));
+    t.equal(packets.count(ARM, 69), 0, 'not one TFTP packet');
+  });
+}

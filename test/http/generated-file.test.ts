@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import t from 'tap';
 import { type Mac, parseMac } from '../../src/machine/mac.ts';
 import { ip } from '../support/make-environment.ts';
-import { bootPlan, startTestServer } from './start-test-server.ts';
+import { bootPlan, startTestServer, testRole } from './start-test-server.ts';
 
 const MAC = parseMac('52:54:00:12:34:56') as Mac;
+
+const lengthOf = (answer: string) => /Content-Length: (\d+)/.exec(answer)?.[1];
 
 /** All bytes that a request is answered with, as GRUB sends it. */
 function askRaw(port: number, path: string, method = 'GET'): Promise<string> {
@@ -127,5 +129,18 @@ t.test(
     t.equal(journal.observations.at(-1)?.stage, undefined);
     await askRaw(port, '/assets/ipxe/snponly.efi');
     t.equal(journal.observations.at(-1)?.stage, 'firmware');
+  },
+);
+
+t.test(
+  'a GRUB that asks for the length first gets that of its script, and its session goes on',
+  async (t) => {
+    const local = { ...testRole('local', false), boot: { kind: 'local' } as const };
+    const { port, journal } = await startTestServer(t, { plan: () => bootPlan(local) });
+    const head = await askRaw(port, `/grub.cfg?mac=${MAC}`, 'HEAD');
+    t.equal(journal.observations.at(-1)?.end, undefined);
+    const whole = await askRaw(port, `/grub.cfg?mac=${MAC}`);
+    t.equal(journal.observations.at(-1)?.end, 'handed-over');
+    t.equal(lengthOf(head), lengthOf(whole));
   },
 );

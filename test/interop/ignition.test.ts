@@ -45,9 +45,9 @@ t.test('what Ignition refuses is refused here, and what we serve it takes', { sk
       const served = validate(JSON.stringify(ours.config));
       if (!served.accepts || /Unused key/.test(served.says)) throw new Error(served.says);
     }),
-    { numRuns: 200 },
+    { numRuns: 120 },
   );
-  t.ok(refused > 25 && taken > 10, `${refused} refused, ${taken} taken of 200`);
+  t.ok(refused > 15 && taken > 5, `${refused} refused, ${taken} taken of 120`);
 });
 
 t.test("what becomes of Butane's YAML is taken, too", { skip }, async (t) => {

@@ -1,5 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import t from 'tap';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
 import { checkParameters } from '../../src/boot/check-parameters.ts';
 import { loadCatalog } from '../../src/catalog/load-catalog.ts';
 import type { Parameters, Role } from '../../src/machine/role.ts';
@@ -118,3 +121,94 @@ t.test('the script of the machine starts the installer unattended', async (t) =>
   t.match(script, / auto=true priority=critical url=http:\S+\/raw interface=auto /);
   t.match(script, / --- console=ttyS0 /, 'the installed system has the same console');
 });
+
+interface FakeDisk {
+  readonly removable?: string;
+  readonly ro?: string;
+  readonly sectors?: number;
+  /** What blkid says of its first partition. */
+  readonly blkid?: string;
+}
+
+/** Has the script pick a disk of a machine with these, and says what it told the installer, and Tinderbox. */
+async function pickDisk(t: Test, wanted: string, disks: Readonly<Record<string, FakeDisk>>) {
+  const root = await mkdtemp(join(tmpdir(), 'tinderbox-disks-'));
+  t.teardown(() => rm(root, { recursive: true }));
+  for (const [name, { removable = '0', ro = '0', sectors = 8_388_608, blkid = '' }] of Object.entries(
+    disks,
+  )) {
+    const sys = join(root, 'sys/block', name);
+    await mkdir(join(sys, 'device'), { recursive: true });
+    await mkdir(join(sys, `${name}1`));
+    await writeFile(join(sys, 'removable'), `${removable}\n`);
+    await writeFile(join(sys, 'ro'), `${ro}\n`);
+    await writeFile(join(sys, 'size'), `${sectors}\n`);
+    for (const uevent of [sys, join(sys, `${name}1`)]) await writeFile(join(uevent, 'uevent'), '');
+    await writeFile(join(root, `${name}1.blkid`), blkid);
+  }
+  await mkdir(join(root, 'bin'));
+  const stubs = {
+    blkid: `cat "${root}/$(basename "$1").blkid" 2>/dev/null || true`,
+    'debconf-set': `echo "$@" >>${root}/answers`,
+    wget: `echo "$@" >>${root}/reports`,
+    udevadm: 'true',
+    logger: 'true',
+    // Where it would stand still for good.
+    sleep: 'kill $PPID',
+  };
+  for (const [name, line] of Object.entries(stubs))
+    await writeFile(join(root, 'bin', name), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+  await writeFile(join(root, 'syslog'), 'main-menu: started\n');
+  const script = render({ disk: wanted })
+    .installer.replaceAll('/sys/block', `${root}/sys/block`)
+    .replaceAll('/dev/console', '/dev/null')
+    .replaceAll('/var/log/syslog', `${root}/syslog`)
+    .replaceAll('/tmp/tinderbox-failed', `${root}/failed`);
+  spawnSync('sh', ['-s', 'disk'], {
+    input: script,
+    env: { PATH: `${root}/bin:${process.env['PATH']}` },
+  });
+  const read = (name: string) => readFile(join(root, name), 'utf8').catch(() => '');
+  return { answers: await read('answers'), reports: await read('reports') };
+}
+
+t.test(
+  'the disk is picked only where there is nothing to guess, and one with a label to keep never',
+  async (t) => {
+    const keep = '/dev/sda1: LABEL="TINDERBOX-KEEP" TYPE="ext4"';
+    const rows: [string, string, Readonly<Record<string, FakeDisk>>, string | RegExp][] = [
+      ['the only one', 'only', { sda: {}, sr0: {}, loop0: {} }, 'sda'],
+      ['one of several', 'only', { sda: {}, sdb: {} }, /several\+disks/],
+      ['the first of several', 'first', { sdb: {}, sda: {} }, 'sda'],
+      ['none', 'only', { sr0: {} }, /no\+disk\+to\+install/],
+      ['beside one that is kept', 'only', { sda: { blkid: keep }, sdb: {} }, 'sdb'],
+      [
+        'by the label of its partition',
+        'only',
+        { sda: { blkid: '/dev/sda1: PARTLABEL="TINDERBOX-KEEP"' } },
+        /no\+disk/,
+      ],
+      [
+        'a label that only looks alike',
+        'only',
+        { sda: { blkid: '/dev/sda1: LABEL="TINDERBOX-KEEPER"' } },
+        'sda',
+      ],
+      ['removable', 'only', { sda: { removable: '1' } }, /no\+disk/],
+      ['read-only', 'only', { sda: { ro: '1' } }, /no\+disk/],
+      ['too small', 'only', { sda: { sectors: 2_048 } }, /no\+disk/],
+      ['by a name that is not there', '/dev/no-such-disk', { sda: {} }, /there\+is\+no\+/],
+    ];
+    for (const [name, wanted, disks, outcome] of rows) {
+      const { answers, reports } = await pickDisk(t, wanted, disks);
+      if (typeof outcome === 'string') {
+        t.equal(answers, `partman-auto/disk /dev/${outcome}\ngrub-installer/bootdev /dev/${outcome}\n`, name);
+        t.equal(reports, '', name);
+      } else {
+        t.equal(answers, '', name);
+        t.match(reports, /--post-data stage=failed&log=main-menu:\+started/, name);
+        t.match(reports, outcome, name);
+      }
+    }
+  },
+);

@@ -163,18 +163,19 @@ t.test('a role with a description is served in the dialect of its format', async
   });
 });
 
+const exampleOf = (page: string, begin: string) => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs', page), 'utf8');
+  const found = [...text.matchAll(/^```yaml\n([^]*?)^```/gm)].find(([, one = '']) => one.startsWith(begin));
+  return found?.[1] ?? 'no such example';
+};
+const render = (text: string, format: (typeof FORMATS)[number], more: object) => {
+  const role = roleOf(text);
+  const { template } = role.config ?? { template: { file: '', text: '', line: 1 } };
+  const context = { ...contextOf(role), parameters: { sshAuthorizedKeys: ['ssh-ed25519 AAAA you'] } };
+  return renderConfig({ ...role, config: { format, template, ...more } }, context).body;
+};
+
 t.test('the examples of the documentation are what it says of them', async (t) => {
-  const exampleOf = (page: string, begin: string) => {
-    const text = readFileSync(join(import.meta.dirname, '../../docs', page), 'utf8');
-    const found = [...text.matchAll(/^```yaml\n([^]*?)^```/gm)].find(([, one = '']) => one.startsWith(begin));
-    return found?.[1] ?? 'no such example';
-  };
-  const render = (text: string, format: (typeof FORMATS)[number], more: object) => {
-    const role = roleOf(text);
-    const { template } = role.config ?? { template: { file: '', text: '', line: 1 } };
-    const context = { ...contextOf(role), parameters: { sshAuthorizedKeys: ['ssh-ed25519 AAAA you'] } };
-    return renderConfig({ ...role, config: { format, template, ...more } }, context).body;
-  };
   const whole = exampleOf('description.md', '# yaml-language-server');
   const disks = exampleOf('description.md', 'disks:');
   for (const format of FORMATS)
