@@ -421,9 +421,7 @@ t.test('every role that ships and has a cloud-config renders for a host', async 
     generation: 1,
     checkRole: checkRoleTemplates,
   });
-  const roles = [...(catalog?.roles.values() ?? [])].filter(
-    (role) => role.config?.format === 'cloud-config',
-  );
+  const roles = [...(catalog?.roles.values() ?? [])].filter((role) => role.config?.format === 'cloud-config');
   t.ok(roles.length > 0);
   for (const { name, identity } of roles) {
     const out = join(folder, `out-${name}`);
