@@ -172,7 +172,10 @@ Example:
         const pruned = await asOwnerOf(folder, async () =>
           pruneImages({
             assets: folder,
-            images: name === undefined ? await readImages(folder) : [await requireImage(folder, name)],
+            images:
+              name === undefined
+                ? await readImages(folder, { unfinished: true })
+                : [await requireImage(folder, name, { unfinished: true })],
             keep: flags.keep,
             grace: config.http.sessionTime * 1000,
             pinned: uses.pinned,

@@ -126,6 +126,20 @@ t.test('prune keeps what is current, what a role names, and what machines may st
   await writeFile(join(folder, 'profiles/machines.yaml'), 'default: node\n');
 });
 
+t.test(
+  'prune removes what a first pull left that never came to its end, and no folder of others',
+  async (t) => {
+    await mkdir(join(folder, 'assets/first/.pull-1'), { recursive: true });
+    await mkdir(join(folder, 'assets/by-hand/1'), { recursive: true });
+    await writeFile(join(folder, 'assets/first/.pull-1/vmlinuz.part'), 'x'.repeat(2048));
+    t.match((await run('prune')).stdout, 'first 1 (unfinished): removed, 2.0 KiB\n');
+    t.notOk(existsSync(join(folder, 'assets/first/.pull-1')));
+    t.match(await run('prune', 'by-hand'), { code: 1, stderr: /no image by-hand/ });
+    t.ok(existsSync(join(folder, 'assets/by-hand/1')));
+    t.notMatch((await run('list')).stdout, 'first');
+  },
+);
+
 t.test('the help lists images and channels, and how each is proven', async (t) => {
   let stdout = '';
   const program = new Command('tinderbox').exitOverride();

@@ -888,6 +888,8 @@ t.test('what cannot be written down is not begun, and a success is to be reporte
     /refused that this machine boots this role once could not be written down \(disk full\)/,
   );
   t.match(log(), 'could not be written down, and is refused');
+  const asGrub = await get(`${url}/grub.cfg?mac=${MAC}`);
+  t.match(asGrub.text, /^grub refused .*\(disk full\)/, 'in the language of its loader');
   disk.isFull = false;
   const session = await fetchScript(url);
   disk.isFull = true;
