@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -163,6 +163,7 @@ t.test('wrong usage is said with what is right', async (t) => {
     [['pull', 'flatcar', '--mirror', 'ftp://x/'], /no http or https URL/],
     [['pull', 'flatcar', '--parallel', '0'], /1 to 16/],
     [['pull', 'flatcar', '--key', '/nonexistent'], /cannot be read/],
+    [['pull', 'flatcar', '--mirror', 'https://me:pw@mirror.example'], /has a user and a password/],
     [['prune', '--keep', 'all'], /Write a number/],
   ];
   for (const [argv, message] of rows)
@@ -182,3 +183,31 @@ t.test('the version of an image is an option of its own', async (t) => {
   t.equal(code, 1);
   t.match(stderr, /refuses the connection|not a version|1\.2\.3/);
 });
+
+t.test(
+  'what root lists of a folder of the service is read with the rights of the service',
+  { skip: process.geteuid?.() !== 0 && 'only root may read what others may not' },
+  async (t) => {
+    const site = await mkdtemp(join(tmpdir(), 'tinderbox-assets-'));
+    t.teardown(() => rm(site, { recursive: true, force: true }));
+    await chmod(site, 0o755);
+    const own = join(site, 'tinderbox.yaml');
+    await writeFile(own, 'network: { interface: lo }\n');
+    const version = join(site, 'assets/os/1');
+    await mkdir(version, { recursive: true });
+    const manifest = { image: 'os', vendor: 'os', channel: 'c', version: '1', arch: 'amd64', formats: [] };
+    const more = { files: [], signedBy: [], mirror: 'https://example.org', pulledAt: '2026-01-01T00:00:00Z' };
+    await writeFile(join(site, 'secret'), JSON.stringify({ ...manifest, ...more }), { mode: 0o600 });
+    await symlink('../../../secret', join(version, 'image.json'));
+    for (const folder of ['assets', 'assets/os', 'assets/os/1'])
+      await chown(join(site, folder), 65_534, 65_534);
+    let said = '';
+    const code = await runCli(['assets', 'list', '--json', '--config', own], {
+      out: (text) => void (said += text),
+      err: (text) => void (said += text),
+    });
+    t.equal(code, 1);
+    t.match(said, /EACCES/);
+    t.notMatch(said, /"version"/);
+  },
+);
