@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { checkManifest, type Manifest } from './profiles/support/check-manifest.ts';
 
 const FOLDER = join(import.meta.dirname, '../examples');
-const EXAMPLES = readdirSync(FOLDER);
+const EXAMPLES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
 interface Service {
   readonly spec: {

@@ -98,12 +98,8 @@ async function countedOrRefused(
   } catch (thrown) {
     const { message } = toTinderboxError(thrown);
     deps.complain('once', 'error', { mac }, 'a boot by a `once:` could not be written down, and is refused');
-    const text = language.refusal({
-      message: `that this machine boots this role once could not be written down (${message}); it is not begun`,
-      seconds: REFUSED_SECONDS,
-      labels,
-    });
-    return { status: 200, text };
+    const said = `that this machine boots this role once could not be written down (${message}); it is not begun`;
+    return { status: 200, text: language.refusal({ message: said, seconds: REFUSED_SECONDS, labels }) };
   }
 }
 
