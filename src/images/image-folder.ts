@@ -71,7 +71,10 @@ export async function requireImage(assets: string, name: string): Promise<Stored
   if (image !== undefined && image.versions.length > 0) return image;
   const names = (await readImages(assets)).map((one) => one.name);
   throw new TinderboxError('not-found', `no image ${name} was pulled into ${assets}`, {
-    remedy: names.length === 0 ? `Pull it: tinderbox assets pull ${name}` : `There is: ${names.join(', ')}.`,
+    remedy:
+      names.length === 0
+        ? 'None was pulled yet: tinderbox assets pull --help lists what can be.'
+        : `There is: ${names.join(', ')}.`,
   });
 }
 
