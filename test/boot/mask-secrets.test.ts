@@ -179,9 +179,10 @@ t.test('a secret is found however a template writes it', (t) => {
     '{{json (concat "echo " parameters.adminPassword)}}',
     'x {{indent 4 parameters.wireguardSecret}}',
   ];
-  const source = (text: string) => ({ file: 'x.hbs', line: 1, text });
   for (const text of template) {
-    const rendered = renderTemplate(source(text), { parameters } as unknown as TemplateContext);
+    const rendered = renderTemplate({ file: 'x.hbs', line: 1, text }, {
+      parameters,
+    } as unknown as TemplateContext);
     t.notMatch(maskSecrets(rendered, parameters), /5%|of.{0,3}it|line of the file/, rendered);
   }
   const inBase64 = Buffer.from(`user=root\npassphrase='pässwörd'\nnothing else\n`).toString('base64');
