@@ -39,6 +39,7 @@ export function checkProxyLoaders(
   });
 }
 
-function isGrubOrShim(file: string): boolean {
+/** A shim loads one. */
+export function isGrubOrShim(file: string): boolean {
   return /(^|\/)(grub|shim)[^/]*$/i.test(file);
 }
