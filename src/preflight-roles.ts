@@ -88,6 +88,8 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
       const { code, message, remedy, problems: found } = toTinderboxError(thrown);
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
       if ((code === 'refused' && whose !== undefined) || code === 'invalid-config') continue;
+      // What only its user can say (talos: the secrets of a cluster) is missing from a role that nobody uses.
+      if (!used && found.some((problem) => problem.message.startsWith('{{required}}'))) continue;
       const what = `role ${role.name}${whose === undefined ? '' : ` for ${whose}`}`;
       const why = blame(use, config, catalog);
       for (const problem of found)
