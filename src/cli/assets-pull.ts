@@ -12,6 +12,7 @@ import { planPull } from '../images/plan-pull.ts';
 import { printable } from '../images/printable.ts';
 import { pullImage } from '../images/pull-image.ts';
 import type { PullOptions } from '../images/pull-options.ts';
+import { plainFingerprint } from '../images/read-keys.ts';
 import { IMAGE_ARCHES, type ImageArch, type ImageVendor } from '../images/vendor.ts';
 import { terminalAsker } from './ask.ts';
 import { type CliContext, readConfig } from './context.ts';
@@ -54,7 +55,7 @@ export function addPullCommand(assets: Command, context: CliContext, vendors: re
     .addOption(new Option('--arch <processor>', 'for which machines').choices(IMAGE_ARCHES).default('amd64'))
     .option('--mirror <url>', "a copy of the vendor's server, with its layout")
     .option('--key <file>', "the vendor's key, where its URL cannot be reached")
-    .option('--trust <fingerprint...>', 'confirms a key without being asked', collect, [])
+    .option('--trust <fingerprint...>', 'confirms a key without being asked', readFingerprint, [])
     .option('--parallel <number>', 'downloads at once', readParallel, 4)
     .option('--no-use', 'keep it beside the current version')
     .option('--insecure-checksums', 'take checksums that nobody signed over plain http, too')
@@ -94,6 +95,9 @@ function findVendor(
     throw usageError(`${name} has nothing for ${arch}`, `Only for: ${vendor.arches.join(', ')}.`);
   if (mirror !== undefined && !/^https?:\/\/[^/?#]+/.test(mirror))
     throw usageError(`--mirror ${mirror} is no http or https URL`);
+  // It is not sent, and would stand in image.json, which machines may fetch.
+  if (mirror !== undefined && URL.parse(mirror)?.username !== '')
+    throw usageError('--mirror is no URL, or has a user and a password in it', 'Name it without them.');
   return vendor;
 }
 
@@ -234,7 +238,12 @@ function oncePerHost(say: (from: string, to: string) => void): (from: string, to
   };
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+/** Of a version 4 key, or of a version 6 one. In groups of four it is one argument only if it is quoted. */
+function readFingerprint(text: string, before: readonly string[]): readonly string[] {
+  const fingerprint = plainFingerprint(text);
+  if (/^(?:[0-9A-F]{40}|[0-9A-F]{64})$/.test(fingerprint)) return [...before, fingerprint];
+  throw new InvalidArgumentError('Write all 40 hexadecimal digits of it, without spaces or in quotes.');
+}
 
 function readParallel(text: string): number {
   const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;

@@ -4,7 +4,6 @@ import { toTinderboxError } from '../errors.ts';
 import { type ImageUses, imageUses } from '../image-uses.ts';
 import { readImages, requireImage, type StoredImage } from '../images/image-folder.ts';
 import { lockImage } from '../images/lock-image.ts';
-import { printable } from '../images/printable.ts';
 import { type PrunedImage, pruneImages } from '../images/prune-images.ts';
 import { useImage } from '../images/use-image.ts';
 import { IMAGE_VENDORS } from '../images/vendors/index.ts';
@@ -12,6 +11,7 @@ import { verifyImage } from '../images/verify-image.ts';
 import { addPullCommand } from './assets-pull.ts';
 import { type CliContext, readConfig } from './context.ts';
 import { formatColumns } from './format-machine-table.ts';
+import { describeSigners } from './format-pull.ts';
 import { formatSize } from './format-size.ts';
 import { readCatalog } from './read-catalog.ts';
 
@@ -45,15 +45,19 @@ function addList(assets: Command, context: CliContext): void {
     .addHelpText('after', '\nExample:\n  $ sudo tinderbox assets list --verify')
     .action(async ({ verify, json }: { verify?: boolean; json?: boolean }, command: Command) => {
       const config = await readConfig(command, context);
-      const images = await readImages(config.paths.assets);
+      const { assets: folder } = config.paths;
+      const images = await asOwnerOf(folder, () => readImages(folder));
       let uses: ImageUses | undefined;
       try {
         uses = imageUses(config, await readCatalog(config));
       } catch (thrown) {
         context.err(`without the roles that use them: ${toTinderboxError(thrown).message}\n`);
       }
-      const rows = [];
-      for (const image of images) rows.push(...(await describeImage(image, uses, verify === true)));
+      const rows = await asOwnerOf(folder, async () => {
+        const all = [];
+        for (const image of images) all.push(...(await describeImage(image, uses, verify === true)));
+        return all;
+      });
       if (rows.some(({ problems }) => (problems?.length ?? 0) > 0)) context.fail();
       if (json === true)
         return context.out(`${JSON.stringify({ assets: config.paths.assets, images: rows }, null, 2)}\n`);
@@ -77,6 +81,7 @@ async function describeImage(image: StoredImage, uses: ImageUses | undefined, ve
       bytes: manifest.files.reduce((sum, { size }) => sum + size, 0),
       formats: manifest.formats,
       signedBy: manifest.signedBy,
+      provenBy: describeSigners(manifest, 40),
       pulledAt: manifest.pulledAt,
       roles: uses?.roles(image.name, manifest.version, current) ?? [],
       ...(verify ? { problems: await verifyImage(version) } : {}),
@@ -87,15 +92,13 @@ async function describeImage(image: StoredImage, uses: ImageUses | undefined, ve
 
 function formatList(rows: readonly ImageRow[]): string {
   if (rows.length === 0) return 'No image was pulled yet. The first: tinderbox assets pull flatcar\n';
-  const table = rows.map(({ image, version, arch, current, bytes, signedBy, roles }) => [
+  const table = rows.map(({ image, version, arch, current, bytes, provenBy, roles }) => [
     image,
     version,
     arch,
     current ? 'yes' : '-',
     formatSize(bytes),
-    signedBy.length === 0
-      ? 'checksum only, over HTTPS'
-      : signedBy.map(({ owner }) => printable(owner, 40)).join(', '),
+    provenBy,
     roles.length === 0 ? '-' : roles.join(', '),
   ]);
   const found = rows.flatMap(({ image, version, problems }) =>
@@ -183,7 +186,9 @@ Example:
         if (flags.json === true)
           return context.out(`${JSON.stringify({ dryRun, bytes, images: pruned }, null, 2)}\n`);
         context.out(
-          `${pruned.map((one) => formatPruned(one, dryRun)).join('')}${formatSize(bytes)} ${dryRun ? 'would be' : 'are'} free.\n`,
+          pruned.length === 0
+            ? 'No image was pulled yet: there is nothing to remove.\n'
+            : `${pruned.map((one) => formatPruned(one, dryRun)).join('')}${formatSize(bytes)} ${dryRun ? 'would be' : 'were'} freed.\n`,
         );
       },
     );
@@ -199,5 +204,5 @@ function formatPruned({ image, removed, kept }: PrunedImage, dryRun: boolean): s
 
 function readKeep(text: string): number {
   if (/^\d{1,3}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Write a number: 1.');
+  throw new InvalidArgumentError('Write a number from 0 to 999.');
 }

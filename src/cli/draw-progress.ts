@@ -53,7 +53,8 @@ export function createProgress({ write = () => undefined, moves, columns, now }:
       if (event.kind === 'plan') {
         for (const { name, size } of event.files)
           rows.set(name, { bytes: 0, first: 0, since: now(), total: size, state: 'waits' });
-        return show(false);
+        // Elsewhere than on a terminal nothing is told yet by a line about nothing.
+        return moves ? show(false) : void (last = now());
       }
       const row = rows.get(event.name);
       if (row === undefined) return;

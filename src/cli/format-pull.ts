@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ImageManifest } from '../images/image-manifest.ts';
 import type { PlannedImage } from '../images/plan-pull.ts';
 import { printable } from '../images/printable.ts';
 import type { PulledImage } from '../images/pull-image.ts';
@@ -57,6 +58,16 @@ async function askSize(url: string, { http, retry }: PullOptions): Promise<numbe
   }
 }
 
+/** Who signed it; else what its checksums came over, which `--insecure-checksums` lets be plain http. */
+export function describeSigners(
+  { signedBy, files }: Pick<ImageManifest, 'signedBy' | 'files'>,
+  limit?: number,
+): string {
+  if (signedBy.length > 0) return signedBy.map(({ owner }) => printable(owner, limit)).join(', ');
+  const isHttps = files.every(({ url }) => url.startsWith('https:'));
+  return `checksum only, over ${isHttps ? 'HTTPS' : 'plain http'}`;
+}
+
 /** A version that is there but could not be made current ends the command with exit code 1. */
 export function printPulled(
   { manifest, folder, state, used, notUsed }: PulledImage,
@@ -77,10 +88,7 @@ export function printPulled(
     return context.out(`${JSON.stringify(result, null, 2)}\n`);
   }
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  const proven =
-    signedBy.length === 0
-      ? 'checksum only, over HTTPS'
-      : `signed by ${signedBy.map(({ owner }) => printable(owner)).join(', ')}`;
+  const proven = `${signedBy.length === 0 ? '' : 'signed by '}${describeSigners(manifest)}`;
   context.out(
     `${image} ${version}: ${state === 'present' ? 'was there already' : `${files.length} file(s), ${formatSize(bytes)}`}, ${proven}\n  ${folder}\n`,
   );

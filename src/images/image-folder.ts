@@ -96,7 +96,10 @@ export async function requireImage(
   if (image !== undefined && (await isSelected(image, selection))) return image;
   const names = (await readImages(assets, selection)).map((one) => one.name);
   throw new TinderboxError('not-found', `no image ${name} was pulled into ${assets}`, {
-    remedy: names.length === 0 ? `Pull it: tinderbox assets pull ${name}` : `There is: ${names.join(', ')}.`,
+    remedy:
+      names.length === 0
+        ? 'None was pulled yet: tinderbox assets pull --help lists what can be.'
+        : `There is: ${names.join(', ')}.`,
   });
 }
 

@@ -146,7 +146,8 @@ async function requireTrust({ key, vendorKey, source }: LoadedKey, options: KeyR
     const spaced = spacedFingerprint(fingerprint);
     const question = { vendor: vendor.name, owner, fingerprint: spaced, source };
     if (confirm === undefined || !(await confirm(question))) {
-      throw new TinderboxError('refused', `the key of ${owner} is not confirmed: ${spaced}`, {
+      const other = trust.length === 0 ? '' : `, and --trust names ${trust.map(plainFingerprint).join(', ')}`;
+      throw new TinderboxError('refused', `the key of ${owner} is not confirmed: ${spaced}${other}`, {
         remedy: `Compare it with what ${owner} publishes, then: --trust ${fingerprint}`,
       });
     }

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import t from 'tap';
 import { addAssetsCommand } from '../../src/cli/assets.ts';
 import { type PullFlags, type PullSurroundings, runPull } from '../../src/cli/assets-pull.ts';
+import { describeSigners } from '../../src/cli/format-pull.ts';
 import { runCli } from '../../src/cli/program.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { makeGpg } from '../support/make-openpgp.ts';
@@ -46,6 +47,23 @@ async function run(...argv: readonly string[]) {
   });
   return { code, stdout, stderr };
 }
+
+t.test('before the first pull nothing is listed, used or removed, and each says how to begin', async (t) => {
+  t.match(await run('list'), { code: 0, stdout: 'The first: tinderbox assets pull flatcar' });
+  t.match(await run('prune'), { code: 0, stdout: 'nothing to remove' });
+  t.match(await run('use', 'nonsense', '1'), {
+    code: 1,
+    stderr: 'None was pulled yet: tinderbox assets pull --help',
+  });
+});
+
+t.test('what nobody signed is said to have come over plain http where it did', async (t) => {
+  const file = (url: string) => ({ name: 'x', size: 1, sha512: '', proof: '', url });
+  const [safe, plain] = [file('https://vendor.example/x'), file('http://mirror.example/x')];
+  t.equal(describeSigners({ signedBy: [], files: [safe] }), 'checksum only, over HTTPS');
+  t.equal(describeSigners({ signedBy: [], files: [safe, plain] }), 'checksum only, over plain http');
+  t.equal(describeSigners({ signedBy: [{ fingerprint: 'A', owner: 'V' }], files: [plain] }), 'V');
+});
 
 t.test('a dry run says what would be fetched, from where, and how it would be proven', async (t) => {
   const { stdout } = await pull({ dryRun: true });
@@ -99,6 +117,12 @@ t.test('another version can be used, and a wrong one is refused with what there 
   t.match(await run('use', 'testos', '9'), { code: 1, stderr: /There is: 1, 2, 3\./ });
   t.match(await run('use', 'other', '9'), { code: 1, stderr: /There is: testos\./ });
   t.match(await run('use', '../etc', '9'), { code: 1, stderr: /no image/ });
+  for (const trust of [['abc'], ['F88C', 'FEDE', 'FF29'], ['G'.repeat(40)]])
+    t.match(await run('pull', 'flatcar', '--trust', ...trust), {
+      code: 2,
+      stderr: /Write all 40 hexadecimal digits of it, without spaces or in quotes/,
+    });
+  t.match(await run('prune', '--keep', '-1'), { code: 2, stderr: /from 0 to 999/ });
   t.match(await run('use', 'testos'), { code: 2 });
 });
 
@@ -117,7 +141,7 @@ t.test('prune keeps what is current, what a role names, and what machines may st
   t.ok(existsSync(join(folder, 'assets/testos/2')));
   const done = await run('prune', 'testos', '--keep', '0');
   t.match(done.stdout, /testos 2: removed, 586 KiB\ntestos 9 \(unfinished\): removed, 2\.0 KiB\n/);
-  t.match(done.stdout, '588 KiB are free.');
+  t.match(done.stdout, '588 KiB were freed.');
   t.notOk(existsSync(join(folder, 'assets/testos/2')));
   t.notOk(existsSync(join(folder, 'assets/testos/.pull-9')));
   t.ok(existsSync(join(folder, 'assets/testos/1')));
@@ -163,6 +187,7 @@ t.test('wrong usage is said with what is right', async (t) => {
     [['pull', 'flatcar', '--mirror', 'ftp://x/'], /no http or https URL/],
     [['pull', 'flatcar', '--parallel', '0'], /1 to 16/],
     [['pull', 'flatcar', '--key', '/nonexistent'], /cannot be read/],
+    [['pull', 'flatcar', '--mirror', 'https://me:pw@mirror.example'], /has a user and a password/],
     [['prune', '--keep', 'all'], /Write a number/],
   ];
   for (const [argv, message] of rows)
@@ -182,3 +207,31 @@ t.test('the version of an image is an option of its own', async (t) => {
   t.equal(code, 1);
   t.match(stderr, /refuses the connection|not a version|1\.2\.3/);
 });
+
+t.test(
+  'what root lists of a folder of the service is read with the rights of the service',
+  { skip: process.geteuid?.() !== 0 && 'only root may read what others may not' },
+  async (t) => {
+    const site = await mkdtemp(join(tmpdir(), 'tinderbox-assets-'));
+    t.teardown(() => rm(site, { recursive: true, force: true }));
+    await chmod(site, 0o755);
+    const own = join(site, 'tinderbox.yaml');
+    await writeFile(own, 'network: { interface: lo }\n');
+    const version = join(site, 'assets/os/1');
+    await mkdir(version, { recursive: true });
+    const manifest = { image: 'os', vendor: 'os', channel: 'c', version: '1', arch: 'amd64', formats: [] };
+    const more = { files: [], signedBy: [], mirror: 'https://example.org', pulledAt: '2026-01-01T00:00:00Z' };
+    await writeFile(join(site, 'secret'), JSON.stringify({ ...manifest, ...more }), { mode: 0o600 });
+    await symlink('../../../secret', join(version, 'image.json'));
+    for (const folder of ['assets', 'assets/os', 'assets/os/1'])
+      await chown(join(site, folder), 65_534, 65_534);
+    let said = '';
+    const code = await runCli(['assets', 'list', '--json', '--config', own], {
+      out: (text) => void (said += text),
+      err: (text) => void (said += text),
+    });
+    t.equal(code, 1);
+    t.match(said, /EACCES/);
+    t.notMatch(said, /"version"/);
+  },
+);

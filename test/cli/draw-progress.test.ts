@@ -40,7 +40,7 @@ t.test('a terminal shows a line a file with its rate, drawn over', async (t) => 
 
 t.test('elsewhere there is a line every five seconds, and one for each file that is whole', async (t) => {
   const { progress, at, taken } = show(false);
-  t.match(taken(), /^0 B\n$/);
+  t.equal(taken(), '', 'nothing of what has not begun');
   at(4000);
   progress.event({ kind: 'bytes', name: 'vmlinuz', bytes: 1000, total: 2_097_152 });
   t.equal(taken(), '');

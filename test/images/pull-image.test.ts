@@ -219,7 +219,10 @@ t.test('a key is confirmed once, never silently', async (t) => {
     message: /not confirmed: [0-9A-F]{4} /,
     remedy: /--trust [0-9A-F]{40}/,
   });
-  await t.rejects(pull(assets, { trust: [stranger.fingerprint] }), { code: 'refused' });
+  await t.rejects(pull(assets, { trust: [stranger.fingerprint] }), {
+    code: 'refused',
+    message: `and --trust names ${stranger.fingerprint}`,
+  });
   const asked: string[] = [];
   const answer = (yes: boolean) => (question: { readonly fingerprint: string }) => {
     asked.push(question.fingerprint.replaceAll(' ', ''));

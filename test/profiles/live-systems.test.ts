@@ -58,6 +58,8 @@ for (const [what, parameters] of [
       t.match(config.users[0], { ssh_authorized_keys: [KEY] });
       t.match(config.users[1], { name: 'ada', groups: ['sudo'], ssh_authorized_keys: [KEY] });
     }
+    if (parameters !== USERS)
+      t.notOk('ssh_authorized_keys' in (config.users[0] ?? {}), 'to cloud-init no list is empty');
     const file = (path: string) => config.write_files.find((one) => one.path === path);
     t.equal(file('/etc/sudoers.d/90-tinderbox')?.permissions, '0440');
     const report = file('/usr/local/sbin/tinderbox-report');

@@ -7,7 +7,7 @@ import { linesOf, quote, refuseText } from './refuse-text.ts';
  */
 export function requireVersion(version: string, pattern: RegExp, example: string): string {
   if (pattern.test(version)) return version;
-  throw new TinderboxError('not-found', `${quote(version)} is no version of it`, {
+  throw new TinderboxError('not-found', `${quote(version)} is no version of this image`, {
     remedy: `Versions look like ${example}. Leave --version out for the newest.`,
   });
 }
