@@ -46,9 +46,10 @@ const session: BootSession = {
   stageTimes: {},
 };
 
+const took = (name: string) => happened(6, 'tftp.done', `RRQ ${name}`, {});
+
 t.test('the loader that is looked at is the one that the machine has, whoever named it', async (t) => {
   const asks = [dhcp(0, 'DISCOVER'), dhcp(4, 'REQUEST')];
-  const took = (name: string) => happened(6, 'tftp.done', `RRQ ${name}`, {});
   const rows: [string, readonly BootEvent[], unknown][] = [
     ['what is configured', asks, { file: 'snponly.efi', builtFor: 'arm64' }],
     ['the same, fetched', TO_IPXE, { file: 'snponly.efi', builtFor: 'arm64' }],
