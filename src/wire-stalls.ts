@@ -1,3 +1,4 @@
+import { chooseRole } from './boot/choose-role.ts';
 import { createDiagnosisFacts } from './diagnosis-facts.ts';
 import type { DaemonParts } from './start-servers.ts';
 import type { ClosableJournal } from './store/journal.ts';
@@ -13,6 +14,7 @@ export interface StallWiring
     | 'store'
     | 'dhcpServers'
     | 'cluster'
+    | 'once'
     | 'loggers'
     | 'now'
   > {
@@ -22,10 +24,11 @@ export interface StallWiring
 
 /** Diagnoses the machines that do not go on, by what this daemon recorded and knows. Looks at nothing yet. */
 export function watchStallsOn(wiring: StallWiring): StallWatch {
-  const { config, catalog, preflight, provisioning, loggers } = wiring;
+  const { config, catalog, preflight, provisioning, loggers, journal, once } = wiring;
   return watchStalls({
     ...wiring,
     roleOf: (name) => catalog.current().roles.get(name),
+    expectedRole: (mac) => chooseRole(journal.machine(mac) ?? { mac }, catalog.current(), once).role,
     stageTime: config.stageTime,
     facts: createDiagnosisFacts({
       ...wiring,

@@ -34,6 +34,7 @@ const FACTS: DaemonFacts = {
 async function setUp({
   file = join(base, `${++made}.db`),
   role = undefined as Role | undefined,
+  expectedRole = undefined as Role | undefined,
   stageTime = NO_TIMES,
   at = 1_700_000_000_000,
 } = {}) {
@@ -64,6 +65,7 @@ async function setUp({
     journal,
     store,
     roleOf: () => role,
+    expectedRole: () => expectedRole,
     stageTime,
     facts: async () => facts,
     logger: daemon,
@@ -216,6 +218,27 @@ t.test('times are those of tinderbox.yaml, and over them those of the role', asy
   t.equal(lab.session()?.stalled, undefined, 'off');
   await lab.stop();
 });
+
+t.test(
+  'a machine whose loader is its kernel has no role yet, and the time of the one that it is given',
+  async (t) => {
+    const expectedRole = { ...makeRole('kernel-alone'), stageTime: { firmware: 'off' } } as const;
+    const lab = await setUp({ expectedRole, stageTime: { offered: 3, firmware: 3 } });
+    lab.see(ROM);
+    lab.see({ kind: 'tftp.done', asked: 'RRQ linux.efi', answered: 'whole', stage: 'firmware' });
+    await lab.pass(0);
+    await lab.pass(30 * MINUTE);
+    t.equal(lab.session()?.stalled, undefined);
+    await lab.stop();
+
+    const other = await setUp({ expectedRole, stageTime: { offered: 3 } });
+    other.see(ROM);
+    await other.pass(0);
+    await other.pass(3_100);
+    t.match(other.session()?.stalled, { stage: 'offered' }, 'of the other stages nothing is said');
+    await other.stop();
+  },
+);
 
 t.test('a better diagnosis replaces the first one, and says so once', async (t) => {
   const lab = await setUp();

@@ -47,6 +47,7 @@ export interface GrubRenderer {
     readonly place: GrubPlace;
     readonly message: string;
     readonly seconds: number;
+    readonly labels?: Labels | undefined;
   }) => string;
 }
 

@@ -22,7 +22,7 @@ export interface ScriptLanguage {
   readonly refusal: (input: {
     readonly message: string;
     readonly seconds: number;
-    /** It asks again with them; a GRUB asks as its bootstrap found out. */
+    /** It asks again with them. */
     readonly labels?: Labels | undefined;
   }) => string;
 }
@@ -47,7 +47,7 @@ export function grubLanguage(
   return {
     boot: (input) => grub.machineScript({ ...input, transport }),
     wait: (input) => grub.waitScript({ place, ...input }),
-    refusal: ({ message, seconds }) => grub.refusalScript({ place, message, seconds }),
+    refusal: (input) => grub.refusalScript({ place, ...input }),
   };
 }
 

@@ -1,5 +1,4 @@
-import type { MachineFacts } from '../machine/facts.ts';
-import { formatIpv4 } from '../machine/ipv4.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
 import {
   type GrubPlace,
   type GrubTransport,
@@ -11,7 +10,7 @@ import {
 import { renderBootFiles } from './render-boot-files.ts';
 import { grubMenuLines } from './render-grub-menu.ts';
 import type { MachineScriptInput } from './render-script.ts';
-import { FAILED_SECONDS } from './script-lines.ts';
+import { FAILED_SECONDS, labelQuery, whoLines } from './script-lines.ts';
 
 /**
  * GRUB's configurations, beside iPXE's scripts (render-script.ts). They hold for Debian's signed GRUB 2.06 and 2.12:
@@ -68,7 +67,7 @@ export function grubBootstrap(place: GrubPlace): string {
     `set tinderbox_uuid=`,
     `smbios --type 1 --get-uuid 8 --set tinderbox_uuid`,
     // SMBIOS has none where firmware or the module is missing: not worth a word on the screen.
-    `set tinderbox_query="mac=$net_default_mac&arch=$grub_cpu&platform=$grub_platform&uuid=$tinderbox_uuid"`,
+    `set tinderbox_query="mac=$net_default_mac&arch=$grub_cpu&platform=$grub_platform&uuid=$tinderbox_uuid$tinderbox_labels"`,
     ...SMBIOS_STRINGS.flatMap(([name]) => [
       `tinderbox_escape "$tinderbox_${name}"`,
       `set tinderbox_query="$tinderbox_query&${name}=$tinderbox_escaped"`,
@@ -118,11 +117,16 @@ export interface GrubScriptInput extends MachineScriptInput {
 export function grubMachineScript({ role, context, hostname, transport }: GrubScriptInput): string {
   const place = context.server;
   const name = `${context.machine.mac} is ${hostname}, role ${role.name}`;
+  const labels = tellAgain(context.machine.labels);
   if (role.boot.kind === 'menu') {
-    return configuration([ANSWER, ...grubMenuLines({ menu: role.boot, who: name, place, transport })]);
+    return configuration([
+      ANSWER,
+      ...labels,
+      ...grubMenuLines({ menu: role.boot, who: name, place, transport }),
+    ]);
   }
   const who = `echo ${grubText(name)}`;
-  if (role.boot.kind === 'local') return configuration([ANSWER, `echo`, who, ...bootDisk(place)]);
+  if (role.boot.kind === 'local') return configuration([ANSWER, ...labels, `echo`, who, ...bootDisk(place)]);
   const files = renderBootFiles(role, context);
   if (files === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);
   const path = (each: string) => grubWord(grubPath(each, transport, place));
@@ -130,6 +134,7 @@ export function grubMachineScript({ role, context, hostname, transport }: GrubSc
   const initrd = files.initrd.length === 0 ? undefined : ['initrd', ...files.initrd.map(path)].join(' ');
   return configuration([
     ANSWER,
+    ...labels,
     `echo`,
     who,
     loading('the kernel', [files.kernel]),
@@ -188,19 +193,12 @@ export function grubWaitScript(input: {
   readonly facts: MachineFacts;
   readonly seconds: number;
 }): string {
-  const { mac, manufacturer, product, serial, address } = input.facts;
-  const who: readonly (readonly [string, string | undefined])[] = [
-    ['MAC', mac],
-    ['manufacturer', manufacturer],
-    ['product', product],
-    ['serial', serial],
-    ['address', address === undefined ? undefined : formatIpv4(address)],
-  ];
   return configuration([
     ANSWER,
     `echo`,
     `echo ${grubText(input.message)}`,
-    ...who.flatMap(([name, value = '']) => (value === '' ? [] : [`echo ${grubText(`${name} ${value}`)}`])),
+    ...whoLines(input.facts).map((line) => `echo ${grubText(line)}`),
+    ...tellAgain(input.facts.labels),
     ...askAgain(input.place, input.seconds),
   ]);
 }
@@ -210,13 +208,22 @@ export function grubRefusalScript(input: {
   readonly place: GrubPlace;
   readonly message: string;
   readonly seconds: number;
+  /** Told again with the next question. */
+  readonly labels?: Labels | undefined;
 }): string {
   return configuration([
     ANSWER,
     `echo`,
     `echo ${grubText(input.message)}`,
+    ...tellAgain(input.labels),
     ...askAgain(input.place, input.seconds),
   ]);
+}
+
+/** An operator's own GRUB has told labels, which its next question must have: without them it may be another role's. */
+function tellAgain(labels: Labels | undefined): readonly string[] {
+  const pairs = labelQuery(labels);
+  return pairs.length === 0 ? [] : [`set tinderbox_labels=${grubWord(`&${pairs.join('&')}`)}`];
 }
 
 /** Back to the loop of the bootstrap; into it, where an operator's own GRUB asked for this script at once. */

@@ -1,11 +1,10 @@
 import type { Labels, MachineFacts } from '../machine/facts.ts';
-import { formatIpv4 } from '../machine/ipv4.ts';
 import type { Role } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
 import { echoText } from './ipxe-text.ts';
 import { absoluteUrl, renderBootFiles } from './render-boot-files.ts';
 import { menuScript } from './render-menu.ts';
-import { askAgain, askUrl, FAILED_SECONDS, labelQuery, script } from './script-lines.ts';
+import { askAgain, askUrl, FAILED_SECONDS, labelQuery, script, whoLines } from './script-lines.ts';
 
 /**
  * iPXE scripts (https://ipxe.org/scripting). They hold for the iPXE of 2019 in QEMU's ROMs as for 2.x:
@@ -155,20 +154,10 @@ export interface WaitScriptInput {
 
 /** For `/ipxe` where the machine is not admitted yet: its screen says so and who it is, and it asks again. */
 export function waitScript({ url, message, facts, seconds }: WaitScriptInput): string {
-  const { mac, manufacturer, product, serial, address } = facts;
-  const who: readonly (readonly [string, string | undefined])[] = [
-    ['MAC', mac],
-    ['manufacturer', manufacturer],
-    ['product', product],
-    ['serial', serial],
-    ['address', address === undefined ? undefined : formatIpv4(address)],
-  ];
   return script([
     `echo`,
     `echo Tinderbox: ${echoText(message)}`,
-    ...who.flatMap(([name, value = '']) =>
-      echoText(value) === '' ? [] : [`echo Tinderbox: ${name} ${echoText(value)}`],
-    ),
+    ...whoLines(facts).map((line) => `echo Tinderbox: ${echoText(line)}`),
     ...askAgain(url, facts.arch ?? '', seconds, facts.labels),
   ]);
 }

@@ -1,5 +1,6 @@
 import { IPXE_HARDWARE_SETTINGS } from '../boot/ipxe-hardware.ts';
-import type { Labels } from '../machine/facts.ts';
+import type { Labels, MachineFacts } from '../machine/facts.ts';
+import { formatIpv4 } from '../machine/ipv4.ts';
 import type { TemplateContext } from './context.ts';
 
 /** Seconds that a failed boot stays on screen before the machine asks again. */
@@ -56,4 +57,16 @@ export function script(lines: readonly string[]): string {
 /** `name=value` each, with nothing in it that iPXE would act on. */
 export function labelQuery(labels: Labels | undefined): readonly string[] {
   return Object.entries(labels ?? {}).map((pair) => pair.map(encodeURIComponent).join('='));
+}
+
+/** Who a machine is, for its own screen: what is known of it, as `MAC 52:54:00:12:34:56`. */
+export function whoLines({ mac, manufacturer, product, serial, address }: MachineFacts): readonly string[] {
+  const who: readonly (readonly [string, string | undefined])[] = [
+    ['MAC', mac],
+    ['manufacturer', manufacturer],
+    ['product', product],
+    ['serial', serial],
+    ['address', address === undefined ? undefined : formatIpv4(address)],
+  ];
+  return who.flatMap(([name, value = '']) => (value.trim() === '' ? [] : [`${name} ${value}`]));
 }

@@ -100,6 +100,32 @@ t.test("what is quoted means nothing to GRUB's parser", { timeout: 120_000 }, as
   }
 });
 
+t.test(
+  "the labels of an operator's own question are told again by the next one",
+  { timeout: 120_000 },
+  async (t) => {
+    const labels = { region: "it's & $west", rack: 'r7' };
+    const told: MachineFacts = { ...facts, labels };
+    const answers = [
+      grubWaitScript({ place, message: 'x', facts: told, seconds: 5 }),
+      grubRefusalScript({ place, message: 'x', labels, seconds: 5 }),
+    ];
+    for (const answer of answers) {
+      const [tell = ''] = /^set tinderbox_labels=.*$/m.exec(answer) ?? [];
+      t.ok(answer.indexOf(tell) < answer.indexOf('source '), 'before it asks');
+      const query = grubBootstrap(place)
+        .split('\n')
+        .find((line) => line.startsWith('set tinderbox_query="mac='));
+      const screen = await runGrub([tell, query, 'echo "<$tinderbox_query>"'].join('\n'));
+      t.ok(
+        screen.some((line) => line.endsWith("&uuid=&region=it's%20%26%20%24west&rack=r7>")),
+        screen.join(' | '),
+      );
+    }
+    t.notMatch(grubRefusalScript({ place, message: 'x', seconds: 5 }), 'tinderbox_labels');
+  },
+);
+
 t.test('a message with line breaks and other alphabets is one line of ASCII', (t) => {
   t.equal(grubText('two\nlines\u001b[2J and ünïcode\u2028'), "'Tinderbox: two lines [2J and  n code'");
   t.end();
