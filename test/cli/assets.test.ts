@@ -58,8 +58,9 @@ t.test('before the first pull nothing is listed, used or removed, and each says 
 });
 
 t.test('what nobody signed is said to have come over plain http where it did', async (t) => {
-  const file = (url: string) => ({ name: 'x', size: 1, sha512: '', proof: '', url });
-  const [safe, plain] = [file('https://vendor.example/x'), file('http://mirror.example/x')];
+  const one = { name: 'x', size: 1, sha512: '', proof: '' };
+  const safe = { ...one, url: 'https://vendor.example/x' };
+  const plain = { ...one, url: 'http://mirror.example/x' };
   t.equal(describeSigners({ signedBy: [], files: [safe] }), 'checksum only, over HTTPS');
   t.equal(describeSigners({ signedBy: [], files: [safe, plain] }), 'checksum only, over plain http');
   t.equal(describeSigners({ signedBy: [{ fingerprint: 'A', owner: 'V' }], files: [plain] }), 'V');
