@@ -25,7 +25,9 @@ export function levelTree(folder: string, sourceDate: number): void {
 }
 
 const isProgram = (path: string): boolean =>
-  /\/(bin\/(node|tinderbox)|DEBIAN\/(pre|post)(inst|rm)|(un)?install\.sh)$/.test(path);
+  /\/(bin\/(node|tinderbox)|DEBIAN\/(pre|post)(inst|rm)|(un)?install\.sh|examples\/[a-z-]+\/[a-z-]+\.sh)$/.test(
+    path,
+  );
 
 /** A tar of `folder`, named as its last part, and gzip: without the time in its header. */
 export function packTarball(folder: string, file: string, gzip: number): void {

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { DaemonFacts } from './boot/diagnosis-case.ts';
 import { EXECUTABLE_HEAD, readExecutable } from './boot/read-executable.ts';
-import type { SessionTrace } from './boot/session-trace.ts';
+import { loaderFile, type SessionTrace } from './boot/session-trace.ts';
 import type { CatalogView } from './catalog/port.ts';
 import type { NodeState } from './cluster/port.ts';
 import type { Config } from './config/port.ts';
@@ -20,7 +20,7 @@ export interface DiagnosisSources {
   readonly config: Config;
   readonly catalog: CatalogView;
   readonly networks: () => ProvisioningNetworks;
-  readonly bootFileIndex: Pick<BootFileIndex, 'rows'>;
+  readonly bootFileIndex: Pick<BootFileIndex, 'rows' | 'pathOf'>;
   readonly dhcpServers: Pick<DhcpServerWatch, 'bootServers' | 'isAlone'>;
   readonly cluster: Pick<ClusterWatch, 'nodes' | 'status'> | undefined;
   /** Milliseconds since the epoch. */
@@ -73,14 +73,18 @@ export function createDiagnosisFacts(
   };
 }
 
+/** What it fetched last: its role may have a loader of its own, and a shim loads another one. Else what is configured. */
 async function loaderOf(
   { bootFileIndex }: DiagnosisSources,
-  { firmware }: SessionTrace,
+  { firmware, loaders }: SessionTrace,
 ): Promise<DaemonFacts['loader']> {
+  const last = loaders.at(-1);
   const row = bootFileIndex.rows().find(({ architecture }) => architecture === firmware?.name);
-  if (row?.file === undefined || row.path === undefined) return undefined;
-  const builtFor = readExecutable(await readHead(row.path));
-  return { file: row.file, ...(builtFor === undefined ? {} : { builtFor }) };
+  const file = last === undefined ? row?.file : loaderFile(last);
+  const path = file === undefined ? undefined : bootFileIndex.pathOf(file);
+  if (file === undefined || path === undefined) return undefined;
+  const builtFor = readExecutable(await readHead(path));
+  return { file, ...(builtFor === undefined ? {} : { builtFor }) };
 }
 
 /** Nothing, if it cannot be read: it may have gone just now. */

@@ -44,7 +44,7 @@ export function createTftpLookup({ bootFiles, http, assets }: TftpNames): TftpLo
     const snapshot = await bootFiles.read(realPath);
     if ('refused' in snapshot) return snapshot;
     const kind = kindOf(`/assets/${parsed.segments.join('/')}`);
-    return { file: { bytes: snapshot.bytes, kind, name, path: realPath } };
+    return { file: { ...snapshot, kind, name, path: realPath } };
   }
 }
 

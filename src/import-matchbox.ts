@@ -1,6 +1,6 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { type AddedMachines, addToMachines } from './catalog/add-to-machines.ts';
 import { editInProfiles } from './catalog/edit-in-profiles.ts';
 import { loadCatalog, MACHINES_FILE } from './catalog/load-catalog.ts';
@@ -13,6 +13,8 @@ import { type MatchboxSource, type Note, readMatchbox, type TextFile } from './r
 /** What is larger, or more, is no folder of matchbox's. */
 const MAX_FILES = 5_000;
 const MAX_BYTES = 1024 * 1024;
+/** Of one of its folders. */
+const MAX_ALL_BYTES = 64 * 1024 * 1024;
 
 export interface ImportOptions {
   /** matchbox's data: groups, profiles, ignition, cloud, generic. */
@@ -109,7 +111,7 @@ const isJson = ({ file }: TextFile): boolean => file.endsWith('.json');
 
 async function readFolder(from: string): Promise<MatchboxSource> {
   const [groups, profiles, ignition, cloud, generic] = await Promise.all(
-    ['groups', 'profiles', 'ignition', 'cloud', 'generic'].map((name) => readFiles(join(from, name))),
+    ['groups', 'profiles', 'ignition', 'cloud', 'generic'].map((name) => readFiles(from, name)),
   );
   if (groups === undefined || profiles === undefined) {
     throw new TinderboxError(
@@ -133,18 +135,37 @@ async function readFolder(from: string): Promise<MatchboxSource> {
 }
 
 /** The files of a folder, those below too, in the order of their names; undefined: there is no such folder. */
-async function readFiles(folder: string): Promise<readonly TextFile[] | undefined> {
+async function readFiles(from: string, name: string): Promise<readonly TextFile[] | undefined> {
+  const folder = join(from, name);
+  const found = await realpath(folder).catch(() => undefined);
+  if (found === undefined) return undefined;
+  // What is read here is served to machines: a folder from elsewhere must not say which of this host's files that is.
+  if (!found.startsWith(`${await realpath(from)}${sep}`)) {
+    throw new TinderboxError('refused', `${folder} leads out of ${from}`, {
+      remedy: 'Put the files themselves there: cp -rL.',
+    });
+  }
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => undefined);
   if (entries === undefined) return undefined;
-  const names = entries
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => join(parentPath, name));
+  const names = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const strange = names.find((file) => /[\p{C}\u2028\u2029]/u.test(file));
+  if (strange !== undefined || names.length > MAX_FILES) {
+    throw new TinderboxError(
+      'refused',
+      strange === undefined
+        ? `${folder} has ${names.length} files, more than ${MAX_FILES}`
+        : `the name of ${JSON.stringify(strange)} holds what cannot be shown`,
+      { remedy: 'Move away what is none of matchbox, or rename it.' },
+    );
+  }
   const files: TextFile[] = [];
-  for (const file of names.toSorted().slice(0, MAX_FILES)) {
-    if ((await stat(file)).size > MAX_BYTES) {
-      throw new TinderboxError('refused', `${file} is larger than 1 MiB`, {
-        remedy: 'Move it away: it is no template.',
-      });
+  let left = MAX_ALL_BYTES;
+  for (const file of names.toSorted()) {
+    const { size } = await stat(file);
+    left -= size;
+    if (size > MAX_BYTES || left < 0) {
+      const what = size > MAX_BYTES ? `${file} is larger than 1 MiB` : `${folder} is larger than 64 MiB`;
+      throw new TinderboxError('refused', what, { remedy: 'Move away what is no template.' });
     }
     files.push({ file, text: await readFile(file, 'utf8') });
   }

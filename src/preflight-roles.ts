@@ -10,10 +10,13 @@ import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
 import { type Mac, parseMac } from './machine/mac.ts';
 import type { Catalog, MachineEntry, Parameters, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
+import { isGrubOrShim } from './preflight-loaders.ts';
 import { buildContext } from './render/build-context.ts';
 import { checkArguments } from './render/check-arguments.ts';
+import type { TemplateContext } from './render/context.ts';
 import { type BootFiles, renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig, renderConfigFiles } from './render/render-config.ts';
+import { grubMachineScript } from './render/render-grub.ts';
 import { clusterOf } from './wire-http.ts';
 
 /** Who stands in for "any machine" when a role is tried out. */
@@ -77,9 +80,10 @@ export function tryRoles(config: Config, catalog: Catalog): TriedRoles {
     const severity = used ? 'error' : 'warning';
     try {
       const known = isUnusedMember(use) ? withMember(catalog, use) : catalog;
-      const files = tryOut(use, config, known);
+      const { files, grubProblem } = tryOut(use, config, known);
       rendered.push({ role, used, files });
       for (const problem of checkArguments(role, files, SAMPLE_SESSION)) add(problem);
+      if (grubProblem !== undefined) add(grubProblem);
     } catch (thrown) {
       const { code, message, remedy, problems: found } = toTinderboxError(thrown);
       // A machine that may have no certificate, or a cluster that nobody can have one in: preflight-cluster says so.
@@ -231,7 +235,7 @@ function tryOut(
   { role, parameters, mac, hostname, address, labels = {} }: RoleUse,
   config: Config,
   catalog: Catalog,
-): BootFiles | undefined {
+): { readonly files: BootFiles | undefined; readonly grubProblem: Problem | undefined } {
   const context = buildContext({
     plan: {
       kind: 'boot',
@@ -261,7 +265,26 @@ function tryOut(
   });
   if (role.config !== undefined) renderConfig(role, context);
   renderConfigFiles(role, context);
-  return renderBootFiles(role, context);
+  const files = renderBootFiles(role, context);
+  return { files, grubProblem: tryGrub(role, context, hostname) };
+}
+
+/** A role whose loader is GRUB for some firmware, and that GRUB cannot boot. Its other machines may have iPXE: a warning. */
+function tryGrub(role: Role, context: TemplateContext, hostname: string): Problem | undefined {
+  const grub = [...(role.loaders?.values() ?? [])].find(isGrubOrShim);
+  if (grub === undefined || role.boot.kind === 'hold') return undefined;
+  try {
+    grubMachineScript({ role, context, hostname, transport: 'http' });
+    return undefined;
+  } catch (thrown) {
+    const { message, remedy } = toTinderboxError(thrown);
+    return {
+      severity: 'warning',
+      file: role.file,
+      message: `role ${role.name} has the loader ${grub}, and GRUB cannot boot it: ${message}`,
+      ...(remedy === undefined ? {} : { remedy }),
+    };
+  }
 }
 
 /** Whether the role can be rendered is asked here, not whether the machine is one of the cluster's controllers. */

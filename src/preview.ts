@@ -3,7 +3,7 @@ import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { planBoot } from './boot/plan-boot.ts';
 import type { Config } from './config/port.ts';
-import { TinderboxError } from './errors.ts';
+import { TinderboxError, toTinderboxError } from './errors.ts';
 import { readPins } from './images/pin-assets.ts';
 import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4, parseIpv4 } from './machine/ipv4.ts';
@@ -17,6 +17,7 @@ import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
 import type { IdentityContext, TemplateContext } from './render/context.ts';
 import { renderConfig, renderConfigFiles } from './render/render-config.ts';
+import { type GrubScriptInput, grubMachineScript } from './render/render-grub.ts';
 import { IGNITION_TYPE } from './render/render-ignition.ts';
 import { machineScript } from './render/render-script.ts';
 import type { RenderedConfig } from './render/render-text.ts';
@@ -27,6 +28,8 @@ export interface Preview {
   readonly hostname: string;
   readonly reasons: readonly string[];
   readonly script: string;
+  /** The same for a GRUB that has HTTP; or why GRUB cannot boot the role. */
+  readonly grub: { readonly script: string } | { readonly problem: string };
   /** The main document; undefined for a role without a configuration. */
   readonly config: string | undefined;
   /** What the role gives beside it. */
@@ -143,9 +146,19 @@ export async function previewMachine(
     hostname: plan.hostname,
     reasons: plan.reasons,
     script: machineScript({ role: plan.role, context, hostname: plan.hostname }),
+    grub: grubScript({ role: plan.role, context, hostname: plan.hostname, transport: 'http' }),
     config: plan.role.config === undefined ? undefined : legible(renderConfig(plan.role, context)),
     files: renderConfigFiles(plan.role, context).map(({ path, body }) => ({ path, text: body })),
   };
+}
+
+function grubScript(input: GrubScriptInput): Preview['grub'] {
+  try {
+    return { script: grubMachineScript(input) };
+  } catch (thrown) {
+    const { message, remedy } = toTinderboxError(thrown);
+    return { problem: remedy === undefined ? message : `${message}. ${remedy}` };
+  }
 }
 
 /** JSON is served on one line, which nobody reads. */

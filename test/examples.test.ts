@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -5,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { checkManifest, type Manifest } from './profiles/support/check-manifest.ts';
 
 const FOLDER = join(import.meta.dirname, '../examples');
-const EXAMPLES = readdirSync(FOLDER);
+const EXAMPLES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
 interface Service {
   readonly spec: {
@@ -68,4 +69,26 @@ t.test('a Service of an example leads to a port that a container of it has', asy
     nodePorts.length,
     'each port of the Nodes once: all can be applied together',
   );
+});
+
+const BUILDER = join(FOLDER, 'debian-live/build-image.sh');
+
+t.test('the script that builds debian-live is one that shellcheck has nothing against', async (t) => {
+  const { status, stdout } = spawnSync('shellcheck', [BUILDER], { encoding: 'utf8' });
+  t.equal(status, 0, stdout);
+});
+
+t.test('and says what is wrong with its command line before it does anything', async (t) => {
+  const rows: readonly [readonly string[], number, RegExp][] = [
+    [['--help'], 0, /^usage: build-image\.sh/],
+    [[], 2, /one folder is wanted/],
+    [['--suite'], 2, /--suite wants a value/],
+    [['--siute', 'trixie', 'x'], 2, /there is no option --siute/],
+    [['a', 'b'], 2, /one folder is wanted/],
+  ];
+  for (const [argv, code, says] of rows) {
+    const { status, stdout, stderr } = spawnSync(BUILDER, argv, { encoding: 'utf8', cwd: t.testdir({}) });
+    t.equal(status, code, argv.join(' '));
+    t.match(code === 0 ? stdout : stderr, says);
+  }
 });

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -180,6 +180,63 @@ t.test('folders and files that are none of matchbox are refused or noted', async
   t.same(roles, ['e']);
 });
 
+t.test(
+  'no folder of matchbox leads to files of this host, names what no one can read, or fills its memory',
+  async (t) => {
+    const rows: readonly [string, (from: string) => Promise<unknown>, RegExp][] = [
+      ['a link', (from) => symlink('/etc', join(from, 'generic')), /generic leads out of/],
+      [
+        'a name of two lines',
+        async (from) => {
+          await mkdir(join(from, 'cloud'));
+          await writeFile(join(from, 'cloud/a\nidentity: admin'), 'x');
+        },
+        /a\\nidentity: admin.* holds what cannot be shown/,
+      ],
+      [
+        'files of a gigabyte together',
+        async (from) => {
+          await mkdir(join(from, 'generic'));
+          for (let nth = 0; nth < 65; nth++) {
+            await writeFile(join(from, `generic/${nth}`), '');
+            await truncate(join(from, `generic/${nth}`), 1024 * 1024);
+          }
+        },
+        /generic is larger than 64 MiB/,
+      ],
+    ];
+    for (const [name, prepare, message] of rows) {
+      const from = await makeFolder(t);
+      for (const folder of ['groups', 'profiles']) await mkdir(join(from, folder));
+      await writeFile(
+        join(from, 'profiles/a.json'),
+        '{"id":"a","generic_id":"hostname","boot":{"kernel":"/assets/k"}}',
+      );
+      await prepare(from);
+      const imported = importMatchbox({ from, to: join(from, 'to'), dryRun: true });
+      await t.rejects(imported, { code: 'refused', message }, name);
+    }
+  },
+);
+
+t.test(
+  'a template of a folder below lies beside the role, and a link within the folder is followed',
+  async (t) => {
+    const from = await makeFolder(t);
+    for (const folder of ['groups', 'profiles', 'files/sub'])
+      await mkdir(join(from, folder), { recursive: true });
+    await symlink('files', join(from, 'generic'));
+    await writeFile(join(from, 'files/sub/motd'), 'hello');
+    await writeFile(
+      join(from, 'profiles/a.json'),
+      '{"id":"a","generic_id":"sub/motd","boot":{"kernel":"/assets/k"}}',
+    );
+    const to = join(from, 'to');
+    t.match(await importMatchbox({ from, to, dryRun: false }), { written: true });
+    t.equal(await readFile(join(to, 'a/sub-motd.hbs'), 'utf8'), 'hello');
+  },
+);
+
 const run = async (...argv: readonly string[]) => {
   let text = '';
   const code = await runCli(['import', 'matchbox', ...argv], {
@@ -202,4 +259,13 @@ t.test('the command says what it did, also as JSON', async (t) => {
   t.match(await run(FROM, '--to', to), { code: 0, text: /kept: there is a role cloud already/ });
   t.match(await run(join(FROM, 'groups'), '--to', to), { code: 1, text: /no data folder of matchbox/ });
   t.match((await run()).code, 2);
+});
+
+t.test('what is said of files of others moves no cursor', async (t) => {
+  const from = await makeFolder(t);
+  for (const folder of ['groups', 'profiles']) await mkdir(join(from, folder));
+  await writeFile(join(from, 'groups/a.json'), '{"profile":"\\u001b[2Jgone"}');
+  const { text } = await run(from, '--to', join(from, 'to'), '--dry-run');
+  t.match(text, /there is no profile \[2Jgone/);
+  t.notMatch(text, '\u001b');
 });

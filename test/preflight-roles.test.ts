@@ -214,3 +214,29 @@ t.test('every file of a role is tried out, without the keys that none but the ma
     else t.match(said, [wanted]);
   }
 });
+
+t.test('what GRUB cannot boot is said of a role whose loader leads to one', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'tinderbox-roles-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  await mkdir(join(dir, 'worker'));
+  const rows: [string, string, RegExp | undefined][] = [
+    ['secureBoot: true', 'quiet', undefined],
+    [
+      'secureBoot: true',
+      `'dyndbg="file a.c +p"'`,
+      /^warning: role worker has the loader shim.*cannot boot it: .*backslash/,
+    ],
+    ['loaders: { uefi-arm64: grubaa64.efi }', "'a=${net0/mac}'", /^warning: .*grubaa64\.efi, and GRUB.*iPXE/],
+    ['loaders: { uefi-x64: ipxe.efi }', `'dyndbg="file a.c +p"'`, undefined],
+  ];
+  for (const [loaders, argument, wanted] of rows) {
+    const text = `boot: { kernel: /assets/vmlinuz, cmdline: [${argument}] }\n${loaders}\n`;
+    await writeFile(join(dir, 'worker/role.yaml'), text);
+    const options = { generation: 1, checkRole: () => [], machinesText: 'default: worker\n' };
+    const { catalog, problems: found } = await loadCatalog(dir, options);
+    if (catalog === undefined) throw new Error(JSON.stringify(found));
+    const said = tryRoles(config, catalog).problems.map(({ severity, message }) => `${severity}: ${message}`);
+    if (wanted === undefined) t.strictSame(said, [], text);
+    else t.match(said, [wanted], text);
+  }
+});

@@ -740,6 +740,28 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
         : undefined,
   },
   {
+    name: 'grub-asks-other-server',
+    title: 'its GRUB came whole, and asks the other DHCP server',
+    meaning:
+      'In proxy mode GRUB takes its server from the reply that gave the address. That one is asked for grub.cfg, for minutes and in silence: "Welcome to GRUB!" is the last line on the screen.',
+    remedy:
+      'Have the other DHCP server name this one as next server (next-server, siaddr; of dnsmasq dhcp-boot=,,ADDRESS), or use dhcp: { mode: server, range: FIRST-LAST }. iPXE has no such trouble.',
+    when({ session, trace, daemon }) {
+      const last = trace.loaders.at(-1);
+      // By HTTP its URL says where it came from.
+      const isByTftp = last?.kind === 'tftp.done' && isGrubs(last.asked);
+      if (
+        daemon.mode !== 'proxy' ||
+        session.stage !== 'firmware' ||
+        trace.bootScripts.length > 0 ||
+        !isByTftp
+      )
+        return undefined;
+      const asksHere = trace.events.some(({ kind, at }) => kind === 'tftp.read' && at > last.at);
+      return asksHere ? undefined : seen(tellIf(last), 'nothing was asked of this server since');
+    },
+  },
+  {
     name: 'grub-without-script',
     title: 'its GRUB came whole, and never asked for grub.cfg',
     meaning:

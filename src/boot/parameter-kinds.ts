@@ -65,7 +65,7 @@ export const PARAMETER_KINDS: { readonly [name: string]: ParameterKind } = {
   labels: map('labels of a Node', checkLabels),
   locale: text(
     'a locale such as en_GB.UTF-8',
-    pattern('^[A-Za-z]{1,8}(_[A-Z]{2})?(\\.[A-Za-z0-9-]{1,16})?(@[a-z]{1,16})?$'),
+    pattern('^(C|[a-z]{2,3}_[A-Z]{2})(\\.[A-Za-z0-9-]{1,16})?(@[a-z]{1,16})?$'),
   ),
   // Quotes and backslashes mean something to systemd, which reads the file that this goes to.
   'no-proxy': text(
@@ -84,6 +84,11 @@ export const PARAMETER_KINDS: { readonly [name: string]: ParameterKind } = {
   path: text(
     'an absolute path such as /debian',
     pattern('^(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9][A-Za-z0-9._~-]{0,99}){1,20}$'),
+  ),
+  // Debian's installer asks for a country where its locale has none.
+  'regional-locale': text(
+    'a locale with a country such as en_GB.UTF-8',
+    pattern('^[a-z]{2,3}_[A-Z]{2}(\\.[A-Za-z0-9-]{1,16})?(@[a-z]{1,16})?$'),
   ),
   'proxy-url': {
     ...text('a URL such as http://proxy.example.org:3128', isUrl(['http:', 'https:', 'socks5:'])),

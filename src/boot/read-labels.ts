@@ -7,6 +7,12 @@ const MAX_VALUE = 64;
 
 export const LABEL_NAME = /^[A-Za-z][A-Za-z0-9._-]{0,62}$/;
 
+/**
+ * Whoever asks in a machine's name says its labels, and templates put them into shell, YAML, JSON and kernel arguments:
+ * nothing that means something there, no blank, and no sign that an option or a home folder begins with.
+ */
+const LABEL_VALUE = /^[\p{L}\p{N}_/][\p{L}\p{N}._:@/+=~,-]*(?<!:)$/u;
+
 export interface LabelReading {
   /** Absent: it told none. */
   readonly labels?: Labels;
@@ -35,10 +41,10 @@ export function readLabels(
       if (notes.length < 3) notes.push(`"${show(name, 40)}" is no name of a label`);
       continue;
     }
-    if (typeof value !== 'string' || !isSound(value)) {
+    if (typeof value !== 'string' || !isLabelValue(value)) {
       if (notes.length < 3) {
         notes.push(
-          `its label ${name} is left out: more than ${MAX_VALUE} characters, or not fit to be shown`,
+          `its label ${name} is left out: more than ${MAX_VALUE} characters, or others than letters, digits and ._:@/+=~,-`,
         );
       }
       continue;
@@ -56,8 +62,8 @@ export function readLabels(
   return { ...(kept.length === 0 ? {} : { labels: Object.fromEntries(kept) }), notes };
 }
 
-function isSound(value: string): boolean {
-  return value.length <= MAX_VALUE && value.trim() === value && !/[\p{C}\u2028\u2029]/u.test(value);
+export function isLabelValue(value: string): boolean {
+  return value.length <= MAX_VALUE && LABEL_VALUE.test(value);
 }
 
 /** `region=west rack=r7`, for people. */

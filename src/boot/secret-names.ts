@@ -6,7 +6,7 @@ const OPEN_NAME = /public|authorized|certificates?$|topologyKey|file$|path$|url$
 
 /** `tokenReview: true`, `password: ''`, a value that a template puts in, a block that begins: nothing to hide. */
 const HARMLESS_VALUE =
-  /^(?:''|""|\[\]|[[{]$|\{.*|true|false|yes|no|null|~|\d{1,5}|<[\w -]+>|[|>][-+\d]*|&\w+|#.*)\s*(?:#.*)?,?$|\{\{/i;
+  /^(?:''|""|\[\]|[[{]$|\{.*|true|false|yes|no|null|~|\d{1,5}|(?:\['', )?<[\w -]+>\]?|[|>][-+\d]*|&\w+|#.*)\s*(?:#.*)?,?$|\{\{/i;
 /** A file's name, or what a shell puts in: `client-key: /etc/kubernetes/admin.key`, `token: '$TOKEN'`. */
 const ELSEWHERE = /^["']?(?:\/(?:[\w.-]{1,99}\/){1,20}[\w.-]{1,99}|\$\{?[A-Z][A-Z0-9_]{0,99}\}?)["']?,?$/;
 

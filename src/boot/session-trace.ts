@@ -59,8 +59,9 @@ function whoAsked(asked: string): Asker {
 }
 
 const from = (asker: Asker) => (event: BootEvent) => whoAsked(event.asked) === asker;
-const isLoader = ({ asked }: BootEvent) => {
-  const name = /^(?:GET|HEAD) \/assets\/ipxe\/+(.*)$/.exec(asked)?.[1];
+const httpName = ({ asked }: BootEvent) => /^(?:GET|HEAD) \/assets\/ipxe\/+(.*)$/.exec(asked)?.[1];
+const isLoader = (event: BootEvent) => {
+  const name = httpName(event);
   return name !== undefined && isLoaderName(name);
 };
 /** What a GRUB without HTTP loads. */
@@ -68,6 +69,10 @@ const isTftpAsset = (event: BootEvent) =>
   event.kind.startsWith('tftp.') && /^\/?assets\//.test(tftpName(event));
 /** The name that TFTP was asked for, of `RRQ name` and `RRQ name (octet, …)`. */
 const tftpName = ({ asked }: BootEvent) => asked.replace(/^RRQ /, '').replace(/ \([^()]*\)$/, '');
+/** The file of one of a trace's `loaders`, as `loaders:` names it. */
+export function loaderFile(event: BootEvent): string {
+  return (httpName(event) ?? tftpName(event)).replace(/^\/+/, '');
+}
 const isWhole = ({ outcome }: BootEvent) => outcome === 'answered';
 
 export function readTrace(events: readonly BootEvent[]): SessionTrace {

@@ -95,6 +95,9 @@ function findVendor(
     throw usageError(`${name} has nothing for ${arch}`, `Only for: ${vendor.arches.join(', ')}.`);
   if (mirror !== undefined && !/^https?:\/\/[^/?#]+/.test(mirror))
     throw usageError(`--mirror ${mirror} is no http or https URL`);
+  // It is not sent, and would stand in image.json, which machines may fetch.
+  if (mirror !== undefined && URL.parse(mirror)?.username !== '')
+    throw usageError('--mirror is no URL, or has a user and a password in it', 'Name it without them.');
   return vendor;
 }
 

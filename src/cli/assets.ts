@@ -45,15 +45,19 @@ function addList(assets: Command, context: CliContext): void {
     .addHelpText('after', '\nExample:\n  $ sudo tinderbox assets list --verify')
     .action(async ({ verify, json }: { verify?: boolean; json?: boolean }, command: Command) => {
       const config = await readConfig(command, context);
-      const images = await readImages(config.paths.assets);
+      const { assets: folder } = config.paths;
+      const images = await asOwnerOf(folder, () => readImages(folder));
       let uses: ImageUses | undefined;
       try {
         uses = imageUses(config, await readCatalog(config));
       } catch (thrown) {
         context.err(`without the roles that use them: ${toTinderboxError(thrown).message}\n`);
       }
-      const rows = [];
-      for (const image of images) rows.push(...(await describeImage(image, uses, verify === true)));
+      const rows = await asOwnerOf(folder, async () => {
+        const all = [];
+        for (const image of images) all.push(...(await describeImage(image, uses, verify === true)));
+        return all;
+      });
       if (rows.some(({ problems }) => (problems?.length ?? 0) > 0)) context.fail();
       if (json === true)
         return context.out(`${JSON.stringify({ assets: config.paths.assets, images: rows }, null, 2)}\n`);
@@ -167,7 +171,10 @@ Example:
         const pruned = await asOwnerOf(folder, async () =>
           pruneImages({
             assets: folder,
-            images: name === undefined ? await readImages(folder) : [await requireImage(folder, name)],
+            images:
+              name === undefined
+                ? await readImages(folder, { unfinished: true })
+                : [await requireImage(folder, name, { unfinished: true })],
             keep: flags.keep,
             grace: config.http.sessionTime * 1000,
             pinned: uses.pinned,

@@ -60,5 +60,10 @@ function formatImport(result: ImportResult): string {
       : `${written ? 'written to' : 'would write to'} ${to}: ${what}`,
     ...(written ? ['next: tinderbox check'] : []),
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(shown).join('\n')}\n`;
+}
+
+/** What stands in files of others is not the terminal's to act on. */
+function shown(line: string): string {
+  return line.replace(/(?!\n)[\p{C}\u2028\u2029]/gu, '');
 }

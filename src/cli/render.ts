@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { TinderboxError } from '../errors.ts';
 import { previewMachine } from '../preview.ts';
 import { type CliContext, readConfig, requireMac } from './context.ts';
 import { usageError } from './exit.ts';
@@ -9,7 +10,7 @@ import { printRole, type RoleFlags, readRoleUsage } from './render-role.ts';
 const HELP = `
 With a MAC: prints what would be served if the machine asked now, by the files as they are. What the daemon knows of the
 machine (serial, architecture, …) is taken into account; where none runs, its database is read. Session URLs read
-/boot/preview/…, and certificates and keys are samples.
+/boot/preview/…, and certificates and keys are samples. The script is iPXE's; GRUB's is printed by --only grub.
 
 With --role and --out: writes the role's files, units, certificates and keys for a host that is installed already, this
 one unless --hostname and --address say otherwise, and a script install.sh that puts them in place: read it, then run it.
@@ -19,6 +20,7 @@ Examples:
   $ sudo tinderbox render 52:54:00:12:34:56
   $ sudo tinderbox render 52:54:00:12:34:56 --only config > cloud-config.yaml
   $ sudo tinderbox render 52:54:00:12:34:56 --only nocloud/meta-data
+  $ sudo tinderbox render 52:54:00:12:34:56 --only grub
   $ sudo tinderbox render --role controller --out ./master
   $ sudo tinderbox render --role etcd --out ./etcd-2 --hostname etcd-2 --address 10.77.0.12 --parameter etcdDisk=none`;
 
@@ -31,7 +33,7 @@ export function addRenderCommand(program: Command, context: CliContext): void {
     .command('render')
     .description('what a machine would be served; or a role, for a host that is installed')
     .argument('[mac]', 'the machine')
-    .option('--only <part>', 'print one part, nothing else: script, config, or a file by its path')
+    .option('--only <part>', 'print one part, nothing else: script, grub, config, or a file by its path')
     .option('--role <role>', 'render this role for a host')
     .option('--out <folder>', 'with --role: write it there')
     .option('--hostname <name>', "with --role: the host's name; default: this host's")
@@ -67,11 +69,18 @@ async function printMachine(
   const preview = await previewMachine(config, catalog, facts, holders, memory);
   if (flags.json === true) return context.out(`${JSON.stringify({ mac, ...preview }, null, 2)}\n`);
   if (flags.only === 'script') return context.out(preview.script);
+  if (flags.only === 'grub') {
+    if ('script' in preview.grub) return context.out(preview.grub.script);
+    throw new TinderboxError(
+      'invalid-template',
+      `GRUB cannot boot role ${preview.role}: ${preview.grub.problem}`,
+    );
+  }
   if (flags.only === 'config') return context.out(preview.config ?? '');
   if (flags.only !== undefined) {
     const file = preview.files.find(({ path }) => path === flags.only);
     if (file === undefined) {
-      const parts = ['script', 'config', ...preview.files.map(({ path }) => path)].join(', ');
+      const parts = ['script', 'grub', 'config', ...preview.files.map(({ path }) => path)].join(', ');
       throw usageError(`role ${preview.role} gives no ${flags.only}`, `It gives: ${parts}.`);
     }
     return context.out(file.text);

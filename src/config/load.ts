@@ -138,6 +138,6 @@ function invalid(file: string, problems: readonly Problem[], missing: boolean): 
       ? formatProblem(first)
       : `${file} has ${errors.length} errors, the first: ${first === undefined ? '' : formatProblem(first)}`;
   if (!missing) return new TinderboxError('invalid-config', message, { problems });
-  const remedy = `Is it the right file? To write a first one there: sudo tinderbox init --config ${file}`;
+  const remedy = 'Is it the right file? A first one is written by `tinderbox init`, with the same --config.';
   return new TinderboxError('not-found', message, { problems, remedy });
 }

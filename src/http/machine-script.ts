@@ -69,7 +69,7 @@ export async function answerMachineScript(
     noteHardware(deps, request, mac, parsed.hardware);
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
     await deps.journal.written();
-    return plan.once === undefined ? answer : await countedOrRefused(deps, request, mac, answer);
+    return plan.once === undefined ? answer : await countedOrRefused(deps, facts, answer, language);
   }
   const waits = plan.kind === 'wait';
   const answered = waits ? `wait: ${plan.message}` : plan.message;
@@ -88,9 +88,9 @@ export async function answerMachineScript(
 /** A boot that is not counted on disk could be one of a loop that wipes a disk each time. */
 async function countedOrRefused(
   deps: RouteDeps,
-  request: BootRequest,
-  mac: Mac,
+  { mac, labels }: MachineFacts,
   answer: Answer,
+  language: ScriptLanguage,
 ): Promise<Answer> {
   try {
     await deps.once.written(mac);
@@ -98,12 +98,8 @@ async function countedOrRefused(
   } catch (thrown) {
     const { message } = toTinderboxError(thrown);
     deps.complain('once', 'error', { mac }, 'a boot by a `once:` could not be written down, and is refused');
-    const text = deps.renderer.refusalScript({
-      url: request.server.url,
-      message: `that this machine boots this role once could not be written down (${message}); it is not begun`,
-      seconds: REFUSED_SECONDS,
-    });
-    return { status: 200, text };
+    const said = `that this machine boots this role once could not be written down (${message}); it is not begun`;
+    return { status: 200, text: language.refusal({ message: said, seconds: REFUSED_SECONDS, labels }) };
   }
 }
 

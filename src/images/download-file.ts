@@ -44,7 +44,12 @@ export async function downloadFile(url: string, file: string, options: DownloadO
     const before = part.size();
     try {
       const response = await options.http.get(url, { headers: rangeOf(part, url), signal: options.signal });
-      const failure = await receive(response, part, url, options);
+      const failure = await receive(response, part, url, options).catch(async (lied: unknown) => {
+        // A mirror that lied is not believed the second half either. One that is not let ask, or is sent elsewhere, may
+        // go on tomorrow: gigabytes are not thrown away for a portal.
+        if (lied instanceof TinderboxError && lied.code === 'refused') await removePart(file);
+        throw lied;
+      });
       if (failure === undefined) {
         resumed ||= before > 0 && response.status !== 200;
         return { kind: 'done', value: undefined };
@@ -60,13 +65,7 @@ export async function downloadFile(url: string, file: string, options: DownloadO
       return { kind: 'failed', failure: explainTransport(thrown, url), progressed };
     }
   };
-  try {
-    await tryAgain(attempt, options);
-  } catch (thrown) {
-    // A mirror that lied is not believed the second half either.
-    if (thrown instanceof TinderboxError && thrown.code === 'refused') await removePart(file);
-    throw thrown;
-  }
+  await tryAgain(attempt, options);
   return { ...(await part.finish()), resumed };
 }
 

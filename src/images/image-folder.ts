@@ -30,8 +30,16 @@ export interface StoredImage {
   readonly current: string | undefined;
 }
 
+export interface ImageSelection {
+  /** Also those of which there is nothing but what unfinished pulls and prunes left. */
+  readonly unfinished?: boolean;
+}
+
 /** Every folder of assets/ that a pull put something in. Throws TinderboxError `refused` for a damaged manifest. */
-export async function readImages(assets: string): Promise<readonly StoredImage[]> {
+export async function readImages(
+  assets: string,
+  selection: ImageSelection = {},
+): Promise<readonly StoredImage[]> {
   const entries = await readdir(assets, { withFileTypes: true }).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === 'ENOENT') return [];
     throw thrown;
@@ -40,9 +48,22 @@ export async function readImages(assets: string): Promise<readonly StoredImage[]
   const images: StoredImage[] = [];
   for (const name of names.toSorted()) {
     const image = await readImage(assets, name);
-    if (image.versions.length > 0) images.push(image);
+    if (await isSelected(image, selection)) images.push(image);
   }
   return images;
+}
+
+async function isSelected(
+  { versions, folder }: StoredImage,
+  { unfinished }: ImageSelection,
+): Promise<boolean> {
+  return versions.length > 0 || (unfinished === true && (await findLeftOvers(folder)).length > 0);
+}
+
+/** Names in an image's folder: of what a pull, or a prune, that was interrupted left. */
+export async function findLeftOvers(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => /^\.(pull|removed)-/.test(name));
 }
 
 export async function readImage(assets: string, name: string): Promise<StoredImage> {
@@ -66,10 +87,14 @@ export async function readCurrent(imageFolder: string): Promise<string | undefin
 }
 
 /** Throws TinderboxError `not-found`, with the names that there are. */
-export async function requireImage(assets: string, name: string): Promise<StoredImage> {
+export async function requireImage(
+  assets: string,
+  name: string,
+  selection: ImageSelection = {},
+): Promise<StoredImage> {
   const image = isImageName(name) ? await readImage(assets, name) : undefined;
-  if (image !== undefined && image.versions.length > 0) return image;
-  const names = (await readImages(assets)).map((one) => one.name);
+  if (image !== undefined && (await isSelected(image, selection))) return image;
+  const names = (await readImages(assets, selection)).map((one) => one.name);
   throw new TinderboxError('not-found', `no image ${name} was pulled into ${assets}`, {
     remedy:
       names.length === 0

@@ -1,10 +1,15 @@
-import type { CleartextMessage, PublicKey, Signature } from 'openpgp';
+import type { CleartextMessage, PublicKey, Signature, SignaturePacket } from 'openpgp';
 import { TinderboxError } from '../errors.ts';
 import { printable } from './printable.ts';
 import { fingerprintOf, spacedFingerprint } from './read-keys.ts';
 
 /** RFC 9580, 9.5: by their numbers. SHA-1 collisions are bought; gpg takes them no more either. */
 const STRONG_HASHES = new Set([8, 9, 10, 11, 12, 14]);
+/**
+ * RFC 9580, 5.2.1: of a document and of a text, by their numbers. The others are over keys and names, or over nothing at
+ * all: a standalone one by the vendor's key would fit any file.
+ */
+const OF_DOCUMENTS = new Set([0x00, 0x01]);
 const HASH_NAMES: Readonly<Record<number, string>> = { 1: 'MD5', 2: 'SHA-1', 3: 'RIPEMD-160' };
 
 export interface SignatureRules {
@@ -18,6 +23,8 @@ export interface JudgedSignature {
   readonly key: PublicKey;
   /** Of the key or sub-key that made it. */
   readonly keyId: string;
+  /** It alone was judged: another one by the same key proves nothing. */
+  readonly packet: SignaturePacket;
 }
 
 /**
@@ -33,17 +40,23 @@ export async function judgeSignature(
   let why = 'it holds no signature';
   let foreign: string | undefined;
   for (const packet of signature.packets) {
-    const id = packet.issuerKeyID;
+    // What the library cannot read it keeps as a packet without a name.
+    const id: SignaturePacket['issuerKeyID'] | undefined = packet.issuerKeyID;
+    if (id === undefined) continue;
     const key = keys.find((one) => one.getKeys(id).length > 0);
     if (key === undefined) {
       foreign = id.toHex().toUpperCase();
       continue;
     }
     const hash = packet.hashAlgorithm ?? 0;
+    if (!OF_DOCUMENTS.has(packet.signatureType ?? -1)) {
+      why = `it is of the type ${packet.signatureType}, which signs no file`;
+      continue;
+    }
     const wrong = STRONG_HASHES.has(hash)
       ? await judgeKey(key, id.toHex(), packet.created ?? rules.now, rules)
       : `it is made over ${HASH_NAMES[hash] ?? `hash number ${hash}`}, which can be forged`;
-    if (wrong === undefined) return { key, keyId: id.toHex().toUpperCase() };
+    if (wrong === undefined) return { key, keyId: id.toHex().toUpperCase(), packet };
     why = wrong;
   }
   if (why === 'it holds no signature' && foreign !== undefined) {

@@ -52,14 +52,6 @@ export async function lockImage(folder: string): Promise<AsyncDisposable> {
   };
 }
 
-/** Whether somebody holds it now. */
-export async function isLocked(folder: string): Promise<boolean> {
-  const file = join(folder, LOCK_FILE);
-  const holder = await readHolder(file);
-  const there = await stat(file).catch(() => undefined);
-  return there !== undefined && !(await isStale(file, holder, await whereIsThis()));
-}
-
 async function create(file: string, own: Holder): Promise<boolean> {
   try {
     await using handle = await open(file, 'wx', 0o644);

@@ -1,7 +1,7 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TinderboxError } from '../errors.ts';
-import { readImage, type StoredImage, type StoredVersion } from './image-folder.ts';
+import { findLeftOvers, readImage, type StoredImage, type StoredVersion } from './image-folder.ts';
 import { lockImage } from './lock-image.ts';
 import { syncFile } from './sync-file.ts';
 
@@ -63,7 +63,7 @@ async function pruneImage(image: StoredImage, options: PruneOptions): Promise<Pr
     if (!options.dryRun) await removeFolder(image.folder, version);
     removed.push({ version, bytes });
   }
-  for (const name of await leftOvers(image.folder)) {
+  for (const name of await findLeftOvers(image.folder)) {
     const bytes = await sizeOf(join(image.folder, name));
     if (!options.dryRun) await rm(join(image.folder, name), { recursive: true, force: true });
     if (name.startsWith('.pull-'))
@@ -95,10 +95,6 @@ async function removeFolder(imageFolder: string, version: string): Promise<void>
   await rename(join(imageFolder, version), hidden);
   await syncFile(imageFolder);
   await rm(hidden, { recursive: true, force: true });
-}
-
-async function leftOvers(folder: string): Promise<readonly string[]> {
-  return (await readdir(folder)).filter((name) => /^\.(pull|removed)-/.test(name));
 }
 
 async function sizeOf(folder: string): Promise<number> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { KeyID, PublicKey, Signature } from 'openpgp';
+import type { Signature } from 'openpgp';
 import { type JudgedSignature, parseClearText, refuseSignature } from './judge-signature.ts';
 
 /** Large enough to keep the disk busy, small enough that a file of any size needs some MiB of memory. */
@@ -31,10 +31,11 @@ export async function verifyClearText(
   source: string,
   judge: (signature: Signature) => Promise<JudgedSignature>,
 ): Promise<string> {
-  const { readSignature, verify } = await import('openpgp');
+  const { verify } = await import('openpgp');
   const message = await parseClearText(text, source);
-  const armored = /-----BEGIN PGP SIGNATURE-----[\s\S]*?-----END PGP SIGNATURE-----/.exec(text)?.[0] ?? '';
-  const judged = await judge(await readSignature({ armoredSignature: armored }));
+  // Its own, which its types do not tell: one that is looked for in the text may be another, in front of what was signed.
+  const { signature } = message as unknown as { readonly signature: Signature };
+  const judged = await judge(signature);
   const { data, signatures } = await verify({ message, verificationKeys: judged.key, config: CONFIG });
   await requireOne(signatures, judged, source);
   return data;
@@ -72,24 +73,22 @@ export async function verifyFile(
 const CONFIG = { minRSABits: 2047 as const };
 
 async function requireOne(
-  signatures: readonly { readonly keyID: KeyID; readonly verified: Promise<true> }[],
-  { key, keyId }: { readonly key: PublicKey; readonly keyId: string },
+  signatures: readonly { readonly signature: Promise<Signature>; readonly verified: Promise<true> }[],
+  { key, packet }: JudgedSignature,
   source: string,
 ): Promise<void> {
-  const own = signatures.filter((one) => one.keyID.toHex().toUpperCase() === keyId);
-  const failures = await Promise.all(
-    own.map(async ({ verified }) =>
-      verified.then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      ),
-    ),
-  );
-  // Those of other keys end as rejected promises that nobody waits for.
-  for (const other of signatures) other.verified.catch(() => undefined);
-  if (failures.includes(undefined)) return;
-  const [failure] = failures;
-  const message = failure instanceof Error ? failure.message : 'it has none by that key';
+  let failure: unknown;
+  for (const one of signatures) {
+    const { packets } = await one.signature;
+    if (packets[0] !== packet) continue;
+    try {
+      await one.verified;
+      return;
+    } catch (thrown) {
+      failure = thrown;
+    }
+  }
+  const message = failure instanceof Error ? failure.message : 'what was judged is not in it';
   const why = /digest did not match|verification failed/.test(message)
     ? `it does not fit: the file is another one than ${key.getKeyID().toHex().toUpperCase()} signed, or was changed`
     : message;

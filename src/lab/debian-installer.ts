@@ -8,6 +8,9 @@ import { runProgram } from './run-program.ts';
 
 const PACKAGE = 'debian-installer-12-netboot-amd64';
 
+/** 130 MB of xz, on a host that has other things to do. */
+const EXTRACT_TIME = 600_000;
+
 /** Absolute paths. */
 export interface DebianInstaller {
   readonly kernel: string;
@@ -27,7 +30,9 @@ export async function ensureDebianInstaller({
   const file = await ensurePackage(packages, async () => PACKAGE, new RegExp(`^${PACKAGE}_.*\\.deb$`), log);
   const folder = `${cache}/${file.replace(/\.deb$/, '')}`;
   await keepBuilt(folder, async ({ work, result }) => {
-    await runProgram(['dpkg-deb', '--extract', `${packages}/${file}`, `${work}/installer`]);
+    await runProgram(['dpkg-deb', '--extract', `${packages}/${file}`, `${work}/installer`], {
+      timeout: EXTRACT_TIME,
+    });
     const images = `${work}/installer/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64`;
     if (!existsSync(images)) throw new TinderboxError('unavailable', `${file} holds no installer`);
     for (const name of ['linux', 'initrd.gz']) await cp(`${images}/${name}`, `${result}/${name}`);

@@ -1,4 +1,4 @@
-import { LABEL_NAME } from '../boot/read-labels.ts';
+import { isLabelValue, LABEL_NAME } from '../boot/read-labels.ts';
 import { MACHINE_ARCHES } from '../machine/architecture.ts';
 import { parseMac } from '../machine/mac.ts';
 import type { NewRule } from './convert-matchbox.ts';
@@ -46,10 +46,10 @@ export function matchOf(group: MatchboxGroup, notes: Note[]): Omit<Selected, 'gr
       match[name] = value;
     } else if (name === 'platform' || name === 'choice') {
       return refuse(name, `rules cannot match ${name}`);
-    } else if (LABEL_NAME.test(name) && value.length <= 64) {
+    } else if (LABEL_NAME.test(name) && isLabelValue(value)) {
       labels[name] = value;
     } else {
-      return refuse(name, `"${name}" cannot be a label`);
+      return refuse(name, `${JSON.stringify(`${name}=${value}`)} cannot be a label`);
     }
   }
   const whole = Object.keys(labels).length === 0 ? match : { ...match, labels };

@@ -118,7 +118,8 @@ function convertTemplate(
     return undefined;
   }
   const text = isPlain ? escapeForHandlebars(source.text) : convertText(source, around);
-  const base = name.replace(/\.(tmpl|hbs)$/, '');
+  // One of a folder below, too, lies beside role.yaml.
+  const base = name.replace(/\.(tmpl|hbs)$/, '').replaceAll('/', '-');
   const format: ConfigFormat =
     folder === 'ignition'
       ? 'ignition'

@@ -55,15 +55,27 @@ export function describeNocloud(description: Description): DescribedDocument {
     ...(users.length === 0
       ? {}
       : {
-          users: users.map(({ comment, home, primaryGroup, passwordHash, sshAuthorizedKeys, ...rest }) => ({
-            ...rest,
-            ...(comment === undefined ? {} : { gecos: comment }),
-            ...(home === undefined ? {} : { homedir: home }),
-            ...(primaryGroup === undefined ? {} : { primary_group: primaryGroup }),
-            // Without the second it locks the password that it was given.
-            ...(passwordHash === undefined ? {} : { hashed_passwd: passwordHash, lock_passwd: false }),
-            ...(sshAuthorizedKeys === undefined ? {} : { ssh_authorized_keys: sshAuthorizedKeys }),
-          })),
+          users: users.map(
+            ({
+              comment,
+              home,
+              primaryGroup,
+              groups: others = [],
+              passwordHash,
+              sshAuthorizedKeys: keys = [],
+              ...rest
+            }) => ({
+              ...rest,
+              // To cloud-init a list that is empty is a mistake.
+              ...(others.length > 0 ? { groups: others } : {}),
+              ...(comment === undefined ? {} : { gecos: comment }),
+              ...(home === undefined ? {} : { homedir: home }),
+              ...(primaryGroup === undefined ? {} : { primary_group: primaryGroup }),
+              // Without the second it locks the password that it was given.
+              ...(passwordHash === undefined ? {} : { hashed_passwd: passwordHash, lock_passwd: false }),
+              ...(keys.length > 0 ? { ssh_authorized_keys: keys } : {}),
+            }),
+          ),
         }),
     ...(filesystems.length === 0
       ? {}

@@ -1,9 +1,9 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
+import { parseJson } from '../document/parse-json.ts';
 import { type Problem, TinderboxError } from '../errors.ts';
 import type { Role, RoleConfig } from '../machine/role.ts';
 import { checkOnce } from './check-once.ts';
 import type { TemplateContext } from './context.ts';
-import { findJsonFault } from './json-fault.ts';
 import { type RenderedConfig, renderText, textProblem } from './render-text.ts';
 
 const PLAIN = 'text/plain; charset=utf-8';
@@ -42,13 +42,10 @@ export function checkRaw(body: string, contentType: string, file: string): reado
   return /[/+](?:x-)?yaml$/.test(type) ? checkYaml(body, file) : [];
 }
 
+/** A key that stands twice is an error, too: readers differ in which of the two counts. */
 function checkJson(body: string, file: string): readonly Problem[] {
-  const fault = findJsonFault(body);
-  if (fault === undefined) return [];
-  const end = body.trimEnd().length;
-  const before = body.slice(0, Math.min(fault, end)).split('\n');
-  const message = fault >= end ? 'not JSON: it ends too early' : 'not JSON: it goes wrong here';
-  return [textProblem(file, message, before.length, (before.at(-1)?.length ?? 0) + 1)];
+  const { problems } = parseJson(file, body.trimEnd());
+  return problems.map(({ message, line, column }) => textProblem(file, message, line, column));
 }
 
 /** One document or several, as Talos has them. */

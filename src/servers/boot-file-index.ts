@@ -19,6 +19,8 @@ export interface BootFileRow {
 /** Which loaders can be served right now, known without touching the disk for each packet. */
 export interface BootFileIndex {
   isPresent(file: string): boolean;
+  /** Where it is; undefined: it is missing, or nobody named it. */
+  pathOf(file: string): string | undefined;
   /** Files that roles name, besides; found with the next `refresh`. */
   nameFiles(files: readonly string[]): void;
   rows(): readonly BootFileRow[];
@@ -36,6 +38,7 @@ export function createBootFileIndex(
   let ofRoles: readonly string[] = [];
   return {
     isPresent: (file) => paths.has(file),
+    pathOf: (file) => paths.get(file),
     nameFiles(files) {
       ofRoles = files;
       bootFiles.nameLoaders(files);

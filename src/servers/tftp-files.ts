@@ -17,6 +17,8 @@ export interface TftpFile {
   readonly name: string;
   /** Where it came from, without links, for events. */
   readonly path: string;
+  /** To be called when `bytes` are not used any more: until then they are in memory. */
+  readonly release?: () => void;
 }
 
 /** Who asks, and where. */
@@ -30,11 +32,17 @@ export interface TftpAsker {
 }
 
 /**
- * `missing` tells what is not there from what may not be read; `harmless`: whoever asks does without.
+ * `missing` tells what is not there from what may not be read; `harmless`: whoever asks does without; `busy`: whoever
+ * asks again may get it.
  */
 export type TftpFound =
   | { readonly file: TftpFile }
-  | { readonly refused: string; readonly missing?: boolean; readonly harmless?: boolean };
+  | {
+      readonly refused: string;
+      readonly missing?: boolean;
+      readonly harmless?: boolean;
+      readonly busy?: boolean;
+    };
 
 /** `name` is normalised (normalizeFileName): relative, no `..`. */
 export type TftpLookup = (name: string, asker: TftpAsker) => Promise<TftpFound>;
@@ -51,6 +59,8 @@ export interface BootFilesOptions {
   readonly cacheBytes?: number;
   /** Largest file; 256 MB. */
   readonly maxFileBytes?: number;
+  /** Bytes of all files in memory; 768 MB: the service has 1.5 GiB. */
+  readonly memoryBytes?: number;
   /** Milliseconds, of a clock that does not jump. */
   readonly now?: () => number;
   /** The time of day in ms, as files have it. */
@@ -101,6 +111,7 @@ export function createBootFiles(options: BootFilesOptions): BootFiles {
   const snapshots = createSnapshots({
     cacheBytes: options.cacheBytes ?? 64 * 1024 * 1024,
     maxFileBytes: options.maxFileBytes ?? 256 * 1024 * 1024,
+    memoryBytes: options.memoryBytes ?? 768 * 1024 * 1024,
     wallClock: options.wallClock ?? Date.now,
   });
   let loaders = new Set(options.loaderNames);
@@ -144,7 +155,7 @@ export function createBootFiles(options: BootFilesOptions): BootFiles {
     }
     const snapshot = await snapshots.read(place.path);
     if ('refused' in snapshot) return snapshot;
-    return { file: { bytes: snapshot.bytes, kind: 'loader', name, path: place.path } };
+    return { file: { ...snapshot, kind: 'loader', name, path: place.path } };
   };
 
   return {
@@ -155,7 +166,9 @@ export function createBootFiles(options: BootFilesOptions): BootFiles {
     },
     async find(name) {
       const found = await lookup(name);
-      return 'file' in found ? found.file.path : undefined;
+      if ('refused' in found) return undefined;
+      found.file.release?.();
+      return found.file.path;
     },
   };
 }

@@ -17,14 +17,21 @@ interface Snapshot extends Version {
 }
 
 export type SnapshotAnswer =
-  | { readonly bytes: Uint8Array }
-  | { readonly refused: string; readonly missing: boolean };
+  | {
+      readonly bytes: Uint8Array;
+      /** To be called when they are not used any more; once or more often. */
+      readonly release: () => void;
+    }
+  /** `busy`: there is no room for it now. */
+  | { readonly refused: string; readonly missing: boolean; readonly busy?: true };
 
 export interface SnapshotsOptions {
   /** Bytes of files that are kept after their last transfer. */
   readonly cacheBytes: number;
   /** A larger file is refused: it is held in memory while it is sent. */
   readonly maxFileBytes: number;
+  /** Bytes of all files that are kept or in use: who asks for files that nobody else has must not fill the memory. */
+  readonly memoryBytes: number;
   /** The time of day in ms, as files have it. */
   readonly wallClock: () => number;
 }
@@ -51,10 +58,12 @@ const SETTLE_TIME = 100;
 export function createSnapshots(options: SnapshotsOptions): Snapshots {
   // In the order of use: a Map keeps that of insertion.
   const kept = new Map<string, Snapshot>();
-  // What is too large to keep is still shared by those who read it at the same time.
-  const large = new Map<string, WeakRef<Snapshot>>();
-  const reading = new Map<string, Promise<SnapshotAnswer>>();
+  // What is not kept is still shared by those who use it; a path may have several states in use.
+  const users = new Map<Snapshot, number>();
+  const lent = new Map<string, Snapshot>();
+  const reading = new Map<string, Promise<Snapshot | Refusal>>();
   let size = 0;
+  let promised = 0;
 
   const forget = (path: string): void => {
     size -= kept.get(path)?.size ?? 0;
@@ -62,22 +71,34 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
   };
   const keep = (snapshot: Snapshot): void => {
     forget(snapshot.path);
-    large.delete(snapshot.path);
-    if (snapshot.size > options.cacheBytes) {
-      large.set(snapshot.path, new WeakRef(snapshot));
-      return;
-    }
+    if (snapshot.size > options.cacheBytes) return;
     kept.set(snapshot.path, snapshot);
     size += snapshot.size;
+    makeRoom(options.cacheBytes);
+  };
+  const makeRoom = (most: number): void => {
     for (const oldest of kept.keys()) {
-      if (size <= options.cacheBytes) break;
+      if (size <= most) break;
       forget(oldest);
     }
   };
+  const inUse = (): number => {
+    let sum = promised;
+    for (const snapshot of users.keys()) if (kept.get(snapshot.path) !== snapshot) sum += snapshot.size;
+    return sum;
+  };
+  /** False: it does not fit beside what is in use. */
+  const reserve = (bytes: number): boolean => {
+    makeRoom(Math.max(0, options.memoryBytes - inUse() - bytes));
+    // What was thrown out of the cache may be in use.
+    if (inUse() + size + bytes > options.memoryBytes) return false;
+    promised += bytes;
+    return true;
+  };
 
-  const load = async (path: string): Promise<SnapshotAnswer> => {
+  const load = async (path: string): Promise<Snapshot | Refusal> => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const snapshot = await readOnce(path, options);
+      const snapshot = await readOnce(path, options, { reserve, free: (bytes) => (promised -= bytes) });
       if (snapshot === undefined) continue;
       if ('refused' in snapshot) return snapshot;
       keep(snapshot);
@@ -86,31 +107,57 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
     return { refused: 'the file is being written', missing: false };
   };
 
+  const lend = (snapshot: Snapshot): SnapshotAnswer => {
+    users.set(snapshot, (users.get(snapshot) ?? 0) + 1);
+    lent.set(snapshot.path, snapshot);
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      const left = (users.get(snapshot) ?? 1) - 1;
+      if (left > 0) return void users.set(snapshot, left);
+      users.delete(snapshot);
+      if (lent.get(snapshot.path) === snapshot) lent.delete(snapshot.path);
+    };
+    return { bytes: snapshot.bytes, release };
+  };
+
   return {
     async read(path) {
-      const known = kept.get(path) ?? large.get(path)?.deref();
+      const known = kept.get(path) ?? lent.get(path);
       if (known !== undefined) {
         const now = await stat(path).catch(() => undefined);
         if (now !== undefined && sameVersion(known, versionOf(now))) {
-          if (kept.delete(path)) kept.set(path, known);
-          return known;
+          if (kept.get(path) === known && kept.delete(path)) kept.set(path, known);
+          return lend(known);
         }
       }
-      const underWay = reading.get(path);
-      if (underWay !== undefined) return underWay;
-      const answer = load(path).finally(() => reading.delete(path));
-      reading.set(path, answer);
-      return answer;
+      let underWay = reading.get(path);
+      if (underWay === undefined) {
+        underWay = load(path).finally(() => reading.delete(path));
+        reading.set(path, underWay);
+      }
+      const loaded = await underWay;
+      return 'refused' in loaded ? loaded : lend(loaded);
     },
     size: () => size,
   };
+}
+
+type Refusal = Extract<SnapshotAnswer, { readonly refused: string }>;
+
+/** Of the memory for files. */
+interface Room {
+  readonly reserve: (bytes: number) => boolean;
+  readonly free: (bytes: number) => void;
 }
 
 /** Undefined if the file changed under the reading. */
 async function readOnce(
   path: string,
   { maxFileBytes, wallClock }: SnapshotsOptions,
-): Promise<Snapshot | { refused: string; missing: boolean } | undefined> {
+  room: Room,
+): Promise<Snapshot | Refusal | undefined> {
   try {
     // NONBLOCK, or opening a FIFO waits for its writer; NOFOLLOW: `path` had no links when it was checked.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
@@ -127,9 +174,20 @@ async function readOnce(
         await sleep(SETTLE_TIME - Math.max(age, 0));
         return undefined;
       }
-      const bytes = await file.readFile();
-      const unchanged = bytes.length === version.size && sameVersion(version, versionOf(await file.stat()));
-      return unchanged ? { ...version, path, bytes } : undefined;
+      if (!room.reserve(version.size)) {
+        return {
+          refused: `no memory for its ${version.size} bytes beside the files that are being sent`,
+          missing: false,
+          busy: true,
+        };
+      }
+      try {
+        const bytes = await file.readFile();
+        const unchanged = bytes.length === version.size && sameVersion(version, versionOf(await file.stat()));
+        return unchanged ? { ...version, path, bytes } : undefined;
+      } finally {
+        room.free(version.size);
+      }
     } finally {
       await file.close();
     }

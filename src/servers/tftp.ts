@@ -207,21 +207,45 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       via: options.via,
       asked: `RRQ ${readable(request.name)}`,
     });
+    if ('file' in found) {
+      const { file } = found;
+      let started = false;
+      try {
+        started = await sendTo(listener, slot, key, remote, request, file);
+      } finally {
+        if (!started) file.release?.();
+      }
+      return started;
+    }
     if (listener.slots.get(key) !== slot || stopping) return false;
-    if ('refused' in found) {
+    if (found.busy === true) {
+      events.ignored(remote.address, request, `${found.refused}: it asks again`);
+      warn('no memory for another file', { name });
+    } else {
       const code = found.missing === true ? TFTP_ERRORS.notFound : TFTP_ERRORS.accessViolation;
       if (found.harmless === true) {
         sendError(listener.tap, listener.socket, remote, code, found.refused);
         events.absent(remote.address, request, `error ${code}`, found.refused);
       } else refuse(listener, remote, request, code, found.refused);
-      return false;
     }
+    return false;
+  };
+
+  const sendTo = async (
+    listener: Listener,
+    slot: Slot,
+    key: string,
+    remote: RemoteInfo,
+    request: TftpRequest,
+    file: TftpFile,
+  ): Promise<boolean> => {
+    if (listener.slots.get(key) !== slot || stopping) return false;
     const lent = await listener.sockets.borrow(key);
     if (listener.slots.get(key) !== slot) {
       listener.sockets.giveBack(lent, key);
       return false;
     }
-    startOn(listener, slot, key, remote, request, found.file, lent);
+    startOn(listener, slot, key, remote, request, file, lent);
     return true;
   };
 
@@ -236,6 +260,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   ): void => {
     const onEnd = (end: TransferEnd): void => {
       listener.sockets.giveBack(lent, key);
+      file.release?.();
       if (listener.slots.get(key) === slot) listener.slots.delete(key);
       events.done(remote.address, request, transfer, end, monotonic() - transfer.state.startedAt);
       leave(remote.address);

@@ -99,7 +99,8 @@ export function createOnceBook(options: OnceBookOptions): OnceBook {
         mac,
         role,
         since: known?.since ?? now,
-        tries: (known?.tries ?? 0) + 1,
+        // A menu's choice may end the session that the menu began.
+        tries: (known?.tries ?? 0) + (known?.sessionId === id ? 0 : 1),
         sessionId: id,
         ...(end === undefined ? {} : { doneAt: now }),
       });

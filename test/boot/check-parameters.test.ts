@@ -259,6 +259,10 @@ t.test('every kind takes and refuses what it should, and no control character', 
       ['C.UTF-8', 'en_GB.UTF-8', 'de_DE@euro'],
       ['', 'en GB', 'en_GB.UTF-8 x', 'en_gb\\'],
     ],
+    'regional-locale': [
+      ['en_GB.UTF-8', 'de_DE@euro'],
+      ['', 'C.UTF-8', 'en GB'],
+    ],
     package: [
       ['openssh-server', 'g++', 'libc6'],
       ['', 'a b', 'a,b', 'A', '-a', 'a\\'],

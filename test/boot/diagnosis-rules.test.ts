@@ -469,6 +469,11 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
     events: [...TO_GRUB_SCRIPT, tftpDone(12, '/assets/vmlinuz', 'kernel'), grubScript(30)],
     shows: /grub\.cfg\?mac/,
   },
+  'grub-asks-other-server': {
+    stage: 'firmware',
+    events: [...TO_SHIM, tftpDone(7, 'grubx64.efi')],
+    shows: /nothing was asked of this server/,
+  },
   'grub-without-script': {
     stage: 'firmware',
     events: [...TO_SHIM, tftpDone(7, 'grubx64.efi'), tftpRefused(8, '/EFI/odd/grub.conf')],
@@ -710,6 +715,19 @@ const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
     'a BIOS has no Secure Boot',
     'secure-boot-refuses-loader',
     { stage: 'firmware', events: [dhcp(0, 'DISCOVER', BIOS_ROM), loaded(6), dhcp(20, 'DISCOVER', BIOS_ROM)] },
+  ],
+  [
+    'in server mode there is one server only',
+    'grub-asks-other-server',
+    { stage: 'firmware', events: [...TO_SHIM, tftpDone(7, 'grubx64.efi')], facts: { mode: 'server' } },
+  ],
+  [
+    'a GRUB that asks here for what is not there',
+    'grub-asks-other-server',
+    {
+      stage: 'firmware',
+      events: [...TO_SHIM, tftpDone(7, 'grubx64.efi'), tftpRefused(8, '/EFI/odd/grub.conf')],
+    },
   ],
   [
     'GRUB that asked and waits',

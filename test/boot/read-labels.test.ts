@@ -22,6 +22,28 @@ t.test('what is too much, or hostile, is left out and noted', async (t) => {
     ['a control character', { region: 'a\nb' }, /its label region/],
     ['an override of direction', { region: 'a\u202eb' }, /its label region/],
     ['half a letter', { region: '\ud800' }, /its label region/],
+    ...[
+      '$(id)',
+      '`id`',
+      'a;b',
+      'a|b',
+      'a&b',
+      "a'",
+      'a"',
+      'a b',
+      '{{a}}',
+      'a:',
+      '-rf',
+      '~root',
+      '#a',
+      '*',
+      'a\\',
+      'a>b',
+    ].map((value): [string, Record<string, unknown>, RegExp] => [
+      value,
+      { region: value },
+      /its label region/,
+    ]),
   ];
   for (const [what, query, note] of rows) {
     const { labels, notes } = read(query);
@@ -33,6 +55,21 @@ t.test('what is too much, or hostile, is left out and noted', async (t) => {
   t.match(read(many).notes, [/^24 labels are left out/]);
   const wide = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`l${index}`, 'x'.repeat(64)]));
   t.ok(JSON.stringify(read(wide).labels).length < 1_300);
+});
+
+t.test('what places, files, hosts and machines are called is a label', (t) => {
+  for (const value of [
+    'us-west_1',
+    'r7.3',
+    '10.0.0.1/24',
+    '52:54:00:12:34:56',
+    'a@b',
+    'Zürich',
+    '/dev/sda',
+    'v1.2+x~3',
+  ])
+    t.same(read({ value }).labels, { value });
+  t.end();
 });
 
 t.test('a label may be called as what objects have of their own', async (t) => {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -151,6 +151,20 @@ t.test('prune keeps what is current, what a role names, and what machines may st
   await writeFile(join(folder, 'profiles/machines.yaml'), 'default: node\n');
 });
 
+t.test(
+  'prune removes what a first pull left that never came to its end, and no folder of others',
+  async (t) => {
+    await mkdir(join(folder, 'assets/first/.pull-1'), { recursive: true });
+    await mkdir(join(folder, 'assets/by-hand/1'), { recursive: true });
+    await writeFile(join(folder, 'assets/first/.pull-1/vmlinuz.part'), 'x'.repeat(2048));
+    t.match((await run('prune')).stdout, 'first 1 (unfinished): removed, 2.0 KiB\n');
+    t.notOk(existsSync(join(folder, 'assets/first/.pull-1')));
+    t.match(await run('prune', 'by-hand'), { code: 1, stderr: /no image by-hand/ });
+    t.ok(existsSync(join(folder, 'assets/by-hand/1')));
+    t.notMatch((await run('list')).stdout, 'first');
+  },
+);
+
 t.test('the help lists images and channels, and how each is proven', async (t) => {
   let stdout = '';
   const program = new Command('tinderbox').exitOverride();
@@ -174,6 +188,7 @@ t.test('wrong usage is said with what is right', async (t) => {
     [['pull', 'flatcar', '--mirror', 'ftp://x/'], /no http or https URL/],
     [['pull', 'flatcar', '--parallel', '0'], /1 to 16/],
     [['pull', 'flatcar', '--key', '/nonexistent'], /cannot be read/],
+    [['pull', 'flatcar', '--mirror', 'https://me:pw@mirror.example'], /has a user and a password/],
     [['prune', '--keep', 'all'], /Write a number/],
   ];
   for (const [argv, message] of rows)
@@ -193,3 +208,31 @@ t.test('the version of an image is an option of its own', async (t) => {
   t.equal(code, 1);
   t.match(stderr, /refuses the connection|not a version|1\.2\.3/);
 });
+
+t.test(
+  'what root lists of a folder of the service is read with the rights of the service',
+  { skip: process.geteuid?.() !== 0 && 'only root may read what others may not' },
+  async (t) => {
+    const site = await mkdtemp(join(tmpdir(), 'tinderbox-assets-'));
+    t.teardown(() => rm(site, { recursive: true, force: true }));
+    await chmod(site, 0o755);
+    const own = join(site, 'tinderbox.yaml');
+    await writeFile(own, 'network: { interface: lo }\n');
+    const version = join(site, 'assets/os/1');
+    await mkdir(version, { recursive: true });
+    const manifest = { image: 'os', vendor: 'os', channel: 'c', version: '1', arch: 'amd64', formats: [] };
+    const more = { files: [], signedBy: [], mirror: 'https://example.org', pulledAt: '2026-01-01T00:00:00Z' };
+    await writeFile(join(site, 'secret'), JSON.stringify({ ...manifest, ...more }), { mode: 0o600 });
+    await symlink('../../../secret', join(version, 'image.json'));
+    for (const folder of ['assets', 'assets/os', 'assets/os/1'])
+      await chown(join(site, folder), 65_534, 65_534);
+    let said = '';
+    const code = await runCli(['assets', 'list', '--json', '--config', own], {
+      out: (text) => void (said += text),
+      err: (text) => void (said += text),
+    });
+    t.equal(code, 1);
+    t.match(said, /EACCES/);
+    t.notMatch(said, /"version"/);
+  },
+);

@@ -45,6 +45,76 @@ t.test('what is no JSON to the engine is none here, and nothing is thrown', asyn
   );
 });
 
+t.test('what is nearly JSON is JSON exactly where the engine says so', async (t) => {
+  const texts = [
+    '{}',
+    '[]',
+    ' {"a": [1, -2.5e+3, "x\\n\\u00e9", true, false, null, {"b": {}}]} \n',
+    '"x"',
+    '0',
+    '-0.1',
+    '',
+    ' ',
+    '{',
+    '[',
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+    '{"a":1,',
+    '{"a":1,}',
+    '[1,]',
+    '[,1]',
+    '[1 2]',
+    '{"a" 1}',
+    '{a: 1}',
+    "{'a': 1}",
+    '{"a":1}}',
+    '{"a":1} x',
+    '[1}',
+    '{"a":1]',
+    '01',
+    '1.',
+    '.5',
+    '+1',
+    '1e',
+    'nul',
+    'nulls',
+    'NaN',
+    '"a',
+    '"\\x"',
+    '"\\u12"',
+    '"\t"',
+    '"a\nb"',
+    '{"a":1 "b":2}',
+    '{"a":1,,"b":2}',
+    '{1:2}',
+    '[]]',
+    '\u00a0{}',
+    '"\u007f"',
+    '{}{}',
+    '[:]',
+    '{:1}',
+    '{"a"::1}',
+    '{,}',
+    '"a" "b"',
+    '[1,"a",{"x":[{}]}]',
+    '-',
+    '--1',
+    '1-1',
+    'true1',
+    '[true,false]',
+  ];
+  for (const text of texts) {
+    let isJson = true;
+    try {
+      JSON.parse(text);
+    } catch {
+      isJson = false;
+    }
+    t.equal(parseJson('x', text).root !== undefined, isJson, JSON.stringify(text));
+  }
+});
+
 t.test('everything has its place, and numbers their digits', async (t) => {
   const { root } = parseJson('x', '{\n  "a": [1, 0.50],\n  "b": "two"\n}');
   t.ok(root);

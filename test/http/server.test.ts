@@ -245,14 +245,11 @@ t.test('labels are what the machine said when it asked last, and it asks again w
     },
   });
   t.match(
-    (await get(`${url}/boot.ipxe?region=west&rack=r%207`)).text,
-    /hexhyp\}&rack=r%207&region=west&uuid=/,
+    (await get(`${url}/boot.ipxe?region=west&rack=r%2F7`)).text,
+    /hexhyp\}&rack=r%2F7&region=west&uuid=/,
   );
-  t.match(
-    (await get(`${url}/ipxe?mac=${MAC}&region=$%7Bx%7D%20%7C%7C`)).text,
-    /&region=%24%7Bx%7D%20%7C%7C&/,
-  );
-  t.same(journal.machine(MAC as Mac)?.labels, { region: '${x} ||' });
+  t.match((await get(`${url}/ipxe?mac=${MAC}&region=a%2Bb&rack=$%7Bx%7D%20%7C%7C`)).text, /&region=a%2Bb&/);
+  t.same(journal.machine(MAC as Mac)?.labels, { region: 'a+b' });
   t.notMatch((await get(`${url}/ipxe?mac=${MAC}`)).text, /region/);
   t.same(journal.machine(MAC as Mac)?.labels, {});
 });
@@ -891,6 +888,8 @@ t.test('what cannot be written down is not begun, and a success is to be reporte
     /refused that this machine boots this role once could not be written down \(disk full\)/,
   );
   t.match(log(), 'could not be written down, and is refused');
+  const asGrub = await get(`${url}/grub.cfg?mac=${MAC}`);
+  t.match(asGrub.text, /^grub refused .*\(disk full\)/, 'in the language of its loader');
   disk.isFull = false;
   const session = await fetchScript(url);
   disk.isFull = true;

@@ -117,6 +117,46 @@ t.test('a byte of the file that was changed, or is missing, is noticed', async (
   }
 });
 
+/** Over no bytes at all, by the key itself. */
+async function standalone(key: GpgKey): Promise<Buffer> {
+  const { config, enums, PacketList, readPrivateKey, Signature, SignaturePacket } = await import('openpgp');
+  const armoredKey = gpg.run('--armor', '--export-secret-keys', key.fingerprint).toString();
+  const { keyPacket } = await readPrivateKey({ armoredKey });
+  const packet = Object.assign(new SignaturePacket(), {
+    signatureType: enums.signature.standalone,
+    publicKeyAlgorithm: keyPacket.algorithm,
+    hashAlgorithm: enums.hash.sha512,
+  });
+  const signing = packet as unknown as { sign(...of: readonly unknown[]): Promise<void> };
+  await signing.sign(keyPacket, {}, new Date(NOW.getTime() - 1000), true, config);
+  const packets = new PacketList();
+  packets.push(packet);
+  return Buffer.from(new Signature(packets as ConstructorParameters<typeof Signature>[0]).write());
+}
+
+t.test('a signature over nothing is refused for what it is', async (t) => {
+  const made = await standalone(good);
+  await t.rejects(verify(made, good), { code: 'refused', message: /type 2, which signs no file/ });
+  const beside = Buffer.concat([signatures.ofAnotherFile, made]);
+  await t.rejects(
+    verify(beside, good),
+    { code: 'refused', message: /does not fit/ },
+    'beside one that counts',
+  );
+});
+
+t.test('only the signature that was judged proves anything', async (t) => {
+  const mixed = Buffer.concat([signatures.ofAnotherFile, signatures.good]);
+  await t.rejects(verify(mixed, good), { code: 'refused', message: /does not fit/ });
+  const keys = await readVendorKeys(gpg.export(good), 'the key', [{ ...good, url: 'https://example.org' }]);
+  const quoted = gpg.sign('another', other.fingerprint, '--armor').toString();
+  const text = gpg.sign(quoted, good.fingerprint, '--clear-sign').toString();
+  const read = await verifyClearText(text, 'list', (signature) =>
+    judgeSignature(signature, keys, 'list', { now: new Date(), allowExpired: false }),
+  );
+  t.match(read, quoted.trimEnd(), 'not one that the text itself holds');
+});
+
 t.test('a sub-key that was revoked, or has expired, signs nothing', async (t) => {
   const owner = gpg.makeKey('Subkeys <subkeys@example.org>');
   const sub = gpg.addSubkey(owner);

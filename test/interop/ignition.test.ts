@@ -19,6 +19,7 @@ import { layOutConfig } from '../../src/render/lay-out-config.ts';
 import { readIgnition } from '../../src/render/read-ignition.ts';
 import { renderConfig } from '../../src/render/render-config.ts';
 import { bootPlan, startTestServer, testRole } from '../http/start-test-server.ts';
+import { renderText, shippedRole } from '../profiles/support/render-role.ts';
 import { anyDescription, FULL_DESCRIPTION } from '../render/descriptions.ts';
 import { FULL_IGNITION, mutatedIgnition } from './support/mutate-ignition.ts';
 import { applyFiles, fetchConfig, IGNITION, validate } from './support/run-ignition.ts';
@@ -290,4 +291,21 @@ t.test('every description that is converted is one whose user-data cloud-init kn
   const file = join(t.testdir({ 'user-data': body }), 'user-data');
   const schema = spawnSync('cloud-init', ['schema', '--config-file', file], { encoding: 'utf8' });
   t.equal(schema.status, 0, schema.stdout + schema.stderr);
+});
+
+t.test('what the roles that ship render as Ignition it takes, and lays out', { skip }, async (t) => {
+  const role = shippedRole('fcos-live');
+  const parameters = {
+    sshAuthorizedKeys: ['ssh-ed25519 AAAA you'],
+    users: [{ name: 'ada', groups: ['users'], sshAuthorizedKeys: ['ssh-ed25519 AAAA ada'] }],
+    sysctl: { 'vm.max_map_count': 262_144 },
+  };
+  t.strictSame(validate(renderText(role)), { accepts: true, says: '' });
+  const body = renderText(role, { parameters });
+  t.strictSame(validate(body), { accepts: true, says: '' });
+  const { root, log } = applyFiles(t.testdir({}), body);
+  t.equal(readFileSync(join(root, 'etc/hostname'), 'utf8'), 'node-123456', log);
+  t.equal(readFileSync(join(root, 'etc/sysctl.d/90-tinderbox.conf'), 'utf8'), 'vm.max_map_count = 262144\n');
+  t.equal(statSync(join(root, 'usr/local/bin/tinderbox-report')).mode & 0o777, 0o755);
+  t.match(readFileSync(join(root, 'etc/passwd'), 'utf8'), /^ada:/m);
 });

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { buildMenu } from '../../src/catalog/build-menu.ts';
+import type { RawRole } from '../../src/catalog/schema.ts';
 import { type Credentials, DEFAULT_CREDENTIALS } from '../../src/machine/identity.ts';
 import type {
   BootAction,
@@ -11,6 +13,8 @@ import type {
   TemplateSource,
 } from '../../src/machine/role.ts';
 import { noIdentity, type TemplateContext } from '../../src/render/context.ts';
+
+type RawMenu = Extract<RawRole['boot'], { menu: unknown }>['menu'];
 
 const read = (path: string): TemplateSource => ({ file: path, text: readFileSync(path, 'utf8'), line: 1 });
 
@@ -28,19 +32,26 @@ export function readShippedRole(folder: string, name: string): Role {
     const given = isMap(boot) ? boot.get(key, true) : undefined;
     return isSeq(given) ? given.items.map(source) : [];
   };
-  const action: BootAction = isMap(boot)
-    ? {
-        kind: 'kernel',
-        kernel: source(boot.get('kernel', true)),
-        initrd: list('initrd'),
-        cmdline: list('cmdline'),
-      }
-    : { kind: boot === 'local' ? 'local' : 'hold' };
+  const readBoot = (): BootAction => {
+    if (!isMap(boot)) return { kind: boot === 'local' ? 'local' : 'hold' };
+    const { menu } = boot.toJSON() as { menu?: RawMenu };
+    if (menu !== undefined) return buildMenu(menu, () => 1);
+    return {
+      kind: 'kernel',
+      kernel: source(boot.get('kernel', true)),
+      initrd: list('initrd'),
+      cmdline: list('cmdline'),
+      ...(boot.get('handsOver') === true ? { handsOver: true } : {}),
+    };
+  };
   const data = document.toJS() as {
     description: string;
     identity?: Role['identity'];
     credentials?: Partial<Credentials>;
-    config?: { format: ConfigFormat; template: string; files?: Record<string, string> };
+    config?: Partial<Record<'template' | 'description' | 'contentType', string>> & {
+      format: ConfigFormat;
+      files?: Record<string, string>;
+    };
     parameters: Parameters;
   };
   const { config } = data;
@@ -51,13 +62,15 @@ export function readShippedRole(folder: string, name: string): Role {
     name,
     description: data.description,
     file,
-    boot: action,
+    boot: readBoot(),
     ...(config === undefined
       ? {}
       : {
           config: {
             format: config.format,
-            template: read(join(folder, name, config.template)),
+            template: read(join(folder, name, config.template ?? config.description ?? '')),
+            ...(config.description === undefined ? {} : { isDescription: true }),
+            ...(config.contentType === undefined ? {} : { contentType: config.contentType }),
             ...(files.length === 0 ? {} : { files: new Map(files) }),
           },
         }),

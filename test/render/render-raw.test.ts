@@ -49,8 +49,9 @@ t.test('what is not what its media type says is refused, with its place', async 
   const table: readonly [string, string | undefined, RegExp][] = [
     [' \n', undefined, /raw\.hbs \(rendered\):1:1: the template rendered to nothing/],
     ['{{#if parameters.none}}x{{/if}}', 'application/json', /rendered to nothing/],
-    ['{\n  "a": x\n}', 'application/json', /:2:8: not JSON: it goes wrong here/],
-    ['{"a": 1', 'application/vnd.x+json', /:1:8: not JSON: it ends too early/],
+    ['{\n  "a": x\n}', 'application/json', /:2:8: not JSON: a value is wanted here/],
+    ['{"a": 1', 'application/vnd.x+json', /:1:8: not JSON: a comma or a closing brace is wanted here/],
+    ['{"a": 1, "a": 2}', 'application/json', /:1:10: not JSON: this key is there twice/],
     ['a: b\n c: [\n', 'application/yaml', /:\d+:\d+: not YAML/],
     ['a: 1\n---\nb: "x\n', 'text/x-yaml; charset=utf-8', /:\d+:\d+: not YAML/],
     ['# only a comment\n', 'application/yaml', /the YAML holds nothing/],

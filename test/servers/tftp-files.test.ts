@@ -121,6 +121,7 @@ t.test('TFTP 9: memory is bounded, and what is too large is said', async (t) => 
   const snapshots = createSnapshots({
     cacheBytes: 1000,
     maxFileBytes: 5000,
+    memoryBytes: 10_000,
     wallClock: () => Number.POSITIVE_INFINITY,
   });
   for (let nth = 0; nth < 20; nth++) await writeFile(join(own, `f${nth}`), randomBytes(300));
@@ -131,10 +132,78 @@ t.test('TFTP 9: memory is bounded, and what is too large is said', async (t) => 
     t.ok(snapshots.size() <= 1000);
   }
   const one = await snapshots.read(join(own, 'large'));
-  t.equal(await snapshots.read(join(own, 'large')), one, 'shared while it is in use');
+  const other = await snapshots.read(join(own, 'large'));
+  t.ok('bytes' in one && 'bytes' in other && one.bytes === other.bytes, 'shared while it is in use');
   t.ok(snapshots.size() <= 1000);
   t.match(await snapshots.read(join(own, 'huge')), { refused: /larger than 5000 bytes/ });
 });
+
+t.test('TFTP 9: all files in use have a bound together, and one that ends gives its room back', async (t) => {
+  const { own } = await makeFolders(t);
+  const snapshots = createSnapshots({
+    cacheBytes: 1000,
+    maxFileBytes: 5000,
+    memoryBytes: 9000,
+    wallClock: () => Number.POSITIVE_INFINITY,
+  });
+  const path = (name: string): string => join(own, name);
+  for (const name of ['a', 'b', 'c']) await writeFile(path(name), randomBytes(4000));
+  await writeFile(path('small'), randomBytes(900));
+  const read = async (name: string) => {
+    const answer = await snapshots.read(path(name));
+    if ('refused' in answer) throw new TypeError(answer.refused);
+    return answer;
+  };
+  const [a, again, b] = [await read('a'), await read('a'), await read('b')];
+  t.match(await snapshots.read(path('c')), { refused: /no memory for its 4000 bytes/, busy: true });
+  (await read('small')).release();
+  t.equal(snapshots.size(), 900, 'what fits beside them is kept');
+  a.release();
+  a.release();
+  t.match(await snapshots.read(path('c')), { busy: true }, 'another one still uses it');
+  t.equal((await read('a')).bytes, again.bytes, 'and shares it');
+  b.release();
+  const c = await read('c');
+  t.equal(c.bytes.length, 4000);
+  await truncate(path('c'), 100);
+  t.equal((await read('c')).bytes.length, 100, 'a new state is another file');
+  const other = await Promise.all([snapshots.read(path('b')), snapshots.read(path('b'))]);
+  t.match(other, [{ busy: true }, { busy: true }]);
+});
+
+t.test(
+  'TFTP 9: who asks for a file that there is no memory for hears nothing, and gets it later',
+  async (t) => {
+    const top = t.testdir({ a: 'a'.repeat(4000), b: 'b'.repeat(4000) });
+    const files = createBootFiles({
+      folder: top,
+      distributionFolders: [],
+      loaderNames: [],
+      cacheBytes: 100,
+      memoryBytes: 5000,
+    });
+    const harness = await startHarness({ lookup: files.lookup, pace: 'frozen' });
+    t.teardown(harness.stop);
+    const [first, second] = [await createRawClient(harness.port), await createRawClient(harness.port)];
+    t.teardown(first.close);
+    t.teardown(second.close);
+    await first.ask('a');
+    let { packet, from } = await first.next();
+    await second.ask('b');
+    await harness.until('it is ignored', () =>
+      harness.observations.some(({ outcome }) => outcome === 'ignored'),
+    );
+    t.match(harness.observations.at(-1), { outcome: 'ignored', reasons: [/no memory .*: it asks again/] });
+    for (let block = 1; block <= 8; block++) {
+      await first.ack(block, from.port);
+      if (block < 8) ({ packet, from } = await first.next());
+    }
+    t.match(packet, { kind: 'data' });
+    await harness.until('it ends', () => harness.observations.some(({ kind }) => kind === 'tftp.done'));
+    await second.ask('b');
+    t.match(await second.next(), { packet: { kind: 'data', block: 1 } });
+  },
+);
 
 t.test('TFTP 9: a file that is replaced during a transfer changes nothing for it', async (t) => {
   const { own, files } = await makeFolders(t);
@@ -167,7 +236,12 @@ t.test(
     await writeFile(path, 'written anew');
     t.match(await asked, { file: { bytes: Buffer.from('written anew') } });
     let age = 0;
-    const snapshots = createSnapshots({ cacheBytes: 1000, maxFileBytes: 1000, wallClock: () => stamp + age });
+    const snapshots = createSnapshots({
+      cacheBytes: 1000,
+      maxFileBytes: 1000,
+      memoryBytes: 1000,
+      wallClock: () => stamp + age,
+    });
     const stamp = (await stat(path)).mtimeMs;
     age = 99.9;
     t.same(await snapshots.read(path), { refused: 'the file is being written', missing: false });
