@@ -81,22 +81,45 @@ function maskShapes(text: string, secrets: readonly string[]): string {
 
 function maskValues(text: string, secrets: readonly string[]): string {
   let masked = text;
-  for (const value of secrets) {
-    for (const form of [
-      value,
-      JSON.stringify(value).slice(1, -1),
-      Buffer.from(value).toString('base64'),
-      encodeURIComponent(value.toWellFormed()),
-    ])
-      masked = masked.replaceAll(form, MASK);
-  }
+  for (const value of secrets) for (const form of formsOf(value)) masked = masked.replaceAll(form, MASK);
   return masked;
+}
+
+/** As the helpers of templates and YAML write it, alone or one in the other. Longest first: one may be a part of another. */
+function formsOf(value: string): readonly string[] {
+  const plain = [
+    value,
+    // shell, unit, and YAML between single quotes.
+    value.replaceAll("'", String.raw`'\''`),
+    value.replaceAll('%', '%%').replaceAll(/["\\]/g, String.raw`\$&`),
+    value.replaceAll("'", "''"),
+  ];
+  const forms = [
+    ...plain,
+    ...plain.map((text) => JSON.stringify(text).slice(1, -1)),
+    Buffer.from(value).toString('base64'),
+    encodeURIComponent(value.toWellFormed()),
+  ];
+  return [...new Set(forms)].sort((a, b) => b.length - a.length);
 }
 
 /** A file's content in base64, as in `encoding: b64`. */
 function holdsSecret(block: string, secrets: readonly string[]): boolean {
-  const text = Buffer.from(block, 'base64').toString('latin1');
-  return text.includes('PRIVATE KEY-----') || secrets.some((secret) => text.includes(secret));
+  const bytes = Buffer.from(block, 'base64');
+  return (
+    bytes.includes('PRIVATE KEY-----') ||
+    secrets.some((secret) => formsOf(secret).some((form) => bytes.includes(form)))
+  );
+}
+
+/** Of a text of several: what is long enough to be a secret by itself. */
+function linesOf(value: string): readonly string[] {
+  return value.includes('\n')
+    ? value
+        .split('\n')
+        .map((line) => line.trim())
+        .filter((line) => line.length >= 16)
+    : [];
 }
 
 /** Longest first: one may be a part of another. */
@@ -106,6 +129,8 @@ function secretsOf(parameters: Parameters): readonly string[] {
     const secret = isSecretBelow(name, isSecret);
     if (typeof value === 'string' || typeof value === 'number') {
       if (secret && String(value).length >= SHORTEST) found.add(String(value));
+      // An indented text is not found as a whole.
+      if (secret) for (const line of linesOf(String(value))) found.add(line);
     } else if (Array.isArray(value)) {
       for (const each of value as readonly ParameterValue[]) look(name, each, isSecret);
     } else if (typeof value === 'object' && value !== null) {

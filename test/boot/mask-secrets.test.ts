@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { maskSecrets } from '../../src/boot/mask-secrets.ts';
 import type { Parameters } from '../../src/machine/role.ts';
+import type { TemplateContext } from '../../src/render/context.ts';
+import { renderTemplate } from '../../src/render/template-engine.ts';
 
 const TOKEN = `17-${'aB3_'.repeat(8)}`;
 const KEY = '-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\nsecretsecret\n-----END EC PRIVATE KEY-----';
@@ -162,6 +164,32 @@ t.test('a template is shown as it is where it holds no secret', (t) => {
   ]) {
     t.equal(maskSecrets(text), text);
   }
+  t.end();
+});
+
+t.test('a secret is found however a template writes it', (t) => {
+  const parameters = {
+    adminPassword: `it's 5% "of\\it`,
+    wireguardSecret: 'one line of the file\nanother line of the file',
+  };
+  const template = [
+    'chpasswd {{shell parameters.adminPassword}}',
+    'ExecStart=x {{unit parameters.adminPassword}}',
+    'echo {{quote parameters.adminPassword}}',
+    '{{json (concat "echo " parameters.adminPassword)}}',
+    'x {{indent 4 parameters.wireguardSecret}}',
+  ];
+  for (const text of template) {
+    const rendered = renderTemplate({ file: 'x.hbs', line: 1, text }, {
+      parameters,
+    } as unknown as TemplateContext);
+    t.notMatch(maskSecrets(rendered, parameters), /5%|of.{0,3}it|line of the file/, rendered);
+  }
+  const inBase64 = Buffer.from(`user=root\npassphrase='pässwörd'\nnothing else\n`).toString('base64');
+  t.notMatch(maskSecrets(inBase64, { passphrase: 'pässwörd' }), inBase64, 'in base64, beyond ASCII');
+  const nested = JSON.stringify(`x 'it'\\''s 5% "of\\it'`);
+  t.notMatch(maskSecrets(nested, parameters), /5%/, 'a word of the shell in JSON');
+  t.notMatch(maskSecrets(`'it''s 5% "of\\it'`, parameters), /5%/, 'in YAML');
   t.end();
 });
 

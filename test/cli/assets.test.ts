@@ -57,10 +57,10 @@ t.test('before the first pull nothing is listed, used or removed, and each says 
   });
 });
 
+const fetched = (url: string) => ({ name: 'x', size: 1, sha512: '', proof: '', url });
+
 t.test('what nobody signed is said to have come over plain http where it did', async (t) => {
-  const one = { name: 'x', size: 1, sha512: '', proof: '' };
-  const safe = { ...one, url: 'https://vendor.example/x' };
-  const plain = { ...one, url: 'http://mirror.example/x' };
+  const [safe, plain] = [fetched('https://vendor.example/x'), fetched('http://mirror.example/x')];
   t.equal(describeSigners({ signedBy: [], files: [safe] }), 'checksum only, over HTTPS');
   t.equal(describeSigners({ signedBy: [], files: [safe, plain] }), 'checksum only, over plain http');
   t.equal(describeSigners({ signedBy: [{ fingerprint: 'A', owner: 'V' }], files: [plain] }), 'V');
