@@ -5,6 +5,7 @@ import type { Config } from './config/port.ts';
 import type { Problem } from './errors.ts';
 import { findAsset } from './http/asset-file.ts';
 import { parseAssetPath } from './http/asset-path.ts';
+import { IMAGE_VENDORS } from './images/vendors/index.ts';
 import { checkRoleImages } from './preflight-images.ts';
 import type { TriedRole } from './preflight-roles.ts';
 
@@ -69,6 +70,18 @@ function namedFiles({ role: { boot }, files }: TriedRole) {
   ];
 }
 
+/** The command that fetches it, where it is of a vendor's image by its place; with its version where it has one. */
+function pullOf(segments: readonly string[]): string {
+  const [image = '', version, ...rest] = segments;
+  const vendor = IMAGE_VENDORS.find(({ name }) => image === name || image === `${name}-arm64`);
+  if (vendor === undefined || version === undefined || rest.length > 1) return '';
+  const flags = [
+    image === vendor.name ? '' : ' --arch arm64',
+    rest.length === 0 ? '' : ` --version ${version}`,
+  ];
+  return `tinderbox assets pull ${vendor.name}${flags.join('')}, or by hand: `;
+}
+
 async function refusedAsset(
   assets: string,
   path: string,
@@ -85,7 +98,7 @@ async function refusedAsset(
   if (found.kind !== 'file') {
     const remedy =
       found.kind === 'missing'
-        ? `Put it at ${file}, where the user that Tinderbox runs as may read it.`
+        ? `${pullOf(parsed.segments)}Put it at ${file}, where the user that Tinderbox runs as may read it.`
         : `Put the file itself at ${file}, or what it is linked to into ${assets}.`;
     return { message: `the asset ${path}: ${found.reason}`, remedy };
   }

@@ -117,6 +117,13 @@ t.test('a machine that booted is explained from its entry to its last event', as
   );
   t.notMatch(JSON.stringify(view), /hunter2/, 'no secret is in it');
   const text = formatExplanation(view, T0 + 60_000);
+  const { hostname: _hostname, address: _address, ...entry } = view.assignment;
+  const once = { role: 'install', state: 'next', tries: 0, standing: 'one' } as const;
+  const before = { ...view, assignment: { ...entry, from: 'once', role: 'install', once } as const };
+  t.match(
+    formatExplanation(before, T0),
+    /install, from once: of its entry \(.*\), once: install \(at its next/,
+  );
   for (const part of [
     /machines\.yaml:2/,
     /snponly\.efi for uefi-x64/,

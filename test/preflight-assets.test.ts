@@ -59,6 +59,22 @@ t.test('an asset is whole only if the HTTP server would serve it', async (t) => 
   t.match(await checkRoleAssets(config, [tried('/assets/none', false)]), [{ severity: 'warning' }]);
 });
 
+t.test("what is missing of a vendor's image can be pulled, and the remedy says how", async (t) => {
+  const rows = {
+    '/assets/flatcar/vmlinuz': 'tinderbox assets pull flatcar, or by hand: Put it at',
+    '/assets/flatcar/4230.2.0/vmlinuz':
+      'tinderbox assets pull flatcar --version 4230.2.0, or by hand: Put it at',
+    '/assets/flatcar-arm64/vmlinuz': 'tinderbox assets pull flatcar --arch arm64, or by hand: Put it at',
+    '/assets/flatcar': 'Put it at',
+    '/assets/mine/flatcar/vmlinuz': 'Put it at',
+    '/assets/debian/a/b/c': 'Put it at',
+  };
+  for (const [path, remedy] of Object.entries(rows)) {
+    const [problem] = await checkRoleAssets(config, [tried(path)]);
+    t.equal(problem?.remedy?.startsWith(remedy), true, `${path}: ${problem?.remedy}`);
+  }
+});
+
 t.test('what only unused roles want is said once for each file, and not beside its error', async (t) => {
   const other = {
     ...tried('/assets/none', false),

@@ -10,10 +10,11 @@ interface Told {
 
 /** `once: debian-install (used 12:03, back to local)`, for lists. `time` writes a time of day. */
 export function describeOnce(once: Told, time: (at: number) => string): string {
-  return `once: ${once.role} (${describeState(once, time)})`;
+  return `once: ${once.role} (${describeOnceState(once, time)})`;
 }
 
-function describeState(
+/** `used 12:03, back to local`, where its role stands beside it. */
+export function describeOnceState(
   { state, tries, usedAt = 0, isUnknown, standing = 'no role' }: Told,
   time: (at: number) => string,
 ): string {

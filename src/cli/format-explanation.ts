@@ -49,7 +49,12 @@ function describeAssignment({ assignment }: ExplainView): string {
     ...(hostname === undefined ? [] : [`hostname ${hostname}`]),
     ...(address === undefined ? [] : [`address ${address}`]),
   ];
-  const source = from === 'none' ? 'nothing gives it one' : `from the ${from}`;
+  const source =
+    from === 'none'
+      ? 'nothing gives it one'
+      : from === 'once'
+        ? 'from once: of its entry'
+        : `from the ${from}`;
   return [`${role}, ${source} (${place})`, ...extras].join(', ');
 }
 

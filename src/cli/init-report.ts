@@ -87,10 +87,14 @@ export function nextSteps(outcome: InitOutcome): readonly string[] {
   const flag = file === SYSTEM_CONFIG_FILE ? '' : ` --config ${file}`;
   const hasUnit = file === SYSTEM_CONFIG_FILE && UNITS.some((unit) => existsSync(unit));
   const noLoader = missing.some(({ message }) => message.startsWith('no boot file'));
+  // Most of the shipped roles boot Flatcar.
+  const pulls = missing.flatMap(({ remedy = '' }) => /^tinderbox assets pull [^,]+/.exec(remedy) ?? []);
   const rows: (readonly [string, string] | undefined)[] = [
     noLoader ? ['sudo apt-get install --no-install-recommends ipxe', 'the boot loaders'] : undefined,
     missing.some(({ message }) => message.startsWith('the asset'))
-      ? [`ls ${answers.paths.assets}`, 'the kernels and initrds that roles name go here']
+      ? pulls.length > 0
+        ? [`sudo ${pulls.find((one) => one.endsWith(' flatcar')) ?? pulls[0]}${flag}`, 'what the roles boot']
+        : [`ls ${answers.paths.assets}`, 'the kernels and initrds that roles name go here']
       : undefined,
     [`sudo tinderbox check${flag}`, 'everything that is wrong, at once'],
     hasUnit

@@ -31,6 +31,7 @@ import { addWatchCommand } from './watch.ts';
 const EXAMPLES = `
 Examples:
   $ sudo tinderbox init                                a first configuration, from questions or flags
+  $ sudo tinderbox assets pull flatcar                 fetch what machines boot
   $ sudo tinderbox check                               everything that is wrong, at once
   $ sudo tinderbox doctor                              why nothing boots
   $ sudo tinderbox serve                               run the service in the foreground

@@ -137,5 +137,7 @@ function invalid(file: string, problems: readonly Problem[], missing: boolean): 
     errors.length === 1 && first !== undefined
       ? formatProblem(first)
       : `${file} has ${errors.length} errors, the first: ${first === undefined ? '' : formatProblem(first)}`;
-  return new TinderboxError(missing ? 'not-found' : 'invalid-config', message, { problems });
+  if (!missing) return new TinderboxError('invalid-config', message, { problems });
+  const remedy = 'Is it the right file? A first one is written by `tinderbox init`, with the same --config.';
+  return new TinderboxError('not-found', message, { problems, remedy });
 }

@@ -96,7 +96,7 @@ t.test('wrong usage ends with 2, says what is wrong and prints nothing else', as
     [['assign', 'machine', 'worker'], /is not a MAC address/],
     [['assign', MAC, 'worker', '--address', '10.77.0'], /is not an IPv4 address/],
     [['render'], /give the MAC of a machine, or a role/],
-    [['render', MAC, '--only', 'kernel'], /gives no kernel\s+It gives: script, config/],
+    [['render', MAC, '--only', 'kernel'], /gives no kernel\s+It gives: script, grub, config/],
     [['render', 'machine'], /is not a MAC address/],
     [['ca', 'shw'], /unknown command 'shw'[\s\S]*Did you mean show/],
     [['ca', 'show', '--bogus'], /unknown option '--bogus'/],

@@ -588,6 +588,7 @@ t.test('files are found in order, and read or refused', async (t) => {
   t.equal(warnings.length, 1);
   const missing = await rejection(loadConfig(join(dir, 'no.yaml'), {}));
   t.same([missing.code, missing.message], ['not-found', `${join(dir, 'no.yaml')}: there is no such file`]);
+  t.match(missing.remedy, 'A first one is written by `tinderbox init`');
   await mkdir(join(dir, 'folder'));
   t.equal(
     (await rejection(loadConfig(join(dir, 'folder'), {}))).message,

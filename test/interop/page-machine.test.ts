@@ -126,6 +126,10 @@ t.test('a stalled machine says why, and what is not as it was when it worked', a
     const { page, complaints, shoot } = await visit(site, `/machines/${MAC}`, settings);
     await isLive(page);
     t.equal(await overflows(page), false, `${name}: it is no wider than its window`);
+    const heights = page
+      .locator('.waterfall .name')
+      .evaluateAll((names) => names.map((one) => one.clientHeight || one.getBoundingClientRect().height));
+    t.equal(new Set(await heights).size, 1, `${name}: the name of no stage is broken in two`);
     await shoot(`machine-${name}`);
     if (name === 'light') {
       t.match(await page.locator('.diagnosis').innerText(), /never asked for its configuration.*What to do/s);

@@ -1,4 +1,4 @@
-import { describeOnce } from '../../boot/describe-once.ts';
+import { describeOnceState } from '../../boot/describe-once.ts';
 import { toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
 import type { ConsoleView } from '../console-api.ts';
@@ -89,7 +89,7 @@ export function consoleModel({ lines, missed }: ConsoleView): ConsoleModel {
 }
 
 const FROM = {
-  once: 'the `once:` of its own entry',
+  once: 'once: of its own entry',
   entry: 'its own entry',
   rule: 'a rule',
   default: 'the default',
@@ -105,7 +105,7 @@ export function whyModel(view: ExplainView): WhyModel {
   return {
     role,
     from: FROM[from],
-    once: once === undefined ? undefined : describeOnce(once, minuteOf),
+    once: once === undefined ? undefined : `${once.role}: ${describeOnceState(once, minuteOf)}`,
     place: line === undefined ? file : `${file}:${line}`,
     decision,
     message,

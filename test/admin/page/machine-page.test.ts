@@ -1,5 +1,7 @@
 import t from 'tap';
 import type { SessionView } from '../../../src/admin/api.ts';
+import type { ExplainView } from '../../../src/admin/explain-api.ts';
+import { whyModel } from '../../../src/admin/page/machine-extras.ts';
 import { fieldsOf, formOf, readFields, saveEntry } from '../../../src/admin/page/machine-form.ts';
 import { machineModel } from '../../../src/admin/page/machine-model.ts';
 import { createPages } from '../../../src/admin/page/render-page.ts';
@@ -29,6 +31,13 @@ t.test('the form holds what the entry says, not what a rule gives', (t) => {
   const once = { role: 'install', state: 'next', tries: 0 } as const;
   const booting = { ...assignment, from: 'once', role: 'install', once } as const;
   t.match(formOf(['worker'], { assignment: booting }), { role: 'worker', once: 'install' });
+  const why = whyModel({
+    assignment: booting,
+    reasons: [],
+    problems: [],
+    dhcp: { answers: [] },
+  } as unknown as ExplainView);
+  t.match(why, { from: 'once: of its own entry', once: 'install: at its next boot, then no role' });
   t.end();
 });
 
