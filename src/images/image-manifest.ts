@@ -1,10 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TinderboxError } from '../errors.ts';
 import { CONFIG_FORMATS, type ConfigFormat } from '../machine/role.ts';
 import { IMAGE_ARCHES, type ImageArch } from './vendor.ts';
 
 export const MANIFEST_FILE = 'image.json';
+/** Bytes; one that a pull wrote has some hundred a file. */
+const MANIFEST_LIMIT = 4 * 1024 * 1024;
 
 export interface ManifestFile {
   /** Below the version's folder. */
@@ -37,9 +40,12 @@ export interface ImageManifest {
 /** Of a version's folder; undefined where nothing was pulled. Throws TinderboxError `refused` if it is damaged. */
 export async function readManifest(folder: string): Promise<ImageManifest | undefined> {
   const file = join(folder, MANIFEST_FILE);
-  let text: string;
+  let text = '';
   try {
-    text = await readFile(file, 'utf8');
+    // Not waiting for whoever might write into a pipe that lies there.
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await handle.stat();
+    if (found.isFile() && found.size <= MANIFEST_LIMIT) text = await handle.readFile('utf8');
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

@@ -62,17 +62,27 @@ export function grubArguments(words: readonly string[]): readonly string[] {
     if (/['"\\]/.test(word)) {
       throw new TinderboxError(
         'invalid-template',
-        `GRUB would put a backslash into the kernel argument ${word}`,
+        `GRUB would put a backslash into the kernel argument ${nameOf(word)}`,
         {
           remedy: 'Do without quotes and backslashes in cmdline, or boot these machines by iPXE.',
         },
       );
     }
     if (word.includes('${')) {
-      throw new TinderboxError('invalid-template', `GRUB has no setting of iPXE's, as in ${word}`, {
-        remedy: 'Use the variables of templates ({{machine.mac}}), or boot these machines by iPXE.',
-      });
+      throw new TinderboxError(
+        'invalid-template',
+        `GRUB has no setting of iPXE's, as in the kernel argument ${nameOf(word)}`,
+        {
+          remedy: 'Use the variables of templates ({{machine.mac}}), or boot these machines by iPXE.',
+        },
+      );
     }
     return grubWord(word);
   });
+}
+
+/** Its value may be a secret, and what is said of it goes to the log. */
+function nameOf(argument: string): string {
+  const [name = ''] = argument.split('=', 1);
+  return name;
 }

@@ -234,6 +234,11 @@ t.test('what GRUB would change on the way to the kernel is an error', (t) => {
   for (const word of ['a="b"', "a='b'", String.raw`a\b`, 'mac=${netX/mac}']) {
     t.throws(() => grubArguments([word]), { code: 'invalid-template' }, word);
   }
+  t.throws(
+    () => grubArguments(["secret=it's"]),
+    { message: /argument secret$/ },
+    'it goes to the log without its value',
+  );
   t.same(grubArguments(['a=b;c', 'd=$e']), ["'a=b;c'", "'d=$e'"]);
   t.end();
 });
