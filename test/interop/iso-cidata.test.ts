@@ -117,7 +117,7 @@ t.test('render shows every file of a role, and one alone', async (t) => {
   const none = await run('render', MAC, '--only', 'nocloud/vendor-data');
   t.match(none, {
     code: 2,
-    said: /role live gives no nocloud\/vendor-data[^]*It gives: script, config, nocloud\/meta-data/,
+    said: /role live gives no nocloud\/vendor-data[^]*It gives: script, grub, config, nocloud\/meta-data/,
   });
   const json = await run('render', MAC, '--json');
   t.match(json.said, /"path": "nocloud\/meta-data"/);

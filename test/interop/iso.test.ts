@@ -119,7 +119,7 @@ const contentOf = (text: string, path: string): string =>
 /** What the daemon of nobody lists: no machine was seen, no rule has admitted one. */
 const EMPTY_LISTS: Readonly<Record<string, object>> = {
   '/api/v1/machines': { machines: [] },
-  '/api/v1/admissions': { admissions: [] },
+  '/api/v1/admissions': { admissions: [], onceUses: [] },
 };
 
 /** Answers on the admin socket as the daemon would, with one token for each machine. */
