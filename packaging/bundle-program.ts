@@ -1,6 +1,7 @@
 import { globSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 /** What stays a package of its own: each loads a native module from a path beside itself. */
 export const NATIVE_PACKAGES = ['better-sqlite3', 'koffi'] as const;
@@ -28,6 +29,7 @@ export async function bundleProgram(root: string, out: string): Promise<readonly
     // The names of files are in the bundle, as comments: wherever node_modules really is, it is called so.
     preserveSymlinks: true,
     external: [...NATIVE_PACKAGES],
+    plugins: [nameExports(root, 'undici')],
     banner: { js: REQUIRE },
     // They are all in the file of copyrights.
     legalComments: 'none',
@@ -35,6 +37,26 @@ export async function bundleProgram(root: string, out: string): Promise<readonly
     logLevel: 'warning',
   });
   return packagesOf(Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs)));
+}
+
+/**
+ * Of a CommonJS package that is imported when needed, Node gives the exports by their names, and esbuild `default` alone:
+ * `const { Agent } = await import('undici')` would be undefined.
+ */
+function nameExports(root: string, name: string): Plugin {
+  const names = Object.keys(createRequire(join(root, 'package.json'))(name) as object);
+  return {
+    name: `exports-of-${name}`,
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind }) =>
+        kind === 'dynamic-import' ? { path: name, namespace: 'named-exports' } : undefined,
+      );
+      onLoad({ filter: /^/, namespace: 'named-exports' }, () => ({
+        contents: `export { ${names.join(', ')} } from '${name}';`,
+        resolveDir: root,
+      }));
+    },
+  };
 }
 
 /** The program, and each thread: `x-worker.ts`, which is started by its path and not imported. */

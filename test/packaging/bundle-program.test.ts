@@ -22,3 +22,24 @@ t.test('every thread that a source starts by its path is a file of the bundle', 
   t.ok(started.includes('sqlite-worker'));
   for (const name of started) t.ok(built.includes(`${name}.js`), `${name}`);
 });
+
+t.test('what is imported when needed has its names in the bundle, too', async (t) => {
+  const out = t.testdir({});
+  await bundleProgram(ROOT, out);
+  const texts = readdirSync(out)
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => readFileSync(join(out, name), 'utf8'));
+  const wanted = texts.flatMap((text) =>
+    [...text.matchAll(/const \{([^{}]+)\} = await import\("\.\/((?:undici|openpgp)[\w.-]*\.js)"\)/g)].map(
+      ([, names = '', file = '']) =>
+        [file, names.split(',').map((name) => name.split(':')[0]?.trim() ?? '')] as const,
+    ),
+  );
+  t.ok(wanted.length >= 3, `${wanted.length} imports`);
+  const undici = wanted.find(([file]) => file.startsWith('undici'))?.[0] ?? '';
+  // The API server's client asks for several at once.
+  for (const [file, names] of [...wanted, [undici, ['Agent']] as const]) {
+    const found = (await import(join(out, file))) as Readonly<Record<string, unknown>>;
+    for (const name of names) t.type(found[name], 'function', `${file}: ${name}`);
+  }
+});
