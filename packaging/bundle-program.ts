@@ -47,11 +47,11 @@ function nameExports(root: string, name: string): Plugin {
   const names = Object.keys(createRequire(join(root, 'package.json'))(name) as object);
   return {
     name: `exports-of-${name}`,
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind }) =>
+    setup(bundler) {
+      bundler.onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind }) =>
         kind === 'dynamic-import' ? { path: name, namespace: 'named-exports' } : undefined,
       );
-      onLoad({ filter: /^/, namespace: 'named-exports' }, () => ({
+      bundler.onLoad({ filter: /^/, namespace: 'named-exports' }, () => ({
         contents: `export { ${names.join(', ')} } from '${name}';`,
         resolveDir: root,
       }));
