@@ -10,9 +10,9 @@ import { IMAGE_VENDORS } from '../images/vendors/index.ts';
 import { verifyImage } from '../images/verify-image.ts';
 import { addPullCommand } from './assets-pull.ts';
 import { type CliContext, readConfig } from './context.ts';
+import { formatBinarySize } from './format-binary-size.ts';
 import { formatColumns } from './format-machine-table.ts';
 import { describeSigners } from './format-pull.ts';
-import { formatSize } from './format-size.ts';
 import { readCatalog } from './read-catalog.ts';
 
 const HELP = `
@@ -97,7 +97,7 @@ function formatList(rows: readonly ImageRow[]): string {
     version,
     arch,
     current ? 'yes' : '-',
-    formatSize(bytes),
+    formatBinarySize(bytes),
     provenBy,
     roles.length === 0 ? '-' : roles.join(', '),
   ]);
@@ -188,7 +188,7 @@ Example:
         context.out(
           pruned.length === 0
             ? 'No image was pulled yet: there is nothing to remove.\n'
-            : `${pruned.map((one) => formatPruned(one, dryRun)).join('')}${formatSize(bytes)} ${dryRun ? 'would be' : 'were'} freed.\n`,
+            : `${pruned.map((one) => formatPruned(one, dryRun)).join('')}${formatBinarySize(bytes)} ${dryRun ? 'would be' : 'were'} freed.\n`,
         );
       },
     );
@@ -197,7 +197,7 @@ Example:
 function formatPruned({ image, removed, kept }: PrunedImage, dryRun: boolean): string {
   const gone = removed.map(
     ({ version, bytes }) =>
-      `${image} ${version}: ${dryRun ? 'would be removed' : 'removed'}, ${formatSize(bytes)}\n`,
+      `${image} ${version}: ${dryRun ? 'would be removed' : 'removed'}, ${formatBinarySize(bytes)}\n`,
   );
   return [...gone, ...kept.map(({ version, reason }) => `${image} ${version}: stays, ${reason}\n`)].join('');
 }

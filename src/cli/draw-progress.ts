@@ -1,5 +1,5 @@
 import type { PullEvent } from '../images/pull-options.ts';
-import { formatSize } from './format-size.ts';
+import { formatBinarySize } from './format-binary-size.ts';
 
 export interface ProgressOptions {
   /** Undefined: nothing is shown. */
@@ -108,7 +108,7 @@ function stateOf(row: Row, now: number): string {
     case 'proving':
       return 'is being proven';
     case 'proven':
-      return `${row.total === undefined && row.bytes === 0 ? '' : `${formatSize(row.total ?? row.bytes)}, `}proven`;
+      return `${row.total === undefined && row.bytes === 0 ? '' : `${formatBinarySize(row.total ?? row.bytes)}, `}proven`;
     case 'runs': {
       const rate = rateOf([row], now);
       return `${sizeOf(row.bytes, row.total)}${timing(rate, row.total === undefined ? undefined : row.total - row.bytes)}`;
@@ -130,14 +130,14 @@ function summaryOf(rows: ReadonlyMap<string, Row>, now: number): string {
 }
 
 function sizeOf(bytes: number, total: number | undefined): string {
-  if (total === undefined || total === 0) return formatSize(bytes);
-  return `${formatSize(bytes)} of ${formatSize(total)} (${Math.floor((bytes / total) * 100)} %)`;
+  if (total === undefined || total === 0) return formatBinarySize(bytes);
+  return `${formatBinarySize(bytes)} of ${formatBinarySize(total)} (${Math.floor((bytes / total) * 100)} %)`;
 }
 
 function timing(rate: number, left: number | undefined): string {
   if (rate <= 0) return '';
   const eta = left === undefined || left <= 0 ? '' : `, ${formatSeconds(left / rate)} left`;
-  return `, ${formatSize(rate)}/s${eta}`;
+  return `, ${formatBinarySize(rate)}/s${eta}`;
 }
 
 /** Bytes a second of what runs. */

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
+import { printable } from '../document/printable.ts';
 import type { ImageManifest } from '../images/image-manifest.ts';
 import type { PlannedImage } from '../images/plan-pull.ts';
-import { printable } from '../images/printable.ts';
 import type { PulledImage } from '../images/pull-image.ts';
 import type { PullOptions } from '../images/pull-options.ts';
 import type { FileProof } from '../images/vendor.ts';
 import type { CliContext } from './context.ts';
-import { formatSize } from './format-size.ts';
+import { formatBinarySize } from './format-binary-size.ts';
 
 /** What `pull --dry-run` found. */
 export async function printPlan(
@@ -28,10 +28,10 @@ export async function printPlan(
       `${JSON.stringify({ image, version, dryRun: true, files, bytes: total, signedBy: signers }, null, 2)}\n`,
     );
   const lines = files.map(({ name, url, size, proof }) => {
-    return `  ${name}  ${size === undefined ? 'size not known' : formatSize(size)}\n    from ${url}\n    proven by ${describeProof(proof)}\n`;
+    return `  ${name}  ${size === undefined ? 'size not known' : formatBinarySize(size)}\n    from ${url}\n    proven by ${describeProof(proof)}\n`;
   });
   out(
-    `${image} ${version} would be fetched to ${join(options.assets, image, version)}:\n${lines.join('')}${formatSize(total)} in all; nothing was fetched.\n`,
+    `${image} ${version} would be fetched to ${join(options.assets, image, version)}:\n${lines.join('')}${formatBinarySize(total)} in all; nothing was fetched.\n`,
   );
 }
 
@@ -90,7 +90,7 @@ export function printPulled(
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const proven = `${signedBy.length === 0 ? '' : 'signed by '}${describeSigners(manifest)}`;
   context.out(
-    `${image} ${version}: ${state === 'present' ? 'was there already' : `${files.length} file(s), ${formatSize(bytes)}`}, ${proven}\n  ${folder}\n`,
+    `${image} ${version}: ${state === 'present' ? 'was there already' : `${files.length} file(s), ${formatBinarySize(bytes)}`}, ${proven}\n  ${folder}\n`,
   );
   if (used !== undefined) {
     const { before } = used;

@@ -36,16 +36,6 @@ export function refuse(status: number, line: string, headers?: Readonly<Record<s
   return { status, text: `${line}\n`, ...(headers === undefined ? {} : { headers }) };
 }
 
-// C0, DEL, C1 and the bidirectional overrides: what a terminal or a log would act on instead of showing.
-// oxlint-disable-next-line no-control-regex
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/g;
-
-/** Text from outside, fit for one line of a log, an event or a terminal: at most `limit` characters. */
-export function printable(text: string, limit: number): string {
-  const clean = text.replace(UNPRINTABLE, '').trim();
-  return clean.length <= limit ? clean : `${clean.slice(0, limit - 1)}…`;
-}
-
 /** What an observation says of where it came from. */
 export function originOf(deps: RouteDeps, request: BootRequest) {
   return {

@@ -1,6 +1,7 @@
 import { readLabels } from '../boot/read-labels.ts';
+import { printable } from '../document/printable.ts';
 import { formatIpv4 } from '../machine/ipv4.ts';
-import { type Answer, type BootRequest, originOf, printable, type RouteDeps } from './answer.ts';
+import { type Answer, type BootRequest, originOf, type RouteDeps } from './answer.ts';
 import { KNOWN_NAMES } from './parse-boot-query.ts';
 import { grubPlace } from './script-language.ts';
 

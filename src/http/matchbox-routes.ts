@@ -1,13 +1,14 @@
 import type { BootPlan } from '../boot/boot-plan.ts';
 import { maskSecrets } from '../boot/mask-secrets.ts';
 import { isSecretBelow } from '../boot/secret-names.ts';
+import { printable } from '../document/printable.ts';
 import { type TinderboxError, toTinderboxError } from '../errors.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { ConfigFormat, ParameterValue } from '../machine/role.ts';
 import type { BootSession } from '../machine/session.ts';
 import { renderMetadata } from '../render/render-metadata.ts';
-import { type Answer, type BootRequest, originOf, printable, type RouteDeps, refuse } from './answer.ts';
+import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
 import { parseBootQuery } from './parse-boot-query.ts';
 import type { BootablePlan } from './port.ts';
 

@@ -1,10 +1,10 @@
 import { IPXE_HARDWARE_SETTINGS, readIpxeHardware } from '../boot/ipxe-hardware.ts';
 import { readLabels } from '../boot/read-labels.ts';
+import { printable } from '../document/printable.ts';
 import { MACHINE_ARCHES, type MachineArch } from '../machine/architecture.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { Hardware } from '../machine/hardware.ts';
 import { parseMac } from '../machine/mac.ts';
-import { printable } from './answer.ts';
 
 /** Characters of one value. SMBIOS strings that mean something have at most 64. */
 const VALUE_LIMIT = 256;

@@ -1,7 +1,7 @@
 import { readHardware } from '../boot/read-hardware.ts';
 import { maskSessionTokens } from '../boot/session-token.ts';
+import { printable } from '../document/printable.ts';
 import type { Hardware } from '../machine/hardware.ts';
-import { printable } from './answer.ts';
 
 export const REPORT_STAGES = ['booted', 'installed', 'failed'] as const;
 const BAD_HARDWARE =

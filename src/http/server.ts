@@ -1,9 +1,10 @@
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { maskTarget } from '../boot/session-token.ts';
+import { printable } from '../document/printable.ts';
 import { toTinderboxError } from '../errors.ts';
 import { formatIpv4, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { NOCLOUD_FILES } from '../render/config-documents.ts';
-import { type Answer, type BootRequest, printable, type RouteDeps, refuse } from './answer.ts';
+import { type Answer, type BootRequest, type RouteDeps, refuse } from './answer.ts';
 import { answerAsset } from './answer-asset.ts';
 import { createAssetSources } from './asset-source.ts';
 import { answerBootScript } from './boot-script.ts';

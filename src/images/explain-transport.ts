@@ -1,5 +1,5 @@
+import { printable } from '../document/printable.ts';
 import { TinderboxError } from '../errors.ts';
-import { printable } from './printable.ts';
 
 /** What went wrong, and whether the same may work in a moment. */
 export interface TransportFailure {

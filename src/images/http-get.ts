@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
+import { printable } from '../document/printable.ts';
 import { TinderboxError } from '../errors.ts';
-import { printable } from './printable.ts';
 
 /** Milliseconds. */
 export interface HttpTimes {

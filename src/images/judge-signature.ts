@@ -1,6 +1,6 @@
 import type { CleartextMessage, PublicKey, Signature, SignaturePacket } from 'openpgp';
+import { printable } from '../document/printable.ts';
 import { TinderboxError } from '../errors.ts';
-import { printable } from './printable.ts';
 import { fingerprintOf, spacedFingerprint } from './read-keys.ts';
 
 /** RFC 9580, 9.5: by their numbers. SHA-1 collisions are bought; gpg takes them no more either. */

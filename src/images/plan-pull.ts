@@ -1,8 +1,8 @@
+import { printable } from '../document/printable.ts';
 import { TinderboxError } from '../errors.ts';
 import { imageNameOf } from './image-folder.ts';
 import { isImageName, isImagePath } from './image-manifest.ts';
 import type { KeyRing } from './key-ring.ts';
-import { printable } from './printable.ts';
 import type { PullOptions } from './pull-options.ts';
 import type { ImagePlan, ImageVendor } from './vendor.ts';
 import { createVendorFetch } from './vendor-fetch.ts';

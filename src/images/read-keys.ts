@@ -1,6 +1,6 @@
 import type { PublicKey } from 'openpgp';
+import { printable } from '../document/printable.ts';
 import { TinderboxError } from '../errors.ts';
-import { printable } from './printable.ts';
 import type { VendorKey } from './vendor.ts';
 
 /** A vendor's key file has one or some keys; Debian's whole keyring has 800 KiB. */

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { readLabels } from '../../src/boot/read-labels.ts';
-import { printable } from '../../src/http/answer.ts';
+import { printable } from '../../src/document/printable.ts';
 
 const read = (query: Record<string, unknown>) => readLabels(query, new Set(['mac', 'cpu']), printable);
 

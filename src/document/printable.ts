@@ -2,7 +2,7 @@
 // oxlint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/g;
 
-/** What a mirror said, fit for one line of a terminal. */
+/** Text from outside, fit for one line of a log, an event or a terminal: at most `limit` characters. */
 export function printable(text: string, limit = 200): string {
   const clean = text.replace(UNPRINTABLE, '').trim();
   return clean.length <= limit ? clean : `${clean.slice(0, limit - 1)}…`;
