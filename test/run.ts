@@ -99,6 +99,10 @@ const ALONE = ['daemon-flood', 'daemon-interfaces', 'dhcp-*', 'fault-*', 'soak',
 /** They end or stall machines at a moment, which must not come too late. */
 const BOOTS_ALONE = ['diagnosis', 'fault-kill', 'local-disk', 'rehearse'];
 
+/** Takes an hour. */
+const BOOTS_IN_FULL = ['debian-install'];
+const NOT_BESIDE = full ? BOOTS_ALONE : [...BOOTS_ALONE, ...BOOTS_IN_FULL];
+
 const STEPS: readonly Step[] = [
   { name: 'types', argv: ['tsc'] },
   { name: 'lint', argv: ['oxlint', '--deny-warnings'] },
@@ -109,7 +113,7 @@ const STEPS: readonly Step[] = [
   // One at a time: they load the machine, and real programs have real timers.
   tapStep('interop-alone', [`test/interop/@(${ALONE.join('|')}).test.ts`], 1, 600),
   // An emulated machine keeps one processor busy, and waits as long as it takes.
-  tapStep('e2e', [`test/e2e/!(${BOOTS_ALONE.join('|')}).test.ts`], 2, 1800),
+  tapStep('e2e', [`test/e2e/!(${NOT_BESIDE.join('|')}).test.ts`], 2, 1800),
   tapStep('e2e-alone', [`test/e2e/@(${BOOTS_ALONE.join('|')}).test.ts`], 1, 1800),
 ];
 

@@ -27,11 +27,9 @@ async function hasComponents(site: string): Promise<boolean> {
   return file !== undefined && (await fetch(`${site}/${file}`, { method: 'HEAD' })).ok;
 }
 
-const isFull = process.env['TINDERBOX_FULL'] === '1';
-
 t.test(
   "Debian's own installer installs a machine once, which then boots its disk",
-  { timeout: INSTALL_TIME + 4 * BOOT_TIME, skip: isFull ? false : 'an hour: npm run test:full' },
+  { timeout: INSTALL_TIME + 4 * BOOT_TIME },
   async (t) => {
     const site = await findMirror('bookworm');
     if (site === undefined) throw new Error('apt knows no mirror of Debian 12');
