@@ -7,7 +7,7 @@ import { parseAssetPath } from './asset-path.ts';
 import type { AssetSource, AssetSources } from './asset-source.ts';
 import { parseByteRange } from './byte-range.ts';
 import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
-import { sendAsset } from './send-asset.ts';
+import { type AssetSending, sendAsset } from './send-asset.ts';
 import { findSettledAsset } from './settle-asset.ts';
 
 export interface AssetRequest {
@@ -23,6 +23,11 @@ export interface AssetRequest {
   readonly generate?: () => Promise<Answer | undefined> | undefined;
 }
 
+/** Where bodies come from, and how they go out. */
+export interface AssetService extends AssetSending {
+  readonly sources: AssetSources;
+}
+
 /** A file that is being replaced again and again is not worth more attempts. */
 const ATTEMPTS = 3;
 
@@ -32,7 +37,7 @@ const ATTEMPTS = 3;
  */
 export async function answerAsset(
   deps: RouteDeps,
-  sources: AssetSources,
+  { sources, ...sending }: AssetService,
   request: BootRequest,
   asset: AssetRequest,
 ): Promise<Answer | undefined> {
@@ -71,7 +76,7 @@ export async function answerAsset(
     }
     let source: AssetSource | undefined;
     try {
-      source = await sources.open(found.file);
+      source = await sources.open(found.file, head);
     } catch (error) {
       deps.complain('asset', 'error', { asked: request.asked, err: error }, 'an asset cannot be read');
       const reason = `it cannot be read: ${(error as Error).message}`;
@@ -87,7 +92,7 @@ export async function answerAsset(
     if (source === undefined) continue;
     try {
       sendHead(asset.response, head);
-      const sent = await sendAsset(asset.response, source, head);
+      const sent = await sendAsset(asset.response, source, head, sending);
       const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
       const reasons = [`from ${source.origin}`];
       if (sent.kind === 'complete') {
@@ -97,9 +102,11 @@ export async function answerAsset(
         const why =
           sent.kind === 'changed'
             ? 'the file was changed in place while it was being sent: replace files by renaming'
-            : asset.stalled()
-              ? 'the client took no byte for too long and was dropped'
-              : 'the client closed the connection';
+            : sent.kind === 'failed'
+              ? (sent.reason ?? 'it could not be sent')
+              : asset.stalled()
+                ? 'the client took no byte for too long and was dropped'
+                : 'the client closed the connection';
         deps.journal.count('http.aborted-asset');
         const answered = `${head.status}, ${sent.bytes} of ${head.end - head.start} bytes`;
         record(deps, request, 'failed', answered, [why, ...reasons], undefined, sent.bytes);
