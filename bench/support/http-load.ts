@@ -36,6 +36,7 @@ const EPOLLIN = 1;
 const EPOLL_CTL_ADD = 1;
 const MSG_PEEK = 2;
 const MSG_TRUNC = 0x20;
+const MSG_NOSIGNAL = 0x4000;
 const HEAD_BYTES = 8192;
 const BODY_BYTES = 4 * 1024 * 1024;
 const EVENTS = 64;
@@ -57,6 +58,8 @@ interface Connection {
   fd: number;
   /** Bytes of the body that are to come; undefined: the head is. */
   left: number | undefined;
+  /** The server takes another request on it. */
+  stays: boolean;
 }
 
 function run(order: HttpLoadOrder): HttpLoadResult {
@@ -76,7 +79,7 @@ function run(order: HttpLoadOrder): HttpLoadResult {
   let asked = 0;
 
   const ask = (): Buffer => {
-    const lines = [`GET ${order.path} HTTP/1.1`, 'Host: bench', 'Connection: close'];
+    const lines = [`GET ${order.path} HTTP/1.1`, 'Host: bench'];
     if (order.range !== undefined) {
       // Spread over the file, the same for every server.
       const from = (asked * 7_919 * 65_536) % (order.range.size - order.range.bytes);
@@ -88,6 +91,7 @@ function run(order: HttpLoadOrder): HttpLoadResult {
   const begin = (connection: Connection, index: number): void => {
     connection.fd = socket(AF_INET, SOCK_STREAM_NONBLOCK, 0) as number;
     connection.left = undefined;
+    connection.stays = true;
     connect(connection.fd, address, 16);
     event.writeUInt32LE(EPOLLIN, 0);
     event.writeUInt32LE(index, DATA_AT);
@@ -100,6 +104,13 @@ function run(order: HttpLoadOrder): HttpLoadResult {
     close(connection.fd);
     begin(connection, index);
   };
+  const next = (connection: Connection, index: number): void => {
+    files++;
+    connection.left = undefined;
+    const request = ask();
+    if (!connection.stays || send(connection.fd, request, request.length, MSG_NOSIGNAL) < 0)
+      again(connection, index);
+  };
   const readHead = (connection: Connection): 'more' | 'ended' | 'body' => {
     const length = recv(connection.fd, head, HEAD_BYTES, MSG_PEEK) as number;
     if (length < 0) return 'more';
@@ -109,12 +120,13 @@ function run(order: HttpLoadOrder): HttpLoadResult {
     if (!/^HTTP\/1\.1 20[06] /.test(text)) throw new Error(`the server says ${text.slice(0, end)}`);
     recv(connection.fd, head, end + 4, 0);
     connection.left = Number(/^content-length: (\d+)/im.exec(text.slice(0, end))?.[1]);
+    connection.stays = !/^connection: close/im.test(text.slice(0, end));
     return 'body';
   };
 
   const connections = Array.from(
     { length: order.connections },
-    (): Connection => ({ fd: -1, left: undefined }),
+    (): Connection => ({ fd: -1, left: undefined, stays: true }),
   );
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
@@ -127,10 +139,7 @@ function run(order: HttpLoadOrder): HttpLoadResult {
       const connection = connections[index] as Connection;
       if (connection.left === undefined) {
         const came = readHead(connection);
-        if (came === 'ended') {
-          broken++;
-          again(connection, index);
-        }
+        if (came === 'ended') again(connection, index);
         if (came !== 'body') continue;
       }
       const left = connection.left ?? 0;
@@ -138,9 +147,7 @@ function run(order: HttpLoadOrder): HttpLoadResult {
       if (length > 0) {
         bytes += length;
         connection.left = left - length;
-        if (length < left) continue;
-        files++;
-        again(connection, index);
+        if (length === left) next(connection, index);
       } else if (length === 0) {
         broken++;
         again(connection, index);
