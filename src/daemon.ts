@@ -43,6 +43,7 @@ import { createLeaseBook } from './store/lease-book.ts';
 import type { OnceBook } from './store/port.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
+import { watchMirrors } from './watch-mirrors.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 import { createDaemonMetrics } from './wire-metrics.ts';
@@ -216,6 +217,16 @@ export async function startDaemon({
     }),
   );
 
+  const mirrors = stack.use(
+    watchMirrors({
+      mirrors: config.assets.mirrors,
+      assets: config.paths.assets,
+      count: (name) => journal.count(name),
+      logger: loggers.http,
+      now,
+    }),
+  );
+
   const parts = {
     config,
     preflight,
@@ -236,6 +247,7 @@ export async function startDaemon({
     cluster,
     loopWatch,
     dhcpServers,
+    mirrors,
     consoles: createConsoleMemory(),
     doors,
     logControl,
@@ -245,6 +257,7 @@ export async function startDaemon({
   const stalls = stack.use(watchStallsOn({ ...parts, uptime }));
   stack.use(await startServers(parts));
   dhcpServers.start();
+  mirrors.start();
   stalls.start();
 
   const started = stack.move();

@@ -29,6 +29,7 @@ import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, OnceBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { MirrorWatch } from './watch-mirrors.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import type { DoWithout } from './wire-dhcp.ts';
@@ -58,6 +59,7 @@ export interface DaemonParts {
   readonly sessionTokens: SessionTokens;
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: DhcpServerWatch;
+  readonly mirrors: MirrorWatch;
   /** What machines print, as long as this process lives. */
   readonly consoles: ConsoleMemory;
   readonly doors: Doors;

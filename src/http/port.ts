@@ -8,7 +8,7 @@ import type { Mac } from '../machine/mac.ts';
 import type { Role } from '../machine/role.ts';
 import type { BootSession, NodeRegistration } from '../machine/session.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
-import type { IdentityContext, TemplateContext } from '../render/context.ts';
+import type { BootContext, IdentityContext, TemplateContext } from '../render/context.ts';
 import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
 import type { Journal, OnceBook, ReleaseBook } from '../store/port.ts';
 
@@ -33,7 +33,7 @@ export interface GrubRenderer {
   readonly bootstrap: (place: GrubPlace) => string;
   readonly machineScript: (input: {
     readonly role: Role;
-    readonly context: TemplateContext;
+    readonly context: BootContext;
     readonly hostname: string;
     readonly transport: GrubTransport;
   }) => string;
@@ -63,7 +63,7 @@ export interface Renderer {
   }) => string;
   readonly machineScript: (input: {
     readonly role: Role;
-    readonly context: TemplateContext;
+    readonly context: BootContext;
     readonly hostname: string;
   }) => string;
   /** Shows the message and asks again after `seconds`, as the refusal does. */
@@ -124,6 +124,16 @@ export interface ContextRequest {
   readonly remote: Ipv4 | undefined;
   /** With secrets, for a configuration that is being released; absent: described without any. */
   readonly identity?: IdentityContext;
+  /** For a script: what reads it. */
+  readonly loader?: ScriptLoader;
+}
+
+/** Who reads a script, and by which way it loads what stands there. */
+export type ScriptLoader = 'ipxe' | 'grub-http' | 'grub-tftp';
+
+/** What scripts and configurations are made with, and where their files come from if that is not here. */
+export interface ScriptContext extends BootContext {
+  readonly mirrorReasons?: readonly string[];
 }
 
 /** Bounds on what a client may cost. Times in milliseconds, sizes in bytes. */
@@ -182,7 +192,7 @@ export interface HttpServerOptions {
   readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
   /** Absent: matchbox's routes are not answered. `plan` gives nobody a place that is not its own already. */
   readonly matchbox?: { readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan> };
-  readonly buildContext: (request: ContextRequest) => TemplateContext;
+  readonly buildContext: (request: ContextRequest) => ScriptContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;
   /** Whether iPXE is told to send its console here. */
