@@ -47,6 +47,7 @@ import { watchMirrors } from './watch-mirrors.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 import { createDaemonMetrics } from './wire-metrics.ts';
+import { openPullThroughOf } from './wire-pull-through.ts';
 import { startRecorder } from './wire-recorder.ts';
 import { watchStallsOn } from './wire-stalls.ts';
 
@@ -227,6 +228,13 @@ export async function startDaemon({
     }),
   );
 
+  const pullThrough = await openPullThroughOf(config, {
+    count: (name) => journal.count(name),
+    logger: loggers.http,
+    now,
+  });
+  if (pullThrough !== undefined) stack.use(pullThrough);
+
   const parts = {
     config,
     preflight,
@@ -248,6 +256,7 @@ export async function startDaemon({
     loopWatch,
     dhcpServers,
     mirrors,
+    pullThrough,
     consoles: createConsoleMemory(),
     doors,
     logControl,

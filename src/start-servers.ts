@@ -14,6 +14,7 @@ import type { TinderboxError } from './errors.ts';
 import { createTftpLookup } from './find-tftp-file.ts';
 import { followInterfaces } from './follow-interfaces.ts';
 import type { HttpServer } from './http/port.ts';
+import type { KeptPullThrough } from './images/pull-through.ts';
 import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
@@ -60,6 +61,8 @@ export interface DaemonParts {
   readonly loopWatch: BootLoopWatch;
   readonly dhcpServers: DhcpServerWatch;
   readonly mirrors: MirrorWatch;
+  /** Undefined: tinderbox.yaml has no assets.pullThrough. */
+  readonly pullThrough: KeptPullThrough | undefined;
   /** What machines print, as long as this process lives. */
   readonly consoles: ConsoleMemory;
   readonly doors: Doors;

@@ -14,6 +14,7 @@ import type {
   GrubRenderer,
   HttpServer,
   HttpServerOptions,
+  PullThrough,
   Renderer,
   ScriptLoader,
 } from './http/port.ts';
@@ -58,6 +59,8 @@ export interface HttpWiring extends CredentialWiring {
   readonly once: OnceBook;
   readonly sessionTokens: SessionTokens;
   readonly mirrors: Pick<MirrorWatch, 'troubleOf' | 'doubt'>;
+  /** Undefined: what is not here is nowhere. */
+  readonly pullThrough: PullThrough | undefined;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -86,6 +89,7 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     port: config.http.port,
     ...(config.http.url === undefined ? {} : { url: config.http.url }),
     assets: config.paths.assets,
+    ...(wiring.pullThrough === undefined ? {} : { pullThrough: wiring.pullThrough }),
     findLoader: (name) => bootFiles.find(name),
     cacheBytes: config.http.cacheBytes,
     limits: limitsWithin(readDescriptorLimit()),

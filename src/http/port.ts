@@ -162,6 +162,60 @@ export interface HttpPlace {
   readonly fd?: number;
 }
 
+/** What is not here, and was or is being fetched from where it is. */
+export type PulledAsset =
+  | {
+      readonly kind: 'held';
+      /** A regular file `name` of `folder`, all of it. */
+      readonly folder: string;
+      readonly name: string;
+      /** How it comes to be here, for the timeline. */
+      readonly reason: string;
+    }
+  | {
+      /** Its bytes can be sent while they come. */
+      readonly kind: 'growing';
+      readonly size: number;
+      readonly etag: string;
+      /** Milliseconds since the epoch. */
+      readonly lastModified: number;
+      readonly reason: string;
+      /**
+       * `read` waits for at least one byte from `at`, and none at or after `end`, valid until the next call; undefined: no
+       * more of this version comes. Rejects with Node's error.
+       */
+      readonly follow: () => Promise<{
+        read(at: number, end: number): Promise<Buffer | undefined>;
+        close(): Promise<void>;
+      }>;
+    }
+  | {
+      /** Of a HEAD: nothing is fetched for it. */
+      readonly kind: 'described';
+      readonly size: number;
+      readonly etag: string;
+      readonly lastModified: number;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly status: 404 | 502 | 503 | 504 | 507 | 508;
+      readonly reason: string;
+      /** Seconds. iPXE comes again by itself, after a 503 alone. */
+      readonly retryAfter?: number;
+    };
+
+/** Fetches once what many ask for. Does not reject. */
+export interface PullThrough {
+  find(request: {
+    /** As parseAssetPath gives them. */
+    readonly segments: readonly string[];
+    readonly method: string;
+    /** The header of that name, which ends a ring of servers that all fetch from the next. */
+    readonly via?: string | undefined;
+  }): Promise<PulledAsset>;
+}
+
 export interface HttpServerOptions {
   /** One listener each from the start; `open` adds others. */
   readonly listen: readonly HttpPlace[];
@@ -171,6 +225,8 @@ export interface HttpServerOptions {
   readonly url?: string;
   /** The folder that `/assets` serves. It may be a link; it may be missing, and is looked for at each request. */
   readonly assets: string;
+  /** Where files come from that are not there. */
+  readonly pullThrough?: PullThrough;
   /** The file without links that a loader's name stands for, where it is not in `<assets>/ipxe` but served all the same. */
   readonly findLoader?: (name: string) => Promise<string | undefined>;
   /** Bytes of hot files held in memory. */
