@@ -124,7 +124,7 @@ export function dhcpValue(code: number, random: Random): readonly number[] | und
 function inner(random: Random, codes: readonly number[], padded: boolean): readonly number[] {
   const count = random.below(4);
   const parts = Array.from({ length: count }, () => {
-    const length = random.pick([0, 1, 1, 2, 3, 4, 4, 5, 8, 32]);
+    const length = random.pick([0, 1, 1, 2, 3, 4, 4, 5, 8, 32, 128, 250]);
     const value =
       random.oneIn(3) && length === 4
         ? random.pick(ADDRESSES)
