@@ -151,7 +151,9 @@ async function fuzzOne(name: string, share: number, options: Options, signal: Ab
     onFinding: ({ signature, details, input }) => {
       const file = writeInput('crashers', name, input);
       findings.push({ signature, file, details });
-      console.error(`${name}: BROKEN: ${signature}\n  ${file}\n${details.replace(/^/gm, '    ')}`);
+      console.error(
+        `${name}: BROKEN: ${signature}\n  ${file}\n${details.slice(0, 4_000).replace(/^/gm, '    ')}`,
+      );
     },
   });
   console.error(`${formatProgress(name, result, result.seconds)}  done`);

@@ -43,6 +43,30 @@ const plain = (packet: DhcpPacket) => ({
   options: Object.fromEntries([...packet.options].map(([code, value]) => [code, bytes(value)])),
 });
 
+/** Options as RFC 2132 and RFC 3396 have them, read without any thought of speed; undefined for what is no message. */
+function readPlainly(input: Uint8Array): Readonly<Record<number, string>> | undefined {
+  if (input.length < 240 || bytes(input.subarray(236, 240)) !== '63825363') return undefined;
+  const options: Record<number, string> = {};
+  const readArea = (area: readonly number[]): boolean => {
+    const left = [...area];
+    for (let code = left.shift(); code !== undefined && code !== 255; code = left.shift()) {
+      if (code === 0) continue;
+      const length = left.shift();
+      if (length === undefined || length > left.length) return false;
+      options[code] = (options[code] ?? '') + bytes(Uint8Array.from(left.splice(0, length)));
+    }
+    return true;
+  };
+  if (!readArea([...input.subarray(240)])) return undefined;
+  const overload = options[52];
+  if (overload === undefined) return options;
+  if (!['01', '02', '03'].includes(overload)) return undefined;
+  if (overload !== '02' && !readArea([...input.subarray(108, 236)])) return undefined;
+  if (overload !== '01' && !readArea([...input.subarray(44, 108)])) return undefined;
+  delete options[52];
+  return options;
+}
+
 function checkOption(code: number, value: Uint8Array): void {
   const { name, text } = describeOption(code, value);
   hold(
@@ -98,9 +122,15 @@ export const target: FuzzTarget = {
   run(input) {
     let packet: DhcpPacket | undefined;
     const refused = refusalOf(DhcpDecodeError, () => void (packet = decodeDhcpPacket(input)));
+    const plainly = readPlainly(input);
+    hold(
+      (refused === undefined) === (plainly !== undefined),
+      () => `${refused?.message ?? 'it is read'}, to a plainer reader the other way round`,
+    );
     if (refused !== undefined)
       return hold(isPrintableAscii(refused.message), 'a refusal that is not printable');
     if (packet === undefined) return;
+    same('the options', plainly, plain(packet).options);
     const line = describePacket(packet);
     hold(isPrintableAscii(line) && line.length <= 300, () => `the line is ${JSON.stringify(line)}`);
     for (const [code, value] of packet.options) {

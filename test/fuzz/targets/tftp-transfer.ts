@@ -244,7 +244,7 @@ class Wire {
     if (!transfer.heard)
       hold(this.blocks <= 4 * windowSize && this.oacks <= 4, 'much was sent to who never answered');
     // First sends, what ACKs may ask for again, and what timers sent.
-    const allowed = sent + (4 + 4 * acknowledged) + 8 * windowSize + this.timerBlocks;
+    const allowed = sent + 4 * windowSize + 4 * acknowledged + this.timerBlocks;
     hold(this.blocks <= allowed, () => `${this.blocks} blocks were sent where ${allowed} may be`);
     this.over = step === 'finished' || step === 'finished-unacknowledged' || step === 'stalled';
   }
