@@ -4,6 +4,7 @@ import type * as Koffi from 'koffi';
 import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
+import { bindNetlinkCalls, type NetlinkCalls } from './libc-netlink.ts';
 import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
 
 /** One entry of getifaddrs(3): a name comes once per address, and once without one, for the device itself. */
@@ -18,7 +19,7 @@ export interface InterfaceAddress {
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc extends SocketCalls {
+export interface Libc extends SocketCalls, NetlinkCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -114,6 +115,7 @@ function bindFunctions(): Libc {
 
   return {
     ...bindSocketCalls(library, check),
+    ...bindNetlinkCalls(library, check),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =

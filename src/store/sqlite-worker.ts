@@ -15,10 +15,11 @@ function answer(message: StoreAnswer): void {
 
 function serve(database: SqliteDatabase): void {
   port?.on('message', (call: StoreCall) => {
+    const started = performance.now();
     try {
       const run = database[call.name] as (...args: readonly unknown[]) => unknown;
       const value = run(...call.args);
-      answer({ kind: 'done', value });
+      answer({ kind: 'done', value, ms: performance.now() - started });
       // The thread ends by itself once nothing can be asked any more.
       if (call.name === 'close') port?.close();
     } catch (error) {
