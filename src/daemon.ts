@@ -9,6 +9,8 @@ import type { Config } from './config/port.ts';
 import { describeCatalogChange } from './describe-catalog-change.ts';
 import { describeStatus } from './describe-status.ts';
 import { formatProblem, type TinderboxError } from './errors.ts';
+import { createBootPlaces } from './http/boot-places.ts';
+import type { BootPlaces } from './http/port.ts';
 import { createAddressLearning, learningTime } from './learn-addresses.ts';
 import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -45,7 +47,7 @@ import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
-import { createDaemonMetrics } from './wire-metrics.ts';
+import { createDaemonMetrics, type DaemonMetrics } from './wire-metrics.ts';
 import { startRecorder } from './wire-recorder.ts';
 import { watchStallsOn } from './wire-stalls.ts';
 
@@ -128,6 +130,7 @@ export async function startDaemon({
   const loopWatch = watchBootLoops();
   const metrics = createDaemonMetrics(catalog);
   const logControl = stack.use(createLogControl(loggers, now));
+  const queue = openQueue(config, metrics, uptime);
   const journal = createJournal({
     store,
     state,
@@ -138,6 +141,7 @@ export async function startDaemon({
       loopWatch.notice(observation);
       logControl.notice(observation);
       metrics.observe(observation);
+      queue?.notice(observation);
     },
     advanced(turn) {
       metrics.advance(turn);
@@ -236,6 +240,7 @@ export async function startDaemon({
     cluster,
     loopWatch,
     dhcpServers,
+    queue,
     consoles: createConsoleMemory(),
     doors,
     logControl,
@@ -271,6 +276,15 @@ export async function startDaemon({
     },
     stop: () => started.disposeAsync(),
   };
+}
+
+function openQueue(
+  { http: { queue } }: Config,
+  metrics: DaemonMetrics,
+  uptime: () => number,
+): BootPlaces | undefined {
+  if (queue === undefined) return undefined;
+  return createBootPlaces({ ...queue, uptime, admitted: (waited) => metrics.noteQueued(waited) });
 }
 
 /** At the first start there is no session key either. */

@@ -15,6 +15,7 @@ export interface StallWiring
     | 'dhcpServers'
     | 'cluster'
     | 'once'
+    | 'queue'
     | 'loggers'
     | 'now'
   > {
@@ -24,12 +25,13 @@ export interface StallWiring
 
 /** Diagnoses the machines that do not go on, by what this daemon recorded and knows. Looks at nothing yet. */
 export function watchStallsOn(wiring: StallWiring): StallWatch {
-  const { config, catalog, preflight, provisioning, loggers, journal, once } = wiring;
+  const { config, catalog, preflight, provisioning, loggers, journal, once, queue } = wiring;
   return watchStalls({
     ...wiring,
     roleOf: (name) => catalog.current().roles.get(name),
     expectedRole: (mac) => chooseRole(journal.machine(mac) ?? { mac }, catalog.current(), once).role,
     stageTime: config.stageTime,
+    isQueued: (mac) => queue?.positionOf(mac) !== undefined,
     facts: createDiagnosisFacts({
       ...wiring,
       networks: () => provisioning.networks(),

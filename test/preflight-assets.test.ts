@@ -97,7 +97,8 @@ t.test('what unused roles want is one warning for all, which names them', async 
   t.match(await checkRoleAssets(config, roles), [
     {
       severity: 'warning',
-      message: '2 assets cannot be served, /assets/none the first, of roles that no machine uses: alpha, zeta',
+      message:
+        '2 assets cannot be served, /assets/none the first, of roles that no machine uses: alpha, zeta',
       remedy: /assets pull/,
     },
   ]);

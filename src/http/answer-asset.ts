@@ -9,6 +9,7 @@ import { parseByteRange } from './byte-range.ts';
 import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
 import { sendAsset } from './send-asset.ts';
 import { findSettledAsset } from './settle-asset.ts';
+import { admitDownload } from './wait-turn.ts';
 
 export interface AssetRequest {
   readonly target: string;
@@ -69,6 +70,8 @@ export async function answerAsset(
       record(deps, request, 'answered', `${head.status}, no body`, [], undefined);
       return undefined;
     }
+    using place = admitDownload(deps, request, path.segments, head, found.file);
+    if (place.later !== undefined) return place.later;
     let source: AssetSource | undefined;
     try {
       source = await sources.open(found.file);
@@ -91,6 +94,7 @@ export async function answerAsset(
       const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
       const reasons = [`from ${source.origin}`];
       if (sent.kind === 'complete') {
+        if (head.end === found.file.size) place.isWhole();
         const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
         record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage, sent.bytes);
       } else {

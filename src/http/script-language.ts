@@ -18,6 +18,10 @@ export interface ScriptLanguage {
     readonly message: string;
     readonly facts: MachineFacts;
     readonly seconds: number;
+    /** Who it is stands on its screen already. */
+    readonly isBrief?: boolean;
+    /** From a menu: it asks again with it. */
+    readonly choice?: string | undefined;
   }) => string;
   readonly refusal: (input: {
     readonly message: string;
@@ -46,7 +50,7 @@ export function grubLanguage(
   const place = grubPlace(server);
   return {
     boot: (input) => grub.machineScript({ ...input, transport }),
-    wait: (input) => grub.waitScript({ place, ...input }),
+    wait: (input) => grub.waitScript({ place, transport, ...input }),
     refusal: (input) => grub.refusalScript({ place, ...input }),
   };
 }

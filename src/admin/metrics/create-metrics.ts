@@ -4,6 +4,7 @@ import { createBootMetrics, type SessionChange } from './boot-metrics.ts';
 import { createBoundedLabel } from './bounded-label.ts';
 import { createCounterMetrics } from './counter-metrics.ts';
 import type { MetricFacts } from './port.ts';
+import { createQueueMetrics } from './queue-metrics.ts';
 import { createStateMetrics } from './state-metrics.ts';
 import { createTrafficMetrics } from './traffic-metrics.ts';
 
@@ -12,6 +13,8 @@ export interface Metrics {
   observe(observation: Observation): void;
   /** Each step of a session. */
   advance(change: SessionChange): void;
+  /** A boot has its turn, after so many ms. */
+  noteQueued(waited: number): void;
   /** The text format of Prometheus, with what is the case now. */
   render(facts: MetricFacts): Promise<string>;
 }
@@ -41,6 +44,7 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
   const advance = createBootMetrics(registry, (role) => (isRole(role) ? bounded(role) : 'other'));
   const showCounters = createCounterMetrics(registry);
   const showState = createStateMetrics(registry);
+  const queue = createQueueMetrics(registry);
   if (process) {
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -48,9 +52,11 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
   return {
     observe,
     advance,
+    noteQueued: (waited) => queue.admitted(waited),
     render(facts) {
       showCounters(facts.counters);
       showState(facts);
+      queue.show(facts.queue);
       return registry.metrics();
     },
   };
