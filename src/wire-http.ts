@@ -11,6 +11,7 @@ import type { Config } from './config/port.ts';
 import { SYSLOG_PORT } from './config/resolve.ts';
 import { limitsWithin } from './http/limits-within.ts';
 import type {
+  BootPlaces,
   CredentialRequest,
   GrubRenderer,
   HttpServer,
@@ -65,6 +66,8 @@ export interface HttpWiring extends CredentialWiring {
   readonly mirrors: Pick<MirrorWatch, 'troubleOf' | 'doubt'>;
   /** Undefined: what is not here is nowhere. */
   readonly pullThrough: PullThrough | undefined;
+  /** Undefined: nobody waits. */
+  readonly queue: BootPlaces | undefined;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -157,6 +160,11 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       if (files.kernel === path) return 'kernel';
       return files.initrd.includes(path) ? 'initrd' : undefined;
     },
+    assetPaths(session) {
+      const files = paths.get(session.id);
+      return files && [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
+    },
+    ...(wiring.queue === undefined ? {} : { queue: wiring.queue }),
     logger: loggers.http,
     clock: now,
     whoHolds: async (port) => describeHolders(await whoHoldsTcpPort(port)),
