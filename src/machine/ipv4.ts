@@ -20,13 +20,30 @@ export interface Ipv4Range {
   readonly last: Ipv4;
 }
 
+const DOT = 0x2e;
+const ZERO = 0x30;
+
 /** Dotted quad without leading zeros; undefined for anything else. */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  const match = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(text.trim());
-  if (match === null) return undefined;
-  const bytes = match.slice(1).map(Number);
-  if (bytes.some((byte) => byte > 255)) return undefined;
-  return ipv4FromBytes(Uint8Array.from(bytes));
+  const quad = text.trim();
+  // Once or more for every packet of every protocol, hence no expression and no list.
+  let address = 0;
+  let parts = 0;
+  let part = -1;
+  for (let at = 0; at <= quad.length; at++) {
+    const code = at === quad.length ? DOT : quad.charCodeAt(at);
+    if (code === DOT) {
+      if (part === -1 || ++parts > 4) return undefined;
+      address = address * 256 + part;
+      part = -1;
+    } else {
+      const digit = code - ZERO;
+      if (!(digit >= 0 && digit <= 9) || part === 0) return undefined;
+      part = part === -1 ? digit : part * 10 + digit;
+      if (part > 255) return undefined;
+    }
+  }
+  return parts === 4 ? (address as Ipv4) : undefined;
 }
 
 export function formatIpv4(address: Ipv4): string {
@@ -35,7 +52,10 @@ export function formatIpv4(address: Ipv4): string {
 
 /** Four bytes in network order, at `offset`. Throws a RangeError if they are not there. */
 export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4 {
-  const [a, b, c, d] = bytes.subarray(offset, offset + 4);
+  const a = bytes[offset];
+  const b = bytes[offset + 1];
+  const c = bytes[offset + 2];
+  const d = bytes[offset + 3];
   if (a === undefined || b === undefined || c === undefined || d === undefined) {
     throw new RangeError(`an IPv4 address has 4 bytes, not ${bytes.length - offset}`);
   }
