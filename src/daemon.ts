@@ -43,9 +43,11 @@ import { createLeaseBook } from './store/lease-book.ts';
 import type { OnceBook } from './store/port.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
+import { watchMirrors } from './watch-mirrors.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 import { createDaemonMetrics } from './wire-metrics.ts';
+import { openPullThroughOf } from './wire-pull-through.ts';
 import { startRecorder } from './wire-recorder.ts';
 import { watchStallsOn } from './wire-stalls.ts';
 
@@ -111,6 +113,7 @@ export async function startDaemon({
   });
   stack.defer(() => catalog.close());
   const failed = Promise.withResolvers<TinderboxError>();
+  const metrics = createDaemonMetrics(catalog);
   const store = await openStore({
     file: join(config.paths.state, DATABASE_FILE),
     durability: config.dhcp.leaseDurability,
@@ -118,6 +121,7 @@ export async function startDaemon({
     limits: { age: config.history.keep * 1000, bytes: config.history.maxSize },
     logger: loggers.store,
     onFailure: failed.resolve,
+    onCall: metrics.databaseCall,
   });
   stack.defer(() => store.close());
   const lostDatabase = await isLost(config, store.opening);
@@ -126,7 +130,6 @@ export async function startDaemon({
   audit = stack.use(createAuditTrail({ store, logger: loggers.admin }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
-  const metrics = createDaemonMetrics(catalog);
   const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,
@@ -216,6 +219,23 @@ export async function startDaemon({
     }),
   );
 
+  const mirrors = stack.use(
+    watchMirrors({
+      mirrors: config.assets.mirrors,
+      assets: config.paths.assets,
+      count: (name) => journal.count(name),
+      logger: loggers.http,
+      now,
+    }),
+  );
+
+  const pullThrough = await openPullThroughOf(config, {
+    count: (name) => journal.count(name),
+    logger: loggers.http,
+    now,
+  });
+  if (pullThrough !== undefined) stack.use(pullThrough);
+
   const parts = {
     config,
     preflight,
@@ -236,6 +256,8 @@ export async function startDaemon({
     cluster,
     loopWatch,
     dhcpServers,
+    mirrors,
+    pullThrough,
     consoles: createConsoleMemory(),
     doors,
     logControl,
@@ -245,6 +267,7 @@ export async function startDaemon({
   const stalls = stack.use(watchStallsOn({ ...parts, uptime }));
   stack.use(await startServers(parts));
   dhcpServers.start();
+  mirrors.start();
   stalls.start();
 
   const started = stack.move();

@@ -20,31 +20,28 @@ export interface Ipv4Range {
   readonly last: Ipv4;
 }
 
-const DOT = 0x2e;
-const ZERO = 0x30;
-
 /** Dotted quad without leading zeros; undefined for anything else. */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  const quad = text.trim();
-  // Once or more for every packet of every protocol, hence no expression and no list.
+  const trimmed = text.trim();
   let address = 0;
-  let parts = 0;
-  let part = -1;
-  for (let at = 0; at <= quad.length; at++) {
-    const code = at === quad.length ? DOT : quad.charCodeAt(at);
-    if (code === DOT) {
-      if (part === -1 || ++parts > 4) return undefined;
-      address = address * 256 + part;
-      part = -1;
-    } else {
-      const digit = code - ZERO;
-      if (!(digit >= 0 && digit <= 9) || part === 0) return undefined;
-      part = part === -1 ? digit : part * 10 + digit;
-      if (part > 255) return undefined;
-    }
+  let byte = -1;
+  let dots = 0;
+  // By hand: this is asked for each packet.
+  for (let at = 0; at < trimmed.length; at++) {
+    const digit = trimmed.charCodeAt(at) - DIGIT_ZERO;
+    if (digit === DOT - DIGIT_ZERO) {
+      if (byte < 0 || ++dots > 3) return undefined;
+      address = address * 256 + byte;
+      byte = -1;
+    } else if (digit < 0 || digit > 9 || byte === 0) return undefined;
+    else byte = byte < 0 ? digit : byte * 10 + digit;
+    if (byte > 255) return undefined;
   }
-  return parts === 4 ? (address as Ipv4) : undefined;
+  return dots === 3 && byte >= 0 ? ((address * 256 + byte) as Ipv4) : undefined;
 }
+
+const DIGIT_ZERO = 0x30;
+const DOT = 0x2e;
 
 export function formatIpv4(address: Ipv4): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
