@@ -435,8 +435,8 @@ export interface Journal {
   joiningMachines(): Iterable<JoiningMachine>;
   /** Remembers which machine uses an address. */
   learnAddress(address: Ipv4, mac: Mac): void;
-  /** Adds one to a counter: the events that bounds forbid to record, packets of each kind. */
-  count(name: string): void;
+  /** Adds one, or as many, to a counter: the events that bounds forbid to record, packets of each kind. */
+  count(name: string, times?: number): void;
   counters(): ReadonlyMap<string, number>;
   /**
    * Removes a machine, its sessions, events, hostname and addresses, from memory and the store; its leases stay. If it
