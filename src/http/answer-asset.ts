@@ -1,18 +1,23 @@
 import type { ServerResponse } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { answerPulled } from './answer-pulled.ts';
 import { type AssetFile, findAsset } from './asset-file.ts';
 import { contentTypeOf, validatorsOf } from './asset-headers.ts';
 import { parseAssetPath } from './asset-path.ts';
 import type { AssetSource, AssetSources } from './asset-source.ts';
 import { parseByteRange } from './byte-range.ts';
 import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
+import type { PulledAsset } from './port.ts';
 import { type AssetSending, sendAsset } from './send-asset.ts';
 import { findSettledAsset } from './settle-asset.ts';
 
 export interface AssetRequest {
   readonly target: string;
-  readonly headers: ConditionalHeaders & { readonly range?: string | undefined };
+  readonly headers: ConditionalHeaders & {
+    readonly range?: string | undefined;
+    readonly via?: string | undefined;
+  };
   /** Where the bytes go. */
   readonly response: ServerResponse;
   /** Whether the server dropped this client because it took nothing for too long. */
@@ -48,7 +53,7 @@ export async function answerAsset(
     return refused(deps, request, 404, 'no such asset', `the path is refused: ${path.reason}`);
   }
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await find(deps, path.segments);
+    let found: Awaited<ReturnType<typeof find>> = await find(deps, path.segments);
     if (found.kind === 'unsettled') return beingReplaced(deps, request, 'it is being written in place');
     if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
     const made = found.kind === 'missing' ? await asset.generate?.() : undefined;
@@ -63,6 +68,16 @@ export async function answerAsset(
         'noted',
       );
     }
+    const pulled =
+      found.kind === 'missing' ? await answerPulled(deps, request, asset, path.segments) : undefined;
+    if (pulled?.kind === 'sent') {
+      const { outcome, answered, reasons, whole, bytes } = pulled.result;
+      const stage = whole ? stageOf(deps, request, path.segments) : undefined;
+      record(deps, request, outcome, answered, reasons, stage, bytes);
+      return undefined;
+    }
+    if (pulled?.kind === 'refused') return notFetched(deps, request, pulled);
+    if (pulled?.kind === 'file') found = pulled;
     if (found.kind !== 'file') {
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
     }
@@ -94,7 +109,7 @@ export async function answerAsset(
       sendHead(asset.response, head);
       const sent = await sendAsset(asset.response, source, head, sending);
       const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
-      const reasons = [`from ${source.origin}`];
+      const reasons = [`from ${source.origin}`, ...(pulled === undefined ? [] : [pulled.reason])];
       if (sent.kind === 'complete') {
         const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
         record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage, sent.bytes);
@@ -129,6 +144,20 @@ async function find(deps: RouteDeps, segments: readonly string[]) {
   if (found.kind !== 'missing' || folder !== 'ipxe' || name === undefined || rest.length > 0) return found;
   const loader = await deps.findLoader?.(name);
   return loader === undefined ? found : findAsset(dirname(loader), [basename(loader)]);
+}
+
+/** A file that is not here, and cannot be fetched either. */
+function notFetched(
+  deps: RouteDeps,
+  request: BootRequest,
+  { status, reason, retryAfter }: Extract<PulledAsset, { kind: 'refused' }>,
+): Answer {
+  const headers = retryAfter === undefined ? undefined : { 'retry-after': String(retryAfter) };
+  const line =
+    status === 404
+      ? 'no such asset; see: tinderbox check'
+      : 'the asset is not here and cannot be fetched now; see the log of tinderbox';
+  return refused(deps, request, status, line, reason, status === 404 ? 'refused' : 'failed', headers);
 }
 
 /** iPXE asks again by itself after such an answer. */
