@@ -5,7 +5,9 @@ import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
 import { type BatchCalls, bindBatchCalls } from './libc-batches.ts';
+import { bindNetlinkCalls, type NetlinkCalls } from './libc-netlink.ts';
 import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
+import { bindTransferCalls, type TransferCalls } from './libc-transfers.ts';
 
 /** One entry of getifaddrs(3): a name comes once per address, and once without one, for the device itself. */
 export interface InterfaceAddress {
@@ -19,7 +21,7 @@ export interface InterfaceAddress {
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc extends SocketCalls, BatchCalls {
+export interface Libc extends SocketCalls, TransferCalls, BatchCalls, NetlinkCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -115,7 +117,9 @@ function bindFunctions(): Libc {
 
   return {
     ...bindSocketCalls(library, check),
+    ...bindTransferCalls(library, check, () => koffi.errno()),
     ...bindBatchCalls(koffi, library),
+    ...bindNetlinkCalls(library, check),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =
