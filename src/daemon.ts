@@ -43,9 +43,11 @@ import { createLeaseBook } from './store/lease-book.ts';
 import type { OnceBook } from './store/port.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
+import { watchMirrors } from './watch-mirrors.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 import { createDaemonMetrics } from './wire-metrics.ts';
+import { openPullThroughOf } from './wire-pull-through.ts';
 import { startRecorder } from './wire-recorder.ts';
 import { watchStallsOn } from './wire-stalls.ts';
 
@@ -216,6 +218,23 @@ export async function startDaemon({
     }),
   );
 
+  const mirrors = stack.use(
+    watchMirrors({
+      mirrors: config.assets.mirrors,
+      assets: config.paths.assets,
+      count: (name) => journal.count(name),
+      logger: loggers.http,
+      now,
+    }),
+  );
+
+  const pullThrough = await openPullThroughOf(config, {
+    count: (name) => journal.count(name),
+    logger: loggers.http,
+    now,
+  });
+  if (pullThrough !== undefined) stack.use(pullThrough);
+
   const parts = {
     config,
     preflight,
@@ -236,6 +255,8 @@ export async function startDaemon({
     cluster,
     loopWatch,
     dhcpServers,
+    mirrors,
+    pullThrough,
     consoles: createConsoleMemory(),
     doors,
     logControl,
@@ -245,6 +266,7 @@ export async function startDaemon({
   const stalls = stack.use(watchStallsOn({ ...parts, uptime }));
   stack.use(await startServers(parts));
   dhcpServers.start();
+  mirrors.start();
   stalls.start();
 
   const started = stack.move();

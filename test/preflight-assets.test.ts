@@ -88,6 +88,23 @@ t.test('what only unused roles want is said once for each file, and not beside i
   t.equal((await checkRoleAssets(config, [other, tried('/assets/none')])).length, 1);
 });
 
+t.test('what unused roles want is one warning for all, which names them', async (t) => {
+  const named = (name: string, path: string): TriedRole => ({
+    ...tried(path, false),
+    role: { ...testRole(), name },
+  });
+  const roles = [named('zeta', '/assets/none'), named('alpha', '/assets/neither')];
+  t.match(await checkRoleAssets(config, roles), [
+    {
+      severity: 'warning',
+      message:
+        '2 assets cannot be served, /assets/none the first, of roles that no machine uses: alpha, zeta',
+      remedy: /assets pull/,
+    },
+  ]);
+  t.equal((await checkRoleAssets(config, roles)).length, 1);
+});
+
 t.test('an asset that this user may not read is said', async (t) => {
   await chmod(folder, 0o755);
   await writeFile(join(assets, 'secret'), 'bytes', { mode: 0o600 });

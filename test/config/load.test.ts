@@ -101,6 +101,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       leaseDurability: 'disk',
     },
     http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false, matchbox: false },
+    assets: { mirrors: [] },
     tftp: { port: 69, maxTransfers: 512 },
     syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },
