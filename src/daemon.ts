@@ -113,6 +113,7 @@ export async function startDaemon({
   });
   stack.defer(() => catalog.close());
   const failed = Promise.withResolvers<TinderboxError>();
+  const metrics = createDaemonMetrics(catalog);
   const store = await openStore({
     file: join(config.paths.state, DATABASE_FILE),
     durability: config.dhcp.leaseDurability,
@@ -120,6 +121,7 @@ export async function startDaemon({
     limits: { age: config.history.keep * 1000, bytes: config.history.maxSize },
     logger: loggers.store,
     onFailure: failed.resolve,
+    onCall: metrics.databaseCall,
   });
   stack.defer(() => store.close());
   const lostDatabase = await isLost(config, store.opening);
@@ -128,7 +130,6 @@ export async function startDaemon({
   audit = stack.use(createAuditTrail({ store, logger: loggers.admin }));
   const state = await store.load();
   const loopWatch = watchBootLoops();
-  const metrics = createDaemonMetrics(catalog);
   const logControl = stack.use(createLogControl(loggers, now));
   const journal = createJournal({
     store,

@@ -36,6 +36,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     renewToken: needsDaemon,
     doctor: needsDaemon,
     status: needsDaemon,
+    metrics: needsDaemon,
     approve: needsDaemon,
     forget: needsDaemon,
     assign: needsDaemon,

@@ -48,6 +48,8 @@ export interface AdminClient {
   /** What the daemon finds when it looks at itself: with fewer rights than root. */
   doctor(): Promise<DoctorReport>;
   status(): Promise<StatusView>;
+  /** In the text format of Prometheus. The event loop's delay is of the time since somebody last asked. */
+  metrics(): Promise<string>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
   assign(assignment: AssignRequest): Promise<AssignView>;
@@ -105,6 +107,12 @@ export function createAdminClient(socketPath: string): AdminClient {
       ),
     doctor: () => post('/api/v1/doctor'),
     status: () => get('/api/v1/status'),
+    async metrics() {
+      const response = await send(socketPath, 'GET', '/metrics');
+      const text = await readText(response);
+      if (response.statusCode !== 200) throw errorOf(response.statusCode ?? 0, parse(text));
+      return text;
+    },
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),
     forget: (mac) => post('/api/v1/forget', { mac }),

@@ -69,7 +69,7 @@ export async function answerAsset(
       );
     }
     const pulled =
-      found.kind === 'missing' ? await answerPulled(deps, request, asset, path.segments) : undefined;
+      found.kind === 'missing' ? await answerPulled(deps, request, asset, path.segments, sending) : undefined;
     if (pulled?.kind === 'sent') {
       const { outcome, answered, reasons, whole, bytes } = pulled.result;
       const stage = whole ? stageOf(deps, request, path.segments) : undefined;

@@ -5,7 +5,7 @@ import { contentTypeOf } from './asset-headers.ts';
 import { parseByteRange } from './byte-range.ts';
 import { evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
 import type { PulledAsset } from './port.ts';
-import { sendAsset } from './send-asset.ts';
+import { type AssetSending, sendAsset } from './send-asset.ts';
 
 /** What came of an answer, for whoever records it. */
 export interface PulledOutcome {
@@ -29,6 +29,7 @@ export async function answerPulled(
   request: BootRequest,
   asset: AssetRequest,
   segments: readonly string[],
+  sending: AssetSending,
 ): Promise<AnsweredPulled | undefined> {
   const { via } = asset.headers;
   const pulled = await deps.pullThrough?.find({ segments, method: request.method, via });
@@ -36,7 +37,7 @@ export async function answerPulled(
   if (pulled.kind !== 'held') {
     return {
       kind: 'sent',
-      result: await sendPulled(pulled, deps.clock, request.method, asset, segments.at(-1) ?? ''),
+      result: await sendPulled(pulled, deps.clock, request.method, asset, segments.at(-1) ?? '', sending),
     };
   }
   const found = await findAsset(pulled.folder, [pulled.name]);
@@ -51,6 +52,7 @@ async function sendPulled(
   method: string,
   { headers, response, stalled }: AssetRequest,
   name: string,
+  sending: AssetSending,
 ): Promise<PulledOutcome> {
   const { size, etag, lastModified, reason } = pulled;
   const started = clock();
@@ -82,7 +84,12 @@ async function sendPulled(
   const source = await pulled.follow();
   try {
     response.writeHead(status, { ...common, ...type, ...part, 'content-length': end - start });
-    const sent = await sendAsset(response, { origin: 'disk', ...source }, { start, end });
+    const sent = await sendAsset(
+      response,
+      { origin: 'disk', lent: undefined, ...source },
+      { start, end },
+      sending,
+    );
     const took = `${sent.bytes} bytes in ${clock() - started} ms`;
     if (sent.kind === 'complete') {
       return {

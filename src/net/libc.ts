@@ -5,6 +5,7 @@ import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
 import { type BatchCalls, bindBatchCalls } from './libc-batches.ts';
+import { bindNetlinkCalls, type NetlinkCalls } from './libc-netlink.ts';
 import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
 import { bindTransferCalls, type TransferCalls } from './libc-transfers.ts';
 
@@ -20,7 +21,7 @@ export interface InterfaceAddress {
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc extends SocketCalls, TransferCalls, BatchCalls {
+export interface Libc extends SocketCalls, TransferCalls, BatchCalls, NetlinkCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -118,6 +119,7 @@ function bindFunctions(): Libc {
     ...bindSocketCalls(library, check),
     ...bindTransferCalls(library, check, () => koffi.errno()),
     ...bindBatchCalls(koffi, library),
+    ...bindNetlinkCalls(library, check),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =

@@ -49,6 +49,14 @@ export interface DatagramSocket {
  */
 export type OpenUdpSocket = (options: UdpSocketOptions) => Promise<Socket>;
 
+/** Addresses that are this host's for a while. */
+export interface BorrowedAddresses {
+  /** Throws TinderboxError `refused` without the right to. One that this host has already stays as it is. */
+  borrow(address: Ipv4): void;
+  /** All of them; nothing can be borrowed afterwards. */
+  giveBack(): void;
+}
+
 /** How the daemon comes by the sockets that machines knock at: it opens them itself, or systemd did. */
 export interface Doors {
   /** Takes the socket that was inherited for this port and device, else opens one. */

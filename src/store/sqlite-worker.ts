@@ -18,6 +18,7 @@ function answer(message: StoreAnswer): void {
 
 function serve(database: SqliteDatabase): void {
   port?.on('message', (call: StoreCall) => {
+    const started = performance.now();
     try {
       if (call.name === 'commitPacked') {
         database.commitLeases(unpackLeases(call.args[0]));
@@ -25,7 +26,7 @@ function serve(database: SqliteDatabase): void {
       }
       const run = database[call.name] as (...args: readonly unknown[]) => unknown;
       const value = run(...call.args);
-      answer({ kind: 'done', value });
+      answer({ kind: 'done', value, ms: performance.now() - started });
       // The thread ends by itself once nothing can be asked any more.
       if (call.name === 'close') port?.close();
     } catch (error) {

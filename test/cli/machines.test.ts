@@ -68,6 +68,7 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
       })(),
     capture: () => Promise.reject(new Error('not asked for')),
     console: () => Promise.reject(new Error('not asked for')),
+    metrics: () => Promise.reject(new Error('not asked for')),
     doctor: () => Promise.reject(new Error('not asked for')),
     explain: () => Promise.reject(new Error('not asked for')),
     status: () => Promise.reject(new Error('not asked for')),

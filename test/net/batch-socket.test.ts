@@ -80,8 +80,10 @@ t.test('the largest datagrams there are go both ways among small ones', async (t
     echo.heard.map(({ text }) => text.length),
     lengths,
   );
-  const ascending = (a: number, b: number) => a - b;
-  t.same(back.toSorted(ascending), lengths.toSorted(ascending));
+  t.same(
+    back.toSorted((a, b) => a - b),
+    lengths.toSorted((a, b) => a - b),
+  );
 });
 
 t.test('who cannot be sent to is an error of that datagram alone', async (t) => {

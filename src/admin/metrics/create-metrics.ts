@@ -3,6 +3,7 @@ import type { Observation } from '../../store/port.ts';
 import { createBootMetrics, type SessionChange } from './boot-metrics.ts';
 import { createBoundedLabel } from './bounded-label.ts';
 import { createCounterMetrics } from './counter-metrics.ts';
+import { createDatabaseMetrics } from './database-metrics.ts';
 import type { MetricFacts } from './port.ts';
 import { createStateMetrics } from './state-metrics.ts';
 import { createTrafficMetrics } from './traffic-metrics.ts';
@@ -12,6 +13,8 @@ export interface Metrics {
   observe(observation: Observation): void;
   /** Each step of a session. */
   advance(change: SessionChange): void;
+  /** Each call that the database's thread has answered, by its name in the port, and the milliseconds that it took. */
+  databaseCall(call: string, ms: number): void;
   /** The text format of Prometheus, with what is the case now. */
   render(facts: MetricFacts): Promise<string>;
 }
@@ -39,6 +42,7 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
   const bounded = createBoundedLabel(MOST_ROLES);
   const observe = createTrafficMetrics(registry);
   const advance = createBootMetrics(registry, (role) => (isRole(role) ? bounded(role) : 'other'));
+  const databaseCall = createDatabaseMetrics(registry);
   const showCounters = createCounterMetrics(registry);
   const showState = createStateMetrics(registry);
   if (process) {
@@ -48,6 +52,7 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
   return {
     observe,
     advance,
+    databaseCall,
     render(facts) {
       showCounters(facts.counters);
       showState(facts);
