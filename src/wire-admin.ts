@@ -19,6 +19,7 @@ import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
+import type { KeptPullThrough } from './images/pull-through.ts';
 import { admissionsOf } from './known-holders.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -41,6 +42,7 @@ import { listSetAside } from './store/set-aside.ts';
 import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { MirrorWatch } from './watch-mirrors.ts';
 import type { DaemonMetrics } from './wire-metrics.ts';
 import { createPowerCommands } from './wire-power.ts';
 
@@ -68,6 +70,8 @@ export interface AdminWiring {
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
+  readonly mirrors: Pick<MirrorWatch, 'states' | 'troubleOf'>;
+  readonly pullThrough: Pick<KeptPullThrough, 'state'> | undefined;
   readonly audit: AuditTrail;
   readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
   readonly loopWatch: Pick<BootLoopWatch, 'peek'>;
@@ -183,6 +187,7 @@ function explainSources({
   once,
   leases,
   loopWatch,
+  mirrors,
   now,
 }: AdminWiring): ExplainSources {
   return {
@@ -193,6 +198,8 @@ function explainSources({
     holders: { get: (hostname) => journal.hostnameHolder(hostname) },
     places: admissions,
     uses: once,
+    // Asked for an explanation, a mirror need not be asked for its files.
+    mirrorTrouble: (mirror) => mirrors.troubleOf(mirror),
     networks: networks(),
     isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
     leases,
@@ -257,7 +264,18 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
+  {
+    config,
+    catalog,
+    preflight,
+    interfaceStates,
+    leases,
+    store,
+    dhcpServers,
+    mirrors,
+    pullThrough,
+    authorities,
+  }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
@@ -271,6 +289,8 @@ async function statusOf(
     leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
+    mirrors: mirrors.states(),
+    ...(pullThrough === undefined ? {} : { pullThrough: pullThrough.state() }),
     history: { ...(await store.measureHistory()), ...config.history },
     ...(authorities === undefined
       ? {}
