@@ -20,6 +20,7 @@ import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
 import type { BootPlaces } from './http/port.ts';
+import type { KeptPullThrough } from './images/pull-through.ts';
 import { admissionsOf } from './known-holders.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -42,6 +43,7 @@ import { listSetAside } from './store/set-aside.ts';
 import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { MirrorWatch } from './watch-mirrors.ts';
 import type { DaemonMetrics } from './wire-metrics.ts';
 import { createPowerCommands } from './wire-power.ts';
 import { queueCommands } from './wire-queue.ts';
@@ -70,6 +72,8 @@ export interface AdminWiring {
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
+  readonly mirrors: Pick<MirrorWatch, 'states' | 'troubleOf'>;
+  readonly pullThrough: Pick<KeptPullThrough, 'state'> | undefined;
   readonly audit: AuditTrail;
   readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
   readonly queue: BootPlaces | undefined;
@@ -188,6 +192,7 @@ function explainSources({
   once,
   leases,
   loopWatch,
+  mirrors,
   now,
 }: AdminWiring): ExplainSources {
   return {
@@ -198,6 +203,8 @@ function explainSources({
     holders: { get: (hostname) => journal.hostnameHolder(hostname) },
     places: admissions,
     uses: once,
+    // Asked for an explanation, a mirror need not be asked for its files.
+    mirrorTrouble: (mirror) => mirrors.troubleOf(mirror),
     networks: networks(),
     isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
     leases,
@@ -263,7 +270,18 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
+  {
+    config,
+    catalog,
+    preflight,
+    interfaceStates,
+    leases,
+    store,
+    dhcpServers,
+    mirrors,
+    pullThrough,
+    authorities,
+  }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
@@ -277,6 +295,8 @@ async function statusOf(
     leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
+    mirrors: mirrors.states(),
+    ...(pullThrough === undefined ? {} : { pullThrough: pullThrough.state() }),
     history: { ...(await store.measureHistory()), ...config.history },
     ...(authorities === undefined
       ? {}
