@@ -45,9 +45,11 @@ import { createLeaseBook } from './store/lease-book.ts';
 import type { OnceBook } from './store/port.ts';
 import { type OpenedStore, openStore } from './store/sqlite-store.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
+import { watchMirrors } from './watch-mirrors.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
 import { createDaemonMetrics, type DaemonMetrics } from './wire-metrics.ts';
+import { openPullThroughOf } from './wire-pull-through.ts';
 import { startRecorder } from './wire-recorder.ts';
 import { watchStallsOn } from './wire-stalls.ts';
 
@@ -220,6 +222,23 @@ export async function startDaemon({
     }),
   );
 
+  const mirrors = stack.use(
+    watchMirrors({
+      mirrors: config.assets.mirrors,
+      assets: config.paths.assets,
+      count: (name) => journal.count(name),
+      logger: loggers.http,
+      now,
+    }),
+  );
+
+  const pullThrough = await openPullThroughOf(config, {
+    count: (name) => journal.count(name),
+    logger: loggers.http,
+    now,
+  });
+  if (pullThrough !== undefined) stack.use(pullThrough);
+
   const parts = {
     config,
     preflight,
@@ -241,6 +260,8 @@ export async function startDaemon({
     loopWatch,
     dhcpServers,
     queue,
+    mirrors,
+    pullThrough,
     consoles: createConsoleMemory(),
     doors,
     logControl,
@@ -250,6 +271,7 @@ export async function startDaemon({
   const stalls = stack.use(watchStallsOn({ ...parts, uptime }));
   stack.use(await startServers(parts));
   dhcpServers.start();
+  mirrors.start();
   stalls.start();
 
   const started = stack.move();

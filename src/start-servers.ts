@@ -14,6 +14,7 @@ import type { TinderboxError } from './errors.ts';
 import { createTftpLookup } from './find-tftp-file.ts';
 import { followInterfaces } from './follow-interfaces.ts';
 import type { BootPlaces, HttpServer } from './http/port.ts';
+import type { KeptPullThrough } from './images/pull-through.ts';
 import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { LogControl } from './log-control.ts';
@@ -29,6 +30,7 @@ import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, OnceBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { MirrorWatch } from './watch-mirrors.ts';
 import { startAdminOn } from './wire-admin.ts';
 import type { ClusterWatch } from './wire-cluster.ts';
 import type { DoWithout } from './wire-dhcp.ts';
@@ -60,6 +62,9 @@ export interface DaemonParts {
   readonly dhcpServers: DhcpServerWatch;
   /** Who loads a boot's files, and who waits for that; undefined: nobody waits. */
   readonly queue: BootPlaces | undefined;
+  readonly mirrors: MirrorWatch;
+  /** Undefined: tinderbox.yaml has no assets.pullThrough. */
+  readonly pullThrough: KeptPullThrough | undefined;
   /** What machines print, as long as this process lives. */
   readonly consoles: ConsoleMemory;
   readonly doors: Doors;

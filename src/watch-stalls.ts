@@ -24,6 +24,8 @@ export interface StallWatchOptions {
   readonly roleOf: (name: string) => Role | undefined;
   /** Of a machine that asked for no script: what the profiles would give it. */
   readonly expectedRole?: (mac: Mac) => Role | undefined;
+  /** Whether its machine may fetch kernel and initrd from a mirror, whose downloads are not seen. */
+  readonly hasMirror?: (session: BootSession) => boolean;
   /** `stageTime` of tinderbox.yaml. */
   readonly stageTime: StageTimes;
   /** Whether it waits for its turn in the boot queue. */
@@ -127,7 +129,7 @@ export function watchStalls(options: StallWatchOptions): StallWatch {
     const known = role === undefined ? undefined : options.roleOf(role);
     const stood = uptime() - clock.since;
     const isOver = (times: StageTimes): boolean => {
-      const allowed = timeAllowed(session, known, times);
+      const allowed = timeAllowed(session, known, times, options.hasMirror?.(session) === true);
       return allowed !== undefined && stood >= allowed;
     };
     if (!isOver(options.stageTime)) return false;

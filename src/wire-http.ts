@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { admitByPlan } from './admit-by-plan.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
+import { chooseMirrors, mirrorsNear } from './boot/choose-mirrors.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
 import { planBoot } from './boot/plan-boot.ts';
@@ -14,7 +16,9 @@ import type {
   GrubRenderer,
   HttpServer,
   HttpServerOptions,
+  PullThrough,
   Renderer,
+  ScriptLoader,
 } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import { createPins } from './images/pin-assets.ts';
@@ -24,6 +28,7 @@ import { type Ipv4Network, networkOf } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { describeIdentity } from './machine-identity.ts';
 import { readDescriptorLimit } from './net/descriptor-limit.ts';
+import { createFileSender, memoryFiles } from './net/file-sender.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { buildContext } from './render/build-context.ts';
@@ -35,6 +40,7 @@ import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } f
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
 import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
+import type { MirrorWatch } from './watch-mirrors.ts';
 import {
   type CredentialWiring,
   credentialsOf,
@@ -43,6 +49,8 @@ import {
   nodeRegistrationOf,
 } from './wire-credentials.ts';
 
+/** Two of them fill a 100 Gb/s link (measured on loopback). */
+const SENDER_THREADS = 2;
 /** Sessions whose kernel and initrd are remembered, to know what a download is. */
 const MAX_REMEMBERED = 4096;
 
@@ -57,14 +65,22 @@ export interface HttpWiring extends CredentialWiring {
   readonly sessionTokens: SessionTokens;
   /** Undefined: nobody waits. */
   readonly queue: BootPlaces | undefined;
+  readonly mirrors: Pick<MirrorWatch, 'troubleOf' | 'doubt'>;
+  /** Undefined: what is not here is nowhere. */
+  readonly pullThrough: PullThrough | undefined;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
+/** What a session's machine is to fetch, and the mirror that it was sent to first. */
+interface SentFiles extends BootPaths {
+  readonly mirror?: string | undefined;
+}
+
 /** Listens nowhere yet. */
-export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
+export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   const { config, catalog, networks, bootFiles, journal, sessionTokens, authorities, loggers, now } = wiring;
-  const paths = new Map<number, BootPaths>();
+  const paths = new Map<number, SentFiles>();
   const pins = createPins(config.paths.assets);
   const credentials = credentialsOf(wiring);
   const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
@@ -75,13 +91,24 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
           authorities,
           csrUrl: csrUrlOf(sessionUrl),
         });
+  const openMemoryFile = memoryFiles();
+  const fileSender = createFileSender({
+    threads: Math.min(availableParallelism(), SENDER_THREADS),
+    crashed(reason) {
+      journal.count('http.sender-crashed');
+      loggers.http.error(`a thread that sends files ended: ${reason}; its downloads failed`);
+    },
+  });
   const options: HttpServerOptions = {
     listen: [],
     port: config.http.port,
     ...(config.http.url === undefined ? {} : { url: config.http.url }),
     assets: config.paths.assets,
+    ...(wiring.pullThrough === undefined ? {} : { pullThrough: wiring.pullThrough }),
     findLoader: (name) => bootFiles.find(name),
     cacheBytes: config.http.cacheBytes,
+    ...(openMemoryFile === undefined ? {} : { openMemoryFile }),
+    ...(fileSender === undefined ? {} : { fileSender }),
     limits: limitsWithin(readDescriptorLimit()),
     sessionTime: config.http.sessionTime,
     strictAddress: config.http.strictAddress,
@@ -96,9 +123,9 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
     ...(config.http.matchbox ? { matchbox: { plan: (facts) => planKnown(wiring, facts) } } : {}),
-    buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
+    buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released, loader }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
-      const context = buildContext({
+      const input = {
         plan,
         facts,
         cluster: clusterOf(config, catalog.current()),
@@ -108,11 +135,19 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         sessionUrl,
         pinned: pins.current(),
         ...(identity === undefined ? {} : { identity }),
-      });
+      };
+      const context = buildContext(input);
       // What a machine downloads is in its script, which holds no secret.
-      if (released !== undefined) return context;
-      rememberPaths(paths, session.id, () => renderBootFiles(plan.role, context));
-      return context;
+      const files = released === undefined ? renderBootFiles(plan.role, context) : undefined;
+      const chosen = mirrorsFor(
+        wiring,
+        { ...facts, ...(remote === undefined ? {} : { address: remote }) },
+        files,
+        loader,
+      );
+      if (files !== undefined) rememberPaths(paths, session.id, { ...files, mirror: chosen.urls[0] });
+      if (chosen.urls.length === 0) return { ...context, mirrorReasons: chosen.reasons };
+      return { ...buildContext({ ...input, mirrors: chosen.urls }), mirrorReasons: chosen.reasons };
     },
     syslog: config.syslog.port === SYSLOG_PORT,
     renderer: RENDERER,
@@ -120,19 +155,30 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     assetStage(session, path) {
       const files = paths.get(session.id);
       if (files === undefined) return undefined;
+      // It was sent there, and came here.
+      if (files.mirror !== undefined) wiring.mirrors.doubt(files.mirror);
       if (files.kernel === path) return 'kernel';
       return files.initrd.includes(path) ? 'initrd' : undefined;
     },
     assetPaths(session) {
       const files = paths.get(session.id);
-      return files && [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
+      // Who loads from a mirror takes nobody's place here.
+      if (files === undefined || files.mirror !== undefined) return undefined;
+      return [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
     },
     ...(wiring.queue === undefined ? {} : { queue: wiring.queue }),
     logger: loggers.http,
     clock: now,
     whoHolds: async (port) => describeHolders(await whoHoldsTcpPort(port)),
   };
-  return startHttpServer(options);
+  const server = await startHttpServer(options);
+  return {
+    ...server,
+    async stop(how) {
+      await server.stop(how);
+      await fileSender?.stop();
+    },
+  };
 }
 
 /** What this machine would boot now, by the newest profiles. `choice`: as planBoot has it. */
@@ -182,6 +228,28 @@ async function planKnown(
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
 
+/**
+ * Where this machine fetches from, but for here. `files` of its role: a mirror that lacks one is left out, and a role that
+ * loads nothing from /assets needs none. Undefined, of a configuration: whatever it names by `{{assetsUrl}}`.
+ */
+function mirrorsFor(
+  { config, mirrors }: Pick<HttpWiring, 'config' | 'mirrors'>,
+  facts: MachineFacts,
+  files: BootPaths | undefined,
+  loader: ScriptLoader | undefined,
+) {
+  const near = mirrorsNear(config.assets.mirrors, facts);
+  const wanted = files === undefined ? [] : [files.kernel, ...files.initrd].filter(isAsset);
+  if (near.length === 0 || (files !== undefined && wanted.length === 0)) return { urls: [], reasons: [] };
+  return chooseMirrors(near, facts, (mirror) => {
+    if (loader === 'grub-tftp') return 'this GRUB has no HTTP';
+    if (loader === 'grub-http' && mirror.url.startsWith('https:')) return 'GRUB knows no https';
+    return mirrors.troubleOf(mirror, wanted);
+  });
+}
+
+const isAsset = (path: string): boolean => path.startsWith('/assets/');
+
 /** `cluster` of templates; undefined where tinderbox.yaml has none. */
 export function clusterOf(
   { cluster }: Pick<Config, 'cluster'>,
@@ -201,15 +269,9 @@ export function knownNetworks({ subnets, interfaces }: Pick<ProvisioningNetworks
   return [...subnets, ...own];
 }
 
-function rememberPaths(
-  paths: Map<number, BootPaths>,
-  sessionId: number,
-  render: () => BootPaths | undefined,
-): void {
-  const rendered = render();
-  if (rendered === undefined) return;
+function rememberPaths(paths: Map<number, SentFiles>, sessionId: number, files: SentFiles): void {
   paths.delete(sessionId);
-  paths.set(sessionId, rendered);
+  paths.set(sessionId, files);
   const [oldest] = paths.keys();
   if (paths.size > MAX_REMEMBERED && oldest !== undefined) paths.delete(oldest);
 }

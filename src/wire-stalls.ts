@@ -1,5 +1,7 @@
+import { mirrorsNear } from './boot/choose-mirrors.ts';
 import { chooseRole } from './boot/choose-role.ts';
 import { createDiagnosisFacts } from './diagnosis-facts.ts';
+import type { MachineFacts } from './machine/facts.ts';
 import type { DaemonParts } from './start-servers.ts';
 import type { ClosableJournal } from './store/journal.ts';
 import { type StallWatch, watchStalls } from './watch-stalls.ts';
@@ -30,6 +32,14 @@ export function watchStallsOn(wiring: StallWiring): StallWatch {
     ...wiring,
     roleOf: (name) => catalog.current().roles.get(name),
     expectedRole: (mac) => chooseRole(journal.machine(mac) ?? { mac }, catalog.current(), once).role,
+    hasMirror({ mac, address }) {
+      const facts: MachineFacts = {
+        mac,
+        ...journal.machine(mac),
+        ...(address === undefined ? {} : { address }),
+      };
+      return mirrorsNear(config.assets.mirrors, facts).length > 0;
+    },
     stageTime: config.stageTime,
     isQueued: (mac) => queue?.positionOf(mac) !== undefined,
     facts: createDiagnosisFacts({

@@ -88,11 +88,12 @@ t.test('what only unused roles want is said once for each file, and not beside i
   t.equal((await checkRoleAssets(config, [other, tried('/assets/none')])).length, 1);
 });
 
+const named = (name: string, path: string): TriedRole => ({
+  ...tried(path, false),
+  role: { ...testRole(), name },
+});
+
 t.test('what unused roles want is one warning for all, which names them', async (t) => {
-  const named = (name: string, path: string): TriedRole => ({
-    ...tried(path, false),
-    role: { ...testRole(), name },
-  });
   const roles = [named('zeta', '/assets/none'), named('alpha', '/assets/neither')];
   t.match(await checkRoleAssets(config, roles), [
     {

@@ -8,6 +8,7 @@ import { parseIpv4 } from '../machine/ipv4.ts';
 import { explainMovedKeys, MOVED_KEYS } from './moved-keys.ts';
 import type { AdminTlsConfig, Config } from './port.ts';
 import { createReporter, type Reporter } from './reporter.ts';
+import { resolveAssets } from './resolve-assets.ts';
 import { checkClusterNetworks, resolveCluster } from './resolve-cluster.ts';
 import { listOf, resolveDhcp } from './resolve-dhcp.ts';
 import { ConfigSchema, type RawConfig } from './schema.ts';
@@ -66,6 +67,7 @@ export function resolveConfig(
     network: { interfaces: resolveInterfaces(raw, report) },
     dhcp: resolveDhcp(raw.dhcp ?? {}, report),
     http,
+    assets: resolveAssets(raw.assets ?? {}, report),
     tftp: { port: raw.tftp?.port ?? 69, maxTransfers: raw.tftp?.maxTransfers ?? 512 },
     syslog: resolveSyslog(raw.syslog?.port ?? SYSLOG_PORT),
     admin,

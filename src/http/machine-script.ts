@@ -141,6 +141,7 @@ function boot(
   language: ScriptLanguage,
   isMeasured: boolean,
 ): Answer | Exclude<BootTurn, { kind: 'go' }> {
+  let mirrorReasons: readonly string[] = [];
   const render = (session: BootSession): string => {
     const sessionUrl = `${request.server.url}/boot/${deps.sessionTokens.tokenFor(session)}`;
     const context = deps.buildContext({
@@ -150,7 +151,9 @@ function boot(
       server: request.server,
       sessionUrl,
       remote: request.remote,
+      loader: language.loader,
     });
+    mirrorReasons = context.mirrorReasons ?? [];
     return language.boot({ role: plan.role, context, hostname: plan.hostname });
   };
   const fail = (thrown: unknown): Answer => {
@@ -185,7 +188,7 @@ function boot(
     ...observed,
     outcome: 'answered',
     answered: `the script of role ${plan.role.name} for ${plan.hostname}`,
-    reasons: [...turn.reasons, ...observed.reasons],
+    reasons: [...turn.reasons, ...observed.reasons, ...mirrorReasons],
     stage: 'script',
     // A GRUB that came by HTTP boot asks for the length first (HEAD, seen with 2.12), and then for the script.
     ...(endsWithScript(plan.role) && request.method !== 'HEAD' ? { end: 'handed-over' } : {}),

@@ -8,8 +8,9 @@ import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Role } from '../machine/role.ts';
 import type { BootSession, NodeRegistration } from '../machine/session.ts';
+import type { FileSender, OpenMemoryFile } from '../net/port.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
-import type { IdentityContext, TemplateContext } from '../render/context.ts';
+import type { BootContext, IdentityContext, TemplateContext } from '../render/context.ts';
 import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
 import type { Journal, Observation, OnceBook, ReleaseBook } from '../store/port.ts';
 
@@ -34,7 +35,7 @@ export interface GrubRenderer {
   readonly bootstrap: (place: GrubPlace) => string;
   readonly machineScript: (input: {
     readonly role: Role;
-    readonly context: TemplateContext;
+    readonly context: BootContext;
     readonly hostname: string;
     readonly transport: GrubTransport;
   }) => string;
@@ -67,7 +68,7 @@ export interface Renderer {
   }) => string;
   readonly machineScript: (input: {
     readonly role: Role;
-    readonly context: TemplateContext;
+    readonly context: BootContext;
     readonly hostname: string;
   }) => string;
   /** Shows the message and asks again after `seconds`, as the refusal does. */
@@ -130,6 +131,16 @@ export interface ContextRequest {
   readonly remote: Ipv4 | undefined;
   /** With secrets, for a configuration that is being released; absent: described without any. */
   readonly identity?: IdentityContext;
+  /** For a script: what reads it. */
+  readonly loader?: ScriptLoader;
+}
+
+/** Who reads a script, and by which way it loads what stands there. */
+export type ScriptLoader = 'ipxe' | 'grub-http' | 'grub-tftp';
+
+/** What scripts and configurations are made with, and where their files come from if that is not here. */
+export interface ScriptContext extends BootContext {
+  readonly mirrorReasons?: readonly string[];
 }
 
 /** Bounds on what a client may cost. Times in milliseconds, sizes in bytes. */
@@ -200,6 +211,60 @@ export interface BootPlaces {
   };
 }
 
+/** What is not here, and was or is being fetched from where it is. */
+export type PulledAsset =
+  | {
+      readonly kind: 'held';
+      /** A regular file `name` of `folder`, all of it. */
+      readonly folder: string;
+      readonly name: string;
+      /** How it comes to be here, for the timeline. */
+      readonly reason: string;
+    }
+  | {
+      /** Its bytes can be sent while they come. */
+      readonly kind: 'growing';
+      readonly size: number;
+      readonly etag: string;
+      /** Milliseconds since the epoch. */
+      readonly lastModified: number;
+      readonly reason: string;
+      /**
+       * `read` waits for at least one byte from `at`, and none at or after `end`, valid until the next call; undefined: no
+       * more of this version comes. Rejects with Node's error.
+       */
+      readonly follow: () => Promise<{
+        read(at: number, end: number): Promise<Buffer | undefined>;
+        close(): Promise<void>;
+      }>;
+    }
+  | {
+      /** Of a HEAD: nothing is fetched for it. */
+      readonly kind: 'described';
+      readonly size: number;
+      readonly etag: string;
+      readonly lastModified: number;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly status: 404 | 502 | 503 | 504 | 507 | 508;
+      readonly reason: string;
+      /** Seconds. iPXE comes again by itself, after a 503 alone. */
+      readonly retryAfter?: number;
+    };
+
+/** Fetches once what many ask for. Does not reject. */
+export interface PullThrough {
+  find(request: {
+    /** As parseAssetPath gives them. */
+    readonly segments: readonly string[];
+    readonly method: string;
+    /** The header of that name, which ends a ring of servers that all fetch from the next. */
+    readonly via?: string | undefined;
+  }): Promise<PulledAsset>;
+}
+
 export interface HttpServerOptions {
   /** One listener each from the start; `open` adds others. */
   readonly listen: readonly HttpPlace[];
@@ -209,10 +274,16 @@ export interface HttpServerOptions {
   readonly url?: string;
   /** The folder that `/assets` serves. It may be a link; it may be missing, and is looked for at each request. */
   readonly assets: string;
+  /** Where files come from that are not there. */
+  readonly pullThrough?: PullThrough;
   /** The file without links that a loader's name stands for, where it is not in `<assets>/ipxe` but served all the same. */
   readonly findLoader?: (name: string) => Promise<string | undefined>;
   /** Bytes of hot files held in memory. */
   readonly cacheBytes: number;
+  /** Where they are held. Absent: in the main thread's heap, from where only the main thread sends. */
+  readonly openMemoryFile?: OpenMemoryFile;
+  /** What sends large files. Absent: the main thread. Who passed it stops it, after this server. */
+  readonly fileSender?: FileSender;
   /** Seconds after its newest script in which a session's configuration may be fetched. */
   readonly sessionTime: number;
   readonly strictAddress: boolean;
@@ -230,7 +301,7 @@ export interface HttpServerOptions {
   readonly once: Pick<OnceBook, 'arrives' | 'tries' | 'succeeds' | 'written'>;
   /** Absent: matchbox's routes are not answered. `plan` gives nobody a place that is not its own already. */
   readonly matchbox?: { readonly plan: (facts: MachineFacts) => BootPlan | Promise<BootPlan> };
-  readonly buildContext: (request: ContextRequest) => TemplateContext;
+  readonly buildContext: (request: ContextRequest) => ScriptContext;
   /** Absent: tinderbox.yaml has no `cluster:`, and nobody gets a certificate. */
   readonly credentials?: MachineCredentials;
   /** Whether iPXE is told to send its console here. */

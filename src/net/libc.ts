@@ -4,7 +4,9 @@ import type * as Koffi from 'koffi';
 import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
+import { type BatchCalls, bindBatchCalls } from './libc-batches.ts';
 import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
+import { bindTransferCalls, type TransferCalls } from './libc-transfers.ts';
 
 /** One entry of getifaddrs(3): a name comes once per address, and once without one, for the device itself. */
 export interface InterfaceAddress {
@@ -18,7 +20,7 @@ export interface InterfaceAddress {
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc extends SocketCalls {
+export interface Libc extends SocketCalls, TransferCalls, BatchCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -114,6 +116,8 @@ function bindFunctions(): Libc {
 
   return {
     ...bindSocketCalls(library, check),
+    ...bindTransferCalls(library, check, () => koffi.errno()),
+    ...bindBatchCalls(koffi, library),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =
@@ -173,7 +177,7 @@ function familyOf(sockaddr: Uint8Array): number | undefined {
   return new Uint16Array(sockaddr.slice(0, 2).buffer)[0];
 }
 
-function errnoError(call: string, errno: number): NodeJS.ErrnoException {
+export function errnoError(call: string, errno: number): NodeJS.ErrnoException {
   const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
   return Object.assign(new Error(`${call}: ${code}`), { code, errno, syscall: call });
 }

@@ -42,6 +42,7 @@ export async function adoptUdpDescriptor(
     socket.bind({ fd });
     await listening;
     if (options.broadcast === true) socket.setBroadcast(true);
+    descriptors.set(socket, fd);
     return socket;
   } catch (error) {
     const isTaken = isBound(socket);
@@ -49,6 +50,13 @@ export async function adoptUdpDescriptor(
     if (!isTaken) closeSync(fd);
     throw error;
   }
+}
+
+const descriptors = new WeakMap<Socket, number>();
+
+/** Of a socket that was made here of a descriptor, as long as it is open. */
+export function descriptorOf(socket: Socket): number | undefined {
+  return descriptors.get(socket);
 }
 
 /** Whether it has a descriptor: `bind` may fail before it takes the one it is given, or after. */

@@ -61,3 +61,49 @@ export interface Doors {
    */
   readonly coversDevice?: (device: string, kind: 'http' | 'tftp') => boolean;
 }
+
+/** Bytes of a file for a connected socket. */
+export interface TransferOrder {
+  /** The socket's descriptor. It stays the caller's: another one of the same socket is used. */
+  readonly socket: number;
+  /** The file's descriptor, open until the transfer has ended. */
+  readonly file: number;
+  /**
+   * `as-it-is`: what the kernel holds of the file goes out uncopied, so it must never change. `copied`: it may, and what
+   * was taken by the socket stays as it was.
+   */
+  readonly way: 'as-it-is' | 'copied';
+  readonly start: number;
+  readonly end: number;
+  /** Bytes of the file, from its beginning, that may be sent by now; `allow` tells of more. */
+  readonly allowed: number;
+  /** `alive` is called about so often (milliseconds), if the socket took bytes or could not be given any. */
+  readonly aliveEvery: number;
+  readonly alive: () => void;
+}
+
+export interface SentBytes {
+  /** That the kernel took. */
+  readonly bytes: number;
+  /** `gone`: the connection is, or the transfer was cancelled; `short`: the file has no more bytes; `failed`: `reason` says why. */
+  readonly kind: 'complete' | 'gone' | 'short' | 'failed';
+  readonly reason?: string;
+}
+
+export interface Transfer {
+  /** Never rejects. */
+  readonly ended: Promise<SentBytes>;
+  allow(bytes: number): void;
+  cancel(): void;
+}
+
+/** Sends files from threads of its own, so that whoever asked can do something else. */
+export interface FileSender {
+  /** Undefined where that cannot be done now (no descriptor is left, no thread starts): the caller sends by itself. */
+  send(order: TransferOrder): Transfer | undefined;
+  /** Cancels what is left. */
+  stop(): Promise<void>;
+}
+
+/** A file without a name, in memory: the descriptor is the caller's. Throws Node's error if there can be none. */
+export type OpenMemoryFile = () => number;

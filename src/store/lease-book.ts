@@ -42,9 +42,9 @@ const LONGEST = 7 * 86_400_000;
 export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
   const { store, leases, clock, isSameNetwork, uptime = clock, longest = 0 } = options;
   const records = new Map<Ipv4, Lease>();
-  const addressesOf = new Map<Mac, Set<Ipv4>>();
+  const addressesOf = new Map<Mac, readonly Ipv4[]>();
   const offers = new Map<Ipv4, Offer>();
-  const offeredTo = new Map<Mac, Set<Ipv4>>();
+  const offeredTo = new Map<Mac, readonly Ipv4[]>();
   const pools = new Map<string, { readonly range: Ipv4Range; readonly free: FreeAddresses }>();
   /** Addresses being written, and whose they are meanwhile. */
   const writing = new Map<Ipv4, Mac>();
@@ -267,7 +267,7 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
       inTurn(mac, async () => {
         follow();
         const record = records.get(address);
-        const offered = offeredTo.get(mac)?.has(address) === true;
+        const offered = offeredTo.get(mac)?.includes(address) === true;
         if (!offered && (record?.mac !== mac || record.state === 'declined')) return;
         // Between an offer's end and now another machine may have got it.
         if (whyNot(address, mac) !== undefined) return;
@@ -321,17 +321,23 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
   };
 }
 
-function addTo(index: Map<Mac, Set<Ipv4>>, mac: Mac, address: Ipv4): void {
+/** Lists, since almost every machine has one address. */
+function addTo(index: Map<Mac, readonly Ipv4[]>, mac: Mac, address: Ipv4): void {
   const addresses = index.get(mac);
-  if (addresses === undefined) index.set(mac, new Set([address]));
-  else addresses.add(address);
+  if (addresses === undefined) index.set(mac, [address]);
+  else if (!addresses.includes(address)) index.set(mac, [...addresses, address]);
 }
 
 /** Returns whether it was there. */
-function removeFrom(index: Map<Mac, Set<Ipv4>>, mac: Mac, address: Ipv4): boolean {
+function removeFrom(index: Map<Mac, readonly Ipv4[]>, mac: Mac, address: Ipv4): boolean {
   const addresses = index.get(mac);
-  if (addresses?.delete(address) !== true) return false;
-  if (addresses.size === 0) index.delete(mac);
+  if (addresses?.includes(address) !== true) return false;
+  if (addresses.length === 1) index.delete(mac);
+  else
+    index.set(
+      mac,
+      addresses.filter((other) => other !== address),
+    );
   return true;
 }
 

@@ -6,6 +6,7 @@ import type { BootEvent } from '../machine/event.ts';
 import type { OnceUse } from '../machine/once.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { DatabaseOpening } from './open-sound.ts';
+import { packLeases } from './pack-leases.ts';
 import type {
   AdmissionRecord,
   AuditRecord,
@@ -119,7 +120,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       const { leases, done } = group;
       group = undefined;
       leasesInARow++;
-      send({ name: 'commitLeases', args: [leases] }, done as PromiseWithResolvers<unknown>);
+      send({ name: 'commitPacked', args: [packLeases(leases)] }, done as PromiseWithResolvers<unknown>);
       return;
     }
     leasesInARow = 0;
@@ -144,11 +145,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   function commitLeases(leases: readonly Lease[]): Promise<void> {
     if (closing !== undefined) return Promise.reject(closedError());
     if (leases.length === 0) return Promise.resolve();
-    group ??= { leases: [], done: Promise.withResolvers<void>() };
-    group.leases.push(...leases);
-    const { promise } = group.done;
-    next();
-    return promise;
+    if (group === undefined) {
+      group = { leases: [], done: Promise.withResolvers<void>() };
+      // Not at once: what was received together is committed together, and the first lease not alone.
+      process.nextTick(next);
+    }
+    for (const lease of leases) group.leases.push(lease);
+    return group.done.promise;
   }
 
   return {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { suspectDamage } from './open-sound.ts';
+import { unpackLeases } from './pack-leases.ts';
 import { openSqliteDatabase, type SqliteDatabase } from './sqlite-database.ts';
 import { errorToMessage, sqliteError } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
@@ -9,6 +10,8 @@ const options = workerData as StoreThreadOptions;
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker.ts is the entry of a worker thread');
 
+const DONE: StoreAnswer = { kind: 'done', value: undefined };
+
 function answer(message: StoreAnswer): void {
   port?.postMessage(message);
 }
@@ -16,6 +19,10 @@ function answer(message: StoreAnswer): void {
 function serve(database: SqliteDatabase): void {
   port?.on('message', (call: StoreCall) => {
     try {
+      if (call.name === 'commitPacked') {
+        database.commitLeases(unpackLeases(call.args[0]));
+        return answer(DONE);
+      }
       const run = database[call.name] as (...args: readonly unknown[]) => unknown;
       const value = run(...call.args);
       answer({ kind: 'done', value });

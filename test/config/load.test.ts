@@ -108,6 +108,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       strictAddress: false,
       matchbox: false,
     },
+    assets: { mirrors: [] },
     tftp: { port: 69, maxTransfers: 512 },
     syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },

@@ -126,6 +126,17 @@ t.test(
   },
 );
 
+t.test('a GRUB near a mirror tries it, and then the server', async (t) => {
+  const role = bootRole({});
+  const context = { ...contextOf(role), mirrors: ['http://10.78.0.5/tb'] };
+  const text = grubMachineScript({ role, context, hostname: 'h', transport: 'http' });
+  const kernels = [...text.matchAll(/if linux '\(http,([^)]+)\)([^']+)'/g)].map(
+    ([, host, path]) => `${host}${path}`,
+  );
+  t.match(kernels, [/^10\.78\.0\.5\/tb\/assets\//, /^10\.77\.0\.1\/assets\//]);
+  t.match(text, /fi\necho 'Tinderbox: that failed. Going on with http:\/\/10\.77\.0\.1'\n/);
+});
+
 t.test('a message with line breaks and other alphabets is one line of ASCII', (t) => {
   t.equal(grubText('two\nlines\u001b[2J and ünïcode\u2028'), "'Tinderbox: two lines [2J and  n code'");
   t.end();
