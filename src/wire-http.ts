@@ -162,7 +162,9 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     },
     assetPaths(session) {
       const files = paths.get(session.id);
-      return files && [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
+      // Who loads from a mirror takes nobody's place here.
+      if (files === undefined || files.mirror !== undefined) return undefined;
+      return [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
     },
     ...(wiring.queue === undefined ? {} : { queue: wiring.queue }),
     logger: loggers.http,

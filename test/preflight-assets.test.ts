@@ -124,9 +124,12 @@ t.test('an asset that this user may not read is said', async (t) => {
   t.match(JSON.parse(stdout), [{ severity: 'error', message: /secret may not be read/, remedy: /chmod/ }]);
 });
 
-t.test('what is fetched when it is asked for may be missing, but no other path than those of files', async (t) => {
-  const pullThrough = { from: 'http://10.77.0.1', maxBytes: 1, freshFor: 1, fetches: 1, line: 1 };
-  const pulling = { ...config, assets: { mirrors: [], pullThrough } };
-  t.same(await checkRoleAssets(pulling, [tried('/assets/none')]), []);
-  t.match(await checkRoleAssets(pulling, [tried('/assets/../none')]), [{ severity: 'error' }]);
-});
+t.test(
+  'what is fetched when it is asked for may be missing, but no other path than those of files',
+  async (t) => {
+    const pullThrough = { from: 'http://10.77.0.1', maxBytes: 1, freshFor: 1, fetches: 1, line: 1 };
+    const pulling = { ...config, assets: { mirrors: [], pullThrough } };
+    t.same(await checkRoleAssets(pulling, [tried('/assets/none')]), []);
+    t.match(await checkRoleAssets(pulling, [tried('/assets/../none')]), [{ severity: 'error' }]);
+  },
+);

@@ -77,6 +77,7 @@ export async function answerAsset(
       record(deps, request, outcome, answered, reasons, stage, bytes);
       return undefined;
     }
+    if (pulled?.kind === 'later') return pulled.answer;
     if (pulled?.kind === 'refused') return notFetched(deps, request, pulled);
     if (pulled?.kind === 'file') found = pulled;
     if (found.kind !== 'file') {
