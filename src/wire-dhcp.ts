@@ -1,6 +1,7 @@
 import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
+import type { AddressView } from './boot/choose-address.ts';
 import { confirmUnwritten } from './boot/confirm-unwritten.ts';
 import type { DhcpAction, DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
 import type { NetworkClient } from './boot/identify-client.ts';
@@ -175,6 +176,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
   const architectures = rememberArchitectures();
 
   const loadersOf = rememberLoaders();
+  const leaseOf: AddressView['leaseOf'] = (mac, isWanted) => leases.leaseOf(mac, isWanted);
+  const offerOf: AddressView['offerOf'] = (mac, isWanted) => leases.offerOf(mac, isWanted);
+  const holderOf: AddressView['holderOf'] = (address) => leases.holderOf(address);
 
   const environment = (
     place: Place,
@@ -210,9 +214,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
       knownOnly,
       subnets,
       view: {
-        leaseOf: leases.leaseOf,
-        offerOf: leases.offerOf,
-        holderOf: leases.holderOf,
+        leaseOf,
+        offerOf,
+        holderOf,
         freeAddress: (ranges, isExcluded, at, preferred) =>
           leases.freeAddress(
             ranges,

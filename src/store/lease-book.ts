@@ -180,6 +180,7 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
         for (const lease of changed) remember(step === 0 ? lease : movedBy(lease, step));
         free();
         written?.();
+        return undefined;
       },
       (error: unknown) => {
         free();
@@ -200,7 +201,7 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
       running = run();
     } catch (error) {
       endTurn(mac);
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     return running.then(
       () => endTurn(mac),
