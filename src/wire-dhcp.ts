@@ -210,7 +210,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
       knownOnly,
       subnets,
       view: {
-        ...leases,
+        leaseOf: leases.leaseOf,
+        offerOf: leases.offerOf,
+        holderOf: leases.holderOf,
         freeAddress: (ranges, isExcluded, at, preferred) =>
           leases.freeAddress(
             ranges,
@@ -246,24 +248,26 @@ function makeLeaseChanger(
   via: string,
   { leases, config, catalog, loggers }: DhcpWiring,
 ): DhcpLoopOptions['changeLease'] {
-  const bind = async (mac: Mac, change: Extract<LeaseChange, { kind: 'bind' }>, now: number) => {
+  type Bind = Extract<LeaseChange, { kind: 'bind' }>;
+  const unlessConfirmed = (error: unknown, mac: Mac, change: Bind, now: number) => {
+    if (toTinderboxError(error).code === 'in-use') throw error;
+    const seconds = confirmUnwritten({
+      ...change,
+      lease: leases.leaseOf(mac, (address) => address === change.address),
+      reservation: catalog.current().machines.get(mac)?.address,
+      now,
+    });
+    if (seconds === undefined) throw error;
+    return { unwritten: error, seconds };
+  };
+  const bind = (mac: Mac, change: Bind, now: number) => {
     const expiresAt = now + change.leaseTime * 1000;
     const hostname = catalog.current().machines.get(mac)?.hostname;
-    const named = hostname === undefined ? {} : { hostname };
-    try {
-      await leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
-      return undefined;
-    } catch (error) {
-      if (toTinderboxError(error).code === 'in-use') throw error;
-      const seconds = confirmUnwritten({
-        ...change,
-        lease: leases.leaseOf(mac, (address) => address === change.address),
-        reservation: catalog.current().machines.get(mac)?.address,
-        now,
-      });
-      if (seconds === undefined) throw error;
-      return { unwritten: error, seconds };
-    }
+    const lease = { address: change.address, mac, state: 'bound', expiresAt, via } as const;
+    return leases.bind(hostname === undefined ? lease : { ...lease, hostname }).then(
+      () => undefined,
+      (error: unknown) => unlessConfirmed(error, mac, change, now),
+    );
   };
   return ({ mac }, change, now) => {
     switch (change.kind) {

@@ -10,8 +10,6 @@ const options = workerData as StoreThreadOptions;
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker.ts is the entry of a worker thread');
 
-const DONE: StoreAnswer = { kind: 'done', value: undefined };
-
 function answer(message: StoreAnswer): void {
   port?.postMessage(message);
 }
@@ -22,7 +20,7 @@ function serve(database: SqliteDatabase): void {
     try {
       if (call.name === 'commitPacked') {
         database.commitLeases(unpackLeases(call.args[0]));
-        return answer(DONE);
+        return answer({ kind: 'done', value: undefined, ms: performance.now() - started });
       }
       const run = database[call.name] as (...args: readonly unknown[]) => unknown;
       const value = run(...call.args);

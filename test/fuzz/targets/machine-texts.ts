@@ -243,7 +243,7 @@ function checkScripts(facts: MachineFacts): void {
   checkIpxe('the script that waits', wait(facts), wait(plain));
   const place = { url: URL, address: '10.77.0.1' };
   const grubWait = (of: MachineFacts): string =>
-    grubWaitScript({ place, message: 'wait', facts: of, seconds: 5 });
+    grubWaitScript({ place, transport: 'http', message: 'wait', facts: of, seconds: 5 });
   checkGrub("GRUB's script that waits", grubWait(facts), grubWait(plain));
 }
 
