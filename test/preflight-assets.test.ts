@@ -88,16 +88,18 @@ t.test('what only unused roles want is said once for each file, and not beside i
   t.equal((await checkRoleAssets(config, [other, tried('/assets/none')])).length, 1);
 });
 
+const named = (name: string, path: string): TriedRole => ({
+  ...tried(path, false),
+  role: { ...testRole(), name },
+});
+
 t.test('what unused roles want is one warning for all, which names them', async (t) => {
-  const named = (name: string, path: string): TriedRole => ({
-    ...tried(path, false),
-    role: { ...testRole(), name },
-  });
   const roles = [named('zeta', '/assets/none'), named('alpha', '/assets/neither')];
   t.match(await checkRoleAssets(config, roles), [
     {
       severity: 'warning',
-      message: '2 assets cannot be served, /assets/none the first, of roles that no machine uses: alpha, zeta',
+      message:
+        '2 assets cannot be served, /assets/none the first, of roles that no machine uses: alpha, zeta',
       remedy: /assets pull/,
     },
   ]);
@@ -122,9 +124,12 @@ t.test('an asset that this user may not read is said', async (t) => {
   t.match(JSON.parse(stdout), [{ severity: 'error', message: /secret may not be read/, remedy: /chmod/ }]);
 });
 
-t.test('what is fetched when it is asked for may be missing, but no other path than those of files', async (t) => {
-  const pullThrough = { from: 'http://10.77.0.1', maxBytes: 1, freshFor: 1, fetches: 1, line: 1 };
-  const pulling = { ...config, assets: { mirrors: [], pullThrough } };
-  t.same(await checkRoleAssets(pulling, [tried('/assets/none')]), []);
-  t.match(await checkRoleAssets(pulling, [tried('/assets/../none')]), [{ severity: 'error' }]);
-});
+t.test(
+  'what is fetched when it is asked for may be missing, but no other path than those of files',
+  async (t) => {
+    const pullThrough = { from: 'http://10.77.0.1', maxBytes: 1, freshFor: 1, fetches: 1, line: 1 };
+    const pulling = { ...config, assets: { mirrors: [], pullThrough } };
+    t.same(await checkRoleAssets(pulling, [tried('/assets/none')]), []);
+    t.match(await checkRoleAssets(pulling, [tried('/assets/../none')]), [{ severity: 'error' }]);
+  },
+);
