@@ -1,6 +1,7 @@
-import { clusterMembers } from './boot/cluster-members.ts';
+import { type ClusterMembers, clusterMembers } from './boot/cluster-members.ts';
 import { TinderboxError } from './errors.ts';
 import type { ClusterSettings } from './machine/cluster.ts';
+import type { Identity } from './machine/identity.ts';
 import { formatIpv4, type Ipv4 } from './machine/ipv4.ts';
 import type { Catalog, Role } from './machine/role.ts';
 import {
@@ -10,7 +11,13 @@ import {
   TRUSTED_AUTHORITIES,
 } from './pki/certificate-profiles.ts';
 import { entitledCertificates } from './pki/entitled-certificates.ts';
-import type { Authorities, Entitlement, IssuedCertificate, SignedCertificate } from './pki/port.ts';
+import type {
+  Authorities,
+  Entitlement,
+  IssuedCertificate,
+  NamedMachine,
+  SignedCertificate,
+} from './pki/port.ts';
 import { type CertificateContext, type IdentityContext, noIdentity } from './render/context.ts';
 
 /** Whose identity it is, and in which cluster. */
@@ -48,12 +55,20 @@ export function entitlementsOf({
     addresses,
     nodeName: nodeNameOf({ role, hostname, addresses }),
     cluster,
-    controllers: clusterMembers(cluster, catalog).controllers.map((peer) => ({
-      hostname: peer.hostname,
-      addresses: [peer.address],
-    })),
+    controllers: controllersOf(clusterMembers(cluster, catalog)),
   });
   return usedBy(role, entitled);
+}
+
+/** By members, which are the same objects as long as the catalog is: what is found out of them is found out once. */
+const controllers = new WeakMap<ClusterMembers, readonly NamedMachine[]>();
+
+function controllersOf(members: ClusterMembers): readonly NamedMachine[] {
+  const known = controllers.get(members);
+  if (known !== undefined) return known;
+  const named = members.controllers.map(({ hostname, address }) => ({ hostname, addresses: [address] }));
+  controllers.set(members, named);
+  return named;
 }
 
 /** What nobody on the machine uses would only serve a thief. */
@@ -186,17 +201,41 @@ function contextOf(
     delivery,
     nodeName: nodeNameOf(input),
     certificates,
-    authorities: TRUSTED_AUTHORITIES[identity].map((name) => ({
-      name,
-      file: AUTHORITY_FILES[layout][name],
-      certificate: trustOf(name),
-    })),
+    authorities: authoritiesOf(identity, layout, trustOf),
     serviceAccounts: {
       publicKeyFile: isController ? shared.publicKey : '',
       privateKeyFile: isController ? shared.privateKey : '',
       ...((isController ? serviceAccounts?.() : undefined) ?? { publicKey: '', privateKey: '' }),
     },
   };
+}
+
+type TrustedAuthorities = IdentityContext['authorities'];
+
+/** The same list for the same certificates, so that what is made of it can be recognised (render/mold-context.ts). */
+let lists: readonly TrustedAuthorities[] = [];
+const LISTS = 16;
+
+function authoritiesOf(
+  identity: Identity,
+  layout: keyof typeof AUTHORITY_FILES,
+  trustOf: Authorities['trustOf'],
+): TrustedAuthorities {
+  const wanted = TRUSTED_AUTHORITIES[identity].map((name) => ({
+    name,
+    file: AUTHORITY_FILES[layout][name],
+    certificate: trustOf(name),
+  }));
+  const known = lists.find(
+    (list) =>
+      list.length === wanted.length &&
+      list.every(
+        ({ file, certificate }, at) => file === wanted[at]?.file && certificate === wanted[at].certificate,
+      ),
+  );
+  if (known !== undefined) return known;
+  lists = [wanted, ...lists.slice(0, LISTS - 1)];
+  return wanted;
 }
 
 /** The CoreOS kubelets are named by address (`--hostname-override=<IP>`). */

@@ -19,6 +19,7 @@ import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
+import type { BootPlaces } from './http/port.ts';
 import type { KeptPullThrough } from './images/pull-through.ts';
 import { admissionsOf } from './known-holders.ts';
 import type { LogControl } from './log-control.ts';
@@ -45,6 +46,7 @@ import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
 import type { MirrorWatch } from './watch-mirrors.ts';
 import type { DaemonMetrics } from './wire-metrics.ts';
 import { createPowerCommands } from './wire-power.ts';
+import { queueCommands } from './wire-queue.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -74,6 +76,7 @@ export interface AdminWiring {
   readonly pullThrough: Pick<KeptPullThrough, 'state'> | undefined;
   readonly audit: AuditTrail;
   readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
+  readonly queue: BootPlaces | undefined;
   readonly loopWatch: Pick<BootLoopWatch, 'peek'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
@@ -148,6 +151,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     forget: (mac) =>
       audit.changing(async () => {
         const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
+        wiring.queue?.leave(mac);
         recorder.forget(mac);
         wiring.consoles.forget(mac);
         return forgotten;
@@ -156,6 +160,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     power: createPowerCommands(wiring),
+    queue: queueCommands(wiring),
     powerKind: (mac) => catalog.current().machines.get(mac)?.power?.kind,
     roles: describeRoles({
       dir: config.paths.profiles,
@@ -218,7 +223,8 @@ async function examine(wiring: AdminWiring, startedAt: number): Promise<DoctorRe
     config,
     status: await statusOf(wiring, startedAt),
     inDaemon: true,
-    machines: async () => (await store.listMachines({ limit: EXAMINED, offset: 0 })).map(overviewView),
+    machines: async () =>
+      (await store.listMachines({ limit: EXAMINED, offset: 0 })).map((each) => overviewView(each)),
     admissions: () => admissionsOf(store),
     now: now(),
   });

@@ -92,9 +92,18 @@ function addressOf(
   });
 }
 
-function reservedFor({ machines }: Catalog, address: Ipv4): Mac | undefined {
-  for (const entry of machines.values()) if (entry.address === address) return entry.mac;
-  return undefined;
+/** By catalog, which is never changed: looking through ten thousand entries at each request is not free. */
+const reservations = new WeakMap<Catalog, ReadonlyMap<Ipv4, Mac>>();
+
+function reservedFor(catalog: Catalog, address: Ipv4): Mac | undefined {
+  const known = reservations.get(catalog);
+  if (known !== undefined) return known.get(address);
+  const found = new Map<Ipv4, Mac>();
+  for (const entry of catalog.machines.values()) {
+    if (entry.address !== undefined && !found.has(entry.address)) found.set(entry.address, entry.mac);
+  }
+  reservations.set(catalog, found);
+  return found.get(address);
 }
 
 /** What a machine's Node is to register with; undefined without a cluster, or where its role says nothing of Nodes. */

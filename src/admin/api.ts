@@ -22,7 +22,12 @@ export interface SessionView extends Omit<BootSession, 'address'> {
 }
 
 export interface MachineListView {
-  readonly machines: readonly { readonly machine: MachineView; readonly session?: SessionView }[];
+  readonly machines: readonly {
+    readonly machine: MachineView;
+    readonly session?: SessionView;
+    /** Its turn in the boot queue, from 1; absent: it does not wait, or no daemon runs. */
+    readonly turn?: number;
+  }[];
 }
 
 export interface MachineDetailView {
@@ -31,6 +36,7 @@ export interface MachineDetailView {
   readonly sessions: readonly SessionView[];
   /** Of its entry; not known where no daemon runs. */
   readonly once?: OnceView;
+  readonly turn?: number;
 }
 
 export interface EventListView {
@@ -298,8 +304,12 @@ export function sessionView({ address, ...session }: BootSession): SessionView {
   return { ...session, ...(address === undefined ? {} : { address: formatIpv4(address) }) };
 }
 
-export function overviewView({ machine, session }: MachineOverview): MachineListView['machines'][number] {
+export function overviewView(
+  { machine, session }: MachineOverview,
+  turn?: number,
+): MachineListView['machines'][number] {
   return {
+    ...(turn === undefined ? {} : { turn }),
     machine: machineView(machine),
     ...(session === undefined ? {} : { session: sessionView(session) }),
   };

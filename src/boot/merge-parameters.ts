@@ -3,9 +3,11 @@ import type { Parameters, ParameterValue } from '../machine/role.ts';
 /**
  * A role's parameters as later ones override them. Maps are merged key by key, at every depth, so that one add-on can be
  * turned on without repeating what the role says of the others; anything else, lists too, is replaced as a whole.
+ * A single layer is returned as it is: most machines have nothing of their own.
  */
 export function mergeParameters(...layers: readonly (Parameters | undefined)[]): Parameters {
-  return layers.reduce<Parameters>((merged, layer) => mergeMaps(merged, layer ?? {}), {});
+  const [first, ...more] = layers.filter((layer) => layer !== undefined && Object.keys(layer).length > 0);
+  return more.reduce<Parameters>((merged, layer) => mergeMaps(merged, layer ?? {}), first ?? {});
 }
 
 function mergeMaps(base: Parameters, over: Parameters): Parameters {

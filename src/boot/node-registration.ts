@@ -21,15 +21,28 @@ export function registrationOf(
       return { role: role.name, marks: '' };
     case 'worker':
     case 'controller': {
-      const { labels = null, taints = null } = parameters;
-      const marks = createHash('sha256').update(JSON.stringify([inOrder(labels), inOrder(taints)]));
       return {
         role: role.name,
         ...(nodeName === undefined ? {} : { nodeName }),
-        marks: marks.digest('hex').slice(0, FINGERPRINT_LENGTH),
+        marks: marksOf(parameters),
       };
     }
   }
+}
+
+/** Machines without parameters of their own share those of their role. */
+const known = new WeakMap<Parameters, string>();
+
+function marksOf(parameters: Parameters): string {
+  const before = known.get(parameters);
+  if (before !== undefined) return before;
+  const { labels = null, taints = null } = parameters;
+  const digest = createHash('sha256')
+    .update(JSON.stringify([inOrder(labels), inOrder(taints)]))
+    .digest('hex');
+  const marks = digest.slice(0, FINGERPRINT_LENGTH);
+  known.set(parameters, marks);
+  return marks;
 }
 
 /**

@@ -9,8 +9,9 @@ import type { AssetSource, AssetSources } from './asset-source.ts';
 import { parseByteRange } from './byte-range.ts';
 import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
 import type { PulledAsset } from './port.ts';
-import { sendAsset } from './send-asset.ts';
+import { type AssetSending, sendAsset } from './send-asset.ts';
 import { findSettledAsset } from './settle-asset.ts';
+import { admitDownload } from './wait-turn.ts';
 
 export interface AssetRequest {
   readonly target: string;
@@ -28,6 +29,11 @@ export interface AssetRequest {
   readonly generate?: () => Promise<Answer | undefined> | undefined;
 }
 
+/** Where bodies come from, and how they go out. */
+export interface AssetService extends AssetSending {
+  readonly sources: AssetSources;
+}
+
 /** A file that is being replaced again and again is not worth more attempts. */
 const ATTEMPTS = 3;
 
@@ -37,7 +43,7 @@ const ATTEMPTS = 3;
  */
 export async function answerAsset(
   deps: RouteDeps,
-  sources: AssetSources,
+  { sources, ...sending }: AssetService,
   request: BootRequest,
   asset: AssetRequest,
 ): Promise<Answer | undefined> {
@@ -64,13 +70,14 @@ export async function answerAsset(
       );
     }
     const pulled =
-      found.kind === 'missing' ? await answerPulled(deps, request, asset, path.segments) : undefined;
+      found.kind === 'missing' ? await answerPulled(deps, request, asset, path.segments, sending) : undefined;
     if (pulled?.kind === 'sent') {
       const { outcome, answered, reasons, whole, bytes } = pulled.result;
       const stage = whole ? stageOf(deps, request, path.segments) : undefined;
       record(deps, request, outcome, answered, reasons, stage, bytes);
       return undefined;
     }
+    if (pulled?.kind === 'later') return pulled.answer;
     if (pulled?.kind === 'refused') return notFetched(deps, request, pulled);
     if (pulled?.kind === 'file') found = pulled;
     if (found.kind !== 'file') {
@@ -84,9 +91,11 @@ export async function answerAsset(
       record(deps, request, 'answered', `${head.status}, no body`, [], undefined);
       return undefined;
     }
+    using place = admitDownload(deps, request, path.segments, head, found.file);
+    if (place.later !== undefined) return place.later;
     let source: AssetSource | undefined;
     try {
-      source = await sources.open(found.file);
+      source = await sources.open(found.file, head);
     } catch (error) {
       deps.complain('asset', 'error', { asked: request.asked, err: error }, 'an asset cannot be read');
       const reason = `it cannot be read: ${(error as Error).message}`;
@@ -102,19 +111,22 @@ export async function answerAsset(
     if (source === undefined) continue;
     try {
       sendHead(asset.response, head);
-      const sent = await sendAsset(asset.response, source, head);
+      const sent = await sendAsset(asset.response, source, head, sending);
       const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
       const reasons = [`from ${source.origin}`, ...(pulled === undefined ? [] : [pulled.reason])];
       if (sent.kind === 'complete') {
+        if (head.end === found.file.size) place.isWhole();
         const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
         record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage, sent.bytes);
       } else {
         const why =
           sent.kind === 'changed'
             ? 'the file was changed in place while it was being sent: replace files by renaming'
-            : asset.stalled()
-              ? 'the client took no byte for too long and was dropped'
-              : 'the client closed the connection';
+            : sent.kind === 'failed'
+              ? (sent.reason ?? 'it could not be sent')
+              : asset.stalled()
+                ? 'the client took no byte for too long and was dropped'
+                : 'the client closed the connection';
         deps.journal.count('http.aborted-asset');
         const answered = `${head.status}, ${sent.bytes} of ${head.end - head.start} bytes`;
         record(deps, request, 'failed', answered, [why, ...reasons], undefined, sent.bytes);

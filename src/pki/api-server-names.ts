@@ -13,6 +13,17 @@ export function isHostname(name: string): boolean {
 
 /** What `cluster:` says that cannot get into the API server's certificate. */
 export function checkClusterNames(cluster: ClusterNames): readonly Problem[] {
+  const known = checked.get(cluster);
+  if (known !== undefined) return known;
+  const problems = findProblems(cluster);
+  checked.set(cluster, problems);
+  return problems;
+}
+
+/** Settings are never changed, and each request needs them checked. */
+const checked = new WeakMap<ClusterNames, readonly Problem[]>();
+
+function findProblems(cluster: ClusterNames): readonly Problem[] {
   const problems: Problem[] = [];
   const error = (message: string, remedy: string): void =>
     void problems.push({ severity: 'error', message, remedy });
@@ -36,6 +47,19 @@ export function checkClusterNames(cluster: ClusterNames): readonly Problem[] {
 
 /** All that a client may call the API server: the names of its certificate. Call checkClusterNames before. */
 export function apiServerNames(cluster: ClusterNames, controllers: readonly NamedMachine[]): Names {
+  const known = names.get(controllers);
+  if (known?.cluster === cluster) return known.names;
+  const found = findNames(cluster, controllers);
+  names.set(controllers, { cluster, names: found });
+  return found;
+}
+
+const names = new WeakMap<
+  readonly NamedMachine[],
+  { readonly cluster: ClusterNames; readonly names: Names }
+>();
+
+function findNames(cluster: ClusterNames, controllers: readonly NamedMachine[]): Names {
   const host = apiServerHost(cluster.apiServer);
   const service = firstServiceAddress(cluster.serviceNetwork);
   const dns = [

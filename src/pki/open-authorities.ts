@@ -94,6 +94,15 @@ export function useAuthorities(
 ): Authorities {
   const reading = createTurns({ what: 'answers to signing requests', maxWaiting: MAX_WAITING });
   const signing = createTurns({ what: 'certificates', maxWaiting: MAX_WAITING });
+  const trustOf = (name: AuthorityName): string => {
+    const { certificate, parents, alsoTrusted } = authorities[name];
+    return [certificate, ...parents, ...alsoTrusted].map(String).join('');
+  };
+  const trust: Readonly<Record<AuthorityName, string>> = {
+    kubernetes: trustOf('kubernetes'),
+    etcd: trustOf('etcd'),
+    'front-proxy': trustOf('front-proxy'),
+  };
   const sign: Authorities['sign'] = (entitlement, publicKey): Promise<SignedCertificate> =>
     signing.run(() =>
       issueCertificate({
@@ -122,10 +131,8 @@ export function useAuthorities(
       }
       return sign(entitlement, request.publicKey);
     },
-    trustOf(name) {
-      const { certificate, parents, alsoTrusted } = authorities[name];
-      return [certificate, ...parents, ...alsoTrusted].map(String).join('');
-    },
+    // Made once: every script and configuration asks.
+    trustOf: (name) => trust[name],
     serviceAccountKeys: () => ({
       privateKeyPem: exportKey(serviceAccounts),
       publicKeyPem: createPublicKey(serviceAccounts).export({ type: 'spki', format: 'pem' }) as string,

@@ -5,8 +5,22 @@ import type { ClusterContext, PeerContext } from './context.ts';
 
 const ETCD_CLIENT_PORT = 2379;
 
-/** What templates see as `cluster`. */
+/** What templates see as `cluster`; the same object for the same settings and members. */
 export function clusterContext(settings: ClusterSettings, members: ClusterMembers): ClusterContext {
+  const known = made.get(members);
+  if (known?.settings === settings) return known.context;
+  const context = makeContext(settings, members);
+  made.set(members, { settings, context });
+  return context;
+}
+
+/** Each request needs it; members change with the catalog. */
+const made = new WeakMap<
+  ClusterMembers,
+  { readonly settings: ClusterSettings; readonly context: ClusterContext }
+>();
+
+function makeContext(settings: ClusterSettings, members: ClusterMembers): ClusterContext {
   const { name, apiServer, podNetwork, serviceNetwork, dnsServiceIP, dnsDomain } = settings;
   const { hostname, port } = new URL(apiServer);
   const services = parseNetwork(serviceNetwork);

@@ -37,7 +37,7 @@ export function skeletonOf(body: string, context: TemplateContext): string | und
  * YAML 1.1 takes digits with colons between them for a number of base 60, if those after the first colon are below
  * 60; those before it count as well where something else stands in front.
  */
-function numberClass(mac: string): 'everywhere' | 'alone' | 'nowhere' {
+export function numberClass(mac: string): 'everywhere' | 'alone' | 'nowhere' {
   if (!/^\d\d(:[0-5]\d){5}$/.test(mac)) return 'nowhere';
   return /^[0-5]/.test(mac) ? 'everywhere' : 'alone';
 }
@@ -45,14 +45,14 @@ function numberClass(mac: string): 'everywhere' | 'alone' | 'nowhere' {
 /** Cannot stand in YAML. */
 const MARK = '\u0000';
 /** All of them text to YAML wherever they stand alone, and without a character that ends or begins anything. */
-const PLAIN_URL = /^https?:\/\/[A-Za-z0-9.:/_-]*[A-Za-z0-9]$/;
-const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+export const PLAIN_URL = /^https?:\/\/[A-Za-z0-9.:/_-]*[A-Za-z0-9]$/;
+export const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 /** A letter in front and hyphens inside: text wherever it stands. */
-const BOOT_ID = /^i-[0-9a-f]{12}-[a-z0-9]+$/;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
+export const BOOT_ID = /^i-[0-9a-f]{12}-[a-z0-9]+$/;
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+export const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
 /** With a hyphen inside and two letters in front it is no number, truth value or date, nor with digits before it. */
-const HOSTNAME = /^[a-z]{2}[a-z0-9]*-[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
+export const HOSTNAME = /^[a-z]{2}[a-z0-9]*-[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/;
 
 /** Skeletons that passed. Bounded: a template that writes a machine's serial number has a new one for each machine. */
 export interface SkeletonMemory {

@@ -17,6 +17,17 @@ export interface BootFiles {
  * role can make it depend on a parameter. Throws TinderboxError `invalid-template`.
  */
 export function renderBootFiles(role: Role, context: BootContext): BootFiles | undefined {
+  const known = made.get(context);
+  if (known?.role === role) return known.files;
+  const files = makeBootFiles(role, context);
+  made.set(context, { role, files });
+  return files;
+}
+
+/** A machine's script is made of them, and what it then downloads is known by them: the same context serves both. */
+const made = new WeakMap<BootContext, { readonly role: Role; readonly files: BootFiles | undefined }>();
+
+function makeBootFiles(role: Role, context: BootContext): BootFiles | undefined {
   const { boot, partials } = role;
   if (boot.kind !== 'kernel') return undefined;
   const render = (source: TemplateSource): string => renderTemplate(source, context, partials);

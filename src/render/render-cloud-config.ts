@@ -12,8 +12,9 @@ export function renderCloudConfig(
   { template }: RoleConfig,
   context: TemplateContext,
 ): RenderedConfig {
-  const body = renderText(role, template, context);
-  checkOnce(template, body, context, () => checkRenderedCloudConfig(body, template.file));
+  const rendered = renderText(role, template, context);
+  const { body } = rendered;
+  checkOnce(template, rendered, context, () => checkRenderedCloudConfig(body, template.file));
   return { body, contentType: 'text/cloud-config; charset=utf-8' };
 }
 

@@ -23,7 +23,7 @@ export function renderDescription(
   format: DescribedFormat,
   context: TemplateContext,
 ): RenderedConfig {
-  const text = renderText(role, template, context);
+  const { body: text } = renderText(role, template, context);
   const { body, problems } = convertDescription(text, `${template.file} (rendered)`, format);
   if (problems.length > 0) throw renderedError(problems, context.parameters);
   return { body, contentType: TYPES[format] };

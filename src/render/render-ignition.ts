@@ -20,7 +20,7 @@ export function renderIgnitionConfig(
   { template }: RoleConfig,
   context: TemplateContext,
 ): RenderedConfig {
-  const { body, problems } = renderIgnition(renderText(role, template, context), template.file);
+  const { body, problems } = renderIgnition(renderText(role, template, context).body, template.file);
   if (problems.length > 0) throw renderedError(problems, context.parameters);
   return { body, contentType: IGNITION_TYPE };
 }

@@ -23,8 +23,9 @@ export function renderNocloud(
 ): RenderedConfig {
   if (file === undefined) {
     const { template } = config;
-    const body = renderText(role, template, context);
-    checkOnce(template, body, context, () => checkUserData(body, template.file));
+    const rendered = renderText(role, template, context);
+    const { body } = rendered;
+    checkOnce(template, rendered, context, () => checkUserData(body, template.file));
     return { body, contentType: /^#cloud-config\s/.test(body) ? 'text/cloud-config; charset=utf-8' : PLAIN };
   }
   if (!isNocloudFile(file)) {
@@ -35,10 +36,11 @@ export function renderNocloud(
   if (template === undefined) {
     return { body: file === 'meta-data' ? defaultMetaData(context) : '', contentType };
   }
-  const body = renderText(role, template, context);
+  const rendered = renderText(role, template, context);
+  const { body } = rendered;
   // So that a role can make it depend on a parameter.
   if (body.trim() === '' && file !== 'meta-data') return { body: '', contentType };
-  checkOnce(template, body, context, () => CHECKS[file](body, template.file));
+  checkOnce(template, rendered, context, () => CHECKS[file](body, template.file));
   return { body, contentType };
 }
 

@@ -24,8 +24,9 @@ export function renderRaw(
     throw new TinderboxError('not-found', `role \`${role.name}\` has no file \`${file}\``);
   }
   const contentType = file === undefined ? (config.contentType ?? PLAIN) : typeByName(file);
-  const body = renderText(role, template, context);
-  checkOnce(template, body, context, () => checkRaw(body, contentType, template.file));
+  const rendered = renderText(role, template, context);
+  const { body } = rendered;
+  checkOnce(template, rendered, context, () => checkRaw(body, contentType, template.file));
   return { body, contentType };
 }
 

@@ -1,7 +1,8 @@
 import type { Problem } from '../errors.ts';
 import type { Role, TemplateSource } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
-import { renderTemplate } from './template-engine.ts';
+import type { Mold } from './mold-template.ts';
+import { renderMolded } from './template-engine.ts';
 
 /** As it is served. */
 export interface RenderedConfig {
@@ -16,10 +17,16 @@ export interface TextPlace {
   readonly linesBefore: number;
 }
 
+export interface RenderedText {
+  readonly body: string;
+  /** What it came from, where it did. */
+  readonly mold?: Mold;
+}
+
 /** A configuration's text as it is served: it ends with a newline, and may be empty but for that. */
-export function renderText(role: Role, template: TemplateSource, context: TemplateContext): string {
-  const text = renderTemplate(template, context, role.partials);
-  return text.endsWith('\n') ? text : `${text}\n`;
+export function renderText(role: Role, template: TemplateSource, context: TemplateContext): RenderedText {
+  const { text, ...from } = renderMolded(template, context, role.partials);
+  return { body: text.endsWith('\n') ? text : `${text}\n`, ...from };
 }
 
 /** The problem of a rendered text that has none of the places that a parser knows. */

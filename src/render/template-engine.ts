@@ -2,6 +2,8 @@ import Handlebars from 'handlebars';
 import { type Problem, TinderboxError } from '../errors.ts';
 import type { Partials, TemplateSource } from '../machine/role.ts';
 import type { TemplateContext } from './context.ts';
+import { createMoldMemory, type MoldMemory } from './mold-memory.ts';
+import { type Mold, makeMold } from './mold-template.ts';
 import { argumentsOf, callsOf, partialsOf } from './template-ast.ts';
 import { HELPERS, HelperError, type TemplatePosition } from './template-helpers.ts';
 
@@ -42,6 +44,40 @@ export function renderTemplate(
   context: TemplateContext,
   partials: Partials = NO_PARTIALS,
 ): string {
+  return renderMolded(source, context, partials).text;
+}
+
+/** The same, with the mold that the text came from, or that fits it, where there is one. Throws as renderTemplate does. */
+export function renderMolded(
+  source: TemplateSource,
+  context: TemplateContext,
+  partials: Partials = NO_PARTIALS,
+): { readonly text: string; readonly mold?: Mold } {
+  return moldsOf(source, partials).render(context, {
+    render: () => renderWhole(source, context, partials),
+    makeMold: () =>
+      makeMold(context, environment.helpers as Parameters<typeof makeMold>[1], (tagged, helpers) =>
+        compileTemplate(source)(tagged, {
+          ...RENDER_OPTIONS,
+          partials: runnablePartials(partials),
+          helpers: helpers,
+        }),
+      ),
+  });
+}
+
+/** By source: the catalog makes new ones for what it reads anew. */
+const molds = new WeakMap<TemplateSource, { readonly partials: Partials; readonly memory: MoldMemory }>();
+
+function moldsOf(source: TemplateSource, partials: Partials): MoldMemory {
+  const known = molds.get(source);
+  if (known?.partials === partials) return known.memory;
+  const memory = createMoldMemory();
+  molds.set(source, { partials, memory });
+  return memory;
+}
+
+function renderWhole(source: TemplateSource, context: TemplateContext, partials: Partials): string {
   const template = compileTemplate(source);
   let text: string;
   try {

@@ -1,5 +1,11 @@
+import { createHmac } from 'node:crypto';
 import t from 'tap';
-import { createSessionTokens, maskSessionTokens, maskTarget } from '../../src/boot/session-token.ts';
+import {
+  createAuthenticator,
+  createSessionTokens,
+  maskSessionTokens,
+  maskTarget,
+} from '../../src/boot/session-token.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { BootSession } from '../../src/machine/session.ts';
 
@@ -87,5 +93,16 @@ t.test('a request target is masked however it is encoded, and else kept as it wa
   }
   for (const target of ['/assets/a%20b', '/assets/%2e%2e/x', '/ipxe?mac=1&serial=%ff%zz']) {
     t.equal(maskTarget(target), target);
+  }
+});
+
+t.test('the authenticator is HMAC-SHA256, whatever the length of key and text', async (t) => {
+  for (const keyLength of [0, 1, 32, 64]) {
+    const key = Buffer.alloc(keyLength, 7).map((byte, at) => byte ^ at);
+    for (const length of [0, 1, 40, 55, 56, 63, 64, 65, 300]) {
+      const text = '1|52:54:00:12:34:56|1795849514593'.repeat(10).slice(0, length);
+      const known = createHmac('sha256', key).update(text).digest('base64url');
+      t.equal(createAuthenticator(key)(text), known, `key of ${keyLength}, text of ${length}`);
+    }
   }
 });
