@@ -1,168 +1,209 @@
+/*
+ * HTTP downloads beside nginx with sendfile, interleaved, whole files and ranges: bytes per second, and what a gigabyte
+ * costs the server; and how long DHCP answers take beside 64 downloads. The client discards what it gets (http-load.ts):
+ * one that copies it costs more than either server, and on two processors would be what is measured.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { BenchPoint, BenchTable } from './support/bench-table.ts';
+import type { HttpLoadOrder, HttpLoadResult } from './support/http-load.ts';
+import { measureDhcpDelay } from './support/measure-dhcp-delay.ts';
+import { cpuSecondsOf } from './support/process-costs.ts';
+import { startNginx } from './support/run-nginx.ts';
 
 const MIB = 1024 * 1024;
-const FILE_BYTES = 200 * MIB;
-const CONNECTIONS = 64;
-const SECONDS = 4;
-const ROUNDS = 5;
+const RANGE_BYTES = 4 * MIB;
 
-const supportFile = (name: string): string => fileURLToPath(new URL(`support/${name}`, import.meta.url));
+export interface HttpBenchOptions {
+  readonly rounds?: number;
+  readonly quick?: boolean;
+}
 
-/**
- * 200 MB × 64 connections beside nginx with sendfile (one worker process, as ours is one), interleaved in one run,
- * medians; and what our process weighs at rest, with the file held, and under 1 and 64 downloads, from memory and
- * from disk. Needs nginx. Prints its findings; resolves to the ratio of bytes per second, ours over nginx's.
- */
-export async function run(): Promise<{ readonly ratio: number }> {
-  const dir = await mkdtemp(join(tmpdir(), 'tinderbox-bench-http-'));
-  const running: ChildProcess[] = [];
-  try {
-    await writeRandomFile(join(dir, 'image'));
-    const nginxPort = await freePort();
-    running.push(await startNginx(dir, nginxPort));
-    const ours = await startOurs(dir, 256 * MIB, running);
-    const fromDisk = await startOurs(dir, 0, running);
-    const peers = [
-      { name: 'tinderbox', port: ours.port, path: '/assets/image' },
-      { name: 'nginx', port: nginxPort, path: '/image' },
-      { name: 'tinderbox, file not held', port: fromDisk.port, path: '/assets/image' },
-    ];
-    const atRest = await ours.usage();
-    const diskAtRest = await fromDisk.usage();
+interface Server {
+  readonly name: string;
+  readonly port: number;
+  readonly path: string;
+  readonly pids: () => Promise<readonly number[]>;
+}
 
-    const speeds = new Map<string, number[]>(peers.map(({ name }) => [name, []]));
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const peer of peers) speeds.get(peer.name)?.push(await download(peer, CONNECTIONS, SECONDS));
+export async function run({
+  quick = false,
+  rounds = quick ? 1 : 5,
+}: HttpBenchOptions = {}): Promise<BenchTable> {
+  const fileBytes = (quick ? 32 : 200) * MIB;
+  const seconds = quick ? 0.3 : 1.5;
+  const counts = quick ? [16] : [1, 16, 64, 256];
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'tinderbox-bench-http-'));
+  stack.defer(() => rm(folder, { recursive: true }));
+  await writeRandomFile(join(folder, 'image'), fileBytes);
+
+  const own = stack.use(await startOwn(folder, 2 * fileBytes));
+  const uncached = stack.use(await startOwn(folder, 0));
+  const peers: Server[] = [];
+  for (const workers of new Set([1, availableParallelism()])) {
+    const port = await freePort();
+    const nginx = stack.use(await startNginx(folder, port, workers));
+    const name = `nginx, ${workers} worker${workers === 1 ? '' : 's'}`;
+    peers.push({ name, port, path: '/image', pids: () => nginx.workers() });
+  }
+
+  const works = counts.flatMap((connections) => [
+    {
+      work: `${connections} × whole file of ${fileBytes / MIB} MiB`,
+      connections,
+      server: own,
+      range: undefined,
+    },
+    {
+      work: `${connections} × range of ${RANGE_BYTES / MIB} MiB`,
+      connections,
+      server: own,
+      range: { bytes: RANGE_BYTES, size: fileBytes },
+    },
+  ]);
+  const disk = {
+    work: `${counts.at(-2) ?? 16} × whole file that has no place in memory`,
+    connections: counts.at(-2) ?? 16,
+    server: uncached,
+    range: undefined,
+  };
+  const speeds = new Samples();
+  const costs = new Samples();
+  // The file's first reader fills the memory: not what is measured.
+  await download(own, { connections: 1, seconds: quick ? 1 : 2, range: undefined });
+  for (let round = 1; round <= rounds; round++) {
+    for (const { work, server, ...load } of [...works, disk]) {
+      for (const one of [server, ...peers]) {
+        const { speed, cost } = await download(one, { ...load, seconds });
+        speeds.add(work, one.name, speed);
+        costs.add(work, one.name, cost);
+      }
+      process.stderr.write(`http ${round}/${rounds}: ${work}: ${speeds.last(work)} MB/s\n`);
     }
-    const medianOf = (name: string): number => median(speeds.get(name) ?? []);
-    const nginx = medianOf('nginx');
-    console.log(`HTTP: 200 MiB × ${CONNECTIONS} connections, medians of ${ROUNDS} rounds of ${SECONDS} s`);
-    for (const { name } of peers) {
-      const speed = medianOf(name);
-      console.log(
-        `  ${name.padEnd(26)} ${(speed / 1e6).toFixed(0).padStart(6)} MB/s  ${(speed / nginx).toFixed(2)} × nginx`,
-      );
-    }
+  }
 
-    await download(peers[0] as (typeof peers)[0], 1, 2);
-    const one = await ours.usage();
-    const many = await peakDuring(ours, () => download(peers[0] as (typeof peers)[0], CONNECTIONS, SECONDS));
-    const disk = await peakDuring(fromDisk, () =>
-      download(peers[2] as (typeof peers)[2], CONNECTIONS, SECONDS),
-    );
-    console.log('  memory (resident):');
-    console.log(`    at rest ${mib(atRest.rss)}; with the file held, after 1 download ${mib(one.rss)}`);
-    console.log(
-      `    peak under ${CONNECTIONS} downloads ${mib(many)}, from disk ${mib(disk)} (at rest ${mib(diskAtRest.rss)})`,
-    );
-    return { ratio: medianOf('tinderbox') / nginx };
-  } finally {
-    for (const child of running) {
-      child.kill('SIGTERM');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    }
-    await rm(dir, { recursive: true });
+  const point = (
+    samples: Samples,
+    work: string,
+    kind: Omit<BenchPoint, 'work' | 'own' | 'peers'>,
+  ): BenchPoint => ({
+    work,
+    ...kind,
+    ...samples.of(work),
+  });
+  const named = [...works, disk].map(({ work }) => work);
+  const delays = await measureDhcpDelay({ rounds, seconds: quick ? 1 : 4, connections: quick ? 4 : 64 });
+  return {
+    name: 'http',
+    title: `HTTP downloads over the loopback, ${rounds} rounds of ${seconds} s`,
+    points: [
+      ...named.map((work) =>
+        point(speeds, work, {
+          unit: 'MB/s',
+          better: 'higher',
+          ...(work === disk.work ? {} : { goal: 2 }),
+        }),
+      ),
+      ...named.map((work) =>
+        point(costs, work, {
+          unit: 'CPU s/GB',
+          better: 'lower',
+          ...(work === disk.work ? {} : { goal: 1 / 2 }),
+        }),
+      ),
+      ...delays,
+    ],
+    notes: [
+      'The client discards bodies in the kernel (MSG_TRUNC), and shares the processors with the servers.',
+      'Both servers hand the kernel pages with sendfile(2). What is left of the cost is the kernel’s TCP, the same for both: no server that goes through it can be twice as fast as nginx where the client and nginx already take all processors.',
+      'DHCP answers are measured with a client that goes ahead of all others (nice -15), through the whole daemon.',
+    ],
+  };
+}
+
+/** By work and server, one a round. */
+class Samples {
+  readonly #byWork = new Map<string, Map<string, number[]>>();
+
+  add(work: string, server: string, value: number): void {
+    const servers = this.#byWork.get(work) ?? new Map<string, number[]>();
+    this.#byWork.set(work, servers);
+    servers.set(server, [...(servers.get(server) ?? []), Number(value.toPrecision(4))]);
+  }
+
+  of(work: string): Pick<BenchPoint, 'own' | 'peers'> {
+    const { [OWN]: own = [], ...peers } = Object.fromEntries(this.#byWork.get(work) ?? []);
+    return { own, peers };
+  }
+
+  last(work: string): string {
+    return [...(this.#byWork.get(work) ?? [])]
+      .map(([server, values]) => `${server} ${values.at(-1)?.toFixed(0)}`)
+      .join(', ');
   }
 }
 
-interface Ours {
-  readonly port: number;
-  usage(): Promise<{ readonly rss: number; readonly cpuSeconds: number }>;
-}
+const OWN = 'tinderbox';
+const supportFile = (name: string): string => fileURLToPath(new URL(`support/${name}`, import.meta.url));
 
-async function startOurs(assets: string, cacheBytes: number, running: ChildProcess[]): Promise<Ours> {
-  const child = spawn(process.execPath, [supportFile('http-server.ts'), assets, String(cacheBytes)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  running.push(child);
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async (): Promise<unknown> => JSON.parse(String((await lines.next()).value));
-  const { port } = (await next()) as { port: number };
+/** The provisioning plane alone. */
+async function startOwn(assets: string, cacheBytes: number): Promise<Server & AsyncDisposable> {
+  const argv = [supportFile('http-server.ts'), assets, String(cacheBytes)];
+  const child: ChildProcess = spawn(process.execPath, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
+  const { port } = JSON.parse(String((await lines.next()).value)) as { port: number };
   return {
+    name: OWN,
     port,
-    async usage() {
-      child.stdin.write('\n');
-      return (await next()) as { rss: number; cpuSeconds: number };
+    path: '/assets/image',
+    pids: async () => [child.pid as number],
+    async [Symbol.asyncDispose]() {
+      child.stdin?.end();
+      await exited;
     },
   };
 }
 
-/** Asks for the resident memory a few times a second while something runs. */
-async function peakDuring(ours: Ours, work: () => Promise<unknown>): Promise<number> {
-  const working = work().then(() => 'done' as const);
-  let peak = 0;
-  for (;;) {
-    peak = Math.max(peak, (await ours.usage()).rss);
-    const pause = new Promise<'again'>((resolve) => void setTimeout(() => resolve('again'), 250));
-    if ((await Promise.race([working, pause])) === 'done') return peak;
-  }
-}
-
-async function startNginx(root: string, port: number): Promise<ChildProcess> {
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  const config = `worker_processes 1; daemon off; pid ${root}/nginx.pid; error_log ${root}/nginx.log;
-events { worker_connections 1024; }
-http {
-  access_log off; sendfile on; tcp_nopush on;
-  ${paths.map((name) => `${name}_temp_path ${root}/tmp-${name};`).join(' ')}
-  server { listen 127.0.0.1:${port}; root ${root}; }
-}
-`;
-  await writeFile(join(root, 'nginx.conf'), config);
-  // A worker without root's right to read the folder of mkdtemp (0700) would answer 403.
-  const user = process.getuid?.() === 0 ? ['-g', 'user root;'] : [];
-  const child = spawn('nginx', ['-e', `${root}/nginx.log`, '-c', `${root}/nginx.conf`, ...user], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  await once(child, 'spawn');
-  for (let tries = 0; tries < 100; tries++) {
-    if (await answers(port)) return child;
-    await new Promise((resolve) => void setTimeout(resolve, 50));
-  }
-  child.kill('SIGTERM');
-  throw new Error(`nginx does not answer; see ${root}/nginx.log`);
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}
-
-/** Bytes per second, by a client in a process of its own. */
+/** MB/s, and seconds of processor time that the server took for a gigabyte. */
 async function download(
-  peer: { readonly port: number; readonly path: string },
-  connections: number,
-  seconds: number,
-): Promise<number> {
-  const args = [supportFile('http-client.ts'), peer.port, peer.path, connections, seconds].map(String);
-  const { stdout } = await promisify(execFile)(process.execPath, args);
-  const result = JSON.parse(stdout) as { bytes: number; seconds: number };
-  return result.bytes / result.seconds;
+  server: Server,
+  {
+    range,
+    ...load
+  }: Pick<HttpLoadOrder, 'connections' | 'seconds'> & { readonly range: HttpLoadOrder['range'] | undefined },
+) {
+  const pids = await server.pids();
+  const cpu = (): number => pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
+  const before = cpu();
+  const order: HttpLoadOrder = {
+    host: [127, 0, 0, 1],
+    port: server.port,
+    path: server.path,
+    ...load,
+    ...(range === undefined ? {} : { range }),
+  };
+  const argv = [supportFile('http-load.ts'), JSON.stringify(order)];
+  const { stdout } = await promisify(execFile)(process.execPath, argv);
+  const { bytes, seconds, broken } = JSON.parse(stdout) as HttpLoadResult;
+  if (broken > 0) throw new Error(`${server.name} broke off ${broken} downloads`);
+  return { speed: bytes / seconds / 1e6, cost: (cpu() - before) / (bytes / 1e9) };
 }
 
-async function writeRandomFile(path: string): Promise<void> {
-  const block = crypto.getRandomValues(new Uint8Array(65_536));
-  const file = createWriteStream(path);
-  for (let at = 0; at < FILE_BYTES; at += block.length) {
-    if (!file.write(block)) await once(file, 'drain');
-  }
-  file.end();
-  await finished(file);
+async function writeRandomFile(path: string, bytes: number): Promise<void> {
+  await using file = await open(path, 'w');
+  const block = Buffer.concat(
+    Array.from({ length: 16 }, () => crypto.getRandomValues(new Uint8Array(65_536))),
+  );
+  for (let at = 0; at < bytes; at += block.length) await file.write(block);
 }
 
 async function freePort(): Promise<number> {
@@ -173,13 +214,3 @@ async function freePort(): Promise<number> {
   await once(server, 'close');
   return port;
 }
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-function mib(bytes: number): string {
-  return `${Math.round(bytes / MIB)} MiB`;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) await run();

@@ -1,79 +1,84 @@
 /*
- * Resident memory of the whole daemon: at rest, with one download of a large file, and with 64. A file that is held
- * in memory counts once, however many read it; more downloads must not add to it.
+ * Memory of the whole daemon: at rest, with one download of a large file, and with many. A file that is held counts once,
+ * however many read it; more downloads must not add to it.
  */
 import { open, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLab, startDaemon } from '../test/interop/support/dhcp-lab.ts';
+import type { BenchTable } from './support/bench-table.ts';
+import type { HttpLoadOrder } from './support/http-load.ts';
+import { memoryOf } from './support/process-costs.ts';
 
 const MIB = 1024 * 1024;
 const FILE_MIB = 200;
-const SECONDS = 4;
 const ADDRESS = '10.77.0.1';
 
-export interface MemoryResult {
-  /** All in MiB. */
-  readonly atRest: number;
-  readonly oneDownload: number;
-  readonly manyDownloads: number;
+export interface MemoryBenchOptions {
+  readonly rounds?: number;
+  readonly quick?: boolean;
 }
 
-export async function run(
-  write: (text: string) => void = (text) => process.stdout.write(text),
-): Promise<MemoryResult> {
-  await using stack = new AsyncDisposableStack();
-  const lab = stack.use(await createLab());
-  const { namespace } = lab.network;
-  const config = `network: { interface: br0 }
-dhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.200 }
-`;
-  const daemon = stack.use(await startDaemon(namespace, { config, address: ADDRESS }));
-  // The second start finds its sources compiled, as every start after the first does.
-  await daemon.stop();
-  await daemon.restart();
-  await writeLargeFile(join(daemon.folder, 'assets/image'));
-  const pid = await findDaemon(daemon.folder);
-  const client = fileURLToPath(new URL('support/http-client.ts', import.meta.url));
-  const peakDuring = async (connections: number): Promise<number> => {
-    const argv = [
-      process.execPath,
-      client,
-      '80',
-      '/assets/image',
-      String(connections),
-      String(SECONDS),
-      ADDRESS,
-    ];
-    const download = namespace.run(argv, { timeout: 60_000 }).then(() => 'done' as const);
-    let peak = 0;
-    for (;;) {
-      peak = Math.max(peak, await residentMib(pid));
-      const pause = new Promise<'again'>((resolve) => void setTimeout(() => resolve('again'), 100));
-      if ((await Promise.race([download, pause])) === 'done') return peak;
-    }
+export async function run({
+  quick = false,
+  rounds = quick ? 1 : 3,
+}: MemoryBenchOptions = {}): Promise<BenchTable> {
+  const seconds = quick ? 1 : 4;
+  const loads = [
+    ...[1, 16, 64, 120].map((connections) => ({ connections, path: '/assets/held', where: 'memory' })),
+    ...[1, 64, 120].map((connections) => ({ connections, path: '/assets/other', where: 'disk' })),
+  ].filter(({ connections }) => !quick || connections === 16 || connections === 1);
+  const samples = new Map<string, number[]>();
+  const add = (work: string, value: number): void => {
+    samples.set(work, [...(samples.get(work) ?? []), value]);
+    process.stderr.write(`memory: ${work}: ${value} MiB\n`);
   };
-
-  const atRest = await residentMib(pid);
-  const oneDownload = await peakDuring(1);
-  const manyDownloads = await peakDuring(64);
-  write('Memory of the daemon, resident\n');
-  write(`  at rest                                  ${atRest} MiB\n`);
-  write(`  peak with 1 download of ${FILE_MIB} MiB          ${oneDownload} MiB\n`);
-  write(`  peak with 64 downloads of the same file  ${manyDownloads} MiB\n`);
-  return { atRest, oneDownload, manyDownloads };
+  for (let round = 0; round < rounds; round++) {
+    await using stack = new AsyncDisposableStack();
+    const lab = stack.use(await createLab());
+    const { namespace } = lab.network;
+    const config = `network: { interface: br0 }
+dhcp: { mode: server, probe: off, range: 10.77.0.100-10.77.0.200 }
+http: { cacheBytes: ${FILE_MIB + 56}MB }
+`;
+    const daemon = stack.use(await startDaemon(namespace, { config, address: ADDRESS }));
+    // The second start finds its sources compiled, as every start after the first does.
+    await daemon.stop();
+    await daemon.restart();
+    for (const name of ['held', 'other']) await writeLargeFile(join(daemon.folder, 'assets', name));
+    const pid = await findDaemon(daemon.folder);
+    const peakDuring = async (connections: number, path: string): Promise<number> => {
+      const order: HttpLoadOrder = { host: [10, 77, 0, 1], port: 80, path, connections, seconds };
+      const client = fileURLToPath(new URL('support/http-load.ts', import.meta.url));
+      const argv = [process.execPath, client, JSON.stringify(order)];
+      const download = namespace.run(argv, { timeout: 60_000 }).then(() => 'done' as const);
+      let peak = 0;
+      for (;;) {
+        peak = Math.max(peak, memoryOf(pid));
+        const pause = new Promise<'again'>((resolve) => void setTimeout(() => resolve('again'), 100));
+        if ((await Promise.race([download, pause])) === 'done') return peak;
+      }
+    };
+    add('at rest', memoryOf(pid));
+    for (const { connections, path, where } of loads) {
+      const downloads = `${connections} download${connections === 1 ? '' : 's'}`;
+      add(`peak with ${downloads} of ${FILE_MIB} MiB from ${where}`, await peakDuring(connections, path));
+    }
+  }
+  return {
+    name: 'memory',
+    title: `Memory of the daemon, ${rounds} starts`,
+    points: [...samples].map(([work, own]) => ({ work, unit: 'MiB', better: 'lower', own, peers: {} })),
+    notes: [
+      `Resident memory and the files in memory that it holds. Those from disk come after those from memory: the ${FILE_MIB} MiB are still held.`,
+    ],
+  };
 }
 
 async function writeLargeFile(path: string): Promise<void> {
   await using file = await open(path, 'w');
-  const block = crypto.getRandomValues(new Uint8Array(65_536));
-  const many = Buffer.concat(Array.from({ length: 16 }, () => block));
-  for (let written = 0; written < FILE_MIB * MIB; written += many.length) await file.write(many);
-}
-
-async function residentMib(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024);
+  const block = Buffer.alloc(MIB, 7);
+  for (let written = 0; written < FILE_MIB; written++) await file.write(block);
 }
 
 /** By its working folder, which only this daemon has. */
@@ -86,5 +91,3 @@ async function findDaemon(folder: string): Promise<number> {
   }
   throw new Error('the daemon does not run');
 }
-
-if (import.meta.main) await run();

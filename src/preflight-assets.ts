@@ -11,8 +11,8 @@ import type { TriedRole } from './preflight-roles.ts';
 
 /**
  * Looks for what roles would have their machines fetch from /assets, by the rules of the HTTP server that serves it. A
- * role that some machine can get must be whole. What only roles want that nobody uses is a warning, once for each file:
- * most of those that ship boot the same image.
+ * role that some machine can get must be whole. What only roles want that nobody uses is one warning for all: a fresh
+ * installation has a dozen roles, and the images of one or two.
  */
 export async function checkRoleAssets(
   config: Config,
@@ -31,7 +31,7 @@ export async function checkRoleAssets(
         mismatches.set(one.message, { severity, ...one });
     }
     for (const { path, line } of namedFiles(tried)) {
-      if (!refusals.has(path)) refusals.set(path, await refusedAsset(config.paths.assets, path));
+      if (!refusals.has(path)) refusals.set(path, await refusedAsset(config, path));
       const refused = refusals.get(path);
       if (refused === undefined) continue;
       if (tried.used) {
@@ -44,17 +44,24 @@ export async function checkRoleAssets(
       }
     }
   }
-  const unused = [...warnings].flatMap(([path, { problem, roles: names }]) =>
-    needed.has(path)
-      ? []
-      : [
-          {
-            ...problem,
-            message: `${problem.message} (wanted by ${[...names].join(', ')}, used by no machine)`,
-          },
-        ],
-  );
-  return [...errors.values(), ...mismatches.values(), ...unused];
+  const unused = [...warnings].filter(([path]) => !needed.has(path));
+  return [...errors.values(), ...mismatches.values(), ...sayUnused(unused)];
+}
+
+type Unused = readonly [path: string, { readonly problem: Problem; readonly roles: ReadonlySet<string> }];
+
+function sayUnused(unused: readonly Unused[]): readonly Problem[] {
+  const [first, ...others] = unused;
+  if (first === undefined) return [];
+  const [path, { problem, roles }] = first;
+  if (others.length === 0) {
+    const wanted = `(wanted by ${[...roles].join(', ')}, used by no machine)`;
+    return [{ ...problem, message: `${problem.message} ${wanted}` }];
+  }
+  const names = [...new Set(unused.flatMap(([, one]) => [...one.roles]))].toSorted();
+  const message = `${unused.length} assets cannot be served, ${path} the first, of roles that no machine uses: ${names.join(', ')}`;
+  const remedy = 'Fetch them before you use one (tinderbox assets pull); then each file is named here.';
+  return [{ severity: 'warning', message, remedy }];
 }
 
 /** What a machine would fetch, with the line of role.yaml that names it. */
@@ -82,8 +89,9 @@ function pullOf(segments: readonly string[]): string {
   return `tinderbox assets pull ${vendor.name}${flags.join('')}, or by hand: `;
 }
 
+/** What is fetched when it is asked for may be missing: that it can be is doctor's to say. */
 async function refusedAsset(
-  assets: string,
+  { paths: { assets }, assets: { pullThrough } }: Pick<Config, 'paths' | 'assets'>,
   path: string,
 ): Promise<{ message: string; remedy: string } | undefined> {
   // Another server's URL is that server's business.
@@ -95,6 +103,7 @@ async function refusedAsset(
   }
   const file = join(assets, ...parsed.segments);
   const found = await findAsset(assets, parsed.segments);
+  if (found.kind === 'missing' && pullThrough !== undefined) return undefined;
   if (found.kind !== 'file') {
     const remedy =
       found.kind === 'missing'

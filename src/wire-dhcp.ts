@@ -1,6 +1,7 @@
 import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
+import type { AddressView } from './boot/choose-address.ts';
 import { confirmUnwritten } from './boot/confirm-unwritten.ts';
 import type { DhcpAction, DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
 import type { NetworkClient } from './boot/identify-client.ts';
@@ -12,7 +13,9 @@ import { toTinderboxError } from './errors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
 import type { Loggers } from './logger.ts';
 import { type Ipv4, UNSPECIFIED } from './machine/ipv4.ts';
+import type { Mac } from './machine/mac.ts';
 import type { OnceUses } from './machine/once.ts';
+import { inBatches } from './net/batch-socket.ts';
 import { openOrDoWithout, openWithoutDevice } from './net/open-without-device.ts';
 import type { DatagramSocket, NetworkInterface, OpenUdpSocket } from './net/port.ts';
 import { serverAddressOf, serverUrlOf } from './preflight.ts';
@@ -94,7 +97,8 @@ export async function openDhcpSockets(
     dhcp?.close(() => undefined);
     throw error;
   });
-  if (dhcp !== undefined && pxe !== undefined) return { dhcp, pxe, tiedToDevice };
+  if (dhcp !== undefined && pxe !== undefined)
+    return { dhcp: inBatches(dhcp), pxe: inBatches(pxe), tiedToDevice };
   dhcp?.close(() => undefined);
   pxe?.close(() => undefined);
   refusals.throwIfAny();
@@ -172,6 +176,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
   const architectures = rememberArchitectures();
 
   const loadersOf = rememberLoaders();
+  const leaseOf: AddressView['leaseOf'] = (mac, isWanted) => leases.leaseOf(mac, isWanted);
+  const offerOf: AddressView['offerOf'] = (mac, isWanted) => leases.offerOf(mac, isWanted);
+  const holderOf: AddressView['holderOf'] = (address) => leases.holderOf(address);
 
   const environment = (
     place: Place,
@@ -207,7 +214,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
       knownOnly,
       subnets,
       view: {
-        ...leases,
+        leaseOf,
+        offerOf,
+        holderOf,
         freeAddress: (ranges, isExcluded, at, preferred) =>
           leases.freeAddress(
             ranges,
@@ -243,37 +252,41 @@ function makeLeaseChanger(
   via: string,
   { leases, config, catalog, loggers }: DhcpWiring,
 ): DhcpLoopOptions['changeLease'] {
-  return async ({ mac }: NetworkClient, change: LeaseChange, now: number) => {
+  type Bind = Extract<LeaseChange, { kind: 'bind' }>;
+  const unlessConfirmed = (error: unknown, mac: Mac, change: Bind, now: number) => {
+    if (toTinderboxError(error).code === 'in-use') throw error;
+    const seconds = confirmUnwritten({
+      ...change,
+      lease: leases.leaseOf(mac, (address) => address === change.address),
+      reservation: catalog.current().machines.get(mac)?.address,
+      now,
+    });
+    if (seconds === undefined) throw error;
+    return { unwritten: error, seconds };
+  };
+  const bind = (mac: Mac, change: Bind, now: number) => {
+    const expiresAt = now + change.leaseTime * 1000;
+    const hostname = catalog.current().machines.get(mac)?.hostname;
+    const lease = { address: change.address, mac, state: 'bound', expiresAt, via } as const;
+    return leases.bind(hostname === undefined ? lease : { ...lease, hostname }).then(
+      () => undefined,
+      (error: unknown) => unlessConfirmed(error, mac, change, now),
+    );
+  };
+  return ({ mac }, change, now) => {
     switch (change.kind) {
       case 'offer':
         leases.offer(change.address, mac, now + OFFER_TIME);
         return undefined;
-      case 'bind': {
-        const expiresAt = now + change.leaseTime * 1000;
-        const hostname = catalog.current().machines.get(mac)?.hostname;
-        const named = hostname === undefined ? {} : { hostname };
-        try {
-          await leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
-        } catch (error) {
-          if (toTinderboxError(error).code === 'in-use') throw error;
-          const seconds = confirmUnwritten({
-            ...change,
-            lease: leases.leaseOf(mac, (address) => address === change.address),
-            reservation: catalog.current().machines.get(mac)?.address,
-            now,
-          });
-          if (seconds === undefined) throw error;
-          return { unwritten: error, seconds };
-        }
-        return undefined;
-      }
+      case 'bind':
+        return bind(mac, change, now);
       case 'release':
-        await leases.release(mac, change.address);
-        return undefined;
+        return leases.release(mac, change.address).then(() => undefined);
       case 'decline':
         loggers.dhcp.warn({ mac, interface: via }, 'a machine declined its address: somebody else uses it');
-        await leases.decline(change.address, mac, now + config.dhcp.declineTime * 1000);
-        return undefined;
+        return leases
+          .decline(change.address, mac, now + config.dhcp.declineTime * 1000)
+          .then(() => undefined);
     }
   };
 }

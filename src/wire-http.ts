@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { admitByPlan } from './admit-by-plan.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
@@ -9,10 +10,12 @@ import type { Config } from './config/port.ts';
 import { SYSLOG_PORT } from './config/resolve.ts';
 import { limitsWithin } from './http/limits-within.ts';
 import type {
+  BootPlaces,
   CredentialRequest,
   GrubRenderer,
   HttpServer,
   HttpServerOptions,
+  PullThrough,
   Renderer,
 } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
@@ -22,7 +25,9 @@ import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4Network, networkOf } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { describeIdentity } from './machine-identity.ts';
+import { mirrorsOfMachine } from './mirrors-of-machine.ts';
 import { readDescriptorLimit } from './net/descriptor-limit.ts';
+import { createFileSender, memoryFiles } from './net/file-sender.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { buildContext } from './render/build-context.ts';
@@ -34,6 +39,7 @@ import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } f
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
 import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
+import type { MirrorWatch } from './watch-mirrors.ts';
 import {
   type CredentialWiring,
   credentialsOf,
@@ -42,6 +48,8 @@ import {
   nodeRegistrationOf,
 } from './wire-credentials.ts';
 
+/** Two of them fill a 100 Gb/s link (measured on loopback). */
+const SENDER_THREADS = 2;
 /** Sessions whose kernel and initrd are remembered, to know what a download is. */
 const MAX_REMEMBERED = 4096;
 
@@ -54,14 +62,24 @@ export interface HttpWiring extends CredentialWiring {
   readonly admissions: AdmissionBook;
   readonly once: OnceBook;
   readonly sessionTokens: SessionTokens;
+  readonly mirrors: Pick<MirrorWatch, 'troubleOf' | 'doubt'>;
+  /** Undefined: what is not here is nowhere. */
+  readonly pullThrough: PullThrough | undefined;
+  /** Undefined: nobody waits. */
+  readonly queue: BootPlaces | undefined;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
 
+/** What a session's machine is to fetch, and the mirror that it was sent to first. */
+interface SentFiles extends BootPaths {
+  readonly mirror?: string | undefined;
+}
+
 /** Listens nowhere yet. */
-export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
+export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   const { config, catalog, networks, bootFiles, journal, sessionTokens, authorities, loggers, now } = wiring;
-  const paths = new Map<number, BootPaths>();
+  const paths = new Map<number, SentFiles>();
   const pins = createPins(config.paths.assets);
   const credentials = credentialsOf(wiring);
   const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
@@ -72,13 +90,24 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
           authorities,
           csrUrl: csrUrlOf(sessionUrl),
         });
+  const openMemoryFile = memoryFiles();
+  const fileSender = createFileSender({
+    threads: Math.min(availableParallelism(), SENDER_THREADS),
+    crashed(reason) {
+      journal.count('http.sender-crashed');
+      loggers.http.error(`a thread that sends files ended: ${reason}; its downloads failed`);
+    },
+  });
   const options: HttpServerOptions = {
     listen: [],
     port: config.http.port,
     ...(config.http.url === undefined ? {} : { url: config.http.url }),
     assets: config.paths.assets,
+    ...(wiring.pullThrough === undefined ? {} : { pullThrough: wiring.pullThrough }),
     findLoader: (name) => bootFiles.find(name),
     cacheBytes: config.http.cacheBytes,
+    ...(openMemoryFile === undefined ? {} : { openMemoryFile }),
+    ...(fileSender === undefined ? {} : { fileSender }),
     limits: limitsWithin(readDescriptorLimit()),
     sessionTime: config.http.sessionTime,
     strictAddress: config.http.strictAddress,
@@ -93,9 +122,9 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     once: wiring.once,
     ...(credentials === undefined ? {} : { credentials }),
     ...(config.http.matchbox ? { matchbox: { plan: (facts) => planKnown(wiring, facts) } } : {}),
-    buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released }) {
+    buildContext({ plan, facts, session, server, sessionUrl, remote, identity: released, loader }) {
       const identity = released ?? described({ mac: facts.mac, plan, remote, sessionUrl });
-      const context = buildContext({
+      const input = {
         plan,
         facts,
         cluster: clusterOf(config, catalog.current()),
@@ -105,11 +134,20 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         sessionUrl,
         pinned: pins.current(),
         ...(identity === undefined ? {} : { identity }),
-      });
+      };
+      const context = buildContext(input);
       // What a machine downloads is in its script, which holds no secret.
-      if (released !== undefined) return context;
-      rememberPaths(paths, session.id, () => renderBootFiles(plan.role, context));
-      return context;
+      const files = released === undefined ? renderBootFiles(plan.role, context) : undefined;
+      const chosen = mirrorsOfMachine({
+        mirrors: config.assets.mirrors,
+        facts: remote === undefined ? facts : { ...facts, address: remote },
+        files,
+        loader,
+        troubleOf: (mirror, wanted) => wiring.mirrors.troubleOf(mirror, wanted),
+      });
+      if (files !== undefined) rememberPaths(paths, session.id, { ...files, mirror: chosen.urls[0] });
+      if (chosen.urls.length === 0) return { ...context, mirrorReasons: chosen.reasons };
+      return { ...buildContext({ ...input, mirrors: chosen.urls }), mirrorReasons: chosen.reasons };
     },
     syslog: config.syslog.port === SYSLOG_PORT,
     renderer: RENDERER,
@@ -117,14 +155,30 @@ export function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     assetStage(session, path) {
       const files = paths.get(session.id);
       if (files === undefined) return undefined;
+      // It was sent there, and came here.
+      if (files.mirror !== undefined) wiring.mirrors.doubt(files.mirror);
       if (files.kernel === path) return 'kernel';
       return files.initrd.includes(path) ? 'initrd' : undefined;
     },
+    assetPaths(session) {
+      const files = paths.get(session.id);
+      // Who loads from a mirror takes nobody's place here.
+      if (files === undefined || files.mirror !== undefined) return undefined;
+      return [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
+    },
+    ...(wiring.queue === undefined ? {} : { queue: wiring.queue }),
     logger: loggers.http,
     clock: now,
     whoHolds: async (port) => describeHolders(await whoHoldsTcpPort(port)),
   };
-  return startHttpServer(options);
+  const server = await startHttpServer(options);
+  return {
+    ...server,
+    async stop(how) {
+      await server.stop(how);
+      await fileSender?.stop();
+    },
+  };
 }
 
 /** What this machine would boot now, by the newest profiles. `choice`: as planBoot has it. */
@@ -193,15 +247,9 @@ export function knownNetworks({ subnets, interfaces }: Pick<ProvisioningNetworks
   return [...subnets, ...own];
 }
 
-function rememberPaths(
-  paths: Map<number, BootPaths>,
-  sessionId: number,
-  render: () => BootPaths | undefined,
-): void {
-  const rendered = render();
-  if (rendered === undefined) return;
+function rememberPaths(paths: Map<number, SentFiles>, sessionId: number, files: SentFiles): void {
   paths.delete(sessionId);
-  paths.set(sessionId, rendered);
+  paths.set(sessionId, files);
   const [oldest] = paths.keys();
   if (paths.size > MAX_REMEMBERED && oldest !== undefined) paths.delete(oldest);
 }

@@ -1,5 +1,7 @@
+import { mirrorsNear } from './boot/choose-mirrors.ts';
 import { chooseRole } from './boot/choose-role.ts';
 import { createDiagnosisFacts } from './diagnosis-facts.ts';
+import type { MachineFacts } from './machine/facts.ts';
 import type { DaemonParts } from './start-servers.ts';
 import type { ClosableJournal } from './store/journal.ts';
 import { type StallWatch, watchStalls } from './watch-stalls.ts';
@@ -15,6 +17,7 @@ export interface StallWiring
     | 'dhcpServers'
     | 'cluster'
     | 'once'
+    | 'queue'
     | 'loggers'
     | 'now'
   > {
@@ -24,12 +27,21 @@ export interface StallWiring
 
 /** Diagnoses the machines that do not go on, by what this daemon recorded and knows. Looks at nothing yet. */
 export function watchStallsOn(wiring: StallWiring): StallWatch {
-  const { config, catalog, preflight, provisioning, loggers, journal, once } = wiring;
+  const { config, catalog, preflight, provisioning, loggers, journal, once, queue } = wiring;
   return watchStalls({
     ...wiring,
     roleOf: (name) => catalog.current().roles.get(name),
     expectedRole: (mac) => chooseRole(journal.machine(mac) ?? { mac }, catalog.current(), once).role,
+    hasMirror({ mac, address }) {
+      const facts: MachineFacts = {
+        mac,
+        ...journal.machine(mac),
+        ...(address === undefined ? {} : { address }),
+      };
+      return mirrorsNear(config.assets.mirrors, facts).length > 0;
+    },
     stageTime: config.stageTime,
+    isQueued: (mac) => queue?.positionOf(mac) !== undefined,
     facts: createDiagnosisFacts({
       ...wiring,
       networks: () => provisioning.networks(),

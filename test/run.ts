@@ -69,8 +69,9 @@ const TEST_PACKAGES = [
 interface Step {
   readonly name: string;
   readonly argv: readonly string[];
-  /** Prints TAP, and needs root and the Debian packages; anything else counts as one test. */
+  /** Prints TAP, and needs root and the Debian packages unless it is bare; anything else counts as one test. */
   readonly tap?: true;
+  readonly bare?: true;
 }
 
 const full = process.argv.includes('--full') || process.env['TINDERBOX_FULL'] === '1';
@@ -107,6 +108,12 @@ const STEPS: readonly Step[] = [
   { name: 'types', argv: ['tsc'] },
   { name: 'lint', argv: ['oxlint', '--deny-warnings'] },
   { name: 'format', argv: ['biome', 'ci', '--error-on-warnings', '--colors=off', '--max-diagnostics=20'] },
+  {
+    name: 'fuzz',
+    argv: ['node', 'test/fuzz/main.ts', '--tap', '--for', full ? '1h' : '2m'],
+    tap: true,
+    bare: true,
+  },
   tapStep('unit', ['test/*.test.ts', 'test/!(e2e|interop)/**/*.test.ts'], 2, 180),
   // Most of their time they wait for timers of real programs.
   tapStep('interop', [`test/interop/!(${ALONE.join('|')}).test.ts`], 2, 600),
@@ -129,10 +136,10 @@ if (unknown.length > 0) {
 async function runAll(): Promise<boolean> {
   const total = { passed: 0, failed: 0 };
   const steps = STEPS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-  const unfit = steps.some(({ tap }) => tap) ? await findWhatIsMissing() : undefined;
+  const unfit = steps.some(needsMachine) ? await findWhatIsMissing() : undefined;
   if (unfit !== undefined) console.log(unfit);
   for (const step of steps) {
-    if (step.tap && unfit !== undefined) {
+    if (needsMachine(step) && unfit !== undefined) {
       console.log(`--- ${step.name}: FAILED, as said above`);
       total.failed += 1;
       continue;
@@ -149,6 +156,11 @@ async function runAll(): Promise<boolean> {
   return total.failed === 0;
 }
 
+/** Real programs, and network namespaces. */
+function needsMachine({ tap, bare }: Step): boolean {
+  return tap === true && bare !== true;
+}
+
 /** A kubectl from elsewhere is as good, and Debian's package does not install beside one. */
 function kubectlPackage(): readonly string[] {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
@@ -158,7 +170,7 @@ function kubectlPackage(): readonly string[] {
 /** Why real programs and network namespaces are out of reach here; undefined if they are not. */
 async function findWhatIsMissing(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) {
-    const names = STEPS.filter(({ tap }) => tap).map(({ name }) => name);
+    const names = STEPS.filter(needsMachine).map(({ name }) => name);
     return `${names.join(', ')} need root, for network namespaces: sudo npm test`;
   }
   try {

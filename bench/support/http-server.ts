@@ -1,10 +1,11 @@
 import { startHttpServer } from '../../src/http/server.ts';
 import { createLoggers } from '../../src/logger.ts';
+import { createFileSender, memoryFiles } from '../../src/net/file-sender.ts';
 import type { Journal } from '../../src/store/port.ts';
 
 /**
  * The provisioning plane alone, in a process of its own, with a journal that forgets: argv: assets folder, bytes of
- * cache. Prints its port, then its resident memory and processor time as JSON for each line that comes in.
+ * cache, threads that send (0: the main thread). Prints its port, then its resident memory and processor time as JSON for each line that comes in.
  */
 const journal: Journal = {
   record: () => undefined,
@@ -29,7 +30,16 @@ const unused = (): never => {
   throw new Error('the bench asks for assets only');
 };
 
+const openMemoryFile = memoryFiles();
+const threads = Number(process.argv[4] ?? 2);
+const fileSender =
+  threads === 0
+    ? undefined
+    : createFileSender({ threads, crashed: (reason) => console.error(`a sender ended: ${reason}`) });
+
 const server = await startHttpServer({
+  ...(openMemoryFile === undefined || threads === 0 ? {} : { openMemoryFile }),
+  ...(fileSender === undefined ? {} : { fileSender }),
   listen: [{ host: '127.0.0.1' }],
   port: 0,
   assets: process.argv[2] ?? '.',
@@ -59,4 +69,4 @@ process.stdin.on('data', () => {
   const { user, system } = process.cpuUsage();
   console.log(JSON.stringify({ rss: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 }));
 });
-process.stdin.on('end', () => void server.stop({ graceMs: 0 }));
+process.stdin.on('end', () => void server.stop({ graceMs: 0 }).then(() => fileSender?.stop()));

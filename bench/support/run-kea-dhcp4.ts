@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type NetworkNamespace, stopProcess } from '../../src/lab/namespace.ts';
+import { untilServed } from './until-served.ts';
 
 export interface KeaOptions {
   readonly subnet: string;
@@ -45,18 +45,7 @@ export async function startKea(namespace: NetworkNamespace, options: KeaOptions)
   const server = namespace.spawn([...environment, 'kea-dhcp4', '-c', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let said = '';
-  for (const stream of [server.stdout, server.stderr]) {
-    stream?.on('data', (chunk: Buffer) => {
-      said = (said + chunk.toString('utf8')).slice(-4000);
-    });
-  }
-  for (let attempt = 0; attempt < 100; attempt++) {
-    if (server.exitCode !== null) throw new Error(`kea-dhcp4 ended: ${said}`);
-    // Port 67 is 0043 in hexadecimal.
-    if (/:0043 /.test(await namespace.run(['cat', '/proc/net/udp']))) break;
-    await delay(100);
-  }
+  await untilServed(namespace, server, 'kea-dhcp4');
   return {
     async [Symbol.asyncDispose]() {
       await stopProcess(server);

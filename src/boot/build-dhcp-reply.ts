@@ -61,8 +61,8 @@ export interface ReplyInput {
 export function buildDhcpReply(input: ReplyInput): DhcpPacket {
   const { request, type, serverAddress, address, boot } = input;
   const options = new Map<number, Uint8Array>();
-  options.set(OPTION.messageType, encodeMessageType(type));
-  options.set(OPTION.serverIdentifier, ipv4Value(serverAddress));
+  options.set(OPTION.messageType, TYPE_VALUES[type]);
+  options.set(OPTION.serverIdentifier, valueOfServer(serverAddress));
   if (address !== undefined) addAddressOptions(options, address);
   if (boot !== undefined) addBootOptions(options, boot, request, serverAddress);
   if (input.message !== undefined) options.set(OPTION.message, textValue(input.message.slice(0, 255)));
@@ -91,6 +91,20 @@ export function buildDhcpReply(input: ReplyInput): DhcpPacket {
   };
 }
 
+const TYPE_VALUES = {
+  offer: encodeMessageType('offer'),
+  ack: encodeMessageType('ack'),
+  nak: encodeMessageType('nak'),
+} as const;
+
+let lastServer = { address: UNSPECIFIED, value: ipv4Value(UNSPECIFIED) };
+
+/** The same for all machines of an interface. */
+function valueOfServer(address: Ipv4): Uint8Array {
+  if (address !== lastServer.address) lastServer = { address, value: ipv4Value(address) };
+  return lastServer.value;
+}
+
 const BROADCAST_FLAG = 0x8000;
 
 /** A REQUEST on port 4011 may name a server and have an address all the same: it selects nobody's address. */
@@ -102,21 +116,50 @@ function addAddressOptions(
   options: Map<number, Uint8Array>,
   { address, subnet, hostname }: AddressAnswer,
 ): void {
-  const { network, leaseTime, router, dns, domain, ntp, mtu } = subnet;
-  if (address !== UNSPECIFIED) {
-    options.set(OPTION.leaseTime, uint32Value(leaseTime));
-    // RFC 2131 4.4.5's defaults.
-    options.set(OPTION.renewalTime, uint32Value(Math.floor(leaseTime / 2)));
-    options.set(OPTION.rebindingTime, uint32Value(Math.floor((leaseTime * 7) / 8)));
-  }
-  options.set(OPTION.subnetMask, ipv4Value(netmask(network.prefix)));
-  options.set(OPTION.broadcastAddress, ipv4Value(broadcastOf(network)));
-  if (router !== undefined) options.set(OPTION.router, ipv4Value(router));
-  if (dns.length > 0) options.set(OPTION.domainNameServer, ipv4Value(...dns));
+  const values = valuesOfSubnet(subnet);
+  if (address !== UNSPECIFIED) for (const [code, value] of values.times) options.set(code, value);
+  for (const [code, value] of values.network) options.set(code, value);
   if (hostname !== undefined) options.set(OPTION.hostName, textValue(hostname));
-  if (domain !== undefined) options.set(OPTION.domainName, textValue(domain));
-  if (mtu !== undefined) options.set(OPTION.interfaceMtu, uint16Value(mtu));
-  if (ntp.length > 0) options.set(OPTION.ntpServers, ipv4Value(...ntp));
+  for (const [code, value] of values.names) options.set(code, value);
+}
+
+type OptionValues = readonly (readonly [code: number, value: Uint8Array])[];
+
+interface SubnetValues {
+  readonly times: OptionValues;
+  readonly network: OptionValues;
+  /** What follows a machine's own name. */
+  readonly names: OptionValues;
+}
+
+const subnetValues = new WeakMap<Subnet, SubnetValues>();
+
+/** What all machines of a subnet are told is worked out once. */
+function valuesOfSubnet(subnet: Subnet): SubnetValues {
+  const known = subnetValues.get(subnet);
+  if (known !== undefined) return known;
+  const { network, leaseTime, router, dns, domain, ntp, mtu } = subnet;
+  const values = {
+    times: [
+      [OPTION.leaseTime, uint32Value(leaseTime)],
+      // RFC 2131 4.4.5's defaults.
+      [OPTION.renewalTime, uint32Value(Math.floor(leaseTime / 2))],
+      [OPTION.rebindingTime, uint32Value(Math.floor((leaseTime * 7) / 8))],
+    ],
+    network: [
+      [OPTION.subnetMask, ipv4Value(netmask(network.prefix))],
+      [OPTION.broadcastAddress, ipv4Value(broadcastOf(network))],
+      ...(router === undefined ? [] : [[OPTION.router, ipv4Value(router)] as const]),
+      ...(dns.length === 0 ? [] : [[OPTION.domainNameServer, ipv4Value(...dns)] as const]),
+    ],
+    names: [
+      ...(domain === undefined ? [] : [[OPTION.domainName, textValue(domain)] as const]),
+      ...(mtu === undefined ? [] : [[OPTION.interfaceMtu, uint16Value(mtu)] as const]),
+      ...(ntp.length === 0 ? [] : [[OPTION.ntpServers, ipv4Value(...ntp)] as const]),
+    ],
+  } satisfies SubnetValues;
+  subnetValues.set(subnet, values);
+  return values;
 }
 
 function addBootOptions(

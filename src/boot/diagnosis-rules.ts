@@ -1,6 +1,7 @@
 import type { BootEvent } from '../machine/event.ts';
 import type { BootSession } from '../machine/session.ts';
 import { type Stage, stageReached } from '../machine/stage.ts';
+import { COMES_FROM_MIRROR } from './choose-mirrors.ts';
 import type { DiagnosisCase } from './diagnosis-case.ts';
 import { offersBoot, tell } from './session-trace.ts';
 
@@ -78,6 +79,13 @@ function refusal(
 function onConsole({ trace }: DiagnosisCase, pattern: RegExp): readonly string[] | undefined {
   const line = trace.console.findLast((text) => pattern.test(text));
   return line === undefined ? undefined : seen(`its console says: ${line}`);
+}
+
+/** Where it was sent for its kernel, if not here, and did not come back from. */
+function mirrorOf({ trace }: DiagnosisCase): string | undefined {
+  const reasons = trace.scripts.findLast(({ outcome }) => outcome === 'answered')?.reasons ?? [];
+  if (trace.assets.length > 0) return undefined;
+  return reasons.find((reason) => COMES_FROM_MIRROR.test(reason));
 }
 
 /** No file of ours was asked for by whatever runs on the machine. */
@@ -296,6 +304,19 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     remedy:
       'Mend boot: in the role.yaml that is named; tinderbox render {mac} --only script shows what would be served. It asks again by itself.',
     when: (known) => (is(known, BEFORE_SCRIPT) ? refusal(known.trace.scripts, 'failed') : undefined),
+  },
+  {
+    name: 'left-the-queue',
+    title: 'it waited for its turn to load, and asks no more',
+    meaning:
+      'It was told on its screen that it waits for its turn, and has not asked again for two minutes: it was turned off or reset, or lost its network.',
+    remedy:
+      'Look at its screen. Power it off and on; it then waits anew, behind the others. To let it be the next: tinderbox queue first {mac}',
+    when(known) {
+      const last = known.trace.scripts.at(-1);
+      const waited = last?.outcome === 'noted' && /^waits for its turn|^it is the next/.test(last.answered);
+      return is(known, BEFORE_SCRIPT) && waited ? seen(tell(last), 'nothing was asked since') : undefined;
+    },
   },
   {
     name: 'kernel-out-of-memory',
@@ -793,14 +814,29 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     },
   },
   {
+    name: 'mirror-not-heard',
+    title: 'it was sent to a mirror for its kernel, and nothing is heard of it since',
+    meaning:
+      'Its script names a mirror (assets.mirrors), whose downloads are not seen here. Neither its system nor a request for the files here, which its script falls back to, was heard since.',
+    remedy:
+      'Look at its screen, and at the log of the mirror that the evidence names. Does curl -I of the kernel answer there from the rack, as quickly as it should? tinderbox render {mac} --only script shows the URLs; tinderbox doctor says how the mirror does. Without the mirror: take it out of tinderbox.yaml.',
+    when(known) {
+      const mirror = mirrorOf(known);
+      if (known.session.stage !== 'script' || mirror === undefined) return undefined;
+      const script = known.trace.scripts.at(-1);
+      if (known.trace.systemRequests.some(({ at }) => at >= (script?.at ?? 0))) return undefined;
+      return seen(mirror, tellIf(script));
+    },
+  },
+  {
     name: 'kernel-not-fetched',
     title: 'it has its script and never asked for the kernel',
     meaning: 'The loader got its script, which names the kernel, and nothing was asked for.',
     remedy:
       'Look at its screen. tinderbox render {mac} --only script shows the URL of the kernel: it has to lead here from the machine (http.url), or to a server that it reaches.',
-    when: ({ session, trace }) =>
-      session.stage === 'script' && trace.assets.length === 0
-        ? seen(tellIf(trace.scripts.at(-1)), 'no file was asked for since')
+    when: (known) =>
+      known.session.stage === 'script' && known.trace.assets.length === 0 && mirrorOf(known) === undefined
+        ? seen(tellIf(known.trace.scripts.at(-1)), 'no file was asked for since')
         : undefined,
   },
   {
@@ -822,8 +858,10 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
       'The system asked for an address by DHCP after it was loaded, or for one of the files beside its configuration, so kernel and network driver work. The configuration itself was never asked for.',
     remedy:
       "See that the role's cmdline names {{configUrl}} as its system wants it (tinderbox render {mac} --only script), and that the system reaches {url}: a route, TCP {http}.",
-    when({ session, trace, daemon }) {
-      if (session.stage !== 'kernel' && session.stage !== 'initrd') return undefined;
+    when(known) {
+      const { session, trace, daemon } = known;
+      const isLoaded = session.stage === 'kernel' || session.stage === 'initrd';
+      if (!isLoaded && (session.stage !== 'script' || mirrorOf(known) === undefined)) return undefined;
       if (trace.configs.length > 0 || daemon.role?.hasConfig === false) return undefined;
       const loaded = session.stageTimes[session.stage] ?? session.openedAt;
       const asked = [...trace.systemRequests, ...trace.configFiles].findLast(({ at }) => at >= loaded);

@@ -25,35 +25,45 @@ export const DEFAULT_STAGE_TIMES: Readonly<Record<WaitingStage, number>> = {
 
 /**
  * How long this session may stand where it stands, in ms; undefined: for ever. `configured`: of tinderbox.yaml. `role`:
- * that of the session, as the profiles have it now.
+ * that of the session, as the profiles have it now. `hasMirror`: its machine may fetch from a mirror.
  */
 export function timeAllowed(
   { stage, lastStage }: Pick<BootSession, 'stage' | 'lastStage'>,
   role: Role | undefined,
   configured: StageTimes,
+  hasMirror = false,
 ): number | undefined {
   if (stage === 'ready' || role?.boot.kind === 'hold') return undefined;
   const timeOf = (one: WaitingStage): number | 'off' =>
     role?.stageTime?.[one] ?? configured[one] ?? DEFAULT_STAGE_TIMES[one];
+  // Another server gives the kernel: nothing is heard of its download and of that of the initrds.
+  const isUnseen = role !== undefined && (!loadsFromHere(role) || (hasMirror && role.boot.kind === 'kernel'));
   // What the role says of itself counts also where nothing more is to be expected.
-  if (role?.stageTime?.[stage] === undefined && role !== undefined && isLastWord(stage, lastStage, role)) {
+  if (
+    role?.stageTime?.[stage] === undefined &&
+    role !== undefined &&
+    isLastWord(stage, lastStage, role, isUnseen)
+  ) {
     return undefined;
   }
   const stages: readonly WaitingStage[] =
-    // Another server gives the kernel: nothing is heard of its download and of that of the initrds.
-    stage === 'script' && role !== undefined && !loadsFromHere(role)
-      ? ['script', 'kernel', 'initrd']
-      : [stage];
+    stage === 'script' && isUnseen ? ['script', 'kernel', 'initrd'] : [stage];
   const times = [...stages.map(timeOf), ...(stage === 'script' ? menuTime(role) : [])];
   if (times.includes('off')) return undefined;
   return times.reduce<number>((sum, time) => sum + Number(time), 0) * 1000;
 }
 
 /** Whether nothing more is heard of a machine of the role after this stage, however well it does. */
-function isLastWord(stage: WaitingStage, lastStage: BootSession['lastStage'], role: Role): boolean {
+function isLastWord(
+  stage: WaitingStage,
+  lastStage: BootSession['lastStage'],
+  role: Role,
+  isUnseen: boolean,
+): boolean {
   if (role.boot.kind !== 'kernel' || lastStage === 'ready') return false;
   if (role.boot.cmdline.some(({ text }) => text.includes('reportUrl'))) return false;
   if (role.config === undefined) {
+    if (stage === 'script') return isUnseen;
     return stage === 'initrd' || (stage === 'kernel' && role.boot.initrd.length === 0) || stage === 'config';
   }
   if (stage !== 'config') return false;

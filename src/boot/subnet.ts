@@ -47,8 +47,8 @@ export function chooseSubnet(
   const relayed = giaddr !== UNSPECIFIED;
   const former = relayed || ciaddr === UNSPECIFIED ? undefined : holding(ciaddr);
   const own = former?.via === via || former?.via === 'relay' ? former : undefined;
-  const ofInterface = interfaceAddresses.map(holding).find((subnet) => subnet !== undefined);
-  const subnet = relayed ? holding(giaddr) : (own ?? ofInterface);
+  const ofInterface = () => interfaceAddresses.map(holding).find((subnet) => subnet !== undefined);
+  const subnet = relayed ? holding(giaddr) : (own ?? ofInterface());
   const source = relayed
     ? "the relay agent's address (giaddr)"
     : own === undefined

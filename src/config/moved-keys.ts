@@ -38,7 +38,6 @@ export const KNOWN_ELSEWHERE: Readonly<Record<string, string>> = {
   'tftp.directory': 'paths.assets',
   'admin.port': 'admin.listen',
   profiles: 'paths.profiles',
-  assets: 'paths.assets',
   state: 'paths.state',
   machines: 'machines.yaml: machines',
 };

@@ -1,3 +1,4 @@
+import type { AssetMirror } from '../boot/choose-mirrors.ts';
 import type { Subnet } from '../boot/subnet.ts';
 import type { LogLevel } from '../logger.ts';
 import type { ClusterSettings } from '../machine/cluster.ts';
@@ -41,6 +42,25 @@ export type AdminTlsConfig =
   | { readonly kind: 'own' }
   | { readonly kind: 'files'; readonly certificate: string; readonly key: string };
 
+/** Files that are not in paths.assets are fetched `from` there, and kept. */
+export interface PullThroughConfig {
+  /** What `/assets/…` is put behind; no trailing slash. */
+  readonly from: string;
+  /** Of all such files together. */
+  readonly maxBytes: number;
+  /** Seconds. */
+  readonly freshFor: number;
+  /** At one time. */
+  readonly fetches: number;
+  /** Where it stands in the file. */
+  readonly line: number;
+}
+
+export interface AssetsConfig {
+  readonly mirrors: readonly (AssetMirror & { readonly line: number })[];
+  readonly pullThrough?: PullThroughConfig;
+}
+
 /** tinderbox.yaml, resolved: defaults filled in, paths absolute, addresses parsed. */
 export interface Config {
   /** Absolute path of the file; `(built in)` for the demo's. */
@@ -51,6 +71,8 @@ export interface Config {
     readonly port: number;
     /** Replaces `http://<address>[:port]` in everything sent to machines; no trailing slash. */
     readonly url?: string;
+    /** So many machines load at once what is larger than so many bytes; absent: nobody waits. */
+    readonly queue?: { readonly places: number; readonly largerThan: number };
     /** Bytes of hot files held in memory. */
     readonly cacheBytes: number;
     /** A boot session's configuration may be fetched for this many seconds after it opened. */
@@ -60,6 +82,7 @@ export interface Config {
     /** Whether matchbox's routes are answered. */
     readonly matchbox: boolean;
   };
+  readonly assets: AssetsConfig;
   readonly tftp: { readonly port: number; readonly maxTransfers: number };
   /** `port` is absent where nothing is received. */
   readonly syslog: { readonly port?: number };

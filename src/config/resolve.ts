@@ -8,6 +8,7 @@ import { parseIpv4 } from '../machine/ipv4.ts';
 import { explainMovedKeys, MOVED_KEYS } from './moved-keys.ts';
 import type { AdminTlsConfig, Config } from './port.ts';
 import { createReporter, type Reporter } from './reporter.ts';
+import { resolveAssets } from './resolve-assets.ts';
 import { checkClusterNetworks, resolveCluster } from './resolve-cluster.ts';
 import { listOf, resolveDhcp } from './resolve-dhcp.ts';
 import { ConfigSchema, type RawConfig } from './schema.ts';
@@ -66,6 +67,7 @@ export function resolveConfig(
     network: { interfaces: resolveInterfaces(raw, report) },
     dhcp: resolveDhcp(raw.dhcp ?? {}, report),
     http,
+    assets: resolveAssets(raw.assets ?? {}, report),
     tftp: { port: raw.tftp?.port ?? 69, maxTransfers: raw.tftp?.maxTransfers ?? 512 },
     syslog: resolveSyslog(raw.syslog?.port ?? SYSLOG_PORT),
     admin,
@@ -101,15 +103,32 @@ function resolveSyslog(port: number | string): Config['syslog'] {
   return typeof port === 'number' ? { port } : {};
 }
 
-function resolveHttp(raw: NonNullable<RawConfig['http']>): Config['http'] {
+type RawHttp = NonNullable<RawConfig['http']>;
+
+function resolveHttp(raw: RawHttp): Config['http'] {
   return {
     port: raw.port ?? 80,
     ...(raw.url === undefined ? {} : { url: raw.url.replace(/\/+$/, '') }),
+    ...resolveQueue(raw.queue ?? {}),
     cacheBytes: parseSize(raw.cacheBytes ?? '512MiB') ?? 2 ** 29,
     sessionTime: parseDuration(raw.sessionTime ?? '1h') ?? 3600,
     strictAddress: raw.strictAddress ?? false,
     matchbox: raw.matchbox ?? false,
   };
+}
+
+/**
+ * A machine takes 30 to 100 MB/s under UEFI, so that a dozen fill 10 Gb/s, and 64 keep it full while others come and go.
+ * At 1 Gb/s each of 64 still gets 2 MB/s, which no loader gives up for.
+ */
+const DOWNLOADS = 64;
+
+function resolveQueue({
+  downloads = DOWNLOADS,
+  largerThan,
+}: NonNullable<RawHttp['queue']>): Pick<Config['http'], 'queue'> {
+  if (downloads === 0 || typeof downloads === 'string') return {};
+  return { queue: { places: downloads, largerThan: parseSize(largerThan ?? '8MiB') ?? 2 ** 23 } };
 }
 
 /** Machines and leases alone may take so much. */

@@ -157,6 +157,26 @@ const HttpSchema = Type.Object(
         examples: ['http://boot.example.net'],
       }),
     ),
+    queue: Type.Optional(
+      Type.Object(
+        {
+          downloads: Type.Optional(
+            Type.Union([Type.Integer({ minimum: 0, maximum: 10_000 }), Type.Literal('off')], {
+              description:
+                'So many machines load their kernel and initrds at once; the others wait, the oldest is the next. `off`, `0`: nobody waits.',
+              default: 64,
+            }),
+          ),
+          largerThan: Type.Optional(
+            size('A boot without a larger file than this does not wait, and no smaller file does.', '8MiB', [
+              '8MiB',
+              '64MiB',
+            ]),
+          ),
+        },
+        { ...closed, description: 'The boot queue, for racks that are powered on at once.' },
+      ),
+    ),
     cacheBytes: Type.Optional(size('Memory for hot files.', '512MiB', ['512MiB', '2GiB', 0])),
     sessionTime: Type.Optional(duration("How long a boot session's configuration may be fetched.", '1h')),
     strictAddress: Type.Optional(
@@ -174,6 +194,67 @@ const HttpSchema = Type.Object(
     ),
   },
   { ...closed, description: 'What machines fetch over HTTP.' },
+);
+
+/** Without a query: paths are put behind it. It stands in scripts, where white space and `$` would mean something. */
+const assetServer = (description: string, example: string) =>
+  Type.String({
+    ...words('^https?://[A-Za-z0-9._-]+(:\\d{1,5})?(/[A-Za-z0-9._~/-]*)?$', `a URL such as ${example}`),
+    maxLength: 200,
+    description,
+    examples: [example],
+  });
+
+const AssetsSchema = Type.Object(
+  {
+    mirrors: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            url: assetServer('What has the same files below its /assets.', 'http://10.78.0.5'),
+            relay: Type.Optional(
+              address('For machines that ask through this relay agent (giaddr).', '10.78.0.1'),
+            ),
+            subnet: Type.Optional(network('For machines with an address in it.', '10.78.0.0/24')),
+          },
+          closed,
+        ),
+        {
+          maxItems: 200,
+          description:
+            'Servers near racks: their machines fetch kernel and initrd there, and here if that fails. Several of one place share its machines.',
+          examples: [[{ url: 'http://10.78.0.5', relay: '10.78.0.1' }]],
+        },
+      ),
+    ),
+    pullThrough: Type.Optional(
+      Type.Object(
+        {
+          from: assetServer('Where what is not here is fetched: another Tinderbox, say.', 'http://10.77.0.1'),
+          maxBytes: Type.Optional(
+            size('What such files may take; beyond, those go that were not asked for the longest.', '20GB', [
+              '20GB',
+              '100GB',
+            ]),
+          ),
+          freshFor: Type.Optional(
+            duration(
+              'A file without a version in its path is compared with the one there after so long.',
+              '1m',
+            ),
+          ),
+          fetches: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 64, description: 'Files fetched at one time.', default: 4 }),
+          ),
+        },
+        {
+          ...closed,
+          description: 'Fetches what machines ask for and is not here, once, and keeps it in paths.assets.',
+        },
+      ),
+    ),
+  },
+  { ...closed, description: 'Assets at a distance.' },
 );
 
 const peers = (description: string) =>
@@ -242,6 +323,7 @@ export const ConfigSchema = Type.Object(
     ),
     dhcp: Type.Optional(DhcpSchema),
     http: Type.Optional(HttpSchema),
+    assets: Type.Optional(AssetsSchema),
     tftp: Type.Optional(
       Type.Object(
         {

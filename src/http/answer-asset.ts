@@ -1,18 +1,24 @@
 import type { ServerResponse } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
+import { answerPulled } from './answer-pulled.ts';
 import { type AssetFile, findAsset } from './asset-file.ts';
 import { contentTypeOf, validatorsOf } from './asset-headers.ts';
 import { parseAssetPath } from './asset-path.ts';
 import type { AssetSource, AssetSources } from './asset-source.ts';
 import { parseByteRange } from './byte-range.ts';
 import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
-import { sendAsset } from './send-asset.ts';
+import type { PulledAsset } from './port.ts';
+import { type AssetSending, sendAsset } from './send-asset.ts';
 import { findSettledAsset } from './settle-asset.ts';
+import { admitDownload } from './wait-turn.ts';
 
 export interface AssetRequest {
   readonly target: string;
-  readonly headers: ConditionalHeaders & { readonly range?: string | undefined };
+  readonly headers: ConditionalHeaders & {
+    readonly range?: string | undefined;
+    readonly via?: string | undefined;
+  };
   /** Where the bytes go. */
   readonly response: ServerResponse;
   /** Whether the server dropped this client because it took nothing for too long. */
@@ -21,6 +27,11 @@ export interface AssetRequest {
   readonly harmless?: boolean;
   /** What is made where there is no file of this name. */
   readonly generate?: () => Promise<Answer | undefined> | undefined;
+}
+
+/** Where bodies come from, and how they go out. */
+export interface AssetService extends AssetSending {
+  readonly sources: AssetSources;
 }
 
 /** A file that is being replaced again and again is not worth more attempts. */
@@ -32,7 +43,7 @@ const ATTEMPTS = 3;
  */
 export async function answerAsset(
   deps: RouteDeps,
-  sources: AssetSources,
+  { sources, ...sending }: AssetService,
   request: BootRequest,
   asset: AssetRequest,
 ): Promise<Answer | undefined> {
@@ -43,7 +54,7 @@ export async function answerAsset(
     return refused(deps, request, 404, 'no such asset', `the path is refused: ${path.reason}`);
   }
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await find(deps, path.segments);
+    let found: Awaited<ReturnType<typeof find>> = await find(deps, path.segments);
     if (found.kind === 'unsettled') return beingReplaced(deps, request, 'it is being written in place');
     if (found.kind === 'outside') deps.journal.count('http.bad-asset-path');
     const made = found.kind === 'missing' ? await asset.generate?.() : undefined;
@@ -58,6 +69,17 @@ export async function answerAsset(
         'noted',
       );
     }
+    const pulled =
+      found.kind === 'missing' ? await answerPulled(deps, request, asset, path.segments, sending) : undefined;
+    if (pulled?.kind === 'sent') {
+      const { outcome, answered, reasons, whole, bytes } = pulled.result;
+      const stage = whole ? stageOf(deps, request, path.segments) : undefined;
+      record(deps, request, outcome, answered, reasons, stage, bytes);
+      return undefined;
+    }
+    if (pulled?.kind === 'later') return pulled.answer;
+    if (pulled?.kind === 'refused') return notFetched(deps, request, pulled);
+    if (pulled?.kind === 'file') found = pulled;
     if (found.kind !== 'file') {
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
     }
@@ -69,9 +91,11 @@ export async function answerAsset(
       record(deps, request, 'answered', `${head.status}, no body`, [], undefined);
       return undefined;
     }
+    using place = admitDownload(deps, request, path.segments, head, found.file);
+    if (place.later !== undefined) return place.later;
     let source: AssetSource | undefined;
     try {
-      source = await sources.open(found.file);
+      source = await sources.open(found.file, head);
     } catch (error) {
       deps.complain('asset', 'error', { asked: request.asked, err: error }, 'an asset cannot be read');
       const reason = `it cannot be read: ${(error as Error).message}`;
@@ -87,19 +111,22 @@ export async function answerAsset(
     if (source === undefined) continue;
     try {
       sendHead(asset.response, head);
-      const sent = await sendAsset(asset.response, source, head);
+      const sent = await sendAsset(asset.response, source, head, sending);
       const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
-      const reasons = [`from ${source.origin}`];
+      const reasons = [`from ${source.origin}`, ...(pulled === undefined ? [] : [pulled.reason])];
       if (sent.kind === 'complete') {
+        if (head.end === found.file.size) place.isWhole();
         const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
         record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage, sent.bytes);
       } else {
         const why =
           sent.kind === 'changed'
             ? 'the file was changed in place while it was being sent: replace files by renaming'
-            : asset.stalled()
-              ? 'the client took no byte for too long and was dropped'
-              : 'the client closed the connection';
+            : sent.kind === 'failed'
+              ? (sent.reason ?? 'it could not be sent')
+              : asset.stalled()
+                ? 'the client took no byte for too long and was dropped'
+                : 'the client closed the connection';
         deps.journal.count('http.aborted-asset');
         const answered = `${head.status}, ${sent.bytes} of ${head.end - head.start} bytes`;
         record(deps, request, 'failed', answered, [why, ...reasons], undefined, sent.bytes);
@@ -122,6 +149,20 @@ async function find(deps: RouteDeps, segments: readonly string[]) {
   if (found.kind !== 'missing' || folder !== 'ipxe' || name === undefined || rest.length > 0) return found;
   const loader = await deps.findLoader?.(name);
   return loader === undefined ? found : findAsset(dirname(loader), [basename(loader)]);
+}
+
+/** A file that is not here, and cannot be fetched either. */
+function notFetched(
+  deps: RouteDeps,
+  request: BootRequest,
+  { status, reason, retryAfter }: Extract<PulledAsset, { kind: 'refused' }>,
+): Answer {
+  const headers = retryAfter === undefined ? undefined : { 'retry-after': String(retryAfter) };
+  const line =
+    status === 404
+      ? 'no such asset; see: tinderbox check'
+      : 'the asset is not here and cannot be fetched now; see the log of tinderbox';
+  return refused(deps, request, status, line, reason, status === 404 ? 'refused' : 'failed', headers);
 }
 
 /** iPXE asks again by itself after such an answer. */

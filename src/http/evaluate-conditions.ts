@@ -44,7 +44,18 @@ function listsTag(header: string, etag: string, comparison: 'strong' | 'weak'): 
   });
 }
 
+const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
+const DAY = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)';
+const TIME = String.raw`\d\d:\d\d:\d\d`;
+/** RFC 9110 section 5.6.7: the form that is sent, that of RFC 850, and asctime's, which has no zone and means GMT. */
+const DATED = new RegExp(
+  String.raw`^(?:${DAY}, \d\d ${MONTH} \d{4} ${TIME} GMT|[MTWFS][a-z]{2,5}day, \d\d-${MONTH}-\d\d ${TIME} GMT)$`,
+);
+const ASCTIME = new RegExp(String.raw`^${DAY} ${MONTH} [ \d]\d ${TIME} \d{4}$`);
+
+/** Undefined for what is no HTTP date. Date.parse alone makes one of almost anything, `W/27Nov26 12:` for one. */
 function readDate(text: string | undefined): number | undefined {
-  const time = text === undefined ? Number.NaN : Date.parse(text);
+  const value = text?.trim() ?? '';
+  const time = DATED.test(value) ? Date.parse(value) : ASCTIME.test(value) ? Date.parse(`${value} GMT`) : NaN;
   return Number.isNaN(time) ? undefined : time;
 }

@@ -1,8 +1,8 @@
 import { DEFAULT_LIMITS } from './listeners.ts';
 import type { HttpLimits } from './port.ts';
 
-/** A connection and the file that it downloads. */
-const DESCRIPTORS_EACH = 2;
+/** A connection, the same one for the thread that sends, and the file that it downloads. */
+const DESCRIPTORS_EACH = 3;
 /** Of what the process may open, this much is for HTTP; the rest for TFTP, DHCP, the database and files. */
 const SHARE = 1 / 2;
 const FEWEST = 16;

@@ -5,7 +5,8 @@ import { toTinderboxError } from '../errors.ts';
 import { formatIpv4, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { NOCLOUD_FILES } from '../render/config-documents.ts';
 import { type Answer, type BootRequest, type RouteDeps, refuse } from './answer.ts';
-import { answerAsset } from './answer-asset.ts';
+import { type AssetService, answerAsset } from './answer-asset.ts';
+import { memoryBuffer, memoryFile } from './asset-memory.ts';
 import { createAssetSources } from './asset-source.ts';
 import { answerBootScript } from './boot-script.ts';
 import { createComplain } from './complain.ts';
@@ -20,6 +21,7 @@ import { createReleaseMemory } from './release-memory.ts';
 import { type AskedDocument, answerSessionConfig } from './session-config.ts';
 import { answerSigningRequest, REQUEST_LIMIT } from './session-csr.ts';
 import { answerSessionReport } from './session-report.ts';
+import { createWriteTurns } from './take-turns.ts';
 import { createKeyedTurns } from './take-turns-by-key.ts';
 
 /** Characters of a request's target that logs and events keep. */
@@ -55,7 +57,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     complain: createComplain(logger, journal, clock),
   };
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const sources = createAssetSources(options.cacheBytes);
+  const { openMemoryFile } = options;
+  const service: AssetService = {
+    sources: createAssetSources({
+      cacheBytes: options.cacheBytes,
+      openMemory: openMemoryFile === undefined ? memoryBuffer : () => memoryFile(openMemoryFile()),
+      clock,
+    }),
+    sender: options.fileSender,
+    turns: createWriteTurns(),
+  };
   const plans = createPlanMemory();
   const signings = createKeyedTurns();
   const releases = {
@@ -175,7 +186,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       const response = reply.raw;
       const file = generatedByTarget(request.raw.url ?? '');
       // From here on Fastify answers no more, whatever is thrown.
-      const answer = await answerAsset(deps, sources, requestOf(request), {
+      const answer = await answerAsset(deps, service, requestOf(request), {
         target: request.raw.url ?? '',
         headers: request.raw.headers,
         response,

@@ -21,6 +21,10 @@ export interface DownloadOptions extends RetryOptions {
   readonly size?: number;
   /** So far, and of how many if that is known. */
   readonly onBytes?: (bytes: number, total: number | undefined) => void;
+  /** Of an answer that is taken, before its bytes. */
+  readonly onHead?: (headers: HttpResponse['headers']) => void;
+  /** false: nobody compares them, and they are ''. */
+  readonly digests?: boolean;
 }
 
 export interface Downloaded {
@@ -38,7 +42,7 @@ export interface Downloaded {
  * other sizes than the list.
  */
 export async function downloadFile(url: string, file: string, options: DownloadOptions): Promise<Downloaded> {
-  await using part = await openPart(file);
+  await using part = await openPart(file, options);
   let resumed = false;
   const attempt = async (): Promise<Attempt<undefined>> => {
     const before = part.size();
@@ -119,6 +123,7 @@ async function receive(
     if (total !== undefined && options.size !== undefined && total !== options.size) {
       throw lie(`${url} is announced with ${total} bytes, and the list says ${options.size}`);
     }
+    options.onHead?.(headers);
     if (status === 200) await part.reset(originOf(headers, url, total));
     const whole = total ?? options.size;
     await write(body, part, whole, url, options);

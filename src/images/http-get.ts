@@ -22,6 +22,8 @@ export interface HttpOptions {
   readonly proxies?: { readonly http: string; readonly https: string; readonly none: string };
   /** Where a request was sent on to. */
   readonly onRedirect?: (from: string, to: string) => void;
+  /** `same-host`: to another one is refused. Absent: any, but from https to http. */
+  readonly redirects?: 'any' | 'same-host';
 }
 
 export interface HttpRequest {
@@ -84,6 +86,9 @@ export async function openHttp(options: HttpOptions = {}): Promise<HttpSource> {
         }
         if (at.protocol === 'https:' && next.protocol === 'http:') {
           throw refuse(`${at.href} redirects from https to plain http: ${next.href}`);
+        }
+        if (options.redirects === 'same-host' && at.host !== next.host) {
+          throw refuse(`${at.href} redirects to another host: ${next.href}`);
         }
         options.onRedirect?.(at.href, next.href);
         at = next;

@@ -19,7 +19,7 @@ export interface PartFile extends AsyncDisposable {
   /** Starts anew, of this origin; without one it cannot be resumed. */
   reset(origin?: PartOrigin): Promise<void>;
   append(chunk: Uint8Array): Promise<void>;
-  /** Gives it its name, on disk. The lower-case hex digests are of all of it. */
+  /** Gives it its name, on disk. The lower-case hex digests are of all of it; '' where none were wanted. */
   finish(): Promise<{ readonly size: number; readonly sha256: string; readonly sha512: string }>;
 }
 
@@ -28,14 +28,18 @@ interface Hashes {
   readonly sha512: Hash;
 }
 
-/** What an earlier attempt left is read once, for the digests. */
-export async function openPart(file: string): Promise<PartFile> {
+/** What an earlier attempt left is read once, for the digests; a gigabyte costs seconds of this thread. */
+export async function openPart(
+  file: string,
+  { digests = true }: { readonly digests?: boolean } = {},
+): Promise<PartFile> {
   const [path, sidecar] = [`${file}.part`, `${file}.part.json`];
   let origin = await readOrigin(sidecar);
   const handle: FileHandle = await open(path, origin === undefined ? 'w' : 'a', 0o644);
   let size = 0;
   let hashes = newHashes();
-  if (origin !== undefined) {
+  if (origin !== undefined && !digests) size = (await handle.stat()).size;
+  if (origin !== undefined && digests) {
     for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
       hash(hashes, chunk);
       size += chunk.length;
@@ -54,7 +58,7 @@ export async function openPart(file: string): Promise<PartFile> {
     async append(chunk) {
       for (let from = 0; from < chunk.length; ) {
         const { bytesWritten } = await handle.write(chunk, from, chunk.length - from, size);
-        hash(hashes, chunk.subarray(from, from + bytesWritten));
+        if (digests) hash(hashes, chunk.subarray(from, from + bytesWritten));
         from += bytesWritten;
         size += bytesWritten;
       }
@@ -63,6 +67,7 @@ export async function openPart(file: string): Promise<PartFile> {
       await handle.sync();
       await rename(path, file);
       await rm(sidecar, { force: true });
+      if (!digests) return { size, sha256: '', sha512: '' };
       return { size, sha256: hashes.sha256.digest('hex'), sha512: hashes.sha512.digest('hex') };
     },
     [Symbol.asyncDispose]: () => handle.close(),

@@ -22,12 +22,26 @@ export interface Ipv4Range {
 
 /** Dotted quad without leading zeros; undefined for anything else. */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  const match = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(text.trim());
-  if (match === null) return undefined;
-  const bytes = match.slice(1).map(Number);
-  if (bytes.some((byte) => byte > 255)) return undefined;
-  return ipv4FromBytes(Uint8Array.from(bytes));
+  const trimmed = text.trim();
+  let address = 0;
+  let byte = -1;
+  let dots = 0;
+  // By hand: this is asked for each packet.
+  for (let at = 0; at < trimmed.length; at++) {
+    const digit = trimmed.charCodeAt(at) - DIGIT_ZERO;
+    if (digit === DOT - DIGIT_ZERO) {
+      if (byte < 0 || ++dots > 3) return undefined;
+      address = address * 256 + byte;
+      byte = -1;
+    } else if (digit < 0 || digit > 9 || byte === 0) return undefined;
+    else byte = byte < 0 ? digit : byte * 10 + digit;
+    if (byte > 255) return undefined;
+  }
+  return dots === 3 && byte >= 0 ? ((address * 256 + byte) as Ipv4) : undefined;
 }
+
+const DIGIT_ZERO = 0x30;
+const DOT = 0x2e;
 
 export function formatIpv4(address: Ipv4): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
@@ -35,7 +49,10 @@ export function formatIpv4(address: Ipv4): string {
 
 /** Four bytes in network order, at `offset`. Throws a RangeError if they are not there. */
 export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4 {
-  const [a, b, c, d] = bytes.subarray(offset, offset + 4);
+  const a = bytes[offset];
+  const b = bytes[offset + 1];
+  const c = bytes[offset + 2];
+  const d = bytes[offset + 3];
   if (a === undefined || b === undefined || c === undefined || d === undefined) {
     throw new RangeError(`an IPv4 address has 4 bytes, not ${bytes.length - offset}`);
   }

@@ -3,6 +3,8 @@ export type Mac = string & { readonly __brand: 'Mac' };
 
 /** Reads `52:54:00:12:34:56`, `52-54-00-12-34-56`, `5254.0012.3456` or `525400123456`; undefined if it is none. */
 export function parseMac(text: string): Mac | undefined {
+  // As it is written everywhere here: nothing is to be done.
+  if (/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(text)) return text as Mac;
   const trimmed = text.trim().toLowerCase();
   const shaped =
     /^([0-9a-f]{2}([:-]))([0-9a-f]{2}\2){4}[0-9a-f]{2}$/.test(trimmed) ||
@@ -16,7 +18,61 @@ export function parseMac(text: string): Mac | undefined {
 /** The first six bytes of a DHCP `chaddr`. Throws a RangeError on fewer than six. */
 export function macFromBytes(bytes: Uint8Array): Mac {
   if (bytes.length < 6) throw new RangeError(`a MAC has 6 bytes, not ${bytes.length}`);
-  return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join(':') as Mac;
+  // One packet asks for it a dozen times, and the same string is found sooner in a map than one that is only equal.
+  const high = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
+  const low = ((bytes[2] ?? 0) << 24) | ((bytes[3] ?? 0) << 16) | ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0);
+  const place = (low ^ (low >>> 11) ^ high) & (REMEMBERED - 1);
+  const known = recent[place];
+  if (known !== undefined && recentHigh[place] === high && recentLow[place] === low) return known;
+  const mac = spell(bytes);
+  recent[place] = mac;
+  recentHigh[place] = high;
+  recentLow[place] = low;
+  return mac;
+}
+
+/** Of as many machines as may be in the middle of something; others are spelled anew. */
+const REMEMBERED = 1024;
+const recent: (Mac | undefined)[] = Array.from({ length: REMEMBERED }, () => undefined);
+const recentHigh = new Int32Array(REMEMBERED);
+const recentLow = new Int32Array(REMEMBERED);
+
+/** Characters, since pieces joined cost five times as much. */
+function spell(bytes: Uint8Array): Mac {
+  return String.fromCharCode(
+    upper(bytes[0]),
+    lower(bytes[0]),
+    COLON,
+    upper(bytes[1]),
+    lower(bytes[1]),
+    COLON,
+    upper(bytes[2]),
+    lower(bytes[2]),
+    COLON,
+    upper(bytes[3]),
+    lower(bytes[3]),
+    COLON,
+    upper(bytes[4]),
+    lower(bytes[4]),
+    COLON,
+    upper(bytes[5]),
+    lower(bytes[5]),
+  ) as Mac;
+}
+
+const COLON = 0x3a;
+
+function upper(byte: number | undefined): number {
+  return digit((byte ?? 0) >> 4);
+}
+
+function lower(byte: number | undefined): number {
+  return digit((byte ?? 0) & 15);
+}
+
+/** The character of a hexadecimal digit: 0 to 9, a to f. */
+function digit(value: number): number {
+  return value < 10 ? 0x30 + value : 0x57 + value;
 }
 
 /** Six bytes, network order. */

@@ -7,7 +7,7 @@ import { formatIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { findInterface } from './interfaces.ts';
 import type { Libc } from './libc.ts';
 import { loadLibc } from './libc.ts';
-import type { OpenUdpSocket, UdpSocketOptions } from './port.ts';
+import type { OpenUdpDescriptor, OpenUdpSocket, UdpSocketOptions } from './port.ts';
 import { describeHolders, whoHoldsUdpPort } from './who-holds-port.ts';
 
 /**
@@ -28,6 +28,27 @@ export const openUdpSocket: OpenUdpSocket = async (options) => {
   }
 };
 
+/** As openUdpSocket, for whoever calls the kernel without Node; `unavailable` wherever koffi cannot be loaded. */
+export const openUdpDescriptor: OpenUdpDescriptor = async (options) => {
+  try {
+    const libc = loadLibc();
+    const fd = libc.openUdpDescriptor();
+    try {
+      if (options.device !== undefined) libc.setOption(fd, 'bindToDevice', options.device);
+      for (const buffer of ['sendBuffer', 'receiveBuffer'] as const) {
+        if (options[buffer] !== undefined) libc.setOption(fd, buffer, options[buffer]);
+      }
+      libc.bindDescriptor(fd, options.address ?? UNSPECIFIED, options.port);
+      return { fd, port: libc.describeSocket(fd).port };
+    } catch (error) {
+      libc.closeDescriptor(fd);
+      throw error;
+    }
+  } catch (error) {
+    throw await explainFailure(error, options);
+  }
+};
+
 /**
  * Makes a Node socket of a bound descriptor: one opened here, or one that systemd handed over. The descriptor
  * belongs to the socket afterwards, and is closed where this throws.
@@ -42,6 +63,7 @@ export async function adoptUdpDescriptor(
     socket.bind({ fd });
     await listening;
     if (options.broadcast === true) socket.setBroadcast(true);
+    descriptors.set(socket, fd);
     return socket;
   } catch (error) {
     const isTaken = isBound(socket);
@@ -49,6 +71,13 @@ export async function adoptUdpDescriptor(
     if (!isTaken) closeSync(fd);
     throw error;
   }
+}
+
+const descriptors = new WeakMap<Socket, number>();
+
+/** Of a socket that was made here of a descriptor, as long as it is open. */
+export function descriptorOf(socket: Socket): number | undefined {
+  return descriptors.get(socket);
 }
 
 /** Whether it has a descriptor: `bind` may fail before it takes the one it is given, or after. */

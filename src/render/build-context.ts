@@ -22,6 +22,7 @@ export interface ContextInput {
   readonly identity?: IdentityContext;
   /** As BootContext has it. */
   readonly pinned?: ReadonlyMap<string, string>;
+  readonly mirrors?: readonly string[];
 }
 
 /** Everything a role's templates see, for one machine. */
@@ -35,6 +36,7 @@ export function buildContext({
   sessionUrl,
   identity,
   pinned,
+  mirrors = [],
 }: ContextInput): BootContext {
   const { address } = plan;
   const subnet =
@@ -61,8 +63,9 @@ export function buildContext({
     bootId: bootIdOf(facts.mac, sessionUrl),
     configUrl: configUrlOf(sessionUrl, plan.role.config?.format),
     reportUrl: `${sessionUrl}/report`,
-    assetsUrl: `${server.url}/assets`,
+    assetsUrl: `${mirrors[0] ?? server.url}/assets`,
     identity: identity ?? noIdentity(plan.hostname),
     ...(pinned === undefined ? {} : { pinned }),
+    ...(mirrors.length === 0 ? {} : { mirrors }),
   };
 }

@@ -126,7 +126,7 @@ export interface TemplateContext {
   /** Of nocloud it ends with a slash: cloud-init puts the names of its files behind it. */
   readonly configUrl: string;
   readonly reportUrl: string;
-  /** `<server.url>/assets` */
+  /** `<server.url>/assets`, or that of the mirror which this machine is sent to. */
   readonly assetsUrl: string;
   readonly identity: IdentityContext;
 }
@@ -135,4 +135,6 @@ export interface TemplateContext {
 export interface BootContext extends TemplateContext {
   /** What links of pulled images stand for at this moment, by their paths; absent: nothing is replaced. */
   readonly pinned?: ReadonlyMap<string, string>;
+  /** Servers that have /assets too, in the order in which they are tried before this one; absent: none. */
+  readonly mirrors?: readonly string[];
 }

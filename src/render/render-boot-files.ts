@@ -36,11 +36,11 @@ function makeBootFiles(role: Role, context: BootContext): BootFiles | undefined 
     throw templateError(templateProblem(boot.kernel, undefined, `role \`${role.name}\` names no kernel`));
   }
   return {
-    kernel: pinPath(kernel, context),
+    kernel: pinPath(pathOf(kernel, context), context),
     initrd: boot.initrd
       .map((source) => renderPath(source, render))
       .filter((path) => path !== undefined)
-      .map((path) => pinPath(path, context)),
+      .map((path) => pinPath(pathOf(path, context), context)),
     // A root file system that the kernel fetches by itself is one of the three (Fedora CoreOS, Debian live).
     cmdline: boot.cmdline
       .flatMap((source) => scriptWords(source, render(source)))
@@ -48,9 +48,41 @@ function makeBootFiles(role: Role, context: BootContext): BootFiles | undefined 
   };
 }
 
+/** The same for each place that a machine may fetch them from, in the order in which it is to try. */
+export interface BootFilesAt {
+  /** The mirror, or this server, without a trailing slash. */
+  readonly url: string;
+  readonly files: BootFiles;
+}
+
+/**
+ * Kernel, initrds and what the command line names (`{{assetsUrl}}`) are of one place each time, so that a mirror that is
+ * behind or fails half-way mixes no two versions. Undefined and throws as renderBootFiles.
+ */
+export function renderBootFilesAt(role: Role, context: BootContext): readonly BootFilesAt[] | undefined {
+  const places: BootFilesAt[] = [];
+  for (const url of [...(context.mirrors ?? []), context.server.url]) {
+    const files = renderBootFiles(role, { ...context, assetsUrl: `${url}/assets` });
+    if (files === undefined) return undefined;
+    places.push({ url, files });
+  }
+  return places;
+}
+
+/** A mirror has /assets alone. */
+export function urlAt(path: string, place: string, context: TemplateContext): string {
+  return path.startsWith('/assets/') ? `${place}${path}` : absoluteUrl(path, context);
+}
+
 /** The URL that a machine fetches: a path is one of the server that it reached. */
 export function absoluteUrl(path: string, context: TemplateContext): string {
   return path.startsWith('/') ? `${context.server.url}${path}` : path;
+}
+
+/** What a role names by `{{assetsUrl}}` is what it would name by `/assets`. */
+function pathOf(text: string, { assetsUrl, server }: BootContext): string {
+  const own = [assetsUrl, `${server.url}/assets`].find((url) => text.startsWith(`${url}/`));
+  return own === undefined ? text : `/assets${text.slice(own.length)}`;
 }
 
 function renderPath(source: TemplateSource, render: (source: TemplateSource) => string): string | undefined {

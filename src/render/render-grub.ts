@@ -1,4 +1,5 @@
 import type { Labels, MachineFacts } from '../machine/facts.ts';
+import type { BootContext } from './context.ts';
 import {
   type GrubPlace,
   type GrubTransport,
@@ -7,7 +8,7 @@ import {
   grubText,
   grubWord,
 } from './grub-text.ts';
-import { renderBootFiles } from './render-boot-files.ts';
+import { type BootFilesAt, renderBootFilesAt, urlAt } from './render-boot-files.ts';
 import { grubMenuLines } from './render-grub-menu.ts';
 import type { MachineScriptInput } from './render-script.ts';
 import { FAILED_SECONDS, labelQuery, whoLines } from './script-lines.ts';
@@ -127,25 +128,41 @@ export function grubMachineScript({ role, context, hostname, transport }: GrubSc
   }
   const who = `echo ${grubText(name)}`;
   if (role.boot.kind === 'local') return configuration([ANSWER, ...labels, `echo`, who, ...bootDisk(place)]);
-  const files = renderBootFiles(role, context);
-  if (files === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);
-  const path = (each: string) => grubWord(grubPath(each, transport, place));
-  const kernel = ['linux', path(files.kernel), ...grubArguments(files.cmdline)].join(' ');
-  const initrd = files.initrd.length === 0 ? undefined : ['initrd', ...files.initrd.map(path)].join(' ');
+  const places = renderBootFilesAt(role, context);
+  if (places === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);
   return configuration([
     ANSWER,
     ...labels,
     `echo`,
     who,
+    ...places.flatMap((one, index) => [
+      ...(index === 0 ? [] : [`echo ${grubText(`that failed. Going on with ${one.url}`)}`]),
+      ...loadLines(one, context, transport),
+    ]),
+    `echo ${grubText(`the boot failed. Asking again in ${FAILED_SECONDS} s`)}`,
+    ...askAgain(place, FAILED_SECONDS),
+  ]);
+}
+
+/** All of one place; what fails goes on below. */
+function loadLines(
+  { url, files }: BootFilesAt,
+  context: BootContext,
+  transport: GrubTransport,
+): readonly string[] {
+  const isHere = url === context.server.url;
+  const path = (each: string) =>
+    grubWord(grubPath(isHere ? each : urlAt(each, url, context), transport, context.server));
+  const kernel = ['linux', path(files.kernel), ...grubArguments(files.cmdline)].join(' ');
+  const initrd = files.initrd.length === 0 ? undefined : ['initrd', ...files.initrd.map(path)].join(' ');
+  return [
     loading('the kernel', [files.kernel]),
     `if ${kernel}; then`,
     ...(initrd === undefined
       ? [`  boot`]
       : [`  ${loading('the initrd', files.initrd)}`, `  if ${initrd}; then boot; fi`]),
     `fi`,
-    `echo ${grubText(`the boot failed. Asking again in ${FAILED_SECONDS} s`)}`,
-    ...askAgain(place, FAILED_SECONDS),
-  ]);
+  ];
 }
 
 function loading(what: string, paths: readonly string[]): string {
@@ -189,18 +206,49 @@ function bootDisk(place: GrubPlace): readonly string[] {
 /** As waitScript: its screen says who it is, and it asks again. */
 export function grubWaitScript(input: {
   readonly place: GrubPlace;
+  readonly transport: GrubTransport;
   readonly message: string;
   readonly facts: MachineFacts;
   readonly seconds: number;
+  readonly isBrief?: boolean;
+  readonly choice?: string | undefined;
 }): string {
   return configuration([
     ANSWER,
     `echo`,
     `echo ${grubText(input.message)}`,
-    ...whoLines(input.facts).map((line) => `echo ${grubText(line)}`),
+    ...(input.isBrief === true ? [] : whoLines(input.facts).map((line) => `echo ${grubText(line)}`)),
     ...tellAgain(input.facts.labels),
-    ...askAgain(input.place, input.seconds),
+    ...(input.choice === undefined
+      ? askAgain(input.place, input.seconds)
+      : askWithChoice(input.place, input.transport, input.seconds, input.choice)),
   ]);
+}
+
+/**
+ * The entry of a menu that asked would lead back to the menu. So the first of these scripts asks on, and those that it
+ * gets say so and return to it: a machine that waits for long does not nest them.
+ */
+function askWithChoice(
+  place: GrubPlace,
+  transport: GrubTransport,
+  seconds: number,
+  choice: string,
+): readonly string[] {
+  const ask = `"${grubPath('/grub.cfg', transport, place)}?$tinderbox_query&choice=${encodeURIComponent(choice)}"`;
+  return [
+    `echo ${grubText(`asking again in ${seconds} s`)}`,
+    `sleep ${seconds}`,
+    `set tinderbox_again=1`,
+    `if [ -z "$tinderbox_asks" ]; then`,
+    `  set tinderbox_asks=1`,
+    `  while [ -n "$tinderbox_again" ]; do`,
+    `    set tinderbox_again=`,
+    `    source ${ask}`,
+    `  done`,
+    `  set tinderbox_asks=`,
+    `fi`,
+  ];
 }
 
 /** As refusalScript: the screen says why; an operator's edit ends it. */

@@ -1,8 +1,8 @@
 import type { Labels, MachineFacts } from '../machine/facts.ts';
 import type { Role } from '../machine/role.ts';
-import type { TemplateContext } from './context.ts';
+import type { BootContext } from './context.ts';
 import { echoText } from './ipxe-text.ts';
-import { absoluteUrl, renderBootFiles } from './render-boot-files.ts';
+import { type BootFilesAt, renderBootFilesAt, urlAt } from './render-boot-files.ts';
 import { menuScript } from './render-menu.ts';
 import { askAgain, askUrl, FAILED_SECONDS, labelQuery, script, whoLines } from './script-lines.ts';
 
@@ -75,7 +75,7 @@ export function bootstrapScript({
 
 export interface MachineScriptInput {
   readonly role: Role;
-  readonly context: TemplateContext;
+  readonly context: BootContext;
   readonly hostname: string;
 }
 
@@ -86,36 +86,57 @@ export interface MachineScriptInput {
 export function machineScript({ role, context, hostname }: MachineScriptInput): string {
   if (role.boot.kind === 'local') return localScript({ role, context, hostname });
   if (role.boot.kind === 'menu') return menuScript({ menu: role.boot, role: role.name, context, hostname });
-  const files = renderBootFiles(role, context);
-  if (files === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);
-  const { kernel, initrd, cmdline } = files;
-  const names = initrd.map((_path, index) => `initrd${index}`);
-  // EFI-stub kernels load the initrds that their command line names (seen); a BIOS kernel gets them all regardless.
-  const words = [...names.map((name) => `initrd=${name}`), ...cmdline];
-  const kernelUrl = absoluteUrl(kernel, context);
+  const places = renderBootFilesAt(role, context);
+  if (places === undefined) throw new TypeError(`role ${role.name} boots nothing: it waits`);
   return script([
     `echo`,
     `echo Tinderbox: ${echoText(`${context.machine.mac} is ${hostname}, role ${role.name}`)}`,
     `imgfree ||`,
-    ``,
-    `set what the kernel ${kernelUrl}`,
-    `kernel ${[kernelUrl, ...words].join(' ')} || goto failed`,
-    ...initrd.flatMap((path, index) => {
-      const initrdUrl = absoluteUrl(path, context);
+    ...places.flatMap((place, index) => {
+      const next = places[index + 1];
+      if (next === undefined) return loadLines(place, context, 'failed');
       return [
+        ...loadLines(place, context, `place${index + 1}`),
         ``,
-        `set what the initrd ${initrdUrl}`,
-        `initrd --name ${names[index]} ${initrdUrl} || goto failed`,
+        `:place${index + 1}`,
+        `echo Tinderbox: failed: \${what}, error \${errno}`,
+        `echo Tinderbox: going on with ${next.url}`,
+        `imgfree ||`,
       ];
     }),
-    ``,
-    `set what starting the kernel`,
-    `boot || goto failed`,
     ``,
     `:failed`,
     `echo Tinderbox: failed: \${what}, error \${errno}`,
     ...askAgain(context.server.url, context.machine.arch, FAILED_SECONDS, context.machine.labels),
   ]);
+}
+
+/** All of one place; what fails goes to the label `failed`. */
+function loadLines(
+  { url, files: { kernel, initrd, cmdline } }: BootFilesAt,
+  context: BootContext,
+  failed: string,
+): readonly string[] {
+  const names = initrd.map((_path, index) => `initrd${index}`);
+  // EFI-stub kernels load the initrds that their command line names (seen); a BIOS kernel gets them all regardless.
+  const words = [...names.map((name) => `initrd=${name}`), ...cmdline];
+  const kernelUrl = urlAt(kernel, url, context);
+  return [
+    ``,
+    `set what the kernel ${kernelUrl}`,
+    `kernel ${[kernelUrl, ...words].join(' ')} || goto ${failed}`,
+    ...initrd.flatMap((path, index) => {
+      const initrdUrl = urlAt(path, url, context);
+      return [
+        ``,
+        `set what the initrd ${initrdUrl}`,
+        `initrd --name ${names[index]} ${initrdUrl} || goto ${failed}`,
+      ];
+    }),
+    ``,
+    `set what starting the kernel`,
+    `boot || goto ${failed}`,
+  ];
 }
 
 /**
@@ -150,15 +171,19 @@ export interface WaitScriptInput {
   readonly facts: MachineFacts;
   /** How long the message stands before the machine asks again. */
   readonly seconds: number;
+  /** Who it is stands on its screen already. */
+  readonly isBrief?: boolean;
+  /** What was chosen from a menu: it asks again with it, and sees no menu again. */
+  readonly choice?: string | undefined;
 }
 
-/** For `/ipxe` where the machine is not admitted yet: its screen says so and who it is, and it asks again. */
-export function waitScript({ url, message, facts, seconds }: WaitScriptInput): string {
+/** For `/ipxe` where the machine is not admitted yet, or not its turn: its screen says so and who it is, and it asks again. */
+export function waitScript({ url, message, facts, seconds, isBrief, choice }: WaitScriptInput): string {
   return script([
     `echo`,
     `echo Tinderbox: ${echoText(message)}`,
-    ...whoLines(facts).map((line) => `echo Tinderbox: ${echoText(line)}`),
-    ...askAgain(url, facts.arch ?? '', seconds, facts.labels),
+    ...(isBrief === true ? [] : whoLines(facts).map((line) => `echo Tinderbox: ${echoText(line)}`)),
+    ...askAgain(url, facts.arch ?? '', seconds, facts.labels, choice),
   ]);
 }
 

@@ -33,12 +33,15 @@ export interface DhcpLoopOptions {
     client: NetworkClient,
     now: number,
   ) => Promise<DhcpAction> | DhcpAction;
-  /** Carries out a lease change; when it resolves, a binding is on disk, unless it says otherwise. */
+  /**
+   * Carries out a lease change; when it resolves, a binding is on disk, unless it says otherwise. What needs no disk is
+   * carried out before it returns undefined: the next packet is decided at once. Throws, or rejects.
+   */
   readonly changeLease: (
     client: NetworkClient,
     change: LeaseChange,
     now: number,
-  ) => Promise<UnwrittenChange | undefined>;
+  ) => Promise<UnwrittenChange | undefined> | undefined;
   readonly destination: (request: DhcpPacket, answered: MessageType, source: RemoteInfo) => Destination;
   /** Sees each request first; `ignore`: this host's own, and nothing comes of it. */
   readonly overhear?: (packet: DhcpPacket) => 'ignore' | undefined;
@@ -74,26 +77,58 @@ const ERROR_PAUSE = 1000;
 /** The same for what the operator has to mend: machines ask again and again meanwhile. */
 const TROUBLE_PAUSE = 60_000;
 
+/** A packet of a client, and where and when it came. */
+interface Asked {
+  readonly packet: DhcpPacket;
+  readonly client: NetworkClient;
+  readonly source: RemoteInfo;
+  readonly now: number;
+}
+
 /** receive → decode → identify → decide → record → encode → send. */
 export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   const { socket, plane, via, journal, logger } = options;
   const tap = createDhcpTap(options);
-  const inFlight = new Set<Promise<void>>();
+  let inFlight = 0;
+  let landed: (() => void) | undefined;
   const errorTurn = sayRarely(ERROR_PAUSE, options.uptime);
   const troubleTurn = sayRarely(TROUBLE_PAUSE, options.uptime);
 
   function receive(bytes: Uint8Array, source: RemoteInfo): void {
-    if (inFlight.size >= MAX_IN_FLIGHT) return journal.count(`${plane}.dropped.busy`);
+    if (inFlight >= MAX_IN_FLIGHT) return journal.count(`${plane}.dropped.busy`);
     const packet = decode(bytes);
     if (packet !== undefined && options.overhear?.(packet) === 'ignore')
       return journal.count(`${plane}.dropped.own-probe`);
     tap.received(bytes, source);
     if (packet === undefined) return;
-    const work = answer(packet, source).catch((error: unknown) =>
-      sayError('a packet could not be answered', error),
+    try {
+      answer(packet, source);
+    } catch (error) {
+      sayUnanswered(error);
+    }
+  }
+
+  /** Most packets need no promise, and a rack that powers on sends many. */
+  function follow<T>(promise: Promise<T>, then: (value: T) => void, otherwise = sayUnanswered): void {
+    inFlight++;
+    const land = <V>(take: (value: V) => void, value: V): void => {
+      try {
+        take(value);
+      } catch (error) {
+        sayUnanswered(error);
+      }
+      inFlight--;
+      if (inFlight === 0) landed?.();
+    };
+    // Not `finally`, which makes three promises more.
+    promise.then(
+      (value) => land(then, value),
+      (error: unknown) => land(otherwise, error),
     );
-    inFlight.add(work);
-    void work.finally(() => inFlight.delete(work));
+  }
+
+  function sayUnanswered(error: unknown): void {
+    sayError('a packet could not be answered', error);
   }
 
   function decode(bytes: Uint8Array): DhcpPacket | undefined {
@@ -108,30 +143,45 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     return undefined;
   }
 
-  async function answer(packet: DhcpPacket, source: RemoteInfo): Promise<void> {
+  function answer(packet: DhcpPacket, source: RemoteInfo): void {
     const now = options.now();
     const identified = identifyClient(packet);
     if (identified.client === undefined) {
       journal.count(`${plane}.dropped.hardware-address`);
       return sayTrouble('a client is not supported', { reason: identified.refused });
     }
-    const { client } = identified;
-    let action = await options.decide(packet, client, now);
+    const asked = { packet, client: identified.client, source, now };
+    const decided = options.decide(packet, identified.client, now);
+    if (decided instanceof Promise) follow(decided, (action) => carryOut(asked, action));
+    else carryOut(asked, decided);
+  }
+
+  function carryOut(asked: Asked, action: DhcpAction): void {
+    const { client, now } = asked;
     if (action.trouble !== undefined) {
       journal.count(`${plane}.${action.trouble.counter}`);
       sayTrouble(action.trouble.text, { mac: client.mac, reasons: action.reasons });
     }
+    if (action.lease === undefined) return finish(asked, action);
+    const refuse = (error: unknown): void => record(asked, withoutLease(client, action, error));
+    let changing: ReturnType<DhcpLoopOptions['changeLease']>;
     try {
-      if (action.lease !== undefined) {
-        const unwritten = await options.changeLease(client, action.lease, now);
-        if (unwritten !== undefined) action = confirmed(action, unwritten);
-      }
+      changing = options.changeLease(client, action.lease, now);
     } catch (error) {
-      return record(packet, client, withoutLease(client, action, error), now);
+      return refuse(error);
     }
-    if (action.kind === 'reply') send(packet, action, source);
-    learn(client, action);
-    record(packet, client, action, now);
+    if (changing === undefined) return finish(asked, action);
+    follow(
+      changing,
+      (unwritten) => finish(asked, unwritten === undefined ? action : confirmed(action, unwritten)),
+      refuse,
+    );
+  }
+
+  function finish(asked: Asked, action: DhcpAction): void {
+    if (action.kind === 'reply') send(asked, action);
+    learn(asked.client, action);
+    record(asked, action);
   }
 
   function confirmed(action: DhcpAction, { unwritten, seconds }: UnwrittenChange): DhcpAction {
@@ -159,11 +209,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     return { kind: 'silent', outcome: 'refused', reasons };
   }
 
-  function send(
-    packet: DhcpPacket,
-    action: Extract<DhcpAction, { kind: 'reply' }>,
-    source: RemoteInfo,
-  ): void {
+  function send({ packet, source }: Asked, action: Extract<DhcpAction, { kind: 'reply' }>): void {
     const { type, address, boot, message, serverAddress = options.serverAddress() } = action;
     const reply = encodeDhcpPacket(
       buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
@@ -181,11 +227,11 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     if (action.lease?.kind === 'bind') journal.learnAddress(action.lease.address, client.mac);
   }
 
-  function record(packet: DhcpPacket, client: NetworkClient, action: DhcpAction, at: number): void {
+  function record({ packet, client, now }: Asked, action: DhcpAction): void {
     const type = messageTypeOf(packet);
     const stage = stageOf(client, action);
-    const observation: Observation = {
-      at,
+    const observation: { -readonly [Key in keyof Observation]: Observation[Key] } = {
+      at: now,
       kind: eventKind(plane, type),
       outcome: action.kind === 'silent' ? action.outcome : action.type === 'nak' ? 'refused' : 'answered',
       asked: describePacket(packet),
@@ -194,9 +240,9 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
       via,
       mac: client.mac,
       facts: factsOf(packet, client),
-      ...(client.kind === 'ordinary' ? {} : { client: client.kind }),
-      ...(stage === undefined ? {} : { stage }),
     };
+    if (client.kind !== 'ordinary') observation.client = client.kind;
+    if (stage !== undefined) observation.stage = stage;
     journal.record(observation);
   }
 
@@ -217,7 +263,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   return {
     async stop() {
       socket.off('message', receive);
-      await Promise.all(inFlight);
+      if (inFlight > 0) await new Promise<void>((resolve) => (landed = resolve));
       await new Promise<void>((resolve) => socket.close(resolve));
     },
   };
@@ -237,18 +283,16 @@ function eventKind(plane: DhcpLoopOptions['plane'], type: MessageType | undefine
 
 function factsOf(packet: DhcpPacket, client: NetworkClient): MachineFacts {
   const { mac, uuid, architecture } = client;
-  return {
-    mac,
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(architecture === undefined ? {} : { arch: architecture.arch }),
-    ...(packet.giaddr === UNSPECIFIED ? {} : { relay: packet.giaddr }),
-  };
+  const facts: { -readonly [Key in keyof MachineFacts]: MachineFacts[Key] } = { mac };
+  if (uuid !== undefined) facts.uuid = uuid;
+  if (architecture !== undefined) facts.arch = architecture.arch;
+  if (packet.giaddr !== UNSPECIFIED) facts.relay = packet.giaddr;
+  return facts;
 }
 
 /** `OFFER, 10.77.0.100, boot undionly.kpxe`. */
 export function describeReply({ type, address, boot }: Extract<DhcpAction, { kind: 'reply' }>): string {
-  const parts: string[] = [type.toUpperCase()];
-  if (address !== undefined && address.address !== UNSPECIFIED) parts.push(formatIpv4(address.address));
-  if (boot !== undefined) parts.push(`boot ${boot.bootfile}`);
-  return parts.join(', ');
+  const none = address === undefined || address.address === UNSPECIFIED;
+  const text = `${type.toUpperCase()}${none ? '' : `, ${formatIpv4(address.address)}`}`;
+  return boot === undefined ? text : `${text}, boot ${boot.bootfile}`;
 }

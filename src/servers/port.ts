@@ -17,7 +17,7 @@ export interface SeenDatagram {
   readonly mac?: Mac;
   readonly from: DatagramEnd;
   readonly to: DatagramEnd;
-  /** Not to be changed afterwards: it is copied only where it is a part of a larger buffer. */
+  /** Copied at once. */
   readonly payload: Uint8Array;
   /** Bytes of it that are worth keeping; absent: all. */
   readonly snap?: number;

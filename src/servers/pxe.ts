@@ -11,7 +11,7 @@ export function startPxeServer(
     ...options,
     plane: 'pxe',
     port: 4011,
-    changeLease: () => Promise.resolve(undefined),
+    changeLease: () => undefined,
     // A client without an address asks by broadcast, from 0.0.0.0.
     destination: (_request, _answered, { address, port }) => ({
       address: address === '0.0.0.0' ? '255.255.255.255' : address,

@@ -52,11 +52,14 @@ export function watchBootLoops(): BootLoopWatch {
 }
 
 /** By TFTP, or by HTTP where the firmware boots that way. */
-function isWholeLoader({ kind, outcome, asked }: Observation): boolean {
+function isWholeLoader(observation: Observation): boolean {
+  const { kind, outcome } = observation;
   if (outcome !== 'answered') return false;
-  if (kind === 'tftp.done') return isLoaderName(asked.replace(/^RRQ /, ''));
-  const name = /^GET \/assets\/ipxe\/+(.*)$/.exec(asked)?.[1];
-  return kind === 'http.asset' && name !== undefined && isLoaderName(name);
+  // Only then: of DHCP packets it is worked out when it is read.
+  if (kind === 'tftp.done') return isLoaderName(observation.asked.replace(/^RRQ /, ''));
+  if (kind !== 'http.asset') return false;
+  const name = /^GET \/assets\/ipxe\/+(.*)$/.exec(observation.asked)?.[1];
+  return name !== undefined && isLoaderName(name);
 }
 
 function remember<T>(map: Map<Mac, T>, mac: Mac, value: T): void {

@@ -4,6 +4,7 @@ import type { Mac } from '../machine/mac.ts';
 import { addToSum } from '../protocol/pcap/internet-checksum.ts';
 import type { DatagramEnd, PacketRecorder, SeenDatagram } from '../servers/port.ts';
 import { createMicroClock } from './micro-clock.ts';
+import { appendPacket, dropOldestPacket, newPacketLog, type PacketLog, readPackets } from './packet-log.ts';
 import { createRankedTable, type Rank } from './ranked-table.ts';
 
 /** Bytes, an allowance for what an object costs besides its payload included. */
@@ -59,18 +60,19 @@ export interface FlightRecorder extends PacketRecorder {
   size(): { readonly machines: number; readonly packets: number; readonly bytes: number };
 }
 
-interface Numbered extends Omit<KeptPacket, 'whole'> {
-  readonly number: number;
-  readonly length: number;
-  readonly sum?: number;
-}
 /** A MAC, or `address 10.77.0.5` for a client whose machine is not known (yet). */
 type Key = string;
+
+/** `bytes`: what its packets cost. */
+interface Plane {
+  readonly log: PacketLog;
+  bytes: number;
+}
 
 interface Slot {
   readonly key: Key;
   rank: Rank;
-  readonly planes: Record<SeenDatagram['plane'], { readonly packets: Numbered[]; bytes: number }>;
+  readonly planes: Record<SeenDatagram['plane'], Plane>;
 }
 
 /**
@@ -84,37 +86,41 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
   let bytes = 0;
   let packets = 0;
   let number = 0;
+  /** Of interfaces: a host has a handful, and those that were are few. */
+  const names: string[] = [];
+
+  function numberOf(via: string): number {
+    const known = names.indexOf(via);
+    return known >= 0 ? known : names.push(via) - 1;
+  }
+
   const slots = createRankedTable<Key, Slot>({
     limit: limits.machines,
     keyOf: ({ key }) => key,
     forgotten(slot) {
       for (const plane of Object.values(slot.planes)) {
         bytes -= plane.bytes;
-        packets -= plane.packets.length;
+        packets -= plane.log.count;
       }
     },
   });
 
-  function drop(slot: Slot, plane: SeenDatagram['plane']): void {
-    const kept = slot.planes[plane];
-    const oldest = kept.packets.shift();
-    if (oldest === undefined) return;
-    const cost = costOf(oldest);
-    kept.bytes -= cost;
-    bytes -= cost;
+  function drop(kept: Plane): void {
+    const dropped = dropOldestPacket(kept.log);
+    if (dropped === undefined) return;
+    kept.bytes -= dropped + OVERHEAD;
+    bytes -= dropped + OVERHEAD;
     packets--;
   }
 
-  function add(slot: Slot, plane: SeenDatagram['plane'], packet: Numbered): void {
-    const cost = costOf(packet);
+  function makeRoom(slot: Slot, plane: SeenDatagram['plane'], cost: number): void {
     const kept = slot.planes[plane];
-    while (kept.packets.length > 0 && kept.bytes + cost > limits.perPlane[plane]) drop(slot, plane);
+    while (kept.log.count > 0 && kept.bytes + cost > limits.perPlane[plane]) drop(kept);
     if (bytes + cost > limits.bytes) {
       // Out of the table meanwhile, so that it is not the one that makes room.
       slots.remove(slot.key);
       while (bytes + cost > limits.bytes && slots.forgetOne());
     }
-    kept.packets.push(packet);
     kept.bytes += cost;
     bytes += cost;
     packets++;
@@ -128,19 +134,23 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
     const rank = mac === undefined ? 0 : rankOf(mac);
     const slot = slots.get(key) ?? newSlot(key);
     const whole = withoutSecrets(datagram.payload);
-    const kept = Math.min(whole.length, datagram.snap ?? whole.length, limits.datagram);
-    add(slot, plane, {
+    const { length } = whole;
+    const kept = Math.min(length, datagram.snap ?? length, limits.datagram);
+    makeRoom(slot, plane, kept + OVERHEAD);
+    const head = {
       number: number++,
       at: microseconds(),
-      direction,
-      via,
-      from,
-      to,
-      payload: ownBytes(whole.subarray(0, kept)),
-      length: whole.length,
+      length,
       // Of what is kept whole it can be worked out when it is asked for.
-      ...(kept === whole.length ? {} : { sum: addToSum(whole) }),
-    });
+      sum: kept === length ? 0 : addToSum(whole),
+      fromAddress: from.address,
+      fromPort: from.port,
+      toAddress: to.address,
+      toPort: to.port,
+      sent: direction === 'sent',
+      via: numberOf(via),
+    };
+    appendPacket(slot.planes[plane].log, head, whole, kept);
     slots.touch(slot, rank);
   }
 
@@ -162,19 +172,29 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
       }
     },
     packetsOf(mac, window) {
-      const found = slotsOf(mac).flatMap(({ planes }) => Object.values(planes).flatMap((one) => one.packets));
+      const found = slotsOf(mac).flatMap(({ planes }) =>
+        Object.values(planes).flatMap(({ log }) => [...readPackets(log)]),
+      );
       return found
         .filter(({ at }) => window === undefined || (at >= window.from && at <= window.to))
         .toSorted((a, b) => a.number - b.number)
-        .map(({ number: _number, length, sum, ...packet }) => ({
-          ...packet,
-          whole: { length, sum: sum ?? addToSum(packet.payload) },
-        }));
+        .map((packet) => {
+          const { at, sent, length, sum, payload } = packet;
+          return {
+            at,
+            direction: sent ? 'sent' : 'received',
+            via: names[packet.via] ?? '',
+            from: { address: packet.fromAddress as Ipv4, port: packet.fromPort },
+            to: { address: packet.toAddress as Ipv4, port: packet.toPort },
+            payload,
+            whole: { length, sum: payload.length === length ? addToSum(payload) : sum },
+          };
+        });
     },
     forget(mac) {
       for (const slot of slotsOf(mac)) {
         for (const plane of ['dhcp', 'tftp', 'syslog'] as const)
-          while (slot.planes[plane].packets.length > 0) drop(slot, plane);
+          while (slot.planes[plane].log.count > 0) drop(slot.planes[plane]);
         slots.remove(slot.key);
       }
     },
@@ -186,12 +206,8 @@ function newSlot(key: Key): Slot {
   return { key, rank: 0, planes: { dhcp: newPlane(), tftp: newPlane(), syslog: newPlane() } };
 }
 
-function newPlane(): Slot['planes']['dhcp'] {
-  return { packets: [], bytes: 0 };
-}
-
-function costOf({ payload }: Numbered): number {
-  return payload.length + OVERHEAD;
+function newPlane(): Plane {
+  return { log: newPacketLog(), bytes: 0 };
 }
 
 const ADDRESS = 'address ';
@@ -206,22 +222,25 @@ function addressOf(key: Key): Ipv4 | undefined {
 
 const SLASH = 0x2f;
 const HYPHEN = 0x2d;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 
-/** A token has a hyphen, and what is left of one stands behind `/boot/`. Patterns for every packet would cost more than all else. */
+/** A token has a hyphen behind a digit, and what is left of one stands behind `/boot/`. Patterns for every packet would cost more than all else. */
 function maybeSecret(bytes: Buffer): boolean {
-  return bytes.includes(HYPHEN) || (bytes.includes(SLASH) && bytes.includes('/boot/'));
+  for (let at = bytes.indexOf(HYPHEN, 1); at > 0; at = bytes.indexOf(HYPHEN, at + 1)) {
+    const before = bytes[at - 1] ?? 0;
+    if (before >= DIGIT_0 && before <= DIGIT_9) return true;
+  }
+  return bytes.includes(SLASH) && bytes.includes('/boot/');
 }
 
 /** A kernel's log tells its command line, which has the URL of its session. */
-function withoutSecrets(payload: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  if (!maybeSecret(bytes)) return payload;
+function withoutSecrets(payload: Uint8Array): Buffer {
+  const bytes = Buffer.isBuffer(payload)
+    ? payload
+    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (!maybeSecret(bytes)) return bytes;
   const text = bytes.toString('latin1');
   const blanked = blankSessionTokens(text);
-  return blanked === text ? payload : new Uint8Array(Buffer.from(blanked, 'latin1'));
-}
-
-/** Its own memory: a piece of a file, or of a pool, would keep all of that. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : Uint8Array.prototype.slice.call(bytes);
+  return blanked === text ? bytes : Buffer.from(blanked, 'latin1');
 }

@@ -111,7 +111,9 @@ function createHeap() {
     has: (address: Ipv4): boolean => places.has(address),
     top: (): HeapEntry | undefined => entries[0],
     set(address: Ipv4, at: number): void {
-      settle(places.get(address) ?? entries.length, { address, at });
+      const place = places.get(address);
+      if (place !== undefined && entries[place]?.at === at) return;
+      settle(place ?? entries.length, { address, at });
     },
     remove(address: Ipv4): void {
       const place = places.get(address);

@@ -34,6 +34,9 @@ export function createRankedTable<Key, Entry extends { rank: Rank }>({
   type Ranked = Map<Key, Entry>;
   const byRank: readonly [Ranked, Ranked, Ranked, Ranked] = [new Map(), new Map(), new Map(), new Map()];
 
+  /** The one touched last, of whatever rank. */
+  let newest: Entry | undefined;
+
   const oldestByRank = byRank.map((ranked) => createOldestFirst(ranked));
 
   function forgetOne(): boolean {
@@ -43,6 +46,7 @@ export function createRankedTable<Key, Entry extends { rank: Rank }>({
       if (key === undefined || entry === undefined) continue;
       byRank[rank]?.delete(key);
       all.delete(key);
+      if (entry === newest) newest = undefined;
       forgotten(entry);
       return true;
     }
@@ -52,17 +56,22 @@ export function createRankedTable<Key, Entry extends { rank: Rank }>({
   return {
     get: (key) => all.get(key),
     touch(entry, rank) {
+      // A packet and its answer: it is where it belongs.
+      if (entry === newest && entry.rank === rank) return;
+      newest = entry;
       const key = keyOf(entry);
+      const isNew = !all.has(key);
       // Before it is in, so that it is not the one.
-      if (!all.has(key) && all.size >= limit) forgetOne();
-      byRank[entry.rank].delete(key);
+      if (isNew && all.size >= limit) forgetOne();
+      if (!isNew) byRank[entry.rank].delete(key);
       entry.rank = rank;
       byRank[rank].set(key, entry);
-      all.set(key, entry);
+      if (isNew) all.set(key, entry);
     },
     remove(key) {
       const entry = all.get(key);
       if (entry === undefined) return;
+      if (entry === newest) newest = undefined;
       byRank[entry.rank].delete(key);
       all.delete(key);
     },

@@ -118,17 +118,6 @@ function fromJson(text: string | null): unknown {
   return text === null ? null : JSON.parse(text);
 }
 
-export function leaseToRow(lease: Lease): LeaseRow {
-  return {
-    address: lease.address,
-    mac: lease.mac,
-    state: lease.state,
-    expires_at: lease.expiresAt,
-    via: lease.via,
-    hostname: lease.hostname ?? null,
-  };
-}
-
 export function leaseFromRow(row: LeaseRow): Lease {
   return {
     address: row.address as Ipv4,

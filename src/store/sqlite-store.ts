@@ -6,6 +6,7 @@ import type { BootEvent } from '../machine/event.ts';
 import type { OnceUse } from '../machine/once.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { DatabaseOpening } from './open-sound.ts';
+import { packLeases } from './pack-leases.ts';
 import type {
   AdmissionRecord,
   AuditRecord,
@@ -32,6 +33,8 @@ export interface OpenStoreOptions extends SqliteOptions {
    * mends it.
    */
   readonly onFailure?: (error: TinderboxError) => void;
+  /** Called with each call that was answered, and the milliseconds that the thread took for it. */
+  readonly onCall?: (name: StoreCall['name'], ms: number) => void;
 }
 
 export interface OpenedStore extends Store {
@@ -73,21 +76,22 @@ function isOfReleases(call: StoreCall): call is Extract<StoreCall, ReleaseCall> 
  * nothing, and the store goes on.
  */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
-  const { logger, onFailure, ...threadOptions } = options;
+  const { logger, onFailure, onCall, ...threadOptions } = options;
   const { thread, opening } = await startThread(threadOptions);
   sayDamage(opening, options.file, logger);
 
   let group: LeaseGroup | undefined;
   const questions: Waiting[] = [];
   const history: Waiting[] = [];
-  let underWay: PromiseWithResolvers<unknown> | undefined;
+  let underWay: Waiting | undefined;
   let leasesInARow = 0;
   let closing: Promise<void> | undefined;
   let broken: TinderboxError | undefined;
   let isFailed = false;
 
   thread.on('message', (message: StoreAnswer) => {
-    const answered = underWay;
+    const answered = underWay?.done;
+    if (message.kind === 'done' && underWay !== undefined) onCall?.(underWay.call.name, message.ms);
     underWay = undefined;
     if (message.kind === 'failed') {
       const error = errorFromMessage(message.error);
@@ -115,7 +119,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     });
     logger?.error({ err: cause }, broken.message);
     sayFailure(broken);
-    underWay?.reject(broken);
+    underWay?.done.reject(broken);
     underWay = undefined;
     next();
   }
@@ -135,7 +139,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       const { leases, done } = group;
       group = undefined;
       leasesInARow++;
-      send({ name: 'commitLeases', args: [leases] }, done as PromiseWithResolvers<unknown>);
+      send({ name: 'commitPacked', args: [packLeases(leases)] }, done as PromiseWithResolvers<unknown>);
       return;
     }
     leasesInARow = 0;
@@ -180,7 +184,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   }
 
   function send(call: StoreCall, done: PromiseWithResolvers<unknown>): void {
-    underWay = done;
+    underWay = { call, done };
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage(call);
   }
@@ -196,11 +200,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   function commitLeases(leases: readonly Lease[]): Promise<void> {
     if (closing !== undefined) return Promise.reject(closedError());
     if (leases.length === 0) return Promise.resolve();
-    group ??= { leases: [], done: Promise.withResolvers<void>() };
-    group.leases.push(...leases);
-    const { promise } = group.done;
-    next();
-    return promise;
+    if (group === undefined) {
+      group = { leases: [], done: Promise.withResolvers<void>() };
+      // Not at once: what was received together is committed together, and the first lease not alone.
+      process.nextTick(next);
+    }
+    for (const lease of leases) group.leases.push(lease);
+    return group.done.promise;
   }
 
   return {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { suspectDamage } from './open-sound.ts';
+import { unpackLeases } from './pack-leases.ts';
 import { openSqliteDatabase, type SqliteDatabase } from './sqlite-database.ts';
 import { errorToMessage, sqliteError } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
@@ -16,11 +17,16 @@ function answer(message: StoreAnswer): void {
 
 function serve(database: SqliteDatabase): void {
   port?.on('message', (call: StoreCall) => {
+    const started = performance.now();
     try {
+      if (call.name === 'commitPacked') {
+        database.commitLeases(unpackLeases(call.args[0]));
+        return answer({ kind: 'done', value: undefined, ms: performance.now() - started });
+      }
       const run = database[call.name] as (...args: readonly unknown[]) => unknown;
       const value = run(...call.args);
       if (call.name === 'releaseGroup') noticeDamage(value as readonly ReleaseOutcome[]);
-      answer({ kind: 'done', value });
+      answer({ kind: 'done', value, ms: performance.now() - started });
       // The thread ends by itself once nothing can be asked any more.
       if (call.name === 'close') port?.close();
     } catch (error) {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { chooseMirrors } from '../../src/boot/choose-mirrors.ts';
 import { diagnoseSession, isNews } from '../../src/boot/diagnose-session.ts';
 import type { DaemonFacts } from '../../src/boot/diagnosis-case.ts';
 import { DIAGNOSIS_RULES } from '../../src/boot/diagnosis-rules.ts';
@@ -43,6 +44,14 @@ const FACTS: DaemonFacts = {
   url: 'http://10.77.0.1',
   role: { hasInitrd: true, hasConfig: true },
 };
+/** Sent to a mirror for its kernel. */
+const TO_MIRROR: readonly BootEvent[] = [
+  ...TO_SCRIPT.slice(0, -1),
+  happened(11, 'http.script', 'GET /ipxe?mac=52:54:00:12:34:56', {
+    answered: 'the script of role worker',
+    reasons: chooseMirrors([{ url: 'http://10.78.0.5' }], { mac: TRACE_MAC }).reasons,
+  }),
+];
 /** A transfer of another file than iPXE, whole. */
 const tftpDone = (after: number, name: string, stage?: Stage): BootEvent =>
   happened(after, 'tftp.done', `RRQ ${name}`, {
@@ -275,6 +284,17 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
         reasons: ['role worker has no working script'],
       }),
     ],
+  },
+  'left-the-queue': {
+    stage: 'firmware',
+    events: [
+      ...TO_SCRIPT.slice(0, -1),
+      happened(11, 'http.script', 'GET /ipxe', {
+        outcome: 'noted',
+        answered: 'waits for its turn, 3rd of 40, about 3 min',
+      }),
+    ],
+    shows: /waits for its turn, 3rd of 40.*nothing was asked since/s,
   },
   'kernel-out-of-memory': [
     {
@@ -597,9 +617,13 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
     { stage: 'firmware', events: TO_IPXE, facts: { loader: { file: 'snponly.efi', builtFor: 'x86_64' } } },
     { stage: 'firmware', events: [dhcp(0, 'DISCOVER'), get(3, '/assets/ipxe/snponly.efi')] },
   ],
+  'mirror-not-heard': { stage: 'script', events: TO_MIRROR, shows: /http:\/\/10\.78\.0\.5/ },
   'kernel-not-fetched': { stage: 'script', events: TO_SCRIPT },
   'initrd-not-fetched': { stage: 'kernel', events: TO_KERNEL },
-  'config-not-fetched': { stage: 'initrd', events: [...TO_INITRD, system(30, 'DISCOVER')] },
+  'config-not-fetched': [
+    { stage: 'initrd', events: [...TO_INITRD, system(30, 'DISCOVER')] },
+    { stage: 'script', events: [...TO_MIRROR, system(30, 'DISCOVER')] },
+  ],
   'system-not-heard': [
     { stage: 'initrd', events: TO_INITRD },
     { stage: 'kernel', events: TO_KERNEL, facts: { role: { hasInitrd: false, hasConfig: true } } },
@@ -615,6 +639,21 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
 
 /** Nearly that, and not that: what differs is what the rule turns on. */
 const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
+  [
+    'a mirror that failed, and then a kernel that is missing here',
+    'mirror-not-heard',
+    { stage: 'script', events: [...TO_MIRROR, get(20, '/assets/vmlinuz', refused('there is no such file'))] },
+  ],
+  [
+    'one that was sent to a mirror before, and not any more',
+    'mirror-not-heard',
+    { stage: 'script', events: [...TO_MIRROR, ...TO_SCRIPT] },
+  ],
+  [
+    'a kernel that a mirror gave was never asked for here',
+    'kernel-not-fetched',
+    { stage: 'script', events: [...TO_MIRROR, system(30, 'DISCOVER')] },
+  ],
   [
     'a download that timed out',
     'image-not-started',
@@ -819,6 +858,21 @@ const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
         dhcp(0, 'DISCOVER', IPXE, { reasons: ['this iPXE has no HTTP'] }),
         loaded(2),
         ipxe(4, 'DISCOVER'),
+      ],
+    },
+  ],
+  [
+    'a machine that waited, and was then turned away',
+    'left-the-queue',
+    {
+      stage: 'firmware',
+      events: [
+        ...TO_SCRIPT.slice(0, -1),
+        happened(11, 'http.script', 'GET /ipxe', {
+          outcome: 'noted',
+          answered: 'waits for its turn, 1st of 1',
+        }),
+        happened(15, 'http.script', 'GET /ipxe', { outcome: 'refused', answered: 'not listed' }),
       ],
     },
   ],

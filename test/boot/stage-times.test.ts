@@ -24,11 +24,42 @@ interface Row {
   readonly role?: Role;
   readonly lastStage?: 'ready';
   readonly configured?: StageTimes;
+  readonly hasMirror?: boolean;
   /** Seconds. */
   readonly expect: number | undefined;
 }
 
+const UNSEEN = DEFAULT_STAGE_TIMES.script + DEFAULT_STAGE_TIMES.kernel + DEFAULT_STAGE_TIMES.initrd;
+
 const rows: readonly Row[] = [
+  {
+    what: 'a mirror, whose downloads are not seen',
+    stage: 'script',
+    role: reporting,
+    hasMirror: true,
+    expect: UNSEEN,
+  },
+  {
+    what: 'a mirror that was not used',
+    stage: 'kernel',
+    role: reporting,
+    hasMirror: true,
+    expect: DEFAULT_STAGE_TIMES.kernel,
+  },
+  {
+    what: 'a mirror, and nothing that tells more',
+    stage: 'script',
+    role,
+    hasMirror: true,
+    expect: undefined,
+  },
+  {
+    what: 'a mirror, and a menu',
+    stage: 'script',
+    role: { ...role, boot: { ...menu, timeout: 20 } },
+    hasMirror: true,
+    expect: DEFAULT_STAGE_TIMES.script + 20,
+  },
   { what: 'a default', stage: 'offered', expect: DEFAULT_STAGE_TIMES.offered },
   { what: "the operator's", stage: 'offered', configured: { offered: 7 }, expect: 7 },
   {
@@ -144,9 +175,13 @@ const rows: readonly Row[] = [
 ];
 
 t.test('how long a session may stand where it stands', (t) => {
-  for (const { what, stage, role: known, lastStage, configured = {}, expect } of rows) {
+  for (const { what, stage, role: known, lastStage, configured = {}, hasMirror, expect } of rows) {
     const session = { stage, ...(lastStage === undefined ? {} : { lastStage }) };
-    t.equal(timeAllowed(session, known, configured), expect === undefined ? undefined : expect * 1000, what);
+    t.equal(
+      timeAllowed(session, known, configured, hasMirror),
+      expect === undefined ? undefined : expect * 1000,
+      what,
+    );
   }
   t.end();
 });

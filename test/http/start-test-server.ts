@@ -10,6 +10,7 @@ import { startHttpServer } from '../../src/http/server.ts';
 import { createLoggers } from '../../src/logger.ts';
 import { DEFAULT_CREDENTIALS } from '../../src/machine/identity.ts';
 import type { Role, TemplateSource } from '../../src/machine/role.ts';
+import { createFileSender, memoryFiles } from '../../src/net/file-sender.ts';
 import { buildContext } from '../../src/render/build-context.ts';
 import { createFakeJournal, type FakeJournal } from './fake-journal.ts';
 
@@ -58,8 +59,19 @@ export interface TestServer {
 /** A provisioning plane on a random port of the loopback, with renderers that say what they were given. */
 export async function startTestServer(
   t: Test,
-  overrides: Partial<HttpServerOptions> & { readonly journal?: FakeJournal } = {},
+  {
+    threads = true,
+    ...overrides
+  }: Partial<HttpServerOptions> & {
+    readonly journal?: FakeJournal;
+    /** False: as where the C library cannot be called. */
+    readonly threads?: boolean;
+  } = {},
 ): Promise<TestServer> {
+  const sender = threads
+    ? createFileSender({ threads: 1, crashed: (reason) => void t.fail(reason) })
+    : undefined;
+  const openMemoryFile = threads ? memoryFiles() : undefined;
   const assets = await mkdtemp(join(tmpdir(), 'tinderbox-http-'));
   t.teardown(() => rm(assets, { recursive: true }));
   const journal = overrides.journal ?? createFakeJournal();
@@ -71,6 +83,8 @@ export async function startTestServer(
     port: 0,
     assets,
     cacheBytes: 8 * 1024 * 1024,
+    ...(sender === undefined ? {} : { fileSender: sender }),
+    ...(openMemoryFile === undefined ? {} : { openMemoryFile }),
     sessionTime: 3_600,
     strictAddress: false,
     journal,
@@ -109,7 +123,10 @@ export async function startTestServer(
     clock: Date.now,
     ...overrides,
   });
-  t.teardown(() => server.stop({ graceMs: 0 }));
+  t.teardown(async () => {
+    await server.stop({ graceMs: 0 });
+    await sender?.stop();
+  });
   const port = server.addresses[0]?.port ?? 0;
   return {
     url: `http://127.0.0.1:${port}`,

@@ -2,6 +2,7 @@ import t from 'tap';
 import { pinPath } from '../../src/render/pin-path.ts';
 
 const context = {
+  mirrors: ['http://10.77.0.10:8080/tb'],
   server: { address: '10.77.0.1', url: 'http://10.77.0.1', syslogPort: 0 },
   pinned: new Map([
     ['/assets/fcos/kernel', '/assets/fcos/42.1/kernel'],
@@ -30,6 +31,10 @@ t.test('links of current versions become what they stand for, wherever they are 
     ['/assets/fcos/kernel-old', '/assets/fcos/kernel-old'],
     ['/assets/other/kernel', '/assets/other/kernel'],
     ['http://elsewhere/assets/fcos/kernel', 'http://elsewhere/assets/fcos/kernel'],
+    [
+      'root=live:http://10.77.0.10:8080/tb/assets/fcos/rootfs.img',
+      'root=live:http://10.77.0.10:8080/tb/assets/fcos/42.1/rootfs.img',
+    ],
     ['quiet', 'quiet'],
     ['', ''],
   ];

@@ -155,6 +155,23 @@ ${tail(10)}`,
 });
 
 t.test(
+  'who waits for its turn asks again with what it chose from a menu, and is not told who it is',
+  async (t) => {
+    const text = waitScript({
+      url,
+      message: '12th in the queue, about 3 min',
+      facts: { ...facts, labels: { rack: 'r7' } },
+      seconds: 12,
+      isBrief: true,
+      choice: 'worker',
+    });
+    t.match(text, '#!ipxe\necho\necho Tinderbox: 12th in the queue, about 3 min\nisset');
+    t.match(text, 'echo Tinderbox: asking again in 12 s\n');
+    t.match(text, '/ipxe?mac=${netX/mac:hexhyp}&choice=worker&rack=r7&uuid=${uuid}&');
+  },
+);
+
+t.test(
   'a machine boots its own disk: by its boot sector under BIOS, by the firmware under UEFI',
   async (t) => {
     const role: Role = { ...bootRole({}), boot: { kind: 'local' } };
@@ -326,6 +343,53 @@ t.test('paths become URLs of the server as this machine reached it', async (t) =
     /initrd --name initrd0 http:\/\/10\.78\.0\.1:8080\/assets\/initrd\.img/,
   );
 });
+
+const goesOn = (label: string, place: string) => `
+:${label}
+echo Tinderbox: failed: \${what}, error \${errno}
+echo Tinderbox: going on with ${place}
+imgfree ||
+`;
+
+t.test(
+  'a machine near mirrors tries each of them, all of its files at once, and then the server',
+  async (t) => {
+    const role = bootRole({
+      kernel: '/assets/fcos/kernel',
+      initrd: ['{{assetsUrl}}/fcos/initrd', 'http://elsewhere/x'],
+      cmdline: ['rootfs={{assetsUrl}}/fcos/rootfs.img', 'report={{reportUrl}}'],
+    });
+    const context = {
+      ...contextOf(role, { assetsUrl: 'http://10.78.0.5/tb/assets' }),
+      mirrors: ['http://10.78.0.5/tb', 'http://10.78.0.6'],
+      pinned: new Map([['/assets/fcos/rootfs.img', '/assets/fcos/42/rootfs.img']]),
+    };
+    const text = machineScript({ role, context, hostname: 'h' });
+    const loads = (place: string, failed: string) => `
+set what the kernel ${place}/assets/fcos/kernel
+kernel ${place}/assets/fcos/kernel initrd=initrd0 initrd=initrd1 rootfs=${place}/assets/fcos/42/rootfs.img report=${context.reportUrl} || goto ${failed}
+
+set what the initrd ${place}/assets/fcos/initrd
+initrd --name initrd0 ${place}/assets/fcos/initrd || goto ${failed}
+
+set what the initrd http://elsewhere/x
+initrd --name initrd1 http://elsewhere/x || goto ${failed}
+
+set what starting the kernel
+boot || goto ${failed}
+`;
+    t.equal(
+      text.slice(text.indexOf('imgfree ||\n') + 'imgfree ||\n'.length, text.indexOf('\n:failed')),
+      [
+        loads('http://10.78.0.5/tb', 'place1'),
+        goesOn('place1', 'http://10.78.0.6'),
+        loads('http://10.78.0.6', 'place2'),
+        goesOn('place2', url),
+        loads(url, 'failed'),
+      ].join(''),
+    );
+  },
+);
 
 t.test('a role without an initrd boots its kernel alone', async (t) => {
   const text = script(bootRole({ initrd: [] }));

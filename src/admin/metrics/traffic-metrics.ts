@@ -59,12 +59,22 @@ export function createTrafficMetrics(registry: Registry): (observation: Observat
     registers,
   });
 
+  // A counter's labels are sorted and joined each time they are named, and packets are many.
+  const dhcpCounts = new Map<string, ReturnType<typeof dhcp.labels>>();
+  const dhcpOf = (kind: Observation['kind'], outcome: Observation['outcome']) => {
+    const name = `${kind} ${outcome}`;
+    const known = dhcpCounts.get(name);
+    if (known !== undefined) return known;
+    const [plane = '', type = ''] = kind.split('.');
+    const count = dhcp.labels({ plane, type, outcome });
+    dhcpCounts.set(name, count);
+    return count;
+  };
+
   return ({ at, kind, outcome, bytes = 0, stalled }) => {
+    if (kind.startsWith('dhcp.') || kind.startsWith('pxe.')) return dhcpOf(kind, outcome).inc();
     const [plane, type = ''] = kind.split('.');
     switch (plane) {
-      case 'dhcp':
-      case 'pxe':
-        return dhcp.inc({ plane, type, outcome });
       case 'tftp':
         if (type === 'read') return reads.inc({ outcome });
         return tftpBytes.inc(bytes);

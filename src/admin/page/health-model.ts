@@ -44,6 +44,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'http.expired-session': 'requests at the URL of a session that is over',
   'http.no-session': 'requests at the URL of a session that there is not',
   'http.other-address': 'requests from another address than the one that got the script',
+  'http.sender-crashed': 'threads that sent files and ended with an error',
   'http.stalled': 'answers that nobody took',
   'http.too-many-connections': 'connections refused: there were too many',
   'http.too-many-new-machines': 'new machines served, but not recorded: there were too many at once',

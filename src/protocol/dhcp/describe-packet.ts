@@ -1,4 +1,5 @@
 import { formatIpv4, type Ipv4 } from '../../machine/ipv4.ts';
+import { macFromBytes } from '../../machine/mac.ts';
 import { escapeText } from './escape-text.ts';
 import { latin1ToBytes } from './latin1.ts';
 import { decodePxeVendorOptions } from './option-43.ts';
@@ -21,23 +22,23 @@ const MAXIMUM_LIST = 4;
  * arch 7`. Printable ASCII of at most 300 characters, whatever the packet holds. Never throws.
  */
 export function describePacket(packet: DhcpPacket): string {
-  const line = [...headerParts(packet), ...bootParts(packet)].join(' ');
+  const line = describeHeader(packet) + describeBoot(packet);
   return line.length <= MAXIMUM_LENGTH ? line : `${line.slice(0, MAXIMUM_LENGTH - 3)}...`;
 }
 
-function headerParts(packet: DhcpPacket): readonly string[] {
-  const reply = packet.op === BOOTREPLY;
-  return [
-    messageTypeOf(packet)?.toUpperCase() ?? unusualType(packet),
-    `xid 0x${packet.xid.toString(16)}`,
-    `${reply ? 'to' : 'from'} ${hardwareAddress(packet)}`,
-    ...addressPart('relay', packet.giaddr),
-    ...addressPart('ciaddr', packet.ciaddr),
-    ...addressPart('address', packet.yiaddr),
-    ...addressPart('wants', readIpv4(packet.options, OPTION.requestedAddress)),
-    ...addressPart('server', readIpv4(packet.options, OPTION.serverIdentifier)),
-    ...addressPart('next', packet.siaddr),
-  ];
+/** Pieces one after the other and no lists of them: this is called with each packet. */
+function describeHeader(packet: DhcpPacket): string {
+  const type = messageTypeOf(packet)?.toUpperCase() ?? unusualType(packet);
+  const direction = packet.op === BOOTREPLY ? 'to' : 'from';
+  return (
+    `${type} xid 0x${packet.xid.toString(16)} ${direction} ${hardwareAddress(packet)}` +
+    addressPart('relay', packet.giaddr) +
+    addressPart('ciaddr', packet.ciaddr) +
+    addressPart('address', packet.yiaddr) +
+    addressPart('wants', readIpv4(packet.options, OPTION.requestedAddress)) +
+    addressPart('server', readIpv4(packet.options, OPTION.serverIdentifier)) +
+    addressPart('next', packet.siaddr)
+  );
 }
 
 function unusualType(packet: DhcpPacket): string {
@@ -45,34 +46,38 @@ function unusualType(packet: DhcpPacket): string {
   return value === undefined ? `BOOTP op ${packet.op}` : `type ${value.subarray(0, MAXIMUM_LIST).join('.')}`;
 }
 
-function hardwareAddress(packet: DhcpPacket): string {
-  const bytes = packet.chaddr.subarray(0, packet.hlen);
+function hardwareAddress({ chaddr, hlen }: DhcpPacket): string {
+  if (hlen === 6) return macFromBytes(chaddr);
+  const bytes = chaddr.subarray(0, hlen);
   if (bytes.length === 0) return 'no hardware address';
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-function addressPart(name: string, address: Ipv4 | undefined): readonly string[] {
-  return address === undefined || address === 0 ? [] : [`${name} ${formatIpv4(address)}`];
+function addressPart(name: string, address: Ipv4 | undefined): string {
+  return address === undefined || address === 0 ? '' : ` ${name} ${formatIpv4(address)}`;
 }
 
-function bootParts({ file, options }: DhcpPacket): readonly string[] {
-  const parts: string[] = [];
+function describeBoot({ file, options }: DhcpPacket): string {
+  let line = '';
   const vendorClass = options.get(OPTION.vendorClass);
-  if (vendorClass !== undefined) parts.push(quote(vendorClass));
-  const architectures = decodeClientArchitectures(options.get(OPTION.clientArchitecture) ?? new Uint8Array());
-  if (architectures.length > 0) parts.push(`arch ${architectures.slice(0, MAXIMUM_LIST).join(',')}`);
+  if (vendorClass !== undefined) line += ` ${quote(vendorClass)}`;
+  const architecture = options.get(OPTION.clientArchitecture);
+  const architectures = architecture === undefined ? [] : decodeClientArchitectures(architecture);
+  if (architectures.length > 0) line += ` arch ${architectures.slice(0, MAXIMUM_LIST).join(',')}`;
   const userClass = options.get(OPTION.userClass);
-  if (userClass !== undefined)
-    parts.push(`class ${quote(latin1ToBytes(decodeUserClass(userClass).join(',')))}`);
+  if (userClass !== undefined) line += ` class ${quote(latin1ToBytes(decodeUserClass(userClass).join(',')))}`;
   const ipxe = options.get(OPTION.ipxe);
-  if (ipxe !== undefined) parts.push(describeIpxe(ipxe));
-  const control = decodePxeVendorOptions(
-    options.get(OPTION.vendorSpecific) ?? new Uint8Array(),
-  ).discoveryControl;
-  if (control !== undefined) parts.push(`discovery ${control}`);
-  const bootfile = options.get(OPTION.bootfileName) ?? latin1ToBytes(file);
-  if (bootfile.length > 0) parts.push(`file ${quote(bootfile)}`);
-  return parts;
+  if (ipxe !== undefined) line += ` ${describeIpxe(ipxe)}`;
+  const vendorOptions = options.get(OPTION.vendorSpecific);
+  const control =
+    vendorOptions === undefined ? undefined : decodePxeVendorOptions(vendorOptions).discoveryControl;
+  if (control !== undefined) line += ` discovery ${control}`;
+  const bootfile = options.get(OPTION.bootfileName);
+  if (bootfile !== undefined || file !== '') {
+    const bytes = bootfile ?? latin1ToBytes(file);
+    if (bytes.length > 0) line += ` file ${quote(bytes)}`;
+  }
+  return line;
 }
 
 function describeIpxe(bytes: Uint8Array): string {

@@ -28,7 +28,10 @@ export const PXE_DISCOVERY = {
 export interface PxeVendorOptions {
   /** Sub-option 6: an or of PXE_DISCOVERY. */
   readonly discoveryControl?: number;
-  /** Sub-option 71 as it came (boot server type and layer, two bytes each): what a client asks for is echoed. */
+  /**
+   * Sub-option 71 as it came (boot server type and layer, two bytes each): what a client asks for is echoed. Of another
+   * length it is none: 250 bytes of it would make a reply that is larger than every client takes.
+   */
   readonly bootItem?: Uint8Array;
 }
 
@@ -40,7 +43,7 @@ export function decodePxeVendorOptions(bytes: Uint8Array): PxeVendorOptions & { 
   return {
     all,
     ...(discoveryControl?.length === 1 ? { discoveryControl: discoveryControl[0] as number } : {}),
-    ...(bootItem === undefined ? {} : { bootItem }),
+    ...(bootItem?.length === 4 ? { bootItem } : {}),
   };
 }
 

@@ -157,8 +157,8 @@ export function encodeDhcpPacket(packet: DhcpPacket): Uint8Array {
   if (packet.chaddr.length !== SNAME - CHADDR) {
     throw new RangeError(`chaddr has 16 bytes, not ${packet.chaddr.length}`);
   }
-  const bytes = new Uint8Array(Math.max(MINIMUM_LENGTH, OPTIONS + encodedOptionsLength(packet.options)));
-  const header = new DataView(bytes.buffer);
+  const bytes = takeRoom(Math.max(MINIMUM_LENGTH, OPTIONS + encodedOptionsLength(packet.options)));
+  const header = new DataView(bytes.buffer, bytes.byteOffset, OPTIONS);
   header.setUint8(0, packet.op);
   header.setUint8(1, packet.htype);
   header.setUint8(2, packet.hlen);
@@ -176,6 +176,12 @@ export function encodeDhcpPacket(packet: DhcpPacket): Uint8Array {
   header.setUint32(COOKIE, MAGIC_COOKIE);
   encodeOptions(packet.options, bytes, OPTIONS);
   return bytes;
+}
+
+/** Zeroed, of Node's pool: a piece of memory for each packet costs more than all that is written to it. */
+function takeRoom(length: number): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafe(length);
+  return new Uint8Array(buffer, byteOffset, length).fill(0);
 }
 
 function checkField(name: string, text: string, maximum: number): void {

@@ -92,6 +92,11 @@ function inRange(
   if (text === undefined) return undefined;
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;
-  reasons.push(`${name} left out: ${JSON.stringify(text.slice(0, 20))} is not within ${least}–${most}`);
+  reasons.push(`${name} left out: "${plain(text)}" is not within ${least}–${most}`);
   return undefined;
+}
+
+/** A stranger's text, on its way to a timeline and a terminal: JSON would leave the controls above U+007F in it. */
+function plain(text: string): string {
+  return text.slice(0, 20).replace(/[^ !#-[\]-~]/g, '?');
 }

@@ -34,6 +34,8 @@ const odd = [
   { name: 'nothing', bytes: [] },
   { name: 'a discovery control of two bytes', bytes: [6, 2, 8, 8, 255] },
   { name: 'one cut short', bytes: [6, 1] },
+  { name: 'a boot item of 250 bytes', bytes: [71, 250, ...new Uint8Array(250)] },
+  { name: 'a boot item of two bytes', bytes: [71, 2, 0, 0] },
   { name: 'text of another vendor', bytes: [...Buffer.from('MSFT 5.0')] },
 ] as const;
 

@@ -141,3 +141,8 @@ t.test('no request gets more than it asked for, and the answer is what is done',
     { numRuns: 5000 },
   );
 });
+
+t.test('what a stranger wrote for a number is shown without what a terminal would act on', async (t) => {
+  const { reasons } = negotiateOptions(new Map([['blksize', '148\u009b31m\u202e"\\ \u001b']]), ethernet);
+  t.strictSame(reasons, ['blksize left out: "148?31m??? ?" is not within 8–65535']);
+});

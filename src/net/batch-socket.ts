@@ -1,0 +1,161 @@
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { formatIpv4, type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
+import { errnoError, loadLibc } from './libc.ts';
+import { BATCH, type DatagramBatch } from './libc-batches.ts';
+import { descriptorOf } from './open-udp-socket.ts';
+import type { DatagramSocket } from './port.ts';
+
+/** Datagrams that are taken beside Node in one turn of its loop: answers of other threads must have theirs. */
+const MOST_A_TURN = 256;
+/** Bytes that datagrams are copied to one after the other. One of them keeps all of it alive. */
+const SLAB = 16_384;
+
+type Listener = (bytes: Buffer, source: RemoteInfo) => void;
+
+/**
+ * The same socket, which receives and sends in batches: Node tells of the first datagram that waits, the others are taken
+ * by one call of the kernel, and what is answered meanwhile leaves by one call. Node itself takes a call, a buffer of
+ * 64 KiB and an object for each datagram either way. The socket as it is where its descriptor is not known, or the C library
+ * cannot be called.
+ */
+export function inBatches(socket: DatagramSocket): DatagramSocket {
+  const batch = openBatch(socket);
+  return batch === undefined ? socket : wrap(socket, batch);
+}
+
+function openBatch(socket: DatagramSocket): DatagramBatch | undefined {
+  const fd = descriptorOf(socket as Socket);
+  if (fd === undefined) return undefined;
+  try {
+    return loadLibc().batchOf(fd);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Waiting {
+  readonly bytes: Uint8Array;
+  readonly port: number;
+  readonly address: string;
+  readonly sent: (error: Error | null) => void;
+}
+
+function wrap(socket: DatagramSocket, batch: DatagramBatch): DatagramSocket {
+  const listeners = new Map<Listener, Listener>();
+  const waiting: Waiting[] = [];
+  const copy = createSlab();
+  /** `taken`: in this turn of the loop. */
+  const state = { taken: 0, receiving: false, flushes: false, closed: false };
+  let sourceAddress: Ipv4 | undefined;
+  let sourceText = '';
+
+  function sourceOf(index: number, size: number): RemoteInfo {
+    const address = batch.addressAt(index);
+    // A relay agent speaks for a whole rack.
+    if (address !== sourceAddress) {
+      sourceAddress = address;
+      sourceText = formatIpv4(address);
+    }
+    return { address: sourceText, family: 'IPv4', port: batch.portAt(index), size };
+  }
+
+  /** What else waits, until nothing does. */
+  function drain(listener: Listener): void {
+    while (state.taken < MOST_A_TURN && !state.closed) {
+      const count = batch.receive();
+      if (count === 0) return;
+      if (state.taken === 0) setImmediate(() => (state.taken = 0));
+      state.taken += count;
+      for (let index = 0; index < count && !state.closed; index++) {
+        const bytes = copy(batch.bytesAt(index));
+        listener(bytes, sourceOf(index, bytes.length));
+      }
+      flush();
+      if (count < BATCH) return;
+    }
+  }
+
+  function flush(): void {
+    if (waiting.length === 0) return;
+    const sending = waiting.splice(0);
+    if (state.closed) return;
+    const failures = new Map<number, number>();
+    batch.flush((index, errno) => failures.set(index, errno));
+    for (const [index, { bytes, port, address, sent }] of sending.entries()) {
+      const errno = failures.get(index);
+      if (errno === undefined) sent(null);
+      // Node waits for room.
+      else if (errno === EAGAIN) socket.send(bytes, port, address, sent);
+      else sent(errnoError('sendmmsg', errno));
+    }
+  }
+
+  function flushSoon(): void {
+    if (state.receiving || state.flushes) return;
+    state.flushes = true;
+    // After the promises that are settled already: all who wait for the same commit are answered by one call.
+    process.nextTick(() => {
+      state.flushes = false;
+      flush();
+    });
+  }
+
+  return {
+    on(event: 'message' | 'error', listener: Listener | ((error: Error) => void)) {
+      if (event === 'error') return socket.on(event, listener as (error: Error) => void);
+      const hears = listener as Listener;
+      const own: Listener = (bytes, source) => {
+        state.receiving = true;
+        try {
+          hears(bytes, source);
+          drain(hears);
+        } finally {
+          state.receiving = false;
+          flush();
+        }
+      };
+      listeners.set(hears, own);
+      return socket.on(event, own);
+    },
+    off(event, listener) {
+      const own = listeners.get(listener);
+      listeners.delete(listener);
+      return socket.off(event, own ?? listener);
+    },
+    send(bytes, port, address, sent) {
+      const to = parseIpv4(address);
+      if (to === undefined) return socket.send(bytes, port, address, sent);
+      if (waiting.length === BATCH) flush();
+      if (!batch.put(bytes, to, port)) return socket.send(bytes, port, address, sent);
+      waiting.push({ bytes, port, address, sent });
+      flushSoon();
+    },
+    close(done) {
+      flush();
+      // The number of its descriptor may be another's from now on.
+      state.closed = true;
+      return socket.close(done);
+    },
+  };
+}
+
+/** EWOULDBLOCK is the same number on Linux. */
+const EAGAIN = 11;
+
+/** Copies datagrams out of the kernel's slots, several to a piece of memory: a piece for each is what costs. */
+function createSlab(): (bytes: Uint8Array) => Buffer {
+  let slab = new ArrayBuffer(SLAB);
+  let used = 0;
+  return (bytes) => {
+    const { length } = bytes;
+    if (length > SLAB) return Buffer.from(bytes);
+    if (used + length > SLAB) {
+      slab = new ArrayBuffer(SLAB);
+      used = 0;
+    }
+    const copied = Buffer.from(slab, used, length);
+    copied.set(bytes);
+    used += length;
+    return copied;
+  };
+}
