@@ -13,7 +13,7 @@ import {
 import type { TinderboxError } from './errors.ts';
 import { createTftpLookup } from './find-tftp-file.ts';
 import { followInterfaces } from './follow-interfaces.ts';
-import type { HttpServer } from './http/port.ts';
+import type { BootPlaces, HttpServer } from './http/port.ts';
 import type { KeptPullThrough } from './images/pull-through.ts';
 import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
@@ -21,12 +21,15 @@ import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
 import type { BootSession } from './machine/session.ts';
 import { readInterfaces } from './net/interfaces.ts';
+import { openUdpDescriptor } from './net/open-udp-socket.ts';
 import type { Doors } from './net/port.ts';
 import type { Authorities } from './pki/port.ts';
 import type { Preflight } from './preflight.ts';
 import type { Provisioning } from './provisioning.ts';
 import type { ConsoleMemory } from './servers/console-memory.ts';
+import type { TftpThreadAccess } from './servers/tftp-types.ts';
 import type { BootLoopWatch } from './servers/watch-boot-loops.ts';
+import { startTftpThread } from './start-tftp-thread.ts';
 import type { FlightRecorder } from './store/flight-recorder.ts';
 import type { AdmissionBook, Journal, LeaseBook, OnceBook, Store } from './store/port.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
@@ -63,6 +66,8 @@ export interface DaemonParts {
   readonly mirrors: MirrorWatch;
   /** Undefined: tinderbox.yaml has no assets.pullThrough. */
   readonly pullThrough: KeptPullThrough | undefined;
+  /** Who loads a boot's files, and who waits for that; undefined: nobody waits. */
+  readonly queue: BootPlaces | undefined;
   /** What machines print, as long as this process lives. */
   readonly consoles: ConsoleMemory;
   readonly doors: Doors;
@@ -81,6 +86,15 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   const { bootFiles, bootFileIndex } = preflight;
   const networks = () => provisioning.networks();
   await using stack = new AsyncDisposableStack();
+  const { journal } = parts;
+  const tftpThread = startTftpThread({
+    openDescriptor: openUdpDescriptor,
+    logger: loggers.tftp,
+    onIgnored: (times) => journal.count('tftp.ignored', times),
+    onSendFailed: (times) => journal.count('tftp.send-failed', times),
+  });
+  // After the doors, whose transfers it carries.
+  stack.defer(() => tftpThread?.thread.stop());
   // What has running transfers stops together, so that their times of grace don't add up.
   const stops: (() => Promise<void>)[] = [];
   stack.defer(async () => void (await Promise.all(stops.map((stop) => stop()))));
@@ -91,7 +105,7 @@ export async function startServers(parts: DaemonParts): Promise<AsyncDisposable>
   const gate = makeGate();
   const wiring = { ...parts, networks, bootFileIndex };
   const followed = config.network.interfaces.map((name) => {
-    const { files, dhcp, syslog } = doorsOf(name, parts, http, wiring, gate.whenOpen);
+    const { files, dhcp, syslog } = doorsOf(name, parts, http, tftpThread, wiring, gate.whenOpen);
     const refused: TinderboxError[] = [];
     const open = async (doors: KeptDoors): Promise<void> => {
       stops.push(() => doors.stop());
@@ -145,6 +159,7 @@ function doorsOf(
   name: string,
   { config, preflight, provisioning, journal, recorder, consoles, doors, loggers, now }: DaemonParts,
   http: HttpServer,
+  tftpThread: TftpThreadAccess | undefined,
   wiring: Parameters<typeof keepDhcpDoors>[0]['wiring'],
   whenOpen: Parameters<typeof keepDhcpDoors>[0]['whenOpen'],
 ) {
@@ -155,6 +170,7 @@ function doorsOf(
     doors,
     doWithout,
     networks: () => provisioning.networks(),
+    thread: tftpThread,
     port: config.tftp.port,
     maxTransfers: config.tftp.maxTransfers,
     lookup: createTftpLookup({ bootFiles: preflight.bootFiles, http, assets: config.paths.assets }),

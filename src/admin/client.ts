@@ -28,6 +28,7 @@ import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import type { PowerView } from './power-api.ts';
 import { errorOf } from './problem.ts';
+import type { QueueView } from './queue-api.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
 
 /**
@@ -48,6 +49,8 @@ export interface AdminClient {
   /** What the daemon finds when it looks at itself: with fewer rights than root. */
   doctor(): Promise<DoctorReport>;
   status(): Promise<StatusView>;
+  /** In the text format of Prometheus. The event loop's delay is of the time since somebody last asked. */
+  metrics(): Promise<string>;
   /** Whom rules with `max` have admitted. */
   admissions(): Promise<AdmissionListView>;
   assign(assignment: AssignRequest): Promise<AssignView>;
@@ -56,6 +59,9 @@ export interface AdminClient {
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   power(mac: Mac, action: PowerAction, options?: { readonly pxe?: boolean }): Promise<PowerView>;
+  queue(): Promise<QueueView>;
+  /** Rejects with `not-found` for a machine that does not wait in it. */
+  moveUp(mac: Mac): Promise<QueueView>;
   roles(): Promise<RoleListView>;
   role(name: string): Promise<RoleDetailView>;
   /** What the machine would be served now, or with this role. */
@@ -105,6 +111,12 @@ export function createAdminClient(socketPath: string): AdminClient {
       ),
     doctor: () => post('/api/v1/doctor'),
     status: () => get('/api/v1/status'),
+    async metrics() {
+      const response = await send(socketPath, 'GET', '/metrics');
+      const text = await readText(response);
+      if (response.statusCode !== 200) throw errorOf(response.statusCode ?? 0, parse(text));
+      return text;
+    },
     admissions: () => get('/api/v1/admissions'),
     approve: (approval) => post('/api/v1/approve', approval),
     forget: (mac) => post('/api/v1/forget', { mac }),
@@ -114,6 +126,8 @@ export function createAdminClient(socketPath: string): AdminClient {
       action === 'status'
         ? get(`/api/v1/machines/${mac}/power`)
         : post(`/api/v1/machines/${mac}/power`, { action, ...(pxe === undefined ? {} : { pxe }) }),
+    queue: () => get('/api/v1/queue'),
+    moveUp: (mac) => post(`/api/v1/queue/${mac}/first`),
     roles: () => get('/api/v1/roles'),
     role: (name) => get(`/api/v1/roles/${encodeURIComponent(name)}`),
     preview: (mac, role) =>

@@ -55,7 +55,8 @@ export async function fetchConfig(run: ClientRun, cmdline: string): Promise<Read
   let given: string | undefined;
   for (const { url, agent, isMain } of askedBy(cmdline)) {
     const text = await runStep(run, 'config', `GET ${url}`, async () => {
-      const body = await fetchText(run, url, agent, { redirect: 'follow', needsLength: false });
+      const options = { redirect: 'follow', needsLength: false, by: 'system' } as const;
+      const body = await fetchText(run, url, agent, options);
       if (isMain && body.trim() === '')
         throw failStep(
           `${url} is empty`,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TinderboxError, toTinderboxError } from '../errors.ts';
-import { type ClientRun, failStep } from './virtual-client-run.ts';
-import type { FetchedFile } from './virtual-client-types.ts';
+import { type ClientRun, failStep, WAITING, waitAsTold } from './virtual-client-run.ts';
+import type { FetchedFile, HttpAnswer } from './virtual-client-types.ts';
 
 export interface FetchOptions {
   readonly redirect: 'follow' | 'error';
@@ -10,8 +10,8 @@ export interface FetchOptions {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Record<string, string>;
   readonly body?: string;
-  /** A 503 with Retry-After is waited for, as iPXE does by itself (seen). */
-  readonly retries?: number;
+  /** iPXE comes back after a 503 as it is told (seen); a system's programs after any fault; firmware never. */
+  readonly by: 'firmware' | 'ipxe' | 'system';
 }
 
 /** Texts longer than this are no scripts and no configurations. */
@@ -23,36 +23,48 @@ const WHAT_TO_DO: Readonly<Record<number, string>> = {
   500: "the reason is in the daemon's log and in the machine's timeline (tinderbox machines MAC)",
 };
 
+const COMEBACKS = 3;
+/** Between two tries of an operating system's programs: coreos-cloudinit doubles from 50 ms up to 5 s. */
+const SYSTEM_PAUSE = 1_000;
+
+/** The answer, once it is one of 2xx. */
 async function request(
   run: ClientRun,
   url: string,
   agent: string,
   options: FetchOptions,
-  signal: AbortSignal,
-): Promise<Response> {
-  for (let attempt = 0; ; attempt++) {
-    let response: Response;
+): Promise<HttpAnswer> {
+  let comebacks = options.by === 'ipxe' ? (run.options.comebacks ?? COMEBACKS) : 0;
+  let retries = options.by === 'system' ? (run.options.systemRetries ?? 0) : 0;
+  for (;;) {
+    let response: HttpAnswer;
     try {
       response = await run.deps.fetch(url, {
         method: options.method ?? 'GET',
         headers: { 'user-agent': agent, ...options.headers },
         redirect: options.redirect,
-        signal,
+        signal: limitTime(run),
         ...(options.body === undefined ? {} : { body: options.body }),
       });
     } catch (thrown) {
-      throw unreachable(url, thrown);
+      if (retries-- <= 0 || run.options.signal.aborted) throw unreachable(url, thrown);
+      await run.deps.sleep(SYSTEM_PAUSE, run.options.signal);
+      continue;
     }
     if (response.ok) return response;
     const wait = Number(response.headers.get('retry-after') ?? Number.NaN);
     const text = (await response.text()).trim().slice(0, 200);
-    if (response.status !== 503 || Number.isNaN(wait) || attempt >= (options.retries ?? 0)) {
+    if (response.status === 503 && !Number.isNaN(wait) && comebacks-- > 0) {
+      await waitAsTold(run, wait * 1000);
+    } else if (response.status >= 500 && retries-- > 0) {
+      await run.deps.sleep(SYSTEM_PAUSE, run.options.signal);
+    } else {
       throw failStep(
         `${url} answered ${response.status}${text === '' ? '' : `: ${text}`}`,
         WHAT_TO_DO[response.status] ?? "see the machine's timeline: tinderbox machines MAC",
       );
     }
-    await run.deps.sleep(wait * 1000 * run.options.timing.sleepScale, run.options.signal);
+    if (run.options.signal.aborted) throw failStep(`${url} answered ${response.status} to the end`, WAITING);
   }
 }
 
@@ -70,7 +82,9 @@ function unreachable(url: string, thrown: unknown): TinderboxError {
 }
 
 function limitTime(run: ClientRun): AbortSignal {
-  return AbortSignal.any([run.options.signal, AbortSignal.timeout(run.options.timing.httpTimeout)]);
+  const { signal, timing } = run.options;
+  if (timing.httpTimeout === Number.POSITIVE_INFINITY) return signal;
+  return AbortSignal.any([signal, AbortSignal.timeout(timing.httpTimeout)]);
 }
 
 /** Reads a body to its end without keeping it. Throws TinderboxError. */
@@ -80,7 +94,7 @@ export async function fetchCounted(
   agent: string,
   options: FetchOptions,
 ): Promise<FetchedFile> {
-  const response = await request(run, url, agent, options, limitTime(run));
+  const response = await request(run, url, agent, options);
   const announced = response.headers.get('content-length');
   if (announced === null && options.needsLength) {
     await response.body?.cancel();
@@ -112,7 +126,7 @@ export async function fetchText(
   agent: string,
   options: FetchOptions,
 ): Promise<string> {
-  const response = await request(run, url, agent, options, limitTime(run));
+  const response = await request(run, url, agent, options);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   try {

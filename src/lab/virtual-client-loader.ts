@@ -7,8 +7,6 @@ import type { Reply } from './virtual-client-replies.ts';
 import { type ClientRun, failStep, runStep, TFTP_PORT } from './virtual-client-run.ts';
 import type { FetchedFile } from './virtual-client-types.ts';
 
-const PROBE_TRIES = 3;
-
 /** Fetches the boot file as this firmware would; throws TinderboxError. */
 export async function loadBootFile(run: ClientRun, boot: Reply): Promise<FetchedFile> {
   return run.machine.architecture.transport === 'http' ? loadOverHttp(run, boot) : loadOverTftp(run, boot);
@@ -26,6 +24,7 @@ async function loadOverHttp(run: ClientRun, boot: Reply): Promise<FetchedFile> {
     const file = await fetchCounted(run, boot.bootFile, 'UefiHttpBoot/1.0', {
       redirect: 'error',
       needsLength: true,
+      by: 'firmware',
     });
     return { value: file, answered: `${file.bytes} bytes`, bytes: file.bytes };
   });
@@ -109,7 +108,7 @@ export async function probeTftpSize(
     ]);
     const request = encodeTftpPacket({ kind: 'read', name, mode: 'octet', options: asked });
     const signal = AbortSignal.any([stop.signal, run.options.signal]);
-    for (let attempt = 0; attempt < PROBE_TRIES && !signal.aborted; attempt++) {
+    for (let attempt = 0; attempt < run.options.timing.tftpTries && !signal.aborted; attempt++) {
       socket.send(request, port, host, (error) => {
         if (error === null) return;
         heard.error = error;
@@ -125,7 +124,7 @@ export async function probeTftpSize(
     }
     return readProbe(heard.answer, name, host);
   } finally {
-    socket.close();
+    socket.close(() => undefined);
   }
 }
 

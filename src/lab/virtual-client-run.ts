@@ -22,6 +22,8 @@ export interface ClientRun {
   readonly packets: CapturedPacket[];
   /** What the script last said before it waited; empty once the machine went on. */
   readonly screen: { waits: string };
+  /** Milliseconds that it waited because it was told to. */
+  readonly waited: { ms: number };
 }
 
 export interface StepAnswer<T> {
@@ -47,10 +49,13 @@ export async function runStep<T>(
   body: () => Promise<StepAnswer<T>>,
 ): Promise<T> {
   const started = run.deps.now();
+  const waitedBefore = run.waited.ms;
   const report = (
     outcome: Pick<ClientStep, 'ok' | 'answered' | 'bytes'> & { readonly remedy?: string },
   ): void => {
-    const done: ClientStep = { step, asked, ms: run.deps.now() - started, ...outcome };
+    const waitedMs = run.waited.ms - waitedBefore;
+    const waited = waitedMs === 0 ? {} : { waitedMs };
+    const done: ClientStep = { step, asked, ms: run.deps.now() - started, ...waited, ...outcome };
     run.steps.push(done);
     run.options.onStep?.(done);
   };
@@ -65,6 +70,15 @@ export async function runStep<T>(
     report({ ok: false, answered: error.message, bytes: 0, ...remedy });
     throw error;
   }
+}
+
+/** Waits because the server said so, for so many of its milliseconds. */
+export async function waitAsTold(run: ClientRun, told: number): Promise<void> {
+  const ms = told * run.options.timing.sleepScale;
+  const started = run.deps.now();
+  run.options.onWait?.(ms);
+  await run.deps.sleep(ms, run.options.signal);
+  run.waited.ms += run.deps.now() - started;
 }
 
 /** For a machine that its script keeps from booting, whoever writes the script: the daemon says why. */

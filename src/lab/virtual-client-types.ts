@@ -1,7 +1,7 @@
 import type { FirmwareArchitecture } from '../machine/architecture.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { OpenUdpSocket } from '../net/port.ts';
+import type { DatagramSocket, UdpSocketOptions } from '../net/port.ts';
 import type { ClientPort } from './virtual-client-port.ts';
 
 /** The virtual machine: what its ROM knows of itself. */
@@ -35,6 +35,7 @@ export const CLIENT_STEPS = [
   'os-discover',
   'os-request',
   'config',
+  'certificate',
   'report',
 ] as const;
 export type ClientStepName = (typeof CLIENT_STEPS)[number];
@@ -50,6 +51,8 @@ export interface ClientStep {
   /** Bytes of the answer. */
   readonly bytes: number;
   readonly ms: number;
+  /** Of `ms`: what it spent waiting because it was told to (`Retry-After`). Absent: nothing. */
+  readonly waitedMs?: number;
 }
 
 export interface CapturedPacket {
@@ -91,6 +94,8 @@ export interface SimulationResult {
   /** As the script or the configuration names it; not every answer says. */
   readonly role?: string;
   readonly ms: number;
+  /** Of `ms`: what it waited because it was told to, by a script's `sleep` or by `Retry-After`. */
+  readonly waitedMs: number;
 }
 
 /** Milliseconds. Waits are how long each try listens before the next one is sent. */
@@ -105,7 +110,10 @@ export interface ClientTiming {
   readonly ipxeProxyWait: number;
   /** The factor on the script's `sleep` and on `Retry-After`. */
   readonly sleepScale: number;
+  /** Of the request for a file's size, and of each packet of a storm's transfers; how often it is sent in all. */
   readonly tftpTimeout: number;
+  readonly tftpTries: number;
+  /** Of a whole answer; infinite where whoever fetches ends what falls silent. */
   readonly httpTimeout: number;
 }
 
@@ -117,6 +125,7 @@ export const FIRMWARE_TIMING: ClientTiming = {
   ipxeProxyWait: 2000,
   sleepScale: 1,
   tftpTimeout: 2000,
+  tftpTries: 3,
   httpTimeout: 60000,
 };
 
@@ -142,6 +151,15 @@ export type ReadTftpFile = (
   options: { readonly blockSize?: number; readonly windowSize?: number; readonly timeout?: number },
 ) => Promise<Uint8Array>;
 
+/** What of a `Response` is used. */
+export interface HttpAnswer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: (AsyncIterable<Uint8Array> & { cancel(): Promise<void> }) | null;
+  text(): Promise<string>;
+}
+
 /** What of `fetch` is used; Node's own fits. */
 export type FetchHttp = (
   url: string,
@@ -152,13 +170,13 @@ export type FetchHttp = (
     readonly signal: AbortSignal;
     readonly body?: string;
   },
-) => Promise<Response>;
+) => Promise<HttpAnswer>;
 
 export interface VirtualClientDeps {
   /** Shared by all virtual machines of an interface. */
   readonly port: ClientPort;
   /** For the size probe, from a port of its own. */
-  readonly openSocket: OpenUdpSocket;
+  readonly openSocket: (options: UdpSocketOptions) => Promise<DatagramSocket>;
   readonly fetch: FetchHttp;
   readonly readFile: ReadTftpFile;
   /** Milliseconds that never go back. */
@@ -169,6 +187,8 @@ export interface VirtualClientDeps {
   readonly randomXid: () => number;
   /** Server ports, where tests cannot have the real ones. */
   readonly ports?: { readonly dhcp: number; readonly pxe: number; readonly tftp: number };
+  /** PKCS #10 in PEM: where its configuration names URLs for it, it has its certificates signed. Absent: it does not. */
+  readonly signingRequest?: string;
   /** Called with each address the machine gets, before it is used: a lab gives it to the interface. */
   readonly useAddress?: (address: Ipv4, prefix: number) => Promise<void>;
 }
@@ -181,9 +201,18 @@ export interface VirtualClientOptions {
   readonly onStep?: (step: ClientStep) => void;
   /** Called with what a script has on the screen as it begins to wait, once for each change. */
   readonly onScreen?: (lines: readonly string[]) => void;
+  /** Called as it begins to wait because it was told to: by a script's `sleep`, or by `503` with `Retry-After`. */
+  readonly onWait?: (ms: number) => void;
   readonly signal: AbortSignal;
   /** Keep packets in the result; a load of a thousand machines does not want them. */
   readonly keepPackets: boolean;
   /** How often it asks for a script before it gives up, although a real machine that waits asks for ever. */
   readonly questions?: number;
+  /** How often it comes back after `503` with `Retry-After`; 3. iPXE does so for ever. */
+  readonly comebacks?: number;
+  /**
+   * How often the operating system asks again for its configuration, and says again that it booted, after silence or a 5xx;
+   * 0, so that the first fault is seen. cloud-init, coreos-cloudinit and Ignition all do.
+   */
+  readonly systemRetries?: number;
 }

@@ -4,7 +4,7 @@ import { type Configured, configureByDhcp } from './virtual-client-dhcp.ts';
 import { fetchCounted, fetchText } from './virtual-client-http.ts';
 import { loadBootFile } from './virtual-client-loader.ts';
 import { ipxeArchitecture } from './virtual-client-packets.ts';
-import { type ClientRun, failStep, runStep, WAITING } from './virtual-client-run.ts';
+import { type ClientRun, failStep, runStep, WAITING, waitAsTold } from './virtual-client-run.ts';
 import { type IpxeHost, runIpxeScript, type ScriptOutcome } from './virtual-client-script.ts';
 import type {
   FetchedFile,
@@ -18,6 +18,7 @@ export { type ClientPort, createClientPort } from './virtual-client-port.ts';
 export * from './virtual-client-types.ts';
 
 const IPXE_AGENT = 'iPXE/1.21.1+git-20220113.fbbdc3926';
+const CURL_AGENT = 'curl/8.14.1';
 const OS_AGENT = 'coreos-cloudinit/1.14.0';
 
 /** A machine that waits to be admitted asks for ever; a virtual one says so instead. */
@@ -45,6 +46,7 @@ export async function runVirtualClient(
     steps: [],
     packets: [],
     screen: { waits: '' },
+    waited: { ms: 0 },
   };
   const found: Findings = { scripts: [], console: [], initrds: [], addresses: {} };
   let ok = true;
@@ -64,6 +66,7 @@ export async function runVirtualClient(
     initrds: [],
     ...found,
     ms: deps.now() - run.startedAt,
+    waitedMs: run.waited.ms,
   };
 }
 
@@ -85,6 +88,8 @@ async function boot(run: ClientRun, found: Findings): Promise<void> {
   if (config !== undefined) {
     const { text, ...said } = config;
     Object.assign(found, { config: text, ...said });
+    if (run.deps.signingRequest !== undefined && run.options.until === 'report')
+      await getCertificates(run, text, run.deps.signingRequest);
   }
   if (run.options.until === 'config') return;
   await sendReport(run, cmdline);
@@ -103,7 +108,7 @@ async function runBootScript(run: ClientRun, ipxe: Configured, found: Findings):
     const script = await fetchText(run, url, IPXE_AGENT, {
       redirect: 'follow',
       needsLength: false,
-      retries: 3,
+      by: 'ipxe',
     });
     return { value: script, answered: `a script of ${script.length} bytes`, bytes: script.length };
   });
@@ -182,7 +187,7 @@ function createHost(
         const text = await fetchText(run, url, IPXE_AGENT, {
           redirect: 'follow',
           needsLength: false,
-          retries: 3,
+          by: 'ipxe',
         });
         return { value: text, answered: `a script of ${text.length} bytes`, bytes: text.length };
       });
@@ -192,7 +197,7 @@ function createHost(
     },
     async fetchImage(kind, url) {
       const fetched = runStep(run, kind, `GET ${url}`, async () => {
-        const options = { redirect: 'follow', needsLength: true, retries: 3 } as const;
+        const options = { redirect: 'follow', needsLength: true, by: 'ipxe' } as const;
         const file = await fetchCounted(run, url, IPXE_AGENT, options);
         return { value: file, answered: `${file.bytes} bytes`, bytes: file.bytes };
       });
@@ -209,7 +214,7 @@ function createHost(
       const said = lines.slice(-SCREEN_LINES).join(' / ');
       if (said !== run.screen.waits) run.options.onScreen?.(lines.slice(-SCREEN_LINES));
       run.screen.waits = said;
-      await run.deps.sleep(ms * run.options.timing.sleepScale, run.options.signal);
+      await waitAsTold(run, ms);
     },
   };
 }
@@ -250,6 +255,26 @@ function settingsOf(run: ClientRun, ipxe: Configured): ReadonlyMap<string, strin
   ]);
 }
 
+/** One for each URL that the configuration has for it, as the roles that ship do before they start the kubelet. */
+async function getCertificates(run: ClientRun, config: string, body: string): Promise<void> {
+  const urls = new Set(config.match(/https?:\/\/[^\s'"]+\/boot\/[^\s'"/]+\/csr\?name=[\w-]+/g));
+  for (const url of urls) {
+    await runStep(run, 'certificate', `POST ${url}`, async () => {
+      const text = await fetchText(run, url, CURL_AGENT, {
+        method: 'POST',
+        headers: { 'content-type': 'application/pkcs10' },
+        body,
+        redirect: 'error',
+        needsLength: false,
+        by: 'system',
+      });
+      if (!text.includes('-----BEGIN CERTIFICATE-----'))
+        throw failStep(`${url} answered with no certificate`, 'see what answers there');
+      return { value: undefined, answered: 'a certificate', bytes: text.length };
+    });
+  }
+}
+
 async function sendReport(run: ClientRun, cmdline: string): Promise<void> {
   const url = argumentOf(cmdline, 'tinderbox.report');
   if (url === undefined) return;
@@ -260,6 +285,7 @@ async function sendReport(run: ClientRun, cmdline: string): Promise<void> {
       body: 'stage=booted',
       redirect: 'error',
       needsLength: false,
+      by: 'system',
     });
     return {
       value: undefined,

@@ -5,6 +5,7 @@ import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
 import { type BatchCalls, bindBatchCalls } from './libc-batches.ts';
+import { bindNetlinkCalls, type NetlinkCalls } from './libc-netlink.ts';
 import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
 import { bindTransferCalls, type TransferCalls } from './libc-transfers.ts';
 
@@ -20,7 +21,7 @@ export interface InterfaceAddress {
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc extends SocketCalls, TransferCalls, BatchCalls {
+export interface Libc extends SocketCalls, TransferCalls, BatchCalls, NetlinkCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -33,7 +34,7 @@ export interface Libc extends SocketCalls, TransferCalls, BatchCalls {
 
 // Linux on x86, arm, RISC-V and LoongArch (asm-generic/socket.h).
 const SOL_SOCKET = 1;
-const SOCKET_OPTIONS = { reuseAddress: 2, bindToDevice: 25 } as const;
+const SOCKET_OPTIONS = { reuseAddress: 2, sendBuffer: 7, receiveBuffer: 8, bindToDevice: 25 } as const;
 export type SocketOption = keyof typeof SOCKET_OPTIONS;
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
@@ -118,6 +119,7 @@ function bindFunctions(): Libc {
     ...bindSocketCalls(library, check),
     ...bindTransferCalls(library, check, () => koffi.errno()),
     ...bindBatchCalls(koffi, library),
+    ...bindNetlinkCalls(library, check),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =

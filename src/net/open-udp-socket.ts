@@ -7,7 +7,7 @@ import { formatIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { findInterface } from './interfaces.ts';
 import type { Libc } from './libc.ts';
 import { loadLibc } from './libc.ts';
-import type { OpenUdpSocket, UdpSocketOptions } from './port.ts';
+import type { OpenUdpDescriptor, OpenUdpSocket, UdpSocketOptions } from './port.ts';
 import { describeHolders, whoHoldsUdpPort } from './who-holds-port.ts';
 
 /**
@@ -23,6 +23,27 @@ export const openUdpSocket: OpenUdpSocket = async (options) => {
     return options.device === undefined
       ? await openOnAddress(options)
       : await openOnDevice(options, options.device);
+  } catch (error) {
+    throw await explainFailure(error, options);
+  }
+};
+
+/** As openUdpSocket, for whoever calls the kernel without Node; `unavailable` wherever koffi cannot be loaded. */
+export const openUdpDescriptor: OpenUdpDescriptor = async (options) => {
+  try {
+    const libc = loadLibc();
+    const fd = libc.openUdpDescriptor();
+    try {
+      if (options.device !== undefined) libc.setOption(fd, 'bindToDevice', options.device);
+      for (const buffer of ['sendBuffer', 'receiveBuffer'] as const) {
+        if (options[buffer] !== undefined) libc.setOption(fd, buffer, options[buffer]);
+      }
+      libc.bindDescriptor(fd, options.address ?? UNSPECIFIED, options.port);
+      return { fd, port: libc.describeSocket(fd).port };
+    } catch (error) {
+      libc.closeDescriptor(fd);
+      throw error;
+    }
   } catch (error) {
     throw await explainFailure(error, options);
   }

@@ -49,6 +49,89 @@ export interface DatagramSocket {
  */
 export type OpenUdpSocket = (options: UdpSocketOptions) => Promise<Socket>;
 
+/** A bound UDP socket without Node's part of it: the descriptor belongs to who asked. */
+export interface UdpDescriptor {
+  readonly fd: number;
+  readonly port: number;
+}
+
+/** Opens one that never waits. Throws as OpenUdpSocket does, and `unavailable` where the C library cannot be called. */
+export type OpenUdpDescriptor = (
+  options: Pick<UdpSocketOptions, 'port' | 'address' | 'device' | 'receiveBuffer'> & {
+    /** Bytes asked of the kernel for the send buffer. */
+    readonly sendBuffer?: number;
+  },
+) => Promise<UdpDescriptor>;
+
+/** What `receive` has just read; until it is called again. */
+export interface ReceivedBatch {
+  /** Of all packets; the one with `index` is at `startOf(index)`, cut if it is longer than there is room for. */
+  readonly bytes: Uint8Array;
+  startOf(index: number): number;
+  lengthOf(index: number): number;
+  addressOf(index: number): number;
+  portOf(index: number): number;
+}
+
+export interface SendFailure {
+  readonly errno: number;
+  /** `EPERM`. */
+  readonly code: string;
+}
+
+/**
+ * Many datagrams in one system call (recvmmsg, sendmmsg), on descriptors that others opened and close. Flat, and without
+ * an object a packet. `pointer`s are addresses in memory: whoever passes one keeps the buffer until `flush`.
+ */
+export interface DatagramBatches {
+  /** The memory that the kernel is given: to be held as long as this is used. */
+  readonly keeps: readonly Uint8Array[];
+  /** How many packets came, into `received`; 0: none is there. Never waits. */
+  receive(fd: number): number;
+  readonly received: ReceivedBatch;
+  readonly mostReceived: number;
+
+  /** Whether one more message of `blocks` parts fits, with so many bytes that are copied. */
+  hasRoom(blocks: number, looseBytes: number): boolean;
+  /** Begins a message; its index. `segment`: bytes of each packet that the kernel makes of it (UDP_SEGMENT); 0: it is one. */
+  open(address: number, port: number, segment: number): number;
+  /** Four bytes, to be written into `starts` at what this returns, and `length` bytes at `pointer`. */
+  addBlock(pointer: number, length: number): number;
+  readonly starts: Uint8Array;
+  /** A packet of at least four bytes; it is copied. */
+  addLoose(packet: Uint8Array): void;
+  /** Sends all messages, and forgets them. The index of the first for which the socket has no room: as many as there were if it had. */
+  flush(fd: number, onFailure: (index: number, failure: SendFailure) => void): number;
+
+  /** The descriptors that `wait` is about, by index. */
+  watch(fds: readonly number[]): void;
+  /** Whether `wait` also ends when `fd` has room for what is to be sent. */
+  watchRoom(fd: number, wanted: boolean): void;
+  /** Waits until something is there, at most `ms`; how many descriptors have something. */
+  wait(ms: number): number;
+  /** Sleeps, whatever comes. */
+  pause(microseconds: number): void;
+  mayRead(index: number): boolean;
+  mayWrite(index: number): boolean;
+}
+
+/** What one thread needs to have another one send for it. */
+export interface RawMemory {
+  /** Where bytes lie. They do not move; whoever uses the address keeps them. */
+  addressOf(bytes: Uint8Array): number;
+  /** An eventfd(2): eight bytes that are written to it end a `wait`. */
+  openWake(): number;
+  closeDescriptor(fd: number): void;
+}
+
+/** Addresses that are this host's for a while. */
+export interface BorrowedAddresses {
+  /** Throws TinderboxError `refused` without the right to. One that this host has already stays as it is. */
+  borrow(address: Ipv4): void;
+  /** All of them; nothing can be borrowed afterwards. */
+  giveBack(): void;
+}
+
 /** How the daemon comes by the sockets that machines knock at: it opens them itself, or systemd did. */
 export interface Doors {
   /** Takes the socket that was inherited for this port and device, else opens one. */

@@ -1,17 +1,14 @@
-import type { Socket } from 'node:dgram';
-import { type Ipv4, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Transfer } from '../protocol/tftp/transfer.ts';
 import type { PacketRecorder } from './port.ts';
+import type { Remote } from './tftp-carrier.ts';
 
-interface Remote {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** Shows the recorder what goes by one listening address and the ports of its transfers. */
+/** Shows the recorder what goes by one listening address and the ports of its transfers. `local`: our port. */
 export interface TftpTap {
-  received(socket: Socket, remote: Remote, bytes: Uint8Array): void;
-  sent(socket: Socket, remote: Remote, bytes: Uint8Array | readonly Uint8Array[], snap?: number): void;
+  /** Whether anybody looks. */
+  readonly isOn: boolean;
+  received(local: number, remote: Remote, bytes: Uint8Array): void;
+  sent(local: number, remote: Remote, bytes: Uint8Array | readonly Uint8Array[], snap?: number): void;
 }
 
 export interface TftpTapOptions {
@@ -21,19 +18,20 @@ export interface TftpTapOptions {
 }
 
 export function createTftpTap({ recorder, via, address }: TftpTapOptions): TftpTap {
-  const ends = (socket: Socket, remote: Remote) => ({
-    client: { address: parseIpv4(remote.address) ?? UNSPECIFIED, port: remote.port },
-    server: { address, port: socket.address().port },
+  const ends = (local: number, remote: Remote) => ({
+    client: { address: remote.ip, port: remote.port },
+    server: { address, port: local },
   });
   return {
-    received(socket, remote, payload) {
+    isOn: recorder !== undefined,
+    received(local, remote, payload) {
       if (recorder === undefined) return;
-      const { client, server } = ends(socket, remote);
+      const { client, server } = ends(local, remote);
       recorder.record({ plane: 'tftp', direction: 'received', via, from: client, to: server, payload });
     },
-    sent(socket, remote, bytes, snap) {
+    sent(local, remote, bytes, snap) {
       if (recorder === undefined) return;
-      const { client, server } = ends(socket, remote);
+      const { client, server } = ends(local, remote);
       const payload = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
       const cut = snap === undefined ? {} : { snap };
       recorder.record({ plane: 'tftp', direction: 'sent', via, from: server, to: client, payload, ...cut });
@@ -57,29 +55,48 @@ export interface TransferTap {
   control(packet: Uint8Array): void;
 }
 
+/** How much of a block is kept. */
+export function snapOf(isSecret: boolean): number {
+  return isSecret ? HEADER_SNAP : DATA_SNAP;
+}
+
+/** Which packets of a transfer are worth keeping. */
+export interface Worth {
+  /** Before the ACK is taken note of; `wire`: its 16 bits. */
+  ofAck(wire: number): boolean;
+  ofBlock(block: number): boolean;
+}
+
+export function createWorth(state: Transfer): Worth {
+  let left = MOST_RESENT;
+  const ofBlock = (block: number): boolean =>
+    block <= 1 || block === state.lastBlock || (state.resent && left-- > 0);
+  return {
+    ofBlock,
+    ofAck: (wire) => ofBlock(state.acknowledged + ((wire - state.acknowledged) & 0xffff)),
+  };
+}
+
 export function createTransferTap(
   tap: TftpTap,
   parts: {
-    readonly socket: Socket;
+    readonly local: number;
     readonly remote: Remote;
     readonly state: Transfer;
     readonly isSecret: boolean;
   },
 ): TransferTap {
-  const { socket, remote, state } = parts;
-  const snap = parts.isSecret ? HEADER_SNAP : DATA_SNAP;
-  let left = MOST_RESENT;
-  const isWorth = (block: number): boolean =>
-    block <= 1 || block === state.lastBlock || (state.resent && left-- > 0);
+  const { local, remote, state } = parts;
+  const snap = snapOf(parts.isSecret);
+  const worth = createWorth(state);
   return {
     acknowledged(packet, block) {
-      if (isWorth(state.acknowledged + ((block - state.acknowledged) & 0xffff)))
-        tap.received(socket, remote, packet);
+      if (worth.ofAck(block)) tap.received(local, remote, packet);
     },
-    other: (packet) => tap.received(socket, remote, packet),
+    other: (packet) => tap.received(local, remote, packet),
     block(block, bytes) {
-      if (isWorth(block)) tap.sent(socket, remote, bytes, snap);
+      if (worth.ofBlock(block)) tap.sent(local, remote, bytes, snap);
     },
-    control: (packet) => tap.sent(socket, remote, packet),
+    control: (packet) => tap.sent(local, remote, packet),
   };
 }

@@ -1,24 +1,25 @@
-import { type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Stage } from '../machine/stage.ts';
 import type { TftpRequest } from '../protocol/tftp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
+import type { CarriedTransfer } from './tftp-carrier.ts';
+import type { TransferEnd } from './tftp-endings.ts';
 import type { TftpFileKind } from './tftp-files.ts';
 import { describeOptions, describeRequest, readable } from './tftp-texts.ts';
-import type { RunningTransfer, TransferEnd } from './tftp-transfer.ts';
 
-/** What the journal hears of transfers. `address`: the client's, as text. */
+/** What the journal hears of transfers. `address`: the client's. */
 export interface TftpEvents {
-  answered(address: string, request: TftpRequest, transfer: RunningTransfer): void;
-  refused(address: string, request: TftpRequest, answered: string, reason: string): void;
+  answered(address: Ipv4, request: TftpRequest, transfer: CarriedTransfer): void;
+  refused(address: Ipv4, request: TftpRequest, answered: string, reason: string): void;
   /** What is not there, and what its client does without. */
-  absent(address: string, request: TftpRequest, answered: string, reason: string): void;
-  ignored(address: string, request: TftpRequest, reason: string): void;
-  failed(address: string, request: TftpRequest, reason: string): void;
+  absent(address: Ipv4, request: TftpRequest, answered: string, reason: string): void;
+  ignored(address: Ipv4, request: TftpRequest, reason: string): void;
+  failed(address: Ipv4, request: TftpRequest, reason: string): void;
   /** `elapsed`: milliseconds since the request. */
   done(
-    address: string,
+    address: Ipv4,
     request: TftpRequest,
-    transfer: RunningTransfer,
+    transfer: CarriedTransfer,
     end: TransferEnd,
     elapsed: number,
   ): void;
@@ -43,14 +44,14 @@ export interface TftpEventsOptions {
 export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
   const { journal, via } = options;
 
-  const record = (address: string, observation: Omit<Observation, 'at' | 'via' | 'mac'>): void => {
-    const mac = journal.macAt(parseIpv4(address) as Ipv4);
+  const record = (address: Ipv4, observation: Omit<Observation, 'at' | 'via' | 'mac'>): void => {
+    const mac = journal.macAt(address);
     journal.record({ ...observation, at: options.now(), via, ...(mac !== undefined && { mac }) });
   };
 
   const unanswered = (
     outcome: 'refused' | 'ignored' | 'failed' | 'noted',
-    address: string,
+    address: Ipv4,
     request: TftpRequest,
     answered: string,
     reason: string,
@@ -80,12 +81,13 @@ export function createTftpEvents(options: TftpEventsOptions): TftpEvents {
     failed: (address, request, reason) => unanswered('failed', address, request, '', reason),
     done(address, request, transfer, end, elapsed) {
       journal.count(`tftp.done.${end.kind}`);
-      const { state, file } = transfer;
+      const { file } = transfer;
+      const figures = transfer.figures();
       const finished = end.kind === 'finished';
-      const taken = Math.min(file.bytes.length, state.acknowledged * state.blockSize);
+      const taken = Math.min(file.bytes.length, figures.acknowledged * figures.blockSize);
       const bytes = finished ? file.bytes.length : taken;
       const sent = `${bytes} of ${file.bytes.length} bytes in ${Math.round(elapsed)} ms`;
-      const again = state.resends === 0 ? '' : `, ${state.resends} blocks sent again`;
+      const again = figures.resends === 0 ? '' : `, ${figures.resends} blocks sent again`;
       record(address, {
         kind: 'tftp.done',
         outcome: finished ? 'answered' : 'noted',

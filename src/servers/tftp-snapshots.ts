@@ -53,6 +53,9 @@ const ATTEMPTS = 10;
  * tick in steps of up to 10 ms: within one step two versions of one size look the same. In ms.
  */
 const SETTLE_TIME = 100;
+/** Milliseconds. */
+const BETWEEN_LOOKS = 1;
+const MOST_LOOKS = 1024;
 
 /** Reads each state of a file once, for however many clients; forgets the least recently used beyond `cacheBytes`. */
 export function createSnapshots(options: SnapshotsOptions): Snapshots {
@@ -62,6 +65,7 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
   const users = new Map<Snapshot, number>();
   const lent = new Map<string, Snapshot>();
   const reading = new Map<string, Promise<Snapshot | Refusal>>();
+  const look = createStats();
   let size = 0;
   let promised = 0;
 
@@ -126,7 +130,7 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
     async read(path) {
       const known = kept.get(path) ?? lent.get(path);
       if (known !== undefined) {
-        const now = await stat(path).catch(() => undefined);
+        const now = await look(path);
         if (now !== undefined && sameVersion(known, versionOf(now))) {
           if (kept.get(path) === known && kept.delete(path)) kept.set(path, known);
           return lend(known);
@@ -141,6 +145,31 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
       return 'refused' in loaded ? loaded : lend(loaded);
     },
     size: () => size,
+  };
+}
+
+/**
+ * What a path is now: as seen after whoever asks had asked, but once a millisecond at most, however many ask. A rack that
+ * starts asks for one file thousands of times a second, and asking the disk was half of the work of answering.
+ */
+function createStats(): (path: string) => Promise<Stats | undefined> {
+  const lastAsked = new Map<string, number>();
+  const waiting = new Map<string, Promise<Stats | undefined>>();
+  const look = (path: string): Promise<Stats | undefined> => {
+    if (lastAsked.size >= MOST_LOOKS) lastAsked.clear();
+    lastAsked.set(path, performance.now());
+    return stat(path).catch(() => undefined);
+  };
+  return (path) => {
+    const soon = waiting.get(path);
+    if (soon !== undefined) return soon;
+    if (performance.now() - (lastAsked.get(path) ?? -BETWEEN_LOOKS) >= BETWEEN_LOOKS) return look(path);
+    const later = sleep(BETWEEN_LOOKS).then(() => {
+      waiting.delete(path);
+      return look(path);
+    });
+    waiting.set(path, later);
+    return later;
   };
 }
 

@@ -11,6 +11,7 @@ const MOST_IDLE = 64;
 /** A bound socket of its own port (RFC 1350: the transfer's identifier), lent to one transfer at a time. */
 export interface TransferSocket {
   readonly socket: Socket;
+  readonly port: number;
   /** What its packets are for; undefined while idle. Set by whoever borrows it. */
   receiver: ((bytes: Buffer, remote: RemoteInfo) => void) | undefined;
   /** Clients it served lately, `address:port`, oldest first. */
@@ -68,7 +69,7 @@ export function createTransferSockets(options: TransferSocketsOptions): Transfer
     const socket = await options.openSocket(
       options.device === undefined ? bound : { ...bound, device: options.device },
     );
-    const lent: TransferSocket = { socket, receiver: undefined, past: [] };
+    const lent: TransferSocket = { socket, port: socket.address().port, receiver: undefined, past: [] };
     all.add(lent);
     socket.on('error', options.onError);
     socket.on('message', (bytes, remote) => {

@@ -2,7 +2,6 @@ import type { RemoteInfo } from 'node:dgram';
 import { negotiateOptions } from '../protocol/tftp/negotiate-options.ts';
 import {
   ackedBlock,
-  decodeTftpPacket,
   encodeTftpPacket,
   TFTP_ERRORS,
   type TftpRequest,
@@ -11,41 +10,27 @@ import {
 import {
   acknowledgeBlock,
   blockLength,
-  errorEndsWell,
   expireTransfer,
   startTransfer,
-  type Transfer,
   type TransferStep,
 } from '../protocol/tftp/transfer.ts';
 import { createTransferTap, type TftpTap } from './record-tftp.ts';
+import type { CarriedTransfer, Remote } from './tftp-carrier.ts';
+import { endOfPacket, endOfSilence, type TransferEnd } from './tftp-endings.ts';
 import type { TftpFile } from './tftp-files.ts';
 import type { TransferSocket } from './tftp-sockets.ts';
-import { readable } from './tftp-texts.ts';
 
-/** How a transfer ended. `probe`: the client only wanted the options, the size above all. */
-export type TransferEnd =
-  | { readonly kind: 'finished'; readonly acknowledged: boolean }
-  | { readonly kind: 'probe' | 'aborted'; readonly reason: string }
-  | { readonly kind: 'stalled' | 'replaced' | 'stopped'; readonly reason: string };
-
-/** One file on its way to one client, from one port. */
-export interface RunningTransfer {
-  readonly state: Transfer;
-  readonly file: TftpFile;
-  readonly answer: ReadonlyMap<string, string> | undefined;
-  readonly negotiationReasons: readonly string[];
-  /** Sends the first packet. */
-  begin(): void;
-  /** Called when `state.deadline` has passed. */
+/** A transfer on the main thread: one file on its way to one client, from a socket of its own. */
+export interface RunningTransfer extends CarriedTransfer {
+  /** When to call `expire`. */
+  deadline(): number;
   expire(now: number): void;
-  /** Ends it from our side; an ERROR tells the client if `message` is given. */
-  end(end: TransferEnd, message?: string): void;
 }
 
 export interface TransferParts {
   readonly request: TftpRequest;
   readonly file: TftpFile;
-  readonly remote: { readonly address: string; readonly port: number };
+  readonly remote: Remote;
   readonly lent: TransferSocket;
   readonly tap: TftpTap;
   /** Bytes, of the interface. */
@@ -77,7 +62,7 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
     now: now(),
   });
   const tap = createTransferTap(parts.tap, {
-    socket,
+    local: lent.port,
     remote: parts.remote,
     state,
     isSecret: file.kind === 'script',
@@ -105,11 +90,9 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
       case 'finished-unacknowledged':
         end({ kind: 'finished', acknowledged: false });
         return;
-      case 'stalled': {
-        const waiting = state.negotiating ? 'of the options' : `of block ${state.acknowledged + 1}`;
-        end({ kind: 'stalled', reason: `no ACK ${waiting}, sent ${state.timeouts} times` });
+      case 'stalled':
+        end(endOfSilence(state));
         return;
-      }
     }
   };
 
@@ -135,27 +118,9 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
   };
 
   const receiveOther = (packet: Buffer): void => {
-    // TFTP 7: 0, 1 or 3 bytes, another operation, an ERROR in pieces: nothing that changes the transfer.
-    if (packet.length < 4 || packet[0] !== 0 || packet[1] !== 5) {
-      parts.onNonsense();
-      return;
-    }
-    const error = decodeTftpPacket(packet);
-    if (error.kind !== 'error') return;
-    if (errorEndsWell(state, error.code)) {
-      end({ kind: 'finished', acknowledged: false });
-      return;
-    }
-    const text = `error ${error.code}${error.message === '' ? '' : `: ${readable(error.message)}`}`;
-    // TFTP 3: EDK2 asks once for the size, stops at the OACK, and then asks for the file.
-    if (state.negotiating) {
-      end({
-        kind: 'probe',
-        reason: `the client stopped at the options, as firmware asking for the size does (${text})`,
-      });
-    } else {
-      end({ kind: 'aborted', reason: `the client stopped before block ${state.acknowledged + 1} (${text})` });
-    }
+    const how = endOfPacket(state, packet);
+    if (how === 'nonsense') parts.onNonsense();
+    else if (how !== undefined) end(how);
   };
 
   lent.receiver = (packet, remote) => {
@@ -175,9 +140,11 @@ export function createRunningTransfer(parts: TransferParts): RunningTransfer {
   };
 
   return {
-    state,
     file,
     answer,
+    figures: () => state,
+    quietFor: () => (state.heard ? now() - state.progressAt : undefined),
+    deadline: () => state.deadline,
     negotiationReasons: negotiated.reasons,
     begin: () => send(answer === undefined ? 'data' : 'oack'),
     expire: (at) => send(expireTransfer(state, at)),

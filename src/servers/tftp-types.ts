@@ -1,9 +1,10 @@
 import type { Logger } from '../logger.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
-import type { OpenUdpSocket } from '../net/port.ts';
+import type { OpenUdpDescriptor, OpenUdpSocket } from '../net/port.ts';
 import type { Journal } from '../store/port.ts';
 import type { PacketRecorder } from './port.ts';
 import type { TftpLookup } from './tftp-files.ts';
+import type { TransferThread } from './tftp-thread.ts';
 
 export interface TftpServerOptions {
   /** One listening socket each: a transfer answers from the address that was asked (TFTP 1). */
@@ -17,6 +18,8 @@ export interface TftpServerOptions {
   /** At once; requests beyond get silence, and the client's own retry asks again. */
   readonly maxTransfers: number;
   readonly openSocket: OpenUdpSocket;
+  /** Sends the blocks of all transfers; absent: the main thread does. It is not stopped with the server. */
+  readonly thread?: TftpThreadAccess | undefined;
   readonly lookup: TftpLookup;
   readonly logger: Logger;
   readonly journal: Pick<Journal, 'record' | 'macAt' | 'count'>;
@@ -29,6 +32,12 @@ export interface TftpServerOptions {
     /** Milliseconds of a clock that does not jump, for retransmission; performance.now() by default. */
     monotonic?(): number;
   };
+}
+
+export interface TftpThreadAccess {
+  readonly thread: TransferThread;
+  readonly openDescriptor: OpenUdpDescriptor;
+  readonly closeDescriptor: (fd: number) => void;
 }
 
 export interface TftpServer {

@@ -1,6 +1,6 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { toTinderboxError } from '../errors.ts';
-import { type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
+import type { Ipv4 } from '../machine/ipv4.ts';
 import { normalizeFileName } from '../protocol/tftp/file-name.ts';
 import {
   decodeTftpPacket,
@@ -10,14 +10,23 @@ import {
   type TftpPacket,
   type TftpRequest,
 } from '../protocol/tftp/packet.ts';
+import { createLocalCarrier } from './carry-here.ts';
+import { createThreadCarrier } from './carry-in-thread.ts';
 import { createTftpTap, type TftpTap } from './record-tftp.ts';
 import { createStayAwake } from './stay-awake.ts';
+import {
+  type Berth,
+  type CarriedTransfer,
+  type Carrier,
+  type OnStray,
+  type Remote,
+  remoteOf,
+} from './tftp-carrier.ts';
+import type { TransferEnd } from './tftp-endings.ts';
 import { createTftpEvents } from './tftp-events.ts';
 import type { TftpFile } from './tftp-files.ts';
 import { createOccupancy } from './tftp-occupancy.ts';
-import { createTransferSockets, type TransferSocket, type TransferSockets } from './tftp-sockets.ts';
 import { readable } from './tftp-texts.ts';
-import { createRunningTransfer, type RunningTransfer, type TransferEnd } from './tftp-transfer.ts';
 import type { TftpServer, TftpServerOptions } from './tftp-types.ts';
 import { createWarnings } from './tftp-warnings.ts';
 
@@ -33,13 +42,14 @@ const REQUEST_BUFFER = 1024 * 1024;
 /** One client's: from its request, while the file is still looked for, to the end. */
 interface Slot {
   readonly request: Buffer;
-  running: RunningTransfer | undefined;
+  running: CarriedTransfer | undefined;
 }
 
 interface Listener {
   readonly address: Ipv4;
   readonly socket: Socket;
-  readonly sockets: TransferSockets;
+  readonly port: number;
+  readonly carrier: Carrier;
   readonly tap: TftpTap;
   readonly slots: Map<string, Slot>;
 }
@@ -57,17 +67,12 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   let stopping = false;
 
   const tick = (): void => {
-    const now = monotonic();
-    for (const listener of listeners) {
-      for (const slot of listener.slots.values()) {
-        if (slot.running !== undefined && slot.running.state.deadline <= now) slot.running.expire(now);
-      }
-    }
+    for (const listener of listeners) listener.carrier.tick();
   };
 
   const stayAwake = createStayAwake();
   const occupancy = createOccupancy(tick, () => {
-    for (const listener of listeners) listener.sockets.closeIdle();
+    for (const listener of listeners) listener.carrier.closeIdle();
   });
 
   // One address that asks and never answers must leave room for the others.
@@ -86,45 +91,41 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
 
   const refuse = (
     listener: Listener,
-    remote: RemoteInfo,
+    remote: Remote,
     request: TftpRequest,
     code: number,
     reason: string,
   ): void => {
-    sendError(listener.tap, listener.socket, remote, code, reason);
-    events.refused(remote.address, request, `error ${code}`, reason);
+    sendError(listener, remote, code, reason);
+    events.refused(remote.ip, request, `error ${code}`, reason);
   };
 
   /** TFTP 7: somebody wrote to a port that is another's. An ERROR is never answered with one, or two servers play ball. */
-  const answerStranger = (
-    listener: Listener,
-    lent: TransferSocket,
-    bytes: Buffer,
-    remote: RemoteInfo,
-  ): void => {
-    if (listener.sockets.servedLately(lent, clientKey(remote))) {
+  const answerStranger: OnStray = (port, bytes, remote) => {
+    if (port.servedLately(remote)) {
       journal.count('tftp.late');
       return;
     }
     journal.count('tftp.stranger');
     if (bytes.length < 4 || bytes[1] === 5 || remote.port === 0) return;
-    const text = 'this port is of another transfer';
-    sendError(listener.tap, lent.socket, remote, TFTP_ERRORS.unknownTransfer, text);
+    const message = 'this port is of another transfer';
+    port.answer(remote, encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.unknownTransfer, message }));
   };
 
   /** Receive → decode → identify → decide → record → encode → send. */
-  const receive = (listener: Listener, bytes: Buffer, remote: RemoteInfo): void => {
+  const receive = (listener: Listener, bytes: Buffer, from: RemoteInfo): void => {
     const packet = decode(bytes);
-    if (packet === undefined || remote.port === 0 || stopping) {
+    if (packet === undefined || from.port === 0 || stopping) {
       journal.count('tftp.ignored');
       return;
     }
-    listener.tap.received(listener.socket, remote, bytes);
+    const remote = remoteOf(from.address, from.port);
+    listener.tap.received(listener.port, remote, bytes);
     switch (packet.kind) {
       case 'read':
         answerRead(listener, bytes, remote, packet).catch((thrown: unknown) => {
           const error = toTinderboxError(thrown).message;
-          events.failed(remote.address, packet, error);
+          events.failed(remote.ip, packet, error);
           warn('a request failed', { error });
         });
         return;
@@ -143,7 +144,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   const answerRead = async (
     listener: Listener,
     bytes: Buffer,
-    remote: RemoteInfo,
+    remote: Remote,
     request: TftpRequest,
   ): Promise<void> => {
     if (request.mode.toLowerCase() !== 'octet') {
@@ -151,25 +152,21 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       refuse(listener, remote, request, TFTP_ERRORS.illegalOperation, reason);
       return;
     }
-    const key = clientKey(remote);
+    const { key } = remote;
     const before = listener.slots.get(key);
-    if (before !== undefined && isDuplicate(before, bytes, monotonic())) {
+    if (before !== undefined && isDuplicate(before, bytes)) {
       journal.count('tftp.duplicate-request');
       return;
     }
     before?.running?.end({ kind: 'replaced', reason: 'the same client asked anew from the same port' });
     const ofAddress = perAddress.get(remote.address) ?? 0;
     if (before === undefined && ofAddress >= mostOfAddress) {
-      events.ignored(
-        remote.address,
-        request,
-        `${ofAddress} transfers of this address are running: it asks again`,
-      );
+      events.ignored(remote.ip, request, `${ofAddress} transfers of this address are running: it asks again`);
       warn('too many transfers of one address', { address: remote.address });
       return;
     }
     if (before === undefined && occupancy.count() >= options.maxTransfers) {
-      events.ignored(remote.address, request, `${options.maxTransfers} transfers are running: it asks again`);
+      events.ignored(remote.ip, request, `${options.maxTransfers} transfers are running: it asks again`);
       warn('too many transfers', { maxTransfers: options.maxTransfers });
       return;
     }
@@ -197,12 +194,12 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     listener: Listener,
     slot: Slot,
     key: string,
-    remote: RemoteInfo,
+    remote: Remote,
     request: TftpRequest,
     name: string,
   ): Promise<boolean> => {
     const found = await options.lookup(name, {
-      remote: parseIpv4(remote.address),
+      remote: remote.ip,
       server: listener.address,
       via: options.via,
       asked: `RRQ ${readable(request.name)}`,
@@ -219,13 +216,13 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
     if (listener.slots.get(key) !== slot || stopping) return false;
     if (found.busy === true) {
-      events.ignored(remote.address, request, `${found.refused}: it asks again`);
+      events.ignored(remote.ip, request, `${found.refused}: it asks again`);
       warn('no memory for another file', { name });
     } else {
       const code = found.missing === true ? TFTP_ERRORS.notFound : TFTP_ERRORS.accessViolation;
       if (found.harmless === true) {
-        sendError(listener.tap, listener.socket, remote, code, found.refused);
-        events.absent(remote.address, request, `error ${code}`, found.refused);
+        sendError(listener, remote, code, found.refused);
+        events.absent(remote.ip, request, `error ${code}`, found.refused);
       } else refuse(listener, remote, request, code, found.refused);
     }
     return false;
@@ -235,17 +232,17 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     listener: Listener,
     slot: Slot,
     key: string,
-    remote: RemoteInfo,
+    remote: Remote,
     request: TftpRequest,
     file: TftpFile,
   ): Promise<boolean> => {
     if (listener.slots.get(key) !== slot || stopping) return false;
-    const lent = await listener.sockets.borrow(key);
+    const berth = await listener.carrier.berth(remote);
     if (listener.slots.get(key) !== slot) {
-      listener.sockets.giveBack(lent, key);
+      berth.giveBack();
       return false;
     }
-    startOn(listener, slot, key, remote, request, file, lent);
+    startOn(listener, slot, key, remote, request, file, berth);
     return true;
   };
 
@@ -253,32 +250,21 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     listener: Listener,
     slot: Slot,
     key: string,
-    remote: RemoteInfo,
+    remote: Remote,
     request: TftpRequest,
     file: TftpFile,
-    lent: TransferSocket,
+    berth: Berth,
   ): void => {
+    const startedAt = monotonic();
     const onEnd = (end: TransferEnd): void => {
-      listener.sockets.giveBack(lent, key);
       file.release?.();
       if (listener.slots.get(key) === slot) listener.slots.delete(key);
-      events.done(remote.address, request, transfer, end, monotonic() - transfer.state.startedAt);
+      events.done(remote.ip, request, transfer, end, monotonic() - startedAt);
       leave(remote.address);
     };
-    const transfer = createRunningTransfer({
-      request,
-      file,
-      remote,
-      lent,
-      tap: listener.tap,
-      mtu: options.mtu,
-      now: monotonic,
-      onEnd,
-      onStranger: (bytes, stranger) => answerStranger(listener, lent, bytes, stranger),
-      onNonsense: () => journal.count('tftp.ignored'),
-    });
+    const transfer = berth.carry({ request, file, onEnd });
     slot.running = transfer;
-    events.answered(remote.address, request, transfer);
+    events.answered(remote.ip, request, transfer);
     transfer.begin();
   };
 
@@ -289,22 +275,28 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
 
   const listen = async (address: Ipv4): Promise<void> => {
     const device = options.device === undefined ? {} : { device: options.device };
-    const port = options.port === 0 ? (listeners[0]?.socket.address().port ?? 0) : options.port;
+    const port = options.port === 0 ? (listeners[0]?.port ?? 0) : options.port;
     const socket = await options.openSocket({ ...device, port, address, receiveBuffer: REQUEST_BUFFER });
+    const tap = createTftpTap({ recorder: options.recorder, via: options.via, address });
+    const mtu = (): number => options.mtu;
+    const carrying = { address, device: options.device, tap, mtu, now: monotonic, onStray: answerStranger };
+    const here = createLocalCarrier({
+      ...carrying,
+      openSocket: options.openSocket,
+      stayAwake,
+      onError,
+      onNonsense: () => journal.count('tftp.ignored'),
+    });
+    const away =
+      options.thread === undefined ? undefined : createThreadCarrier({ ...carrying, ...options.thread });
+    const carrier = away === undefined ? here : joinCarriers(away, here);
     const listener: Listener = {
       address,
       socket,
+      port: socket.address().port,
       slots: new Map(),
-      tap: createTftpTap({ recorder: options.recorder, via: options.via, address }),
-      sockets: createTransferSockets({
-        openSocket: options.openSocket,
-        address,
-        device: options.device,
-        now: monotonic,
-        onStray: (lent, bytes, remote) => answerStranger(listener, lent, bytes, remote),
-        stayAwake,
-        onError,
-      }),
+      tap,
+      carrier,
     };
     listeners.push(listener);
     socket.on('error', onError);
@@ -327,9 +319,9 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   };
 
   return {
-    port: listeners[0]?.socket.address().port ?? options.port,
+    port: listeners[0]?.port ?? options.port,
     activeTransfers: () => occupancy.count(),
-    openSockets: () => listeners.reduce((sum, listener) => sum + listener.sockets.count() + 1, 0),
+    openSockets: () => listeners.reduce((sum, listener) => sum + listener.carrier.count() + 1, 0),
     async stop({ graceMs }) {
       if (stopping) return;
       stopping = true;
@@ -337,28 +329,36 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       await occupancy.untilEmpty(graceMs);
       endAll();
       occupancy.stop();
-      // The last packets go out in the turn of the event loop that follows.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      for (const listener of listeners) listener.sockets.close();
+      await Promise.all(listeners.map((listener) => listener.carrier.close()));
     },
   };
 }
 
 /** TFTP 6: the same request from the same port is one transfer, unless that has come to a standstill since. */
-function isDuplicate(slot: Slot, request: Buffer, now: number): boolean {
+function isDuplicate(slot: Slot, request: Buffer): boolean {
   if (!slot.request.equals(request)) return false;
-  const state = slot.running?.state;
-  return state === undefined || !state.heard || now - state.progressAt < LATE_REQUEST;
+  const quiet = slot.running?.quietFor();
+  return quiet === undefined || quiet < LATE_REQUEST;
 }
 
-function sendError(tap: TftpTap, socket: Socket, remote: RemoteInfo, code: number, message: string): void {
+/** By the thread where there is one, else on the main thread. */
+function joinCarriers(away: ReturnType<typeof createThreadCarrier>, here: Carrier): Carrier {
+  return {
+    berth: async (remote) => (await away.berth(remote)) ?? here.berth(remote),
+    tick: () => here.tick(),
+    closeIdle() {
+      away.closeIdle();
+      here.closeIdle();
+    },
+    close: async () => void (await Promise.all([away.close(), here.close()])),
+    count: () => away.count() + here.count(),
+  };
+}
+
+function sendError({ tap, port, socket }: Listener, remote: Remote, code: number, message: string): void {
   const packet = encodeTftpPacket({ kind: 'error', code, message });
-  tap.sent(socket, remote, packet);
+  tap.sent(port, remote, packet);
   socket.send(packet, remote.port, remote.address);
-}
-
-function clientKey(remote: RemoteInfo): string {
-  return `${remote.address}:${remote.port}`;
 }
 
 function decode(bytes: Buffer): TftpPacket | undefined {

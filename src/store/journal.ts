@@ -175,11 +175,11 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
   }
 
-  function count(name: string): void {
+  function count(name: string, times = 1): void {
     const known = counters.get(name);
-    if (known !== undefined) counters.set(name, known + 1);
-    else if (counters.size < limits.counterNames) counters.set(name, 1);
-    else counters.set('other', (counters.get('other') ?? 0) + 1);
+    if (known !== undefined) counters.set(name, known + times);
+    else if (counters.size < limits.counterNames) counters.set(name, times);
+    else counters.set('other', (counters.get('other') ?? 0) + times);
   }
 
   function nameMachine(entry: MachineEntry, hostname: string | undefined): void {

@@ -364,6 +364,8 @@ export interface Observation {
   readonly assigned?: Assignment;
   /** Set by `/ipxe`: it was told to wait for approval. */
   readonly waits?: boolean;
+  /** It was told to wait for its turn in the boot queue. */
+  readonly queued?: boolean;
   /** The kernel's boot ID, of a Node that is ready. */
   readonly bootId?: string;
   /** The machine says that its boot failed. */
@@ -433,8 +435,8 @@ export interface Journal {
   joiningMachines(): Iterable<JoiningMachine>;
   /** Remembers which machine uses an address. */
   learnAddress(address: Ipv4, mac: Mac): void;
-  /** Adds one to a counter: the events that bounds forbid to record, packets of each kind. */
-  count(name: string): void;
+  /** Adds one, or as many, to a counter: the events that bounds forbid to record, packets of each kind. */
+  count(name: string, times?: number): void;
   counters(): ReadonlyMap<string, number>;
   /**
    * Removes a machine, its sessions, events, hostname and addresses, from memory and the store; its leases stay. If it

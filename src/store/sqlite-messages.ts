@@ -16,7 +16,8 @@ export type StoreCall =
 /** `opened` comes once, first; then one answer a call. */
 export type StoreAnswer =
   | { readonly kind: 'opened'; readonly opening: DatabaseOpening }
-  | { readonly kind: 'done'; readonly value: unknown }
+  /** `ms`: what the thread took for it. */
+  | { readonly kind: 'done'; readonly value: unknown; readonly ms: number }
   | { readonly kind: 'failed'; readonly error: ErrorMessage };
 
 /** The thread's `workerData`. */

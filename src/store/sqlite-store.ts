@@ -32,6 +32,8 @@ export interface OpenStoreOptions extends SqliteOptions {
    * mends it.
    */
   readonly onFailure?: (error: TinderboxError) => void;
+  /** Called with each call that was answered, and the milliseconds that the thread took for it. */
+  readonly onCall?: (name: StoreCall['name'], ms: number) => void;
 }
 
 export interface OpenedStore extends Store {
@@ -58,21 +60,22 @@ const LEASES_IN_A_ROW = 8;
  * nothing, and the store goes on.
  */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
-  const { logger, onFailure, ...threadOptions } = options;
+  const { logger, onFailure, onCall, ...threadOptions } = options;
   const { thread, opening } = await startThread(threadOptions);
   sayDamage(opening, options.file, logger);
 
   let group: LeaseGroup | undefined;
   const questions: Waiting[] = [];
   const history: Waiting[] = [];
-  let underWay: PromiseWithResolvers<unknown> | undefined;
+  let underWay: Waiting | undefined;
   let leasesInARow = 0;
   let closing: Promise<void> | undefined;
   let broken: TinderboxError | undefined;
   let isFailed = false;
 
   thread.on('message', (message: StoreAnswer) => {
-    const answered = underWay;
+    const answered = underWay?.done;
+    if (message.kind === 'done' && underWay !== undefined) onCall?.(underWay.call.name, message.ms);
     underWay = undefined;
     if (message.kind === 'failed') {
       const error = errorFromMessage(message.error);
@@ -100,7 +103,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     });
     logger?.error({ err: cause }, broken.message);
     sayFailure(broken);
-    underWay?.reject(broken);
+    underWay?.done.reject(broken);
     underWay = undefined;
     next();
   }
@@ -129,7 +132,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   }
 
   function send(call: StoreCall, done: PromiseWithResolvers<unknown>): void {
-    underWay = done;
+    underWay = { call, done };
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage(call);
   }

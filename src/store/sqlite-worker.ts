@@ -10,22 +10,21 @@ const options = workerData as StoreThreadOptions;
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker.ts is the entry of a worker thread');
 
-const DONE: StoreAnswer = { kind: 'done', value: undefined };
-
 function answer(message: StoreAnswer): void {
   port?.postMessage(message);
 }
 
 function serve(database: SqliteDatabase): void {
   port?.on('message', (call: StoreCall) => {
+    const started = performance.now();
     try {
       if (call.name === 'commitPacked') {
         database.commitLeases(unpackLeases(call.args[0]));
-        return answer(DONE);
+        return answer({ kind: 'done', value: undefined, ms: performance.now() - started });
       }
       const run = database[call.name] as (...args: readonly unknown[]) => unknown;
       const value = run(...call.args);
-      answer({ kind: 'done', value });
+      answer({ kind: 'done', value, ms: performance.now() - started });
       // The thread ends by itself once nothing can be asked any more.
       if (call.name === 'close') port?.close();
     } catch (error) {

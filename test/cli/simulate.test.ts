@@ -89,6 +89,7 @@ function makeResult(step: ClientStep['step']): SimulationResult {
     hostname: 'node-1',
     role: 'worker',
     ms: 1500,
+    waitedMs: 0,
   };
 }
 

@@ -242,7 +242,7 @@ t.test('TFTP 6: a machine that was reset asks again from the same port and start
 });
 
 t.test('TFTP 6: requests beyond the most transfers get silence, and silent clients make room', async (t) => {
-  const harness = await startHarness({ files, maxTransfers: 8, pace: 100 });
+  const harness = await startHarness({ files, maxTransfers: 8, pace: 20 });
   t.teardown(harness.stop);
   const silent = await Promise.all([1, 2, 3].map(() => createRawClient(harness.port)));
   for (const client of silent) t.teardown(client.close);
@@ -426,6 +426,7 @@ t.test(
     const harness = await startHarness({
       files,
       openSocket: (how) => (opened++ < 1 ? openUdpSocket(how) : fail()),
+      openDescriptor: fail,
     });
     t.teardown(harness.stop);
     const client = await createRawClient(harness.port);

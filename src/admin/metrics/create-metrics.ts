@@ -3,7 +3,9 @@ import type { Observation } from '../../store/port.ts';
 import { createBootMetrics, type SessionChange } from './boot-metrics.ts';
 import { createBoundedLabel } from './bounded-label.ts';
 import { createCounterMetrics } from './counter-metrics.ts';
+import { createDatabaseMetrics } from './database-metrics.ts';
 import type { MetricFacts } from './port.ts';
+import { createQueueMetrics } from './queue-metrics.ts';
 import { createStateMetrics } from './state-metrics.ts';
 import { createTrafficMetrics } from './traffic-metrics.ts';
 
@@ -12,6 +14,10 @@ export interface Metrics {
   observe(observation: Observation): void;
   /** Each step of a session. */
   advance(change: SessionChange): void;
+  /** Each call that the database's thread has answered, by its name in the port, and the milliseconds that it took. */
+  databaseCall(call: string, ms: number): void;
+  /** A boot has its turn, after so many ms. */
+  noteQueued(waited: number): void;
   /** The text format of Prometheus, with what is the case now. */
   render(facts: MetricFacts): Promise<string>;
 }
@@ -39,8 +45,10 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
   const bounded = createBoundedLabel(MOST_ROLES);
   const observe = createTrafficMetrics(registry);
   const advance = createBootMetrics(registry, (role) => (isRole(role) ? bounded(role) : 'other'));
+  const databaseCall = createDatabaseMetrics(registry);
   const showCounters = createCounterMetrics(registry);
   const showState = createStateMetrics(registry);
+  const queue = createQueueMetrics(registry);
   if (process) {
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -48,9 +56,12 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
   return {
     observe,
     advance,
+    databaseCall,
+    noteQueued: (waited) => queue.admitted(waited),
     render(facts) {
       showCounters(facts.counters);
       showState(facts);
+      queue.show(facts.queue);
       return registry.metrics();
     },
   };

@@ -103,18 +103,18 @@ function encodeError(code: number, message: string): Uint8Array {
   return bytes;
 }
 
-/** The block number of an ACK, -1 for any other packet. On the path of every block, so it makes no objects. */
-export function ackedBlock(bytes: Uint8Array): number {
-  if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== OPCODES.ack) return -1;
-  return ((bytes[2] as number) << 8) | (bytes[3] as number);
+/** The block number of an ACK that is `length` bytes at `start`, -1 for any other packet. On the path of every block, so it makes no objects. */
+export function ackedBlock(bytes: Uint8Array, start = 0, length: number = bytes.length): number {
+  if (length < 4 || bytes[start] !== 0 || bytes[start + 1] !== OPCODES.ack) return -1;
+  return ((bytes[start + 2] as number) << 8) | (bytes[start + 3] as number);
 }
 
-/** Opcode 3 and the lower 16 bits of the block number, into the first four bytes of `target`. */
-export function writeDataHeader(target: Uint8Array, block: number): void {
-  target[0] = 0;
-  target[1] = OPCODES.data;
-  target[2] = (block >>> 8) & 255;
-  target[3] = block & 255;
+/** Opcode 3 and the lower 16 bits of the block number, into four bytes of `target`. */
+export function writeDataHeader(target: Uint8Array, block: number, start = 0): void {
+  target[start] = 0;
+  target[start + 1] = OPCODES.data;
+  target[start + 2] = (block >>> 8) & 255;
+  target[start + 3] = block & 255;
 }
 
 function readUint16(bytes: Uint8Array, offset: number): number {

@@ -126,7 +126,7 @@ const fetchBadly =
     if (fault === 'config-twice' && url.includes('cloud-config')) {
       const first = await response.text();
       await (await fetchWell(url, init)).text();
-      return new Response(first, response);
+      return new Response(first, { status: response.status });
     }
     if (fault === 'kernel-aborted' && url.includes('vmlinuz')) {
       await response.body?.cancel();

@@ -43,6 +43,7 @@ async function takeLease(index: number): Promise<void> {
     steps: [],
     packets: [],
     screen: { waits: '' },
+    waited: { ms: 0 },
   };
   while (!signal.aborted) {
     const configured = await configureByDhcp(run, 'os').catch(() => undefined);

@@ -4,18 +4,26 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { type Ipv4, parseIpv4 } from '../../../src/machine/ipv4.ts';
 import type { Mac } from '../../../src/machine/mac.ts';
-import { openUdpSocket } from '../../../src/net/open-udp-socket.ts';
-import type { OpenUdpSocket } from '../../../src/net/port.ts';
+import { openUdpDescriptor, openUdpSocket } from '../../../src/net/open-udp-socket.ts';
+import type { OpenUdpDescriptor, OpenUdpSocket } from '../../../src/net/port.ts';
 import { decodeTftpPacket, encodeTftpPacket, type TftpPacket } from '../../../src/protocol/tftp/packet.ts';
 import type { SeenDatagram } from '../../../src/servers/port.ts';
 import { startTftpServer } from '../../../src/servers/tftp.ts';
 import type { TftpLookup } from '../../../src/servers/tftp-files.ts';
+import type { TransferThreadOptions } from '../../../src/servers/tftp-thread.ts';
+import { startTftpThread } from '../../../src/start-tftp-thread.ts';
 import type { Observation } from '../../../src/store/port.ts';
 
 export const LOCALHOST = parseIpv4('127.0.0.1') as Ipv4;
 export const KNOWN_MAC = '52:54:00:12:34:56' as Mac;
 
+/** Where transfers run unless a test says: a file that imports another's tests has them run elsewhere. */
+export const defaults: { carrier: 'thread' | 'main' } = { carrier: 'thread' };
+
 export interface HarnessOptions {
+  readonly carrier?: 'thread' | 'main';
+  readonly startWorker?: TransferThreadOptions['startWorker'];
+  readonly openDescriptor?: OpenUdpDescriptor;
   readonly files?: Readonly<Record<string, Uint8Array>>;
   readonly lookup?: TftpLookup;
   readonly maxTransfers?: number;
@@ -33,7 +41,22 @@ export async function startHarness(options: HarnessOptions = {}) {
   const counters = new Map<string, number>();
   const pace = options.pace ?? 1;
   const files = options.files ?? {};
+  const monotonic = pace === 'frozen' ? () => 0 : () => performance.now() * pace;
+  const count = (name: string, times = 1): void => void counters.set(name, (counters.get(name) ?? 0) + times);
+  const thread =
+    (options.carrier ?? defaults.carrier) === 'main'
+      ? undefined
+      : startTftpThread({
+          openDescriptor: options.openDescriptor ?? openUdpDescriptor,
+          logger: pino({ level: 'silent' }),
+          onIgnored: (times) => count('tftp.ignored', times),
+          onSendFailed: (times) => count('tftp.send-failed', times),
+          now: monotonic,
+          pace: pace === 'frozen' ? 0 : pace,
+          ...(options.startWorker !== undefined && { startWorker: options.startWorker }),
+        });
   const server = await startTftpServer({
+    thread,
     addresses: options.addresses ?? [LOCALHOST],
     port: 0,
     mtu: options.mtu ?? 1500,
@@ -53,13 +76,13 @@ export async function startHarness(options: HarnessOptions = {}) {
         return undefined;
       },
       macAt: (address) => (address === LOCALHOST ? KNOWN_MAC : undefined),
-      count: (name) => void counters.set(name, (counters.get(name) ?? 0) + 1),
+      count,
     },
     recorder: { record: (datagram) => void seen.push(datagram) },
     via: 'lo',
     clock: {
       now: () => 1_700_000_000_000,
-      monotonic: pace === 'frozen' ? () => 0 : () => performance.now() * pace,
+      monotonic,
     },
   });
   return {
@@ -69,7 +92,10 @@ export async function startHarness(options: HarnessOptions = {}) {
     /** What the recorder was shown. */
     seen,
     counters,
-    stop: () => server.stop({ graceMs: 0 }),
+    stop: async (): Promise<void> => {
+      await server.stop({ graceMs: 0 });
+      await thread?.thread.stop();
+    },
     /** Waits, within bounds, until it is so. */
     async until(what: string, condition: () => boolean): Promise<void> {
       for (let attempt = 0; attempt < 1000 && !condition(); attempt++) await delay(10);
