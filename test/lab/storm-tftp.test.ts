@@ -110,8 +110,9 @@ t.test('a server that knows no options sends blocks of 512, one at a time', asyn
   t.same(acks(heard), [1, 2]);
 });
 
+const none = () => [];
+
 t.test('silence, an error and the end of the time are told', async (t) => {
-  const none = () => [];
   await t.rejects(read({ timeout: 20, answer: none }), { code: 'unavailable', message: /does not answer/ });
   await t.rejects(read({ timeout: 20, answer: (packet) => (packet.kind === 'read' ? [ACCEPTED] : []) }), {
     message: /no block 1 in all tries/,
