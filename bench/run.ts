@@ -4,7 +4,7 @@ import { ensureDebianPackages, LAB_PACKAGES } from '../src/lab/debian-packages.t
 import { run as runDhcp } from './dhcp.ts';
 import { run as runHttp } from './http.ts';
 import { run as runMemory } from './memory.ts';
-import { formatRow, run as runTftp } from './tftp.ts';
+import { run as runTftp } from './tftp.ts';
 
 const PACKAGES = [
   ...LAB_PACKAGES,
@@ -17,10 +17,7 @@ const PACKAGES = [
 ];
 
 const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
-  async tftp() {
-    console.log('TFTP, medians');
-    for (const row of await runTftp()) console.log(`  ${formatRow(row)}`);
-  },
+  tftp: () => runTftp(),
   http: runHttp,
   dhcp: () => runDhcp(),
   memory: () => runMemory(),
