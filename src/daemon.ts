@@ -9,6 +9,8 @@ import type { Config } from './config/port.ts';
 import { describeCatalogChange } from './describe-catalog-change.ts';
 import { describeStatus } from './describe-status.ts';
 import { formatProblem, type TinderboxError } from './errors.ts';
+import { createBootPlaces } from './http/boot-places.ts';
+import type { BootPlaces } from './http/port.ts';
 import { createAddressLearning, learningTime } from './learn-addresses.ts';
 import { createLogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -46,7 +48,7 @@ import { watchDhcpServers } from './watch-dhcp-servers.ts';
 import { watchMirrors } from './watch-mirrors.ts';
 import { startClusterOn } from './wire-cluster.ts';
 import { watcherCredentials } from './wire-credentials.ts';
-import { createDaemonMetrics } from './wire-metrics.ts';
+import { createDaemonMetrics, type DaemonMetrics } from './wire-metrics.ts';
 import { openPullThroughOf } from './wire-pull-through.ts';
 import { startRecorder } from './wire-recorder.ts';
 import { watchStallsOn } from './wire-stalls.ts';
@@ -131,6 +133,7 @@ export async function startDaemon({
   const state = await store.load();
   const loopWatch = watchBootLoops();
   const logControl = stack.use(createLogControl(loggers, now));
+  const queue = openQueue(config, metrics, uptime);
   const journal = createJournal({
     store,
     state,
@@ -141,6 +144,7 @@ export async function startDaemon({
       loopWatch.notice(observation);
       logControl.notice(observation);
       metrics.observe(observation);
+      queue?.notice(observation);
     },
     advanced(turn) {
       metrics.advance(turn);
@@ -258,6 +262,7 @@ export async function startDaemon({
     dhcpServers,
     mirrors,
     pullThrough,
+    queue,
     consoles: createConsoleMemory(),
     doors,
     logControl,
@@ -294,6 +299,15 @@ export async function startDaemon({
     },
     stop: () => started.disposeAsync(),
   };
+}
+
+function openQueue(
+  { http: { queue } }: Config,
+  metrics: DaemonMetrics,
+  uptime: () => number,
+): BootPlaces | undefined {
+  if (queue === undefined) return undefined;
+  return createBootPlaces({ ...queue, uptime, admitted: (waited) => metrics.noteQueued(waited) });
 }
 
 /** At the first start there is no session key either. */

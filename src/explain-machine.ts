@@ -22,7 +22,7 @@ import type { Mac } from './machine/mac.ts';
 import type { OnceUses } from './machine/once.ts';
 import type { Catalog, MachineEntry } from './machine/role.ts';
 import { onceView } from './once-view.ts';
-import { type HostnameHolders, previewMachine } from './preview.ts';
+import { type HostnameHolders, type MachineMemory, previewMachine } from './preview.ts';
 import type { ProvisioningNetworks } from './provisioning.ts';
 import { dhcpFacts } from './remember-loaders.ts';
 import { suggestName } from './render/suggest-name.ts';
@@ -41,6 +41,8 @@ export interface ExplainSources {
   readonly holders: HostnameHolders;
   readonly places: AdmissionPlaces;
   readonly uses: OnceUses;
+  /** As MachineMemory has it. */
+  readonly mirrorTrouble?: MachineMemory['mirrorTrouble'];
   readonly networks: ProvisioningNetworks;
   readonly isBootfilePresent: (file: string) => boolean;
   /** Undefined: no daemon runs that knows. */
@@ -84,7 +86,8 @@ export async function explainMachine(
     assignment,
     decision: plan.kind,
     message: plan.kind === 'boot' ? `It boots as ${plan.hostname}, role ${plan.role.name}` : plan.message,
-    reasons: plan.reasons.filter((reason) => !assignment.reasons.includes(reason)),
+    // Where its files come from is known with the preview alone.
+    reasons: (preview?.reasons ?? plan.reasons).filter((reason) => !assignment.reasons.includes(reason)),
     ...(firmware.architecture === undefined
       ? {}
       : { bootfile: explainBootfile(sources, facts, firmware.architecture, firmware.reasons) }),
@@ -129,10 +132,11 @@ function withRole(catalog: Catalog, mac: Mac, role: string): Catalog {
 }
 
 async function maskedPreview(
-  { config, catalog, holders, places, uses, networks: { interfaces } }: ExplainSources,
+  { config, catalog, holders, places, uses, mirrorTrouble, networks: { interfaces } }: ExplainSources,
   facts: MachineFacts & { readonly via?: string },
 ): Promise<PreviewView> {
-  const preview = await previewMachine(config, catalog, facts, holders, { places, uses }, interfaces);
+  const memory = { places, uses, mirrorTrouble };
+  const preview = await previewMachine(config, catalog, facts, holders, memory, interfaces);
   const { parameters } = chooseRole(facts, catalog, uses);
   return {
     role: preview.role,

@@ -66,7 +66,7 @@ async function readMachines(store: Pick<StoreReader, 'listMachines'>): Promise<M
   const all: MachineListView['machines'][number][] = [];
   for (let offset = 0; offset < MOST_MACHINES; offset += PAGE) {
     const page = await store.listMachines({ limit: PAGE, offset });
-    all.push(...page.map(overviewView));
+    all.push(...page.map((each) => overviewView(each)));
     if (page.length < PAGE) break;
   }
   return all;

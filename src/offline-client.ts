@@ -18,7 +18,7 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
   const store = await openStoreReadOnly(join(config.paths.state, DATABASE_FILE));
   return {
     listMachines: async (page = { limit: 1000, offset: 0 }) => ({
-      machines: (await store.listMachines(page)).map(overviewView),
+      machines: (await store.listMachines(page)).map((each) => overviewView(each)),
     }),
     machine: async (mac) => {
       const found = await store.findMachine(mac);
@@ -42,6 +42,8 @@ export async function openOfflineClient(config: Config): Promise<AdminClient & A
     assign: needsDaemon,
     makeSigningToken: needsDaemon,
     power: needsDaemon,
+    queue: needsDaemon,
+    moveUp: needsDaemon,
     roles: needsDaemon,
     role: needsDaemon,
     preview: needsDaemon,

@@ -31,7 +31,7 @@ export async function checkRoleAssets(
         mismatches.set(one.message, { severity, ...one });
     }
     for (const { path, line } of namedFiles(tried)) {
-      if (!refusals.has(path)) refusals.set(path, await refusedAsset(config.paths.assets, path));
+      if (!refusals.has(path)) refusals.set(path, await refusedAsset(config, path));
       const refused = refusals.get(path);
       if (refused === undefined) continue;
       if (tried.used) {
@@ -89,8 +89,9 @@ function pullOf(segments: readonly string[]): string {
   return `tinderbox assets pull ${vendor.name}${flags.join('')}, or by hand: `;
 }
 
+/** What is fetched when it is asked for may be missing: that it can be is doctor's to say. */
 async function refusedAsset(
-  assets: string,
+  { paths: { assets }, assets: { pullThrough } }: Pick<Config, 'paths' | 'assets'>,
   path: string,
 ): Promise<{ message: string; remedy: string } | undefined> {
   // Another server's URL is that server's business.
@@ -102,6 +103,7 @@ async function refusedAsset(
   }
   const file = join(assets, ...parsed.segments);
   const found = await findAsset(assets, parsed.segments);
+  if (found.kind === 'missing' && pullThrough !== undefined) return undefined;
   if (found.kind !== 'file') {
     const remedy =
       found.kind === 'missing'

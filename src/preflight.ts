@@ -18,6 +18,7 @@ import {
   checkVirtualAddresses,
 } from './preflight-cluster.ts';
 import { checkProxyLoaders } from './preflight-loaders.ts';
+import { checkAssetServers } from './preflight-mirrors.ts';
 import { type TriedRole, tryRoles } from './preflight-roles.ts';
 import { checkState, checkStateFolder } from './preflight-state.ts';
 import { checkVersions } from './preflight-versions.ts';
@@ -82,7 +83,7 @@ export async function runPreflight(config: Config): Promise<Preflight> {
   const stateFolder = await checkStateFolder(config);
   const lacking: Problem[] = [...checkBootFiles(config, bootFileIndex), ...stateFolder];
   problems.push(...lacking, ...checkBootFileNames(config, interfaces, bootFileIndex));
-  problems.push(...checkProxyLoaders(config, catalog));
+  problems.push(...checkProxyLoaders(config, catalog), ...checkAssetServers(config, host));
   const authorities = await checkAuthorities(config, Date.now());
   if (stateFolder.length === 0) problems.push(...(await checkState(config)));
   problems.push(...checkCluster(config), ...authorities.problems);

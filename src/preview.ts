@@ -11,11 +11,13 @@ import type { Mac } from './machine/mac.ts';
 import { NO_USES, type OnceUses } from './machine/once.ts';
 import type { Catalog, Role } from './machine/role.ts';
 import { sampleIdentity } from './machine-identity.ts';
+import { type MirrorQuestion, mirrorsOfMachine } from './mirrors-of-machine.ts';
 import type { NetworkInterface } from './net/port.ts';
 import { placeSubnets, presentInterfaces, serverAddressOf, serverUrlOf } from './preflight.ts';
 import { SAMPLE_MACHINE_ADDRESS } from './preflight-roles.ts';
 import { buildContext } from './render/build-context.ts';
-import type { IdentityContext, TemplateContext } from './render/context.ts';
+import type { BootContext, IdentityContext } from './render/context.ts';
+import { renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig, renderConfigFiles } from './render/render-config.ts';
 import { type GrubScriptInput, grubMachineScript } from './render/render-grub.ts';
 import { IGNITION_TYPE } from './render/render-ignition.ts';
@@ -49,6 +51,8 @@ export type HostnameHolders = Pick<ReadonlyMap<string, Mac>, 'get'>;
 export interface MachineMemory {
   readonly places: AdmissionPlaces;
   readonly uses: OnceUses;
+  /** What the daemon knows of mirrors; absent: all of them do well. */
+  readonly mirrorTrouble?: MirrorQuestion['troubleOf'];
 }
 
 export const NO_MEMORY: MachineMemory = { places: NO_PLACES, uses: NO_USES };
@@ -63,7 +67,8 @@ export interface PreparedMachine {
     readonly identity: IdentityContext;
     /** In the place of the plan's, with its keys delivered otherwise. */
     readonly role?: Role;
-  }) => TemplateContext;
+    readonly mirrors?: readonly string[];
+  }) => BootContext;
 }
 
 /** `via`: the interface that it was last heard on, whose address it is told; absent: it is that of the first one. */
@@ -102,7 +107,7 @@ export async function prepareMachine(
   return {
     plan,
     url,
-    contextFor: ({ sessionUrl, identity, role = plan.role }) =>
+    contextFor: ({ sessionUrl, identity, role = plan.role, mirrors = [] }) =>
       buildContext({
         plan: { ...plan, role },
         facts,
@@ -113,6 +118,7 @@ export async function prepareMachine(
         sessionUrl,
         identity,
         pinned,
+        mirrors,
       }),
   };
 }
@@ -130,7 +136,7 @@ export async function previewMachine(
   known?: readonly NetworkInterface[],
 ): Promise<Preview> {
   const { plan, url, contextFor } = await prepareMachine(config, catalog, facts, holders, memory, known);
-  const context = contextFor({
+  const given = {
     sessionUrl: `${url}/boot/preview`,
     identity: sampleIdentity({
       role: plan.role,
@@ -140,11 +146,18 @@ export async function previewMachine(
       catalog,
       csrUrl: `${url}/boot/preview/csr`,
     }),
+  };
+  const { urls: mirrors, reasons } = mirrorsOfMachine({
+    mirrors: config.assets.mirrors,
+    facts,
+    files: renderBootFiles(plan.role, contextFor(given)),
+    troubleOf: memory.mirrorTrouble,
   });
+  const context = contextFor({ ...given, mirrors });
   return {
     role: plan.role.name,
     hostname: plan.hostname,
-    reasons: plan.reasons,
+    reasons: [...plan.reasons, ...reasons],
     script: machineScript({ role: plan.role, context, hostname: plan.hostname }),
     grub: grubScript({ role: plan.role, context, hostname: plan.hostname, transport: 'http' }),
     config: plan.role.config === undefined ? undefined : legible(renderConfig(plan.role, context)),

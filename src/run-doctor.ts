@@ -11,6 +11,7 @@ import {
   checkUnit,
 } from './doctor-host.ts';
 import { checkMachines } from './doctor-machines.ts';
+import { checkMirrors } from './doctor-mirrors.ts';
 import { checkDaemon, checkDhcpServers, checkInterfaces } from './doctor-network.ts';
 import { checkPorts } from './doctor-ports.ts';
 import { toTinderboxError } from './errors.ts';
@@ -27,6 +28,7 @@ export const DOCTOR_CHECKS: readonly (readonly [name: string, check: DoctorCheck
   ['dhcp-servers', checkDhcpServers],
   ['boot-files', checkBootFiles],
   ['assets', checkAssets],
+  ['mirrors', checkMirrors],
   ['templates', checkTemplates],
   ['certificates', checkCertificates],
   ['clock', checkClock],

@@ -13,7 +13,7 @@ import {
 import type { TinderboxError } from './errors.ts';
 import { createTftpLookup } from './find-tftp-file.ts';
 import { followInterfaces } from './follow-interfaces.ts';
-import type { HttpServer } from './http/port.ts';
+import type { BootPlaces, HttpServer } from './http/port.ts';
 import type { KeptPullThrough } from './images/pull-through.ts';
 import type { KeptDoors } from './keep-doors.ts';
 import type { AddressLearning } from './learn-addresses.ts';
@@ -66,6 +66,8 @@ export interface DaemonParts {
   readonly mirrors: MirrorWatch;
   /** Undefined: tinderbox.yaml has no assets.pullThrough. */
   readonly pullThrough: KeptPullThrough | undefined;
+  /** Who loads a boot's files, and who waits for that; undefined: nobody waits. */
+  readonly queue: BootPlaces | undefined;
   /** What machines print, as long as this process lives. */
   readonly consoles: ConsoleMemory;
   readonly doors: Doors;

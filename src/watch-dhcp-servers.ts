@@ -91,9 +91,21 @@ export function watchDhcpServers(options: DhcpServerWatchOptions): DhcpServerWat
   const bootServers = new Map<string, ReadonlyMap<Ipv4, HeardBootServer>>();
   // One for the life of the daemon: a server offers it the same address again, and its pool loses no other.
   const nameless = makeProbe(randomBytes(10)).mac;
+  /** By the interface's address: asked with each packet. */
+  const probers = new Map<Mac, Mac>();
   const proberOn = (via: string): Mac => {
-    const own = options.macOf(via);
-    return own === undefined ? nameless : probeMac(own);
+    const address = options.macOf(via);
+    if (address === undefined) return nameless;
+    const known = probers.get(address);
+    if (known !== undefined) return known;
+    const prober = probeMac(address);
+    // An address that was is not asked for again.
+    probers.clear();
+    for (const name of config.network.interfaces) {
+      const other = options.macOf(name);
+      if (other !== undefined) probers.set(other, probeMac(other));
+    }
+    return prober;
   };
   /** At the last probe: a machine may still name an address that is ours no more. */
   let own: ReadonlySet<Ipv4> = new Set();

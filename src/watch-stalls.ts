@@ -28,6 +28,8 @@ export interface StallWatchOptions {
   readonly hasMirror?: (session: BootSession) => boolean;
   /** `stageTime` of tinderbox.yaml. */
   readonly stageTime: StageTimes;
+  /** Whether it waits for its turn in the boot queue. */
+  readonly isQueued?: (mac: Mac) => boolean;
   readonly facts: (session: BootSession, trace: SessionTrace) => Promise<DaemonFacts>;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
@@ -136,13 +138,17 @@ export function watchStalls(options: StallWatchOptions): StallWatch {
     return expected === undefined || isOver({ ...options.stageTime, ...expected });
   }
 
+  function isWaiting({ waitingSince, mac }: BootSession): boolean {
+    return waitingSince !== undefined || options.isQueued?.(mac) === true;
+  }
+
   async function look(): Promise<void> {
     const next = new Map<number, Clock>();
     const overran: BootSession[] = [];
     const marked: { readonly session: BootSession; readonly lookedAt: number }[] = [];
     for (const session of journal.sessions()) {
-      // Who waits for a person does not stand still by a fault.
-      if (session.end !== undefined || session.waitingSince !== undefined) continue;
+      // Who waits for a person, or for its turn, does not stand still by a fault. Its time begins when that is over.
+      if (session.end !== undefined || isWaiting(session)) continue;
       const clock = clockOf(session);
       next.set(session.id, clock);
       if (!isDue(session, clock)) continue;
@@ -169,7 +175,7 @@ export function watchStalls(options: StallWatchOptions): StallWatch {
     // It may have gone on, or been forgotten, in between.
     const current = journal.sessionOf(session.mac);
     if (current?.id !== session.id || current.stage !== session.stage) return;
-    if (current.end !== undefined || current.waitingSince !== undefined) return;
+    if (current.end !== undefined || isWaiting(current)) return;
     const before = current.stalled;
     if (before !== undefined && !isNews(before.diagnosis, diagnosis)) return;
     if (clock !== undefined) clock.changes++;

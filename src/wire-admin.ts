@@ -19,6 +19,8 @@ import { describeRoles } from './describe-roles.ts';
 import { TinderboxError } from './errors.ts';
 import { type ExplainSources, explainMachine, previewMasked } from './explain-machine.ts';
 import { forgetMachine, type NodeRemover } from './forget-machine.ts';
+import type { BootPlaces } from './http/port.ts';
+import type { KeptPullThrough } from './images/pull-through.ts';
 import { admissionsOf } from './known-holders.ts';
 import type { LogControl } from './log-control.ts';
 import type { Loggers } from './logger.ts';
@@ -41,8 +43,10 @@ import { listSetAside } from './store/set-aside.ts';
 import { rememberUsers } from './user-of-socket.ts';
 import { readVersion } from './version.ts';
 import type { DhcpServerWatch } from './watch-dhcp-servers.ts';
+import type { MirrorWatch } from './watch-mirrors.ts';
 import type { DaemonMetrics } from './wire-metrics.ts';
 import { createPowerCommands } from './wire-power.ts';
+import { queueCommands } from './wire-queue.ts';
 
 export interface AdminWiring {
   readonly config: Config;
@@ -68,8 +72,11 @@ export interface AdminWiring {
   /** Undefined: tinderbox.yaml has no `cluster:`. */
   readonly authorities: Authorities | undefined;
   readonly dhcpServers: Pick<DhcpServerWatch, 'servers'>;
+  readonly mirrors: Pick<MirrorWatch, 'states' | 'troubleOf'>;
+  readonly pullThrough: Pick<KeptPullThrough, 'state'> | undefined;
   readonly audit: AuditTrail;
   readonly consoles: Pick<ConsoleMemory, 'read' | 'forget'>;
+  readonly queue: BootPlaces | undefined;
   readonly loopWatch: Pick<BootLoopWatch, 'peek'>;
   readonly logControl: LogControl;
   readonly loggers: Loggers;
@@ -144,6 +151,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     forget: (mac) =>
       audit.changing(async () => {
         const forgotten = await forgetMachine({ ...wiring, interfaces: networks().interfaces }, mac);
+        wiring.queue?.leave(mac);
         recorder.forget(mac);
         wiring.consoles.forget(mac);
         return forgotten;
@@ -152,6 +160,7 @@ export async function startAdminOn(wiring: AdminWiring): Promise<AdminServer> {
     capture: (mac, window) => capturePackets({ recorder, macOf }, mac, window),
     makeSigningToken: (request) => openSigningSession(wiring, request),
     power: createPowerCommands(wiring),
+    queue: queueCommands(wiring),
     powerKind: (mac) => catalog.current().machines.get(mac)?.power?.kind,
     roles: describeRoles({
       dir: config.paths.profiles,
@@ -183,6 +192,7 @@ function explainSources({
   once,
   leases,
   loopWatch,
+  mirrors,
   now,
 }: AdminWiring): ExplainSources {
   return {
@@ -193,6 +203,8 @@ function explainSources({
     holders: { get: (hostname) => journal.hostnameHolder(hostname) },
     places: admissions,
     uses: once,
+    // Asked for an explanation, a mirror need not be asked for its files.
+    mirrorTrouble: (mirror) => mirrors.troubleOf(mirror),
     networks: networks(),
     isBootfilePresent: (file) => preflight.bootFileIndex.isPresent(file),
     leases,
@@ -211,7 +223,8 @@ async function examine(wiring: AdminWiring, startedAt: number): Promise<DoctorRe
     config,
     status: await statusOf(wiring, startedAt),
     inDaemon: true,
-    machines: async () => (await store.listMachines({ limit: EXAMINED, offset: 0 })).map(overviewView),
+    machines: async () =>
+      (await store.listMachines({ limit: EXAMINED, offset: 0 })).map((each) => overviewView(each)),
     admissions: () => admissionsOf(store),
     now: now(),
   });
@@ -257,7 +270,18 @@ function oneAtATime(copy: () => ReturnType<typeof copyToStream>): () => ReturnTy
 }
 
 async function statusOf(
-  { config, catalog, preflight, interfaceStates, leases, store, dhcpServers, authorities }: AdminWiring,
+  {
+    config,
+    catalog,
+    preflight,
+    interfaceStates,
+    leases,
+    store,
+    dhcpServers,
+    mirrors,
+    pullThrough,
+    authorities,
+  }: AdminWiring,
   startedAt: number,
 ): Promise<DaemonStatus> {
   const { generation, file } = catalog.current();
@@ -271,6 +295,8 @@ async function statusOf(
     leases: { ...leases.counts(), ...(config.dhcp.mode === 'server' ? { pool: poolSize(config) } : {}) },
     database: { setAside: listSetAside(join(config.paths.state, DATABASE_FILE)) },
     otherDhcpServers: dhcpServers.servers(),
+    mirrors: mirrors.states(),
+    ...(pullThrough === undefined ? {} : { pullThrough: pullThrough.state() }),
     history: { ...(await store.measureHistory()), ...config.history },
     ...(authorities === undefined
       ? {}

@@ -1,6 +1,7 @@
 import { answerPort4011 } from './boot/answer-port-4011.ts';
 import { answerProxy } from './boot/answer-proxy.ts';
 import { answerServer } from './boot/answer-server.ts';
+import type { AddressView } from './boot/choose-address.ts';
 import { confirmUnwritten } from './boot/confirm-unwritten.ts';
 import type { DhcpAction, DhcpEnvironment, LeaseChange, ServerEnvironment } from './boot/dhcp-action.ts';
 import type { NetworkClient } from './boot/identify-client.ts';
@@ -175,6 +176,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
   const architectures = rememberArchitectures();
 
   const loadersOf = rememberLoaders();
+  const leaseOf: AddressView['leaseOf'] = (mac, isWanted) => leases.leaseOf(mac, isWanted);
+  const offerOf: AddressView['offerOf'] = (mac, isWanted) => leases.offerOf(mac, isWanted);
+  const holderOf: AddressView['holderOf'] = (address) => leases.holderOf(address);
 
   const environment = (
     place: Place,
@@ -210,7 +214,9 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
       knownOnly,
       subnets,
       view: {
-        ...leases,
+        leaseOf,
+        offerOf,
+        holderOf,
         freeAddress: (ranges, isExcluded, at, preferred) =>
           leases.freeAddress(
             ranges,
@@ -246,24 +252,26 @@ function makeLeaseChanger(
   via: string,
   { leases, config, catalog, loggers }: DhcpWiring,
 ): DhcpLoopOptions['changeLease'] {
-  const bind = async (mac: Mac, change: Extract<LeaseChange, { kind: 'bind' }>, now: number) => {
+  type Bind = Extract<LeaseChange, { kind: 'bind' }>;
+  const unlessConfirmed = (error: unknown, mac: Mac, change: Bind, now: number) => {
+    if (toTinderboxError(error).code === 'in-use') throw error;
+    const seconds = confirmUnwritten({
+      ...change,
+      lease: leases.leaseOf(mac, (address) => address === change.address),
+      reservation: catalog.current().machines.get(mac)?.address,
+      now,
+    });
+    if (seconds === undefined) throw error;
+    return { unwritten: error, seconds };
+  };
+  const bind = (mac: Mac, change: Bind, now: number) => {
     const expiresAt = now + change.leaseTime * 1000;
     const hostname = catalog.current().machines.get(mac)?.hostname;
-    const named = hostname === undefined ? {} : { hostname };
-    try {
-      await leases.bind({ address: change.address, mac, state: 'bound', expiresAt, via, ...named });
-      return undefined;
-    } catch (error) {
-      if (toTinderboxError(error).code === 'in-use') throw error;
-      const seconds = confirmUnwritten({
-        ...change,
-        lease: leases.leaseOf(mac, (address) => address === change.address),
-        reservation: catalog.current().machines.get(mac)?.address,
-        now,
-      });
-      if (seconds === undefined) throw error;
-      return { unwritten: error, seconds };
-    }
+    const lease = { address: change.address, mac, state: 'bound', expiresAt, via } as const;
+    return leases.bind(hostname === undefined ? lease : { ...lease, hostname }).then(
+      () => undefined,
+      (error: unknown) => unlessConfirmed(error, mac, change, now),
+    );
   };
   return ({ mac }, change, now) => {
     switch (change.kind) {

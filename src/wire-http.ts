@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { admitByPlan } from './admit-by-plan.ts';
 import type { BootPlan } from './boot/boot-plan.ts';
-import { chooseMirrors, mirrorsNear } from './boot/choose-mirrors.ts';
 import { clusterMembers } from './boot/cluster-members.ts';
 import { lastStageOf } from './boot/last-stage.ts';
 import { planBoot } from './boot/plan-boot.ts';
@@ -11,13 +10,13 @@ import type { Config } from './config/port.ts';
 import { SYSLOG_PORT } from './config/resolve.ts';
 import { limitsWithin } from './http/limits-within.ts';
 import type {
+  BootPlaces,
   CredentialRequest,
   GrubRenderer,
   HttpServer,
   HttpServerOptions,
   PullThrough,
   Renderer,
-  ScriptLoader,
 } from './http/port.ts';
 import { startHttpServer } from './http/server.ts';
 import { createPins } from './images/pin-assets.ts';
@@ -26,6 +25,7 @@ import type { MachineFacts } from './machine/facts.ts';
 import { type Ipv4Network, networkOf } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import { describeIdentity } from './machine-identity.ts';
+import { mirrorsOfMachine } from './mirrors-of-machine.ts';
 import { readDescriptorLimit } from './net/descriptor-limit.ts';
 import { createFileSender, memoryFiles } from './net/file-sender.ts';
 import { describeHolders, whoHoldsTcpPort } from './net/who-holds-port.ts';
@@ -65,6 +65,8 @@ export interface HttpWiring extends CredentialWiring {
   readonly mirrors: Pick<MirrorWatch, 'troubleOf' | 'doubt'>;
   /** Undefined: what is not here is nowhere. */
   readonly pullThrough: PullThrough | undefined;
+  /** Undefined: nobody waits. */
+  readonly queue: BootPlaces | undefined;
   readonly loggers: Loggers;
   readonly now: () => number;
 }
@@ -136,12 +138,13 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       const context = buildContext(input);
       // What a machine downloads is in its script, which holds no secret.
       const files = released === undefined ? renderBootFiles(plan.role, context) : undefined;
-      const chosen = mirrorsFor(
-        wiring,
-        { ...facts, ...(remote === undefined ? {} : { address: remote }) },
+      const chosen = mirrorsOfMachine({
+        mirrors: config.assets.mirrors,
+        facts: remote === undefined ? facts : { ...facts, address: remote },
         files,
         loader,
-      );
+        troubleOf: (mirror, wanted) => wiring.mirrors.troubleOf(mirror, wanted),
+      });
       if (files !== undefined) rememberPaths(paths, session.id, { ...files, mirror: chosen.urls[0] });
       if (chosen.urls.length === 0) return { ...context, mirrorReasons: chosen.reasons };
       return { ...buildContext({ ...input, mirrors: chosen.urls }), mirrorReasons: chosen.reasons };
@@ -157,6 +160,13 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       if (files.kernel === path) return 'kernel';
       return files.initrd.includes(path) ? 'initrd' : undefined;
     },
+    assetPaths(session) {
+      const files = paths.get(session.id);
+      // Who loads from a mirror takes nobody's place here.
+      if (files === undefined || files.mirror !== undefined) return undefined;
+      return [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
+    },
+    ...(wiring.queue === undefined ? {} : { queue: wiring.queue }),
     logger: loggers.http,
     clock: now,
     whoHolds: async (port) => describeHolders(await whoHoldsTcpPort(port)),
@@ -217,28 +227,6 @@ async function planKnown(
 }
 
 const RENDERER: Renderer = { bootstrapScript, machineScript, waitScript, refusalScript, renderConfig };
-
-/**
- * Where this machine fetches from, but for here. `files` of its role: a mirror that lacks one is left out, and a role that
- * loads nothing from /assets needs none. Undefined, of a configuration: whatever it names by `{{assetsUrl}}`.
- */
-function mirrorsFor(
-  { config, mirrors }: Pick<HttpWiring, 'config' | 'mirrors'>,
-  facts: MachineFacts,
-  files: BootPaths | undefined,
-  loader: ScriptLoader | undefined,
-) {
-  const near = mirrorsNear(config.assets.mirrors, facts);
-  const wanted = files === undefined ? [] : [files.kernel, ...files.initrd].filter(isAsset);
-  if (near.length === 0 || (files !== undefined && wanted.length === 0)) return { urls: [], reasons: [] };
-  return chooseMirrors(near, facts, (mirror) => {
-    if (loader === 'grub-tftp') return 'this GRUB has no HTTP';
-    if (loader === 'grub-http' && mirror.url.startsWith('https:')) return 'GRUB knows no https';
-    return mirrors.troubleOf(mirror, wanted);
-  });
-}
-
-const isAsset = (path: string): boolean => path.startsWith('/assets/');
 
 /** `cluster` of templates; undefined where tinderbox.yaml has none. */
 export function clusterOf(

@@ -2,6 +2,7 @@ import type { DaemonStatus } from './admin/api.ts';
 import { createMetrics, type Metrics } from './admin/metrics/create-metrics.ts';
 import type { MetricFacts } from './admin/metrics/port.ts';
 import type { CatalogView } from './catalog/port.ts';
+import type { BootPlaces } from './http/port.ts';
 import { formatNetwork, type Ipv4, rangeContains } from './machine/ipv4.ts';
 import type { Catalog } from './machine/role.ts';
 import type { BootSession } from './machine/session.ts';
@@ -26,6 +27,7 @@ export interface MetricSources {
   readonly networks: () => Pick<ProvisioningNetworks, 'subnets' | 'ownAddresses'>;
   readonly leases: Pick<LeaseBook, 'held'>;
   readonly recorder: Pick<FlightRecorder, 'size'>;
+  readonly queue: Pick<BootPlaces, 'places' | 'view'> | undefined;
   readonly authorities: Pick<Authorities, 'describe'> | undefined;
   readonly now: () => number;
 }
@@ -38,7 +40,7 @@ export function createDaemonMetrics(catalog: Pick<CatalogView, 'current'>): Daem
     ...metrics,
     noteCertificate: (name, notAfter) => void own.set(name, notAfter),
     render(sources) {
-      const { status, sessions, journal, recorder, authorities, now } = sources;
+      const { status, sessions, journal, recorder, queue, authorities, now } = sources;
       const certificates = [
         ...(authorities?.describe() ?? []).map(({ name, notAfter }) => ({
           name: `authority/${name}`,
@@ -55,6 +57,7 @@ export function createDaemonMetrics(catalog: Pick<CatalogView, 'current'>): Daem
         certificates,
         pools: status.mode === 'server' ? poolsOf(sources, reservedIn) : [],
         packets: recorder.size(),
+        ...(queue === undefined ? {} : { queue: { places: queue.places, ...queue.view(0).counts } }),
       });
     },
   };

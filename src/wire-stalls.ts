@@ -17,6 +17,7 @@ export interface StallWiring
     | 'dhcpServers'
     | 'cluster'
     | 'once'
+    | 'queue'
     | 'loggers'
     | 'now'
   > {
@@ -26,7 +27,7 @@ export interface StallWiring
 
 /** Diagnoses the machines that do not go on, by what this daemon recorded and knows. Looks at nothing yet. */
 export function watchStallsOn(wiring: StallWiring): StallWatch {
-  const { config, catalog, preflight, provisioning, loggers, journal, once } = wiring;
+  const { config, catalog, preflight, provisioning, loggers, journal, once, queue } = wiring;
   return watchStalls({
     ...wiring,
     roleOf: (name) => catalog.current().roles.get(name),
@@ -40,6 +41,7 @@ export function watchStallsOn(wiring: StallWiring): StallWatch {
       return mirrorsNear(config.assets.mirrors, facts).length > 0;
     },
     stageTime: config.stageTime,
+    isQueued: (mac) => queue?.positionOf(mac) !== undefined,
     facts: createDiagnosisFacts({
       ...wiring,
       networks: () => provisioning.networks(),

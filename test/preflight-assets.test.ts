@@ -26,7 +26,7 @@ for (const name of [
 await writeFile(join(assets, 'empty'), '');
 await symlink(join(folder, 'outside'), join(assets, 'link'));
 await symlink('vmlinuz', join(assets, 'current'));
-const config = { paths: { assets } } as unknown as Config;
+const config = { paths: { assets }, assets: { mirrors: [] } } as unknown as Config;
 
 function tried(kernel: string, used = true): TriedRole {
   return { role: testRole(), files: { kernel, initrd: [], cmdline: [] }, used };
@@ -113,7 +113,7 @@ t.test('an asset that this user may not read is said', async (t) => {
     import { checkRoleAssets } from ${JSON.stringify(join(import.meta.dirname, '../src/preflight-assets.ts'))};
     const role = { role: { file: 'role.yaml', boot: { kind: 'kernel', kernel: { line: 1 }, initrd: [] } }, used: true };
     const files = { kernel: '/assets/secret', initrd: [] };
-    console.log(JSON.stringify(await checkRoleAssets({ paths: { assets: ${JSON.stringify(assets)} } }, [{ ...role, files }])));`;
+    console.log(JSON.stringify(await checkRoleAssets({ paths: { assets: ${JSON.stringify(assets)} }, assets: { mirrors: [] } }, [{ ...role, files }])));`;
   // Root may read everything.
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
     uid: 65_534,
@@ -123,3 +123,13 @@ t.test('an asset that this user may not read is said', async (t) => {
   });
   t.match(JSON.parse(stdout), [{ severity: 'error', message: /secret may not be read/, remedy: /chmod/ }]);
 });
+
+t.test(
+  'what is fetched when it is asked for may be missing, but no other path than those of files',
+  async (t) => {
+    const pullThrough = { from: 'http://10.77.0.1', maxBytes: 1, freshFor: 1, fetches: 1, line: 1 };
+    const pulling = { ...config, assets: { mirrors: [], pullThrough } };
+    t.same(await checkRoleAssets(pulling, [tried('/assets/none')]), []);
+    t.match(await checkRoleAssets(pulling, [tried('/assets/../none')]), [{ severity: 'error' }]);
+  },
+);

@@ -61,12 +61,14 @@ async function setUp({
     logger,
   });
   const facts = { ...FACTS };
+  const queued = new Set<Mac>();
   const watch = watchStalls({
     journal,
     store,
     roleOf: () => role,
     expectedRole: () => expectedRole,
     stageTime,
+    isQueued: (mac) => queued.has(mac),
     facts: async () => facts,
     logger: daemon,
     now,
@@ -80,6 +82,7 @@ async function setUp({
   return {
     file,
     facts,
+    queued,
     time,
     journal,
     watch,
@@ -197,6 +200,24 @@ t.test('who waits for a person is not stalled', async (t) => {
   t.match(lab.session(), { stage: 'script', role: 'worker' });
   t.equal(lab.session()?.stalled, undefined, 'nor does `hold` stall');
   await lab.stop();
+});
+
+t.test('who waits for its turn to load is not stalled, and has the time of its stage anew', async (t) => {
+  const site = await setUp();
+  site.see({ client: 'rom', stage: 'offered' });
+  await site.pass(0);
+  site.queued.add(MAC);
+  await site.pass(60 * MINUTE);
+  t.equal(site.session()?.stalled, undefined);
+  site.queued.delete(MAC);
+  await site.pass(1000);
+  await site.pass(50_000);
+  t.equal(site.session()?.stalled, undefined, 'it stood still until now');
+  await site.pass(11_000);
+  t.equal(site.session()?.stalled?.stage, 'offered');
+  site.see({ kind: 'http.script', client: 'script', outcome: 'noted', queued: true });
+  t.equal(site.session()?.stalled, undefined, 'it is heard of again, and waits');
+  await site.stop();
 });
 
 t.test('times are those of tinderbox.yaml, and over them those of the role', async (t) => {

@@ -22,7 +22,12 @@ export interface SessionView extends Omit<BootSession, 'address'> {
 }
 
 export interface MachineListView {
-  readonly machines: readonly { readonly machine: MachineView; readonly session?: SessionView }[];
+  readonly machines: readonly {
+    readonly machine: MachineView;
+    readonly session?: SessionView;
+    /** Its turn in the boot queue, from 1; absent: it does not wait, or no daemon runs. */
+    readonly turn?: number;
+  }[];
 }
 
 export interface MachineDetailView {
@@ -31,6 +36,7 @@ export interface MachineDetailView {
   readonly sessions: readonly SessionView[];
   /** Of its entry; not known where no daemon runs. */
   readonly once?: OnceView;
+  readonly turn?: number;
 }
 
 export interface EventListView {
@@ -86,6 +92,38 @@ export interface DaemonStatus {
     readonly firstSeen: number;
     readonly lastSeen: number;
   }[];
+  /** `assets.mirrors`, as they did when they were last asked. Absent: a daemon of an older version. */
+  readonly mirrors?: readonly {
+    readonly url: string;
+    /** `relay 10.78.0.1`, `subnet 10.79.0.0/24`. */
+    readonly place: string;
+    /** `unknown`: not asked yet, and used. */
+    readonly state: 'up' | 'down' | 'unknown';
+    readonly since: number;
+    readonly reason?: string;
+    /** Files that it has not as they are here: sentences. */
+    readonly lacks: readonly string[];
+  }[];
+  /** `assets.pullThrough`; requests since the start. */
+  readonly pullThrough?: {
+    readonly from: string;
+    readonly files: number;
+    readonly bytes: number;
+    readonly maxBytes: number;
+    /** Under way. */
+    readonly fetching: number;
+    /** Served from what was here; from a fetch of another; with a fetch of their own. */
+    readonly held: number;
+    readonly joined: number;
+    readonly fetched: number;
+    /** Served although it could not be asked whether there is a newer one. */
+    readonly unchecked: number;
+    readonly refused: number;
+    readonly fetchedBytes: number;
+    readonly upstream: 'up' | 'down' | 'unknown';
+    readonly since: number;
+    readonly reason?: string;
+  };
   /** The database, and its bounds: `history` in tinderbox.yaml. Bytes, seconds. */
   readonly history: HistorySize & { readonly maxSize: number; readonly keep: number };
   /** Until when the cluster's authorities are valid; absent: tinderbox.yaml has no `cluster:`. */
@@ -266,8 +304,12 @@ export function sessionView({ address, ...session }: BootSession): SessionView {
   return { ...session, ...(address === undefined ? {} : { address: formatIpv4(address) }) };
 }
 
-export function overviewView({ machine, session }: MachineOverview): MachineListView['machines'][number] {
+export function overviewView(
+  { machine, session }: MachineOverview,
+  turn?: number,
+): MachineListView['machines'][number] {
   return {
+    ...(turn === undefined ? {} : { turn }),
     machine: machineView(machine),
     ...(session === undefined ? {} : { session: sessionView(session) }),
   };

@@ -54,6 +54,15 @@ export function auditChanges(options: AdminServerOptions): AdminServerOptions {
             () => options.power(mac, action, how),
             describePower,
           ),
+    queue: {
+      ...options.queue,
+      first: (mac) =>
+        audited(
+          { action: 'queue-first', target: mac },
+          () => options.queue.first(mac),
+          ({ counts }) => `it is the next of ${counts.waiting} that wait`,
+        ),
+    },
     reload: () =>
       audited({ action: 'reload' }, options.reload, ({ generation, problems }) =>
         problems.length === 0

@@ -28,6 +28,7 @@ import type { DoctorReport } from './doctor-api.ts';
 import type { ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import type { PowerView } from './power-api.ts';
 import { errorOf } from './problem.ts';
+import type { QueueView } from './queue-api.ts';
 import { writeMachineFilter } from './read-machine-query.ts';
 
 /**
@@ -58,6 +59,9 @@ export interface AdminClient {
   /** Its `url` is a secret of that machine. */
   makeSigningToken(request: SigningTokenRequest): Promise<SigningTokenView>;
   power(mac: Mac, action: PowerAction, options?: { readonly pxe?: boolean }): Promise<PowerView>;
+  queue(): Promise<QueueView>;
+  /** Rejects with `not-found` for a machine that does not wait in it. */
+  moveUp(mac: Mac): Promise<QueueView>;
   roles(): Promise<RoleListView>;
   role(name: string): Promise<RoleDetailView>;
   /** What the machine would be served now, or with this role. */
@@ -122,6 +126,8 @@ export function createAdminClient(socketPath: string): AdminClient {
       action === 'status'
         ? get(`/api/v1/machines/${mac}/power`)
         : post(`/api/v1/machines/${mac}/power`, { action, ...(pxe === undefined ? {} : { pxe }) }),
+    queue: () => get('/api/v1/queue'),
+    moveUp: (mac) => post(`/api/v1/queue/${mac}/first`),
     roles: () => get('/api/v1/roles'),
     role: (name) => get(`/api/v1/roles/${encodeURIComponent(name)}`),
     preview: (mac, role) =>

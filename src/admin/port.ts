@@ -24,6 +24,7 @@ import type { ConsoleView } from './console-api.ts';
 import type { DoctorReport } from './doctor-api.ts';
 import type { AssignedView, ExplainView, PreviewView, RoleDetailView, RoleListView } from './explain-api.ts';
 import type { PowerView } from './power-api.ts';
+import type { QueueView } from './queue-api.ts';
 
 /** What opens the admin plane over TCP. Comparing takes as long whatever is compared. */
 export interface AdminToken {
@@ -75,6 +76,13 @@ export interface AdminServerOptions {
   readonly assigned: (machines: readonly MachineFacts[]) => Promise<ReadonlyMap<Mac, AssignedView>>;
   /** What it printed, by syslog: the lines after that number; absent: all that are remembered. */
   readonly console: (mac: Mac, after?: number) => ConsoleView;
+  /** Who waits for its turn to load. `first` throws `not-found` for a machine that does not wait. */
+  readonly queue: {
+    list(): QueueView;
+    first(mac: Mac): Promise<QueueView>;
+    /** From 1; undefined: it does not wait. */
+    positionOf(mac: Mac): number | undefined;
+  };
   /** Looks at everything, with the rights of the daemon. Throws `busy` while it does. */
   readonly doctor: () => Promise<DoctorReport>;
   /** Removes a machine's entry and everything that is known of it. Nothing to remove is no error. */

@@ -28,6 +28,7 @@ import { addLoginRoutes } from './routes/login.ts';
 import { addMachineRoutes } from './routes/machines.ts';
 import { addMetricsRoutes } from './routes/metrics.ts';
 import { addPowerRoutes } from './routes/power.ts';
+import { addQueueRoutes } from './routes/queue.ts';
 import { addRoleRoutes } from './routes/roles.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addStatusRoutes } from './routes/status.ts';
@@ -121,6 +122,7 @@ async function addRoutes(
   addAssignmentRoutes(app, options);
   addControlRoutes(app, options);
   addPowerRoutes(app, options);
+  addQueueRoutes(app, options);
   addBackupRoutes(app, options);
   addAuditRoutes(app, options);
   addCaptureRoutes(app, options);

@@ -80,7 +80,10 @@ export function answerServer(
 /** Where the interface has several addresses, a machine is told the one of its own network. */
 function asServerOf({ network }: Subnet, environment: ServerEnvironment): ServerEnvironment {
   const own = environment.interfaceAddresses.find(({ address }) => networkContains(network, address));
-  return own === undefined ? environment : { ...environment, serverAddress: own.address, serverUrl: own.url };
+  // Most have one, and this is asked with each packet.
+  if (own === undefined || (own.address === environment.serverAddress && own.url === environment.serverUrl))
+    return environment;
+  return { ...environment, serverAddress: own.address, serverUrl: own.url };
 }
 
 /** The server that the message is meant for, if that is not this interface by any of its addresses. */

@@ -35,6 +35,8 @@ export interface SessionStep {
   readonly assigned?: Assignment;
   /** It was told to wait for approval. */
   readonly waits?: boolean;
+  /** It was told to wait for its turn to load. */
+  readonly queued?: boolean;
   /** The boot ID of the Node that is ready. */
   readonly bootId?: string;
   readonly failed?: boolean;
@@ -219,13 +221,13 @@ function waitingOrNot(current: BootSession, step: SessionStep): BootSession {
   return step.waits === true ? { ...rest, waitingSince } : rest;
 }
 
-/** A mark, not an end: gone once the session gets further than where it stalled, or waits for a person. */
+/** A mark, not an end: gone once the session gets further than where it stalled, or waits for a person or its turn. */
 function stalledOrNot(
   current: BootSession,
-  { stalled, waits, stage = 'discovered' }: SessionStep,
+  { stalled, waits, queued, stage = 'discovered' }: SessionStep,
 ): BootSession {
   if (stalled !== undefined) return { ...current, stalled };
-  const stays = waits !== true && laterStage(current.stage, stage) === current.stage;
+  const stays = waits !== true && queued !== true && laterStage(current.stage, stage) === current.stage;
   if (current.stalled === undefined || stays) return current;
   const { stalled: _stalled, ...rest } = current;
   return rest;

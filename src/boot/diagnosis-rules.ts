@@ -306,6 +306,19 @@ export const DIAGNOSIS_RULES: readonly DiagnosisRule[] = [
     when: (known) => (is(known, BEFORE_SCRIPT) ? refusal(known.trace.scripts, 'failed') : undefined),
   },
   {
+    name: 'left-the-queue',
+    title: 'it waited for its turn to load, and asks no more',
+    meaning:
+      'It was told on its screen that it waits for its turn, and has not asked again for two minutes: it was turned off or reset, or lost its network.',
+    remedy:
+      'Look at its screen. Power it off and on; it then waits anew, behind the others. To let it be the next: tinderbox queue first {mac}',
+    when(known) {
+      const last = known.trace.scripts.at(-1);
+      const waited = last?.outcome === 'noted' && /^waits for its turn|^it is the next/.test(last.answered);
+      return is(known, BEFORE_SCRIPT) && waited ? seen(tell(last), 'nothing was asked since') : undefined;
+    },
+  },
+  {
     name: 'kernel-out-of-memory',
     title: 'it has too little memory for its image',
     meaning:

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { asOwnerOf } from '../as-owner-of.ts';
 import { toTinderboxError } from '../errors.ts';
@@ -5,14 +6,17 @@ import { type ImageUses, imageUses } from '../image-uses.ts';
 import { readImages, requireImage, type StoredImage } from '../images/image-folder.ts';
 import { lockImage } from '../images/lock-image.ts';
 import { type PrunedImage, pruneImages } from '../images/prune-images.ts';
+import { PULLED_FOLDER, type PulledFile, prunePulled, readPulled } from '../images/pulled-store.ts';
 import { useImage } from '../images/use-image.ts';
 import { IMAGE_VENDORS } from '../images/vendors/index.ts';
 import { verifyImage } from '../images/verify-image.ts';
 import { addPullCommand } from './assets-pull.ts';
 import { type CliContext, readConfig } from './context.ts';
+import { usageError } from './exit.ts';
 import { formatBinarySize } from './format-binary-size.ts';
 import { formatColumns } from './format-machine-table.ts';
 import { describeSigners } from './format-pull.ts';
+import { plain } from './format-timeline.ts';
 import { readCatalog } from './read-catalog.ts';
 
 const HELP = `
@@ -59,9 +63,13 @@ function addList(assets: Command, context: CliContext): void {
         return all;
       });
       if (rows.some(({ problems }) => (problems?.length ?? 0) > 0)) context.fail();
+      const pulled = await asOwnerOf(folder, () => readPulled(join(folder, PULLED_FOLDER)));
+      const { pullThrough } = config.assets;
       if (json === true)
-        return context.out(`${JSON.stringify({ assets: config.paths.assets, images: rows }, null, 2)}\n`);
-      context.out(formatList(rows));
+        return context.out(`${JSON.stringify({ assets: folder, images: rows, pulled }, null, 2)}\n`);
+      // A box that fetches what is asked for needs no image of its own.
+      const isPulledOnly = rows.length === 0 && (pulled.length > 0 || pullThrough !== undefined);
+      context.out(`${isPulledOnly ? '' : formatList(rows)}${formatPulled(pulled, pullThrough?.from)}`);
     });
 }
 
@@ -114,6 +122,25 @@ function formatList(rows: readonly ImageRow[]): string {
   return `${formatColumns([['IMAGE', 'VERSION', 'ARCH', 'CURRENT', 'SIZE', 'SIGNED BY', 'USED BY'], ...table])}${found.length === 0 ? '' : '\n'}${found.join('')}`;
 }
 
+/** Those that were asked for last come first. */
+function formatPulled(pulled: readonly PulledFile[], from: string | undefined): string {
+  if (pulled.length === 0) {
+    return from === undefined
+      ? ''
+      : `Nothing was fetched from ${from} yet: the first request for a file does.\n`;
+  }
+  const rows = pulled
+    .toSorted((one, other) => other.usedAt - one.usedAt)
+    .map(({ path, size, fetchedAt, usedAt }) => [
+      plain(path),
+      formatBinarySize(size),
+      new Date(fetchedAt).toISOString().slice(0, 16),
+      new Date(usedAt).toISOString().slice(0, 16),
+    ]);
+  const bytes = pulled.reduce((sum, { size }) => sum + size, 0);
+  return `${formatColumns([['FETCHED WHEN ASKED FOR', 'SIZE', 'FETCHED AT', 'USED AT'], ...rows])}${formatBinarySize(bytes)} in all; tinderbox assets prune --fetched removes them.\n`;
+}
+
 function addUse(assets: Command, context: CliContext): void {
   assets
     .command('use')
@@ -146,6 +173,7 @@ function addPrune(assets: Command, context: CliContext): void {
     .description('remove old versions, and what unfinished pulls left')
     .argument('[image]', 'only this one')
     .option('--keep <number>', 'so many of the newest, beside the current one', readKeep, 1)
+    .option('--fetched', 'instead of images, all that assets.pullThrough has fetched')
     .option('--dry-run', 'only say what would go')
     .option('--json', 'print what was done as JSON')
     .addHelpText(
@@ -160,11 +188,12 @@ Example:
     .action(
       async (
         name: string | undefined,
-        flags: { keep: number; dryRun?: boolean; json?: boolean },
+        flags: { keep: number; fetched?: boolean; dryRun?: boolean; json?: boolean },
         command: Command,
       ) => {
         const config = await readConfig(command, context);
         const { assets: folder } = config.paths;
+        if (flags.fetched === true) return await pruneFetched(folder, name, flags, context);
         // Which versions roles name must be known: broken profiles end it here.
         const uses = imageUses(config, await readCatalog(config));
         const dryRun = flags.dryRun === true;
@@ -192,6 +221,21 @@ Example:
         );
       },
     );
+}
+
+async function pruneFetched(
+  folder: string,
+  name: string | undefined,
+  flags: { readonly dryRun?: boolean; readonly json?: boolean },
+  context: CliContext,
+): Promise<void> {
+  if (name !== undefined) throw usageError('--fetched removes all of it: name no image');
+  const dryRun = flags.dryRun === true;
+  const pruned = await asOwnerOf(folder, () => prunePulled(join(folder, PULLED_FOLDER), dryRun));
+  if (flags.json === true) return context.out(`${JSON.stringify({ dryRun, ...pruned })}\n`);
+  context.out(
+    `${pruned.files} fetched ${pruned.files === 1 ? 'file' : 'files'} ${dryRun ? 'would be' : 'were'} removed: ${formatBinarySize(pruned.bytes)}.\n`,
+  );
 }
 
 function formatPruned({ image, removed, kept }: PrunedImage, dryRun: boolean): string {

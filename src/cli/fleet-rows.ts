@@ -22,7 +22,7 @@ export interface FleetFilter {
   readonly stalled: boolean;
 }
 
-export function fleetRow({ machine, session }: MachineListView['machines'][number]): FleetRow {
+export function fleetRow({ machine, session, turn }: MachineListView['machines'][number]): FleetRow {
   // A signing token is no boot.
   if (session === undefined || session.signingUntil !== undefined) {
     const { mac, hostname, lastSeen } = machine;
@@ -34,7 +34,7 @@ export function fleetRow({ machine, session }: MachineListView['machines'][numbe
     };
   }
   const hostname = session.hostname ?? machine.hostname;
-  const note = noteOf(session);
+  const note = noteOf(session, turn);
   return {
     mac: machine.mac,
     ...(hostname === undefined ? {} : { hostname }),
@@ -48,10 +48,11 @@ export function fleetRow({ machine, session }: MachineListView['machines'][numbe
 
 type Session = NonNullable<MachineListView['machines'][number]['session']>;
 
-function noteOf({ alarmedAt, stalled, end, waitingSince }: Session): string | undefined {
+function noteOf({ alarmedAt, stalled, end, waitingSince }: Session, turn?: number): string | undefined {
   const notes = [
     ...(alarmedAt === undefined ? [] : ['ALARM']),
     ...(stalled === undefined || end !== undefined ? [] : [stalled.diagnosis.title]),
+    ...(turn === undefined ? [] : ['waits for its turn']),
     ...(waitingSince === undefined || end !== undefined ? [] : ['waits for approval']),
   ];
   return notes.length === 0 ? undefined : notes.join('; ');

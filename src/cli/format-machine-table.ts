@@ -1,4 +1,5 @@
 import type { MachineListView, SessionView } from '../admin/api.ts';
+import { ordinal } from '../boot/describe-queue.ts';
 import { formatAge } from '../boot/format-age.ts';
 
 const HEADINGS = ['MAC', 'HOSTNAME', 'ROLE', 'STAGE', 'SEEN', 'ADDRESS'] as const;
@@ -8,13 +9,13 @@ export function formatMachineTable(list: MachineListView, now: number): string {
   if (list.machines.length === 0) {
     return 'No machine was seen yet. Power one on, with its first boot device the network.\n';
   }
-  const rows = list.machines.map(({ machine, session }) => [
+  const rows = list.machines.map(({ machine, session, turn }) => [
     machine.mac,
     session?.hostname ?? machine.hostname ?? '-',
     session?.role ?? '-',
     session === undefined
       ? '-'
-      : `${formatStage(session, now)}${session.alarmedAt === undefined ? '' : ', ALARM'}`,
+      : `${formatStage(session, now)}${turn === undefined ? '' : `, waiting ${ordinal(turn)}`}${session.alarmedAt === undefined ? '' : ', ALARM'}`,
     `${formatAge(now - machine.lastSeen)} ago`,
     session?.address ?? machine.address ?? '-',
   ]);

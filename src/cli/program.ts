@@ -19,6 +19,7 @@ import { addKubeconfigCommand } from './kubeconfig.ts';
 import { addLogCommand } from './log.ts';
 import { addMachinesCommand } from './machines-command.ts';
 import { addPowerCommand } from './power.ts';
+import { addQueueCommand } from './queue.ts';
 import { addRebootCommand } from './reboot.ts';
 import { addRehearseCommand } from './rehearse.ts';
 import { addRenderCommand } from './render.ts';
@@ -39,7 +40,7 @@ Examples:
   $ sudo tinderbox assign 52:54:00:12:34:56 worker     give a machine its role
   $ sudo tinderbox approve                             who waits for approval; with a MAC: let it in
 
-Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, explain, log, audit, token, approve without a MAC, render MAC.
+Members of the group tinderbox need no sudo for what only asks the daemon: machines, watch, queue, explain, log, audit, token, approve without a MAC, render MAC.
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage.`;
 
@@ -59,6 +60,7 @@ const COMMANDS = [
   addApproveCommand,
   addForgetCommand,
   addPowerCommand,
+  addQueueCommand,
   addRebootCommand,
   addRenderCommand,
   addCaCommand,

@@ -71,6 +71,8 @@ export interface Config {
     readonly port: number;
     /** Replaces `http://<address>[:port]` in everything sent to machines; no trailing slash. */
     readonly url?: string;
+    /** So many machines load at once what is larger than so many bytes; absent: nobody waits. */
+    readonly queue?: { readonly places: number; readonly largerThan: number };
     /** Bytes of hot files held in memory. */
     readonly cacheBytes: number;
     /** A boot session's configuration may be fetched for this many seconds after it opened. */

@@ -157,6 +157,26 @@ const HttpSchema = Type.Object(
         examples: ['http://boot.example.net'],
       }),
     ),
+    queue: Type.Optional(
+      Type.Object(
+        {
+          downloads: Type.Optional(
+            Type.Union([Type.Integer({ minimum: 0, maximum: 10_000 }), Type.Literal('off')], {
+              description:
+                'So many machines load their kernel and initrds at once; the others wait, the oldest is the next. `off`, `0`: nobody waits.',
+              default: 64,
+            }),
+          ),
+          largerThan: Type.Optional(
+            size('A boot without a larger file than this does not wait, and no smaller file does.', '8MiB', [
+              '8MiB',
+              '64MiB',
+            ]),
+          ),
+        },
+        { ...closed, description: 'The boot queue, for racks that are powered on at once.' },
+      ),
+    ),
     cacheBytes: Type.Optional(size('Memory for hot files.', '512MiB', ['512MiB', '2GiB', 0])),
     sessionTime: Type.Optional(duration("How long a boot session's configuration may be fetched.", '1h')),
     strictAddress: Type.Optional(

@@ -11,6 +11,7 @@ import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './eva
 import type { PulledAsset } from './port.ts';
 import { type AssetSending, sendAsset } from './send-asset.ts';
 import { findSettledAsset } from './settle-asset.ts';
+import { admitDownload } from './wait-turn.ts';
 
 export interface AssetRequest {
   readonly target: string;
@@ -76,6 +77,7 @@ export async function answerAsset(
       record(deps, request, outcome, answered, reasons, stage, bytes);
       return undefined;
     }
+    if (pulled?.kind === 'later') return pulled.answer;
     if (pulled?.kind === 'refused') return notFetched(deps, request, pulled);
     if (pulled?.kind === 'file') found = pulled;
     if (found.kind !== 'file') {
@@ -89,6 +91,8 @@ export async function answerAsset(
       record(deps, request, 'answered', `${head.status}, no body`, [], undefined);
       return undefined;
     }
+    using place = admitDownload(deps, request, path.segments, head, found.file);
+    if (place.later !== undefined) return place.later;
     let source: AssetSource | undefined;
     try {
       source = await sources.open(found.file, head);
@@ -111,6 +115,7 @@ export async function answerAsset(
       const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
       const reasons = [`from ${source.origin}`, ...(pulled === undefined ? [] : [pulled.reason])];
       if (sent.kind === 'complete') {
+        if (head.end === found.file.size) place.isWhole();
         const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
         record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage, sent.bytes);
       } else {

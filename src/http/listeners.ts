@@ -64,6 +64,13 @@ export async function openListeners(
     server.on('connection', (socket) => bounds.admit(socket));
     // Idle means that the kernel took nothing: Node starts anew for each write that moves on.
     server.setTimeout(limits.stallTime, (socket: Socket) => {
+      // It is we who make it wait: a rack's keys are made one after the other. It would ask again, behind all others, and
+      // what was made for it by then is for nobody.
+      const response = latest.get(socket);
+      if (response?.headersSent === false && response.req.complete) {
+        socket.setTimeout(limits.stallTime);
+        return;
+      }
       options.journal.count('http.stalled');
       stalled.add(socket);
       socket.destroy();

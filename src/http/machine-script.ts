@@ -10,6 +10,7 @@ import { parseBootQuery } from './parse-boot-query.ts';
 import type { PlanMemory } from './plan-memory.ts';
 import type { BootablePlan } from './port.ts';
 import { ipxeLanguage, type ScriptLanguage } from './script-language.ts';
+import { askTurn, type BootTurn, measureFiles, reasonToWait } from './wait-turn.ts';
 
 /** A machine that waits is soon seen after its approval; one that is refused waits for an edit. */
 const WAIT_SECONDS = 5;
@@ -26,6 +27,7 @@ export async function answerMachineScript(
   request: BootRequest,
   query: Readonly<Record<string, unknown>>,
   language = ipxeLanguage(deps, request),
+  isMeasured = false,
 ): Promise<Answer> {
   const parsed = parseBootQuery(query, deps.clock());
   if (parsed.kind === 'bad') {
@@ -65,12 +67,22 @@ export async function answerMachineScript(
   const reasons = [...parsed.notes, ...unheeded, ...plan.reasons];
 
   if (plan.kind === 'boot') {
-    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons }, language);
+    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons }, language, isMeasured);
+    if ('kind' in answer && answer.kind === 'unknown') {
+      await measureFiles(deps, answer.paths);
+      return answerMachineScript(deps, plans, request, query, language, true);
+    }
     noteHardware(deps, request, mac, parsed.hardware);
+    if ('kind' in answer) {
+      noteWait(deps, { ...observed, reasons }, answer);
+      const { message, seconds } = answer;
+      return { status: 200, text: language.wait({ message, facts, seconds, isBrief: true, choice }) };
+    }
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
     await deps.journal.written();
     return plan.once === undefined ? answer : await countedOrRefused(deps, facts, answer, language);
   }
+  deps.queue?.leave(mac);
   const waits = plan.kind === 'wait';
   const answered = waits ? `wait: ${plan.message}` : plan.message;
   deps.journal.record({ ...observed, outcome: 'refused', answered, reasons, waits });
@@ -83,6 +95,17 @@ export async function answerMachineScript(
     ? language.wait({ message, facts, seconds: WAIT_SECONDS })
     : language.refusal({ message, seconds: REFUSED_SECONDS, labels: facts.labels });
   return { status: 200, text };
+}
+
+/** Not each time that it asks: when it begins to wait, has come half as near, and now and then. */
+function noteWait(
+  deps: RouteDeps,
+  observed: Omit<Observation, 'outcome' | 'answered'>,
+  { said }: Extract<BootTurn, { kind: 'wait' }>,
+): void {
+  if (said === undefined) return;
+  const reasons = [reasonToWait(deps), ...observed.reasons];
+  deps.journal.record({ ...observed, outcome: 'noted', answered: said, reasons, queued: true });
 }
 
 /** A boot that is not counted on disk could be one of a loop that wipes a disk each time. */
@@ -116,7 +139,8 @@ function boot(
   facts: MachineFacts,
   observed: Omit<Observation, 'outcome' | 'answered'>,
   language: ScriptLanguage,
-): Answer {
+  isMeasured: boolean,
+): Answer | Exclude<BootTurn, { kind: 'go' }> {
   let mirrorReasons: readonly string[] = [];
   const render = (session: BootSession): string => {
     const sessionUrl = `${request.server.url}/boot/${deps.sessionTokens.tokenFor(session)}`;
@@ -156,12 +180,15 @@ function boot(
   } catch (error) {
     return fail(error);
   }
+  // A boot that waits is none yet: no `once:` is tried by it, and nothing of it is remembered.
+  const turn = askTurn(deps, request, facts.mac, expected, isMeasured);
+  if (turn.kind !== 'go') return turn;
   const registration = deps.registration?.({ mac: facts.mac, plan, remote: request.remote });
   const session = deps.journal.record({
     ...observed,
     outcome: 'answered',
     answered: `the script of role ${plan.role.name} for ${plan.hostname}`,
-    reasons: [...observed.reasons, ...mirrorReasons],
+    reasons: [...turn.reasons, ...observed.reasons, ...mirrorReasons],
     stage: 'script',
     // A GRUB that came by HTTP boot asks for the length first (HEAD, seen with 2.12), and then for the script.
     ...(endsWithScript(plan.role) && request.method !== 'HEAD' ? { end: 'handed-over' } : {}),

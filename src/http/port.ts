@@ -1,4 +1,5 @@
 import type { BootPlan } from '../boot/boot-plan.ts';
+import type { QueueHolder, QueueVerdict, QueueWaiter } from '../boot/boot-queue.ts';
 import type { GeneratedFile } from '../boot/generated-files.ts';
 import type { SessionTokens } from '../boot/session-token.ts';
 import type { Logger } from '../logger.ts';
@@ -11,7 +12,7 @@ import type { FileSender, OpenMemoryFile } from '../net/port.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { BootContext, IdentityContext, TemplateContext } from '../render/context.ts';
 import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
-import type { Journal, OnceBook, ReleaseBook } from '../store/port.ts';
+import type { Journal, Observation, OnceBook, ReleaseBook } from '../store/port.ts';
 
 /** The server as a machine reached it. `url` has no trailing slash. */
 export interface ServerPlace {
@@ -40,9 +41,12 @@ export interface GrubRenderer {
   }) => string;
   readonly waitScript: (input: {
     readonly place: GrubPlace;
+    readonly transport: GrubTransport;
     readonly message: string;
     readonly facts: MachineFacts;
     readonly seconds: number;
+    readonly isBrief?: boolean;
+    readonly choice?: string | undefined;
   }) => string;
   readonly refusalScript: (input: {
     readonly place: GrubPlace;
@@ -73,6 +77,8 @@ export interface Renderer {
     readonly message: string;
     readonly facts: MachineFacts;
     readonly seconds: number;
+    readonly isBrief?: boolean;
+    readonly choice?: string | undefined;
   }) => string;
   readonly refusalScript: (input: {
     readonly url: string;
@@ -217,6 +223,48 @@ export interface PullThrough {
   }): Promise<PulledAsset>;
 }
 
+/** Who may load large files now, and who waits for that. Times in milliseconds by a clock that never jumps. */
+export interface BootPlaces {
+  /** So many machines load at once. */
+  readonly places: number;
+  /** Bytes: smaller files wait for nobody. */
+  readonly largerThan: number;
+  /** How large a file is (`/assets/…`). */
+  learn(path: string, size: number): void;
+  /** Of these paths, those whose size was never learned. */
+  unknown(paths: readonly string[]): readonly string[];
+  /** Undefined: it loads nothing large. */
+  askForBoot(boot: {
+    readonly mac: Mac;
+    readonly address: Ipv4 | undefined;
+    readonly paths: readonly string[];
+  }): QueueVerdict | undefined;
+  /** `bytes` of a file of `size`. Undefined as above, and where `go` `ended` is to be called, whatever comes of it. */
+  askForDownload(
+    download: {
+      readonly remote: Ipv4 | undefined;
+      readonly path: string;
+      readonly bytes: number;
+      readonly size: number;
+    },
+    journal: Pick<Journal, 'macAt' | 'sessionOf'>,
+  ): { readonly verdict: QueueVerdict | undefined; readonly ended: (whole: boolean) => void };
+  /** What is loaded by TFTP. */
+  notice(observation: Observation): void;
+  leave(mac: Mac): void;
+  /** Its turn is the next. False: it does not wait. */
+  moveUp(mac: Mac): boolean;
+  /** From 1; undefined: it does not wait. */
+  positionOf(mac: Mac): number | undefined;
+  /** So many of each at most, and how many there are; `now` by the same clock. */
+  view(most: number): {
+    readonly counts: { readonly holding: number; readonly waiting: number };
+    readonly holders: readonly QueueHolder[];
+    readonly waiters: readonly QueueWaiter[];
+    readonly now: number;
+  };
+}
+
 export interface HttpServerOptions {
   /** One listener each from the start; `open` adds others. */
   readonly listen: readonly HttpPlace[];
@@ -263,6 +311,10 @@ export interface HttpServerOptions {
   readonly grub: GrubRenderer;
   /** What a session's role has at this path (`/assets/…`); undefined: nothing that is fetched in order. */
   readonly assetStage: (session: BootSession, path: string) => 'kernel' | 'initrd' | undefined;
+  /** The paths (`/assets/…`) of its kernel and initrds that are fetched from here. Absent, as what it returns may be: none. */
+  readonly assetPaths?: (session: BootSession) => readonly string[] | undefined;
+  /** Absent: nobody waits. */
+  readonly queue?: BootPlaces;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;

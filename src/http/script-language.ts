@@ -19,6 +19,10 @@ export interface ScriptLanguage {
     readonly message: string;
     readonly facts: MachineFacts;
     readonly seconds: number;
+    /** Who it is stands on its screen already. */
+    readonly isBrief?: boolean;
+    /** From a menu: it asks again with it. */
+    readonly choice?: string | undefined;
   }) => string;
   readonly refusal: (input: {
     readonly message: string;
@@ -49,7 +53,7 @@ export function grubLanguage(
   return {
     loader: transport === 'http' ? 'grub-http' : 'grub-tftp',
     boot: (input) => grub.machineScript({ ...input, transport }),
-    wait: (input) => grub.waitScript({ place, ...input }),
+    wait: (input) => grub.waitScript({ place, transport, ...input }),
     refusal: (input) => grub.refusalScript({ place, ...input }),
   };
 }

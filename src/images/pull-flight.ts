@@ -49,6 +49,8 @@ export interface Fetched {
 }
 
 const LEAST_BYTES = 16 * 1024;
+/** Of a server that did not begin to answer. */
+const SILENT_TRIES = 2;
 
 export function newFlight(path: string): Flight {
   return { path, growing: createGrowingFile() };
@@ -70,6 +72,7 @@ export function createFlights(options: FlightOptions) {
     void turn;
     await mkdir(store.folder, { recursive: true });
     let bytes = store.begin(path);
+    let failures = 0;
     using watchdog = endIfTrickling(() => bytes, options.trickle, ending);
     void watchdog;
     const done = await downloadFile(`${from}${path}`, file, {
@@ -89,7 +92,12 @@ export function createFlights(options: FlightOptions) {
         bytes = available;
         growing.note(available, total);
       },
-      onRetry: ({ error }) => options.retried(path, error.message),
+      onRetry({ error }) {
+        options.retried(path, error.message);
+        failures++;
+        // Who waits has another place to ask, as long as nothing has come.
+        if (flight.head === undefined && failures >= SILENT_TRIES) throw error;
+      },
     });
     const { etag, 'last-modified': lastModified } = flight.head ?? {};
     const modified = Date.parse(lastModified ?? '');

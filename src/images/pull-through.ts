@@ -46,7 +46,7 @@ export interface PullTimes extends HttpTimes {
 
 // A client of ours that gets no byte for 60 s is dropped: a fetch that brings none has to end before.
 const TIMES: PullTimes = {
-  connect: 5_000,
+  connect: 4_000,
   headers: 10_000,
   stall: 10_000,
   pause: 500,

@@ -3,6 +3,8 @@ export type Mac = string & { readonly __brand: 'Mac' };
 
 /** Reads `52:54:00:12:34:56`, `52-54-00-12-34-56`, `5254.0012.3456` or `525400123456`; undefined if it is none. */
 export function parseMac(text: string): Mac | undefined {
+  // As it is written everywhere here: nothing is to be done.
+  if (/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(text)) return text as Mac;
   const trimmed = text.trim().toLowerCase();
   const shaped =
     /^([0-9a-f]{2}([:-]))([0-9a-f]{2}\2){4}[0-9a-f]{2}$/.test(trimmed) ||

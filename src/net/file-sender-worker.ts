@@ -13,7 +13,7 @@ const port = parentPort;
 if (port === null) throw new Error('file-sender-worker.ts is the entry of a worker thread');
 
 /** Whoever answers machines goes first; the kernel has a niceness for each thread. */
-const NICENESS = 10;
+const NICENESS = 5;
 try {
   setPriority(0, NICENESS);
 } catch {

@@ -206,18 +206,49 @@ function bootDisk(place: GrubPlace): readonly string[] {
 /** As waitScript: its screen says who it is, and it asks again. */
 export function grubWaitScript(input: {
   readonly place: GrubPlace;
+  readonly transport: GrubTransport;
   readonly message: string;
   readonly facts: MachineFacts;
   readonly seconds: number;
+  readonly isBrief?: boolean;
+  readonly choice?: string | undefined;
 }): string {
   return configuration([
     ANSWER,
     `echo`,
     `echo ${grubText(input.message)}`,
-    ...whoLines(input.facts).map((line) => `echo ${grubText(line)}`),
+    ...(input.isBrief === true ? [] : whoLines(input.facts).map((line) => `echo ${grubText(line)}`)),
     ...tellAgain(input.facts.labels),
-    ...askAgain(input.place, input.seconds),
+    ...(input.choice === undefined
+      ? askAgain(input.place, input.seconds)
+      : askWithChoice(input.place, input.transport, input.seconds, input.choice)),
   ]);
+}
+
+/**
+ * The entry of a menu that asked would lead back to the menu. So the first of these scripts asks on, and those that it
+ * gets say so and return to it: a machine that waits for long does not nest them.
+ */
+function askWithChoice(
+  place: GrubPlace,
+  transport: GrubTransport,
+  seconds: number,
+  choice: string,
+): readonly string[] {
+  const ask = `"${grubPath('/grub.cfg', transport, place)}?$tinderbox_query&choice=${encodeURIComponent(choice)}"`;
+  return [
+    `echo ${grubText(`asking again in ${seconds} s`)}`,
+    `sleep ${seconds}`,
+    `set tinderbox_again=1`,
+    `if [ -z "$tinderbox_asks" ]; then`,
+    `  set tinderbox_asks=1`,
+    `  while [ -n "$tinderbox_again" ]; do`,
+    `    set tinderbox_again=`,
+    `    source ${ask}`,
+    `  done`,
+    `  set tinderbox_asks=`,
+    `fi`,
+  ];
 }
 
 /** As refusalScript: the screen says why; an operator's edit ends it. */

@@ -171,15 +171,19 @@ export interface WaitScriptInput {
   readonly facts: MachineFacts;
   /** How long the message stands before the machine asks again. */
   readonly seconds: number;
+  /** Who it is stands on its screen already. */
+  readonly isBrief?: boolean;
+  /** What was chosen from a menu: it asks again with it, and sees no menu again. */
+  readonly choice?: string | undefined;
 }
 
-/** For `/ipxe` where the machine is not admitted yet: its screen says so and who it is, and it asks again. */
-export function waitScript({ url, message, facts, seconds }: WaitScriptInput): string {
+/** For `/ipxe` where the machine is not admitted yet, or not its turn: its screen says so and who it is, and it asks again. */
+export function waitScript({ url, message, facts, seconds, isBrief, choice }: WaitScriptInput): string {
   return script([
     `echo`,
     `echo Tinderbox: ${echoText(message)}`,
-    ...whoLines(facts).map((line) => `echo Tinderbox: ${echoText(line)}`),
-    ...askAgain(url, facts.arch ?? '', seconds, facts.labels),
+    ...(isBrief === true ? [] : whoLines(facts).map((line) => `echo Tinderbox: ${echoText(line)}`)),
+    ...askAgain(url, facts.arch ?? '', seconds, facts.labels, choice),
   ]);
 }
 

@@ -15,7 +15,9 @@ export function askAgain(
   arch: TemplateContext['machine']['arch'],
   seconds: number,
   labels: Labels | undefined,
+  choice?: string,
 ): readonly string[] {
+  const more = [...labelQuery(choice === undefined ? undefined : { choice }), ...labelQuery(labels)];
   return [
     // The bootstrap script, if it ran, has found out the architecture already.
     ...(arch === '' ? [] : [`isset \${arch} || set arch ${IPXE_ARCH[arch] ?? arch}`]),
@@ -23,7 +25,7 @@ export function askAgain(
     `echo Tinderbox: asking again in ${seconds} s`,
     `sleep ${seconds} ||`,
     `isset \${netX/ip} || dhcp ||`,
-    `chain --replace --autofree ${askUrl(url, labelQuery(labels))} ||`,
+    `chain --replace --autofree ${askUrl(url, more)} ||`,
     `echo Tinderbox: no script from ${url}, error \${errno}`,
     `goto again`,
   ];

@@ -111,13 +111,20 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   /** Most packets need no promise, and a rack that powers on sends many. */
   function follow<T>(promise: Promise<T>, then: (value: T) => void, otherwise = sayUnanswered): void {
     inFlight++;
-    promise
-      .then(then, otherwise)
-      .catch(sayUnanswered)
-      .finally(() => {
-        inFlight--;
-        if (inFlight === 0) landed?.();
-      });
+    const land = <V>(take: (value: V) => void, value: V): void => {
+      try {
+        take(value);
+      } catch (error) {
+        sayUnanswered(error);
+      }
+      inFlight--;
+      if (inFlight === 0) landed?.();
+    };
+    // Not `finally`, which makes three promises more.
+    promise.then(
+      (value) => land(then, value),
+      (error: unknown) => land(otherwise, error),
+    );
   }
 
   function sayUnanswered(error: unknown): void {

@@ -164,42 +164,68 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
     return found;
   }
 
-  /** Writes leases of one machine; memory follows when they are on disk. Claims the addresses before it waits. */
-  async function write(mac: Mac, changed: readonly Lease[]): Promise<void> {
+  /**
+   * Writes leases of one machine; memory follows when they are on disk, and then `written` is called. Claims the
+   * addresses before it waits.
+   */
+  function write(mac: Mac, changed: readonly Lease[], written?: () => void): Promise<void> {
     for (const { address } of changed) writing.set(address, mac);
     const movedBefore = moved;
-    try {
-      await store.commitLeases(changed);
-      const step = moved - movedBefore;
-      for (const lease of changed) remember(step === 0 ? lease : movedBy(lease, step));
-    } finally {
+    const free = (): void => {
       for (const { address } of changed) writing.delete(address);
+    };
+    return store.commitLeases(changed).then(
+      () => {
+        const step = moved - movedBefore;
+        for (const lease of changed) remember(step === 0 ? lease : movedBy(lease, step));
+        free();
+        written?.();
+        return undefined;
+      },
+      (error: unknown) => {
+        free();
+        throw error;
+      },
+    );
+  }
+
+  function endTurn(mac: Mac): void {
+    const next = turns.get(mac)?.shift();
+    if (next === undefined) turns.delete(mac);
+    else next();
+  }
+
+  function runInTurn(mac: Mac, run: () => Promise<void>): Promise<void> {
+    let running: Promise<void>;
+    try {
+      running = run();
+    } catch (error) {
+      endTurn(mac);
+      return Promise.reject(error);
     }
+    return running.then(
+      () => endTurn(mac),
+      (error: unknown) => {
+        endTurn(mac);
+        throw error;
+      },
+    );
   }
 
   /**
    * One request of a machine after the other. The first runs at once, up to its own first wait: what it claims is
-   * claimed before this returns.
+   * claimed before this returns. Few promises: this is run for each ACK of a storm.
    */
-  async function inTurn(mac: Mac, run: () => Promise<void>): Promise<void> {
+  function inTurn(mac: Mac, run: () => Promise<void>): Promise<void> {
     const waiting = turns.get(mac);
     if (waiting === undefined) {
       turns.set(mac, []);
-    } else {
-      if (waiting.length >= MAX_WAITING) {
-        throw new TinderboxError('in-use', `${mac} asks faster than leases are written`);
-      }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.push(resolve);
-      await promise;
+      return runInTurn(mac, run);
     }
-    try {
-      await run();
-    } finally {
-      const next = turns.get(mac)?.shift();
-      if (next === undefined) turns.delete(mac);
-      else next();
+    if (waiting.length >= MAX_WAITING) {
+      return Promise.reject(new TinderboxError('in-use', `${mac} asks faster than leases are written`));
     }
+    return new Promise<void>((resolve) => waiting.push(resolve)).then(() => runInTurn(mac, run));
   }
 
   return {
@@ -244,35 +270,40 @@ export function createLeaseBook(options: LeaseBookOptions): LeaseBook {
     },
 
     bind: (lease) =>
-      inTurn(lease.mac, async () => {
+      inTurn(lease.mac, () => {
         follow();
         const refusal = whyNot(lease.address, lease.mac);
         if (refusal !== undefined) throw refusal;
         const now = clock();
         const givenBack = replacedBy(lease, now).map((old) => releasedAt(old, now));
-        await write(lease.mac, [lease, ...givenBack]);
-        withdrawOffersBeside(lease.mac, lease.address);
+        return write(lease.mac, [lease, ...givenBack], () => withdrawOffersBeside(lease.mac, lease.address));
       }),
 
     release: (mac, address) =>
-      inTurn(mac, async () => {
+      inTurn(mac, () => {
         follow();
         withdrawOffer(mac, address);
         const record = records.get(address);
-        if (record?.mac !== mac || !isStillBound(record, clock())) return;
-        await write(mac, [releasedAt(record, clock())]);
+        if (record?.mac !== mac || !isStillBound(record, clock())) return Promise.resolve();
+        return write(mac, [releasedAt(record, clock())]);
       }),
 
     decline: (address, mac, until) =>
-      inTurn(mac, async () => {
+      inTurn(mac, () => {
         follow();
         const record = records.get(address);
         const offered = offeredTo.get(mac)?.includes(address) === true;
-        if (!offered && (record?.mac !== mac || record.state === 'declined')) return;
+        if (!offered && (record?.mac !== mac || record.state === 'declined')) return Promise.resolve();
         // Between an offer's end and now another machine may have got it.
-        if (whyNot(address, mac) !== undefined) return;
-        await write(mac, [{ address, mac, state: 'declined', expiresAt: until, via: record?.via ?? '' }]);
-        withdrawOffer(mac, address);
+        if (whyNot(address, mac) !== undefined) return Promise.resolve();
+        const declined = {
+          address,
+          mac,
+          state: 'declined',
+          expiresAt: until,
+          via: record?.via ?? '',
+        } as const;
+        return write(mac, [declined], () => withdrawOffer(mac, address));
       }),
 
     freeAddress(ranges, excluded, now, preferred) {

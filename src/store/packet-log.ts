@@ -35,6 +35,9 @@ const HEAD = 48;
 const scratch = new DataView(new ArrayBuffer(HEAD));
 const scratchBytes = new Uint8Array(scratch.buffer);
 
+/** Packets of about the same size. */
+const EXCHANGE = 4;
+
 const NOTHING = Buffer.alloc(0);
 
 export function newPacketLog(): PacketLog {
@@ -61,12 +64,12 @@ export function appendPacket(log: PacketLog, head: PacketHead, payload: Uint8Arr
   log.count++;
 }
 
-/** Twice what is needed, so that few packets move the others; a machine's first two need one piece. */
+/** Twice what is needed, so that few packets move the others; one piece is enough for a machine's first exchange. */
 function makeRoom(log: PacketLog, needed: number): void {
   if (log.end + needed <= log.room.length) return;
   const used = log.end - log.start;
   const fits = (used + needed) * 4 <= log.room.length * 3;
-  const room = fits ? log.room : Buffer.allocUnsafeSlow(2 * (used + needed));
+  const room = fits ? log.room : Buffer.allocUnsafeSlow((used === 0 ? EXCHANGE : 2) * (used + needed));
   log.room.copy(room, 0, log.start, log.end);
   log.room = room;
   log.start = 0;

@@ -364,6 +364,8 @@ export interface Observation {
   readonly assigned?: Assignment;
   /** Set by `/ipxe`: it was told to wait for approval. */
   readonly waits?: boolean;
+  /** It was told to wait for its turn in the boot queue. */
+  readonly queued?: boolean;
   /** The kernel's boot ID, of a Node that is ready. */
   readonly bootId?: string;
   /** The machine says that its boot failed. */

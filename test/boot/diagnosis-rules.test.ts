@@ -285,6 +285,17 @@ const CASES: Readonly<Record<string, Case | readonly Case[]>> = {
       }),
     ],
   },
+  'left-the-queue': {
+    stage: 'firmware',
+    events: [
+      ...TO_SCRIPT.slice(0, -1),
+      happened(11, 'http.script', 'GET /ipxe', {
+        outcome: 'noted',
+        answered: 'waits for its turn, 3rd of 40, about 3 min',
+      }),
+    ],
+    shows: /waits for its turn, 3rd of 40.*nothing was asked since/s,
+  },
   'kernel-out-of-memory': [
     {
       stage: 'script',
@@ -847,6 +858,21 @@ const NEAR_MISSES: readonly (readonly [string, string, Case])[] = [
         dhcp(0, 'DISCOVER', IPXE, { reasons: ['this iPXE has no HTTP'] }),
         loaded(2),
         ipxe(4, 'DISCOVER'),
+      ],
+    },
+  ],
+  [
+    'a machine that waited, and was then turned away',
+    'left-the-queue',
+    {
+      stage: 'firmware',
+      events: [
+        ...TO_SCRIPT.slice(0, -1),
+        happened(11, 'http.script', 'GET /ipxe', {
+          outcome: 'noted',
+          answered: 'waits for its turn, 1st of 1',
+        }),
+        happened(15, 'http.script', 'GET /ipxe', { outcome: 'refused', answered: 'not listed' }),
       ],
     },
   ],

@@ -78,6 +78,8 @@ async function run(args: Partial<Parameters<typeof runMachines>[0]>, fake: Fake 
     admissions: () => Promise.reject(new Error('not asked for')),
     makeSigningToken: () => Promise.reject(new Error('not asked for')),
     power: () => Promise.reject(new Error('not asked for')),
+    queue: () => Promise.reject(new Error('not asked for')),
+    moveUp: () => Promise.reject(new Error('not asked for')),
     roles: () => Promise.reject(new Error('not asked for')),
     role: () => Promise.reject(new Error('not asked for')),
     preview: () => Promise.reject(new Error('not asked for')),

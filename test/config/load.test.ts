@@ -100,7 +100,14 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       probe: 300,
       leaseDurability: 'disk',
     },
-    http: { port: 80, cacheBytes: 536_870_912, sessionTime: 3600, strictAddress: false, matchbox: false },
+    http: {
+      port: 80,
+      queue: { places: 64, largerThan: 8_388_608 },
+      cacheBytes: 536_870_912,
+      sessionTime: 3600,
+      strictAddress: false,
+      matchbox: false,
+    },
     assets: { mirrors: [] },
     tftp: { port: 69, maxTransfers: 512 },
     syslog: { port: 514 },
@@ -112,6 +119,25 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
     paths: { profiles: '/etc/tb/profiles', assets: '/etc/tb/assets', state: '/etc/tb/var' },
     loaders: new Map(),
   });
+  t.end();
+});
+
+const queueOf = (text: string) => resolve(`${HEAD}http: { queue: { ${text} } }\n`);
+
+t.test('the boot queue has as many places as it says, and may be off', (t) => {
+  for (const [text, queue] of [
+    ['', { places: 64, largerThan: 8_388_608 }],
+    ['downloads: 1, largerThan: 1GB', { places: 1, largerThan: 1_000_000_000 }],
+    ['largerThan: 0', { places: 64, largerThan: 0 }],
+    ['downloads: off', undefined],
+    ['downloads: 0', undefined],
+  ] as const) {
+    const { config, problems } = queueOf(text);
+    t.same(problems, [], text);
+    t.same(config?.http.queue, queue, text);
+  }
+  for (const text of ['downloads: -1', 'downloads: 1.5', 'downloads: 10001', 'downloads: many', 'places: 3'])
+    t.equal(queueOf(text).config, undefined, text);
   t.end();
 });
 

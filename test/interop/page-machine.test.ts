@@ -2,8 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { createBootPlaces } from '../../src/http/boot-places.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { Journal } from '../../src/store/port.ts';
+import { queueCommands } from '../../src/wire-queue.ts';
 import { openPage, overflows, type PageSettings, startBrowser } from '../support/browser.ts';
 import { recordBoot } from '../support/record-boot.ts';
 import { type PagesSite, startPages } from '../support/start-pages.ts';
@@ -299,6 +301,31 @@ t.test('a role shows its faults where they are, who uses it, and what it would g
     complaints.filter((text) => !text.includes('404')),
     [],
   );
+});
+
+t.test('the queue is read again by itself, and its button lets a machine be the next', async (t) => {
+  const queue = createBootPlaces({ places: 1, largerThan: 0, uptime: () => performance.now() });
+  queue.learn('/assets/initrd', 1);
+  const ask = (mac: string) =>
+    queue.askForBoot({ mac: mac as Mac, address: undefined, paths: ['/assets/initrd'] });
+  for (const last of ['01', '02', '03']) ask(`52:54:00:00:00:${last}`);
+  const journal = { machine: () => undefined, record: () => undefined };
+  const site = await startPages(t, roles(), {
+    queue: queueCommands({ queue, journal, now: Date.now }),
+  });
+  const { page, complaints, shoot } = await visit(site, '/queue');
+  const rows = page.locator('#queue tbody tr');
+  t.match(await rows.allInnerTexts(), [/1st\s.*00:02/s, /2nd\s.*00:03/s]);
+  ask('52:54:00:00:00:04');
+  await page.getByText('3rd', { exact: true }).waitFor();
+  await shoot('queue-light');
+  await page.getByRole('button', { name: 'Let 52:54:00:00:00:04 be the next' }).click();
+  await rows.first().getByText('52:54:00:00:00:04').waitFor();
+  t.match(await rows.allInnerTexts(), [/1st\s.*00:04/s, /2nd\s.*00:02/s, /3rd\s.*00:03/s]);
+  const phone = await visit(site, '/queue', { phone: true });
+  t.equal(await overflows(phone.page), false);
+  await phone.shoot('queue-phone');
+  t.same(complaints, []);
 });
 
 t.test('health and audit are said in words', async (t) => {

@@ -1,5 +1,8 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import type { StormReport } from '../../src/cli/format-storm.ts';
+import { open } from '../pki/support/make-cluster.ts';
 import { createSite, ROLE, waitUntil } from './support/daemon-site.ts';
 import { createLab } from './support/dhcp-lab.ts';
 
@@ -27,6 +30,9 @@ t.teardown(() => lab[Symbol.asyncDispose]());
 const client = await lab.addClient('10.77.0.2/16');
 const site = await createSite(lab.network.namespace, FILES);
 t.teardown(() => site[Symbol.asyncDispose]());
+// Authorities with keys that are made in no time.
+mkdirSync(join(site.folder, 'var'), { mode: 0o700 });
+await open(join(site.folder, 'var'));
 const daemon = await site.serve();
 
 const tinderbox = new URL('../../bin/tinderbox', import.meta.url).pathname;

@@ -107,7 +107,7 @@ t.test(
     const labels = { region: "it's & $west", rack: 'r7' };
     const told: MachineFacts = { ...facts, labels };
     const answers = [
-      grubWaitScript({ place, message: 'x', facts: told, seconds: 5 }),
+      grubWaitScript({ place, transport: 'http', message: 'x', facts: told, seconds: 5 }),
       grubRefusalScript({ place, message: 'x', labels, seconds: 5 }),
     ];
     for (const answer of answers) {
@@ -189,6 +189,7 @@ t.test(
       script(local),
       grubWaitScript({
         place,
+        transport: 'http',
         message: "it's; halt",
         facts: { ...facts, product: "'; halt; '" },
         seconds: 5,
@@ -255,7 +256,7 @@ t.test('what GRUB would change on the way to the kernel is an error', (t) => {
 });
 
 t.test('a machine that waits sees who it is, and goes back to the loop that asks', (t) => {
-  const text = grubWaitScript({ place, message: 'It waits', facts, seconds: 5 });
+  const text = grubWaitScript({ place, transport: 'http', message: 'It waits', facts, seconds: 5 });
   t.match(text, /^set tinderbox_answer=1\n/);
   t.match(text, "echo 'Tinderbox: MAC 52:54:00:12:34:56'\n");
   t.match(text, "echo 'Tinderbox: product Box'\n");
@@ -292,3 +293,44 @@ t.test('a menu is what GRUB parses as one, whatever its labels are', { timeout: 
     screen.join('\n'),
   );
 });
+
+const wait = (seconds: number) =>
+  grubWaitScript({
+    place,
+    transport: 'http',
+    message: 'It waits',
+    facts,
+    seconds,
+    isBrief: true,
+    choice: 'worker',
+  });
+
+t.test(
+  'who waits for its turn asks on from the first of its scripts, and is back in its menu if nobody answers',
+  { timeout: 120_000 },
+  async (t) => {
+    t.match(wait(5), 'source "(http,10.77.0.1)/grub.cfg?$tinderbox_query&choice=worker"\n');
+    t.notMatch(wait(5), 'Tinderbox: MAC');
+    // In the place of a server: two more answers that it waits, and then the boot.
+    const asked = wait(0)
+      .replace(/source ".*"/, 'answer')
+      .split('\n')
+      .filter((line) => line !== '');
+    const screen = await runGrub(
+      [
+        'set count=0',
+        'function again {',
+        ...asked,
+        '}',
+        'function answer {',
+        '  if [ "$count" = 0 ]; then set count=1; again; elif [ "$count" = 1 ]; then set count=2; again; else echo booted; fi',
+        '}',
+        'again',
+        'echo "the menu, asks: $tinderbox_asks."',
+      ].join('\n'),
+    );
+    const said = screen.filter((line) => /It waits|booted|the menu/.test(line));
+    t.match(said, [/It waits/, /It waits/, /It waits/, /booted/, /the menu, asks: \./]);
+    t.equal(said.length, 5);
+  },
+);

@@ -155,6 +155,23 @@ ${tail(10)}`,
 });
 
 t.test(
+  'who waits for its turn asks again with what it chose from a menu, and is not told who it is',
+  async (t) => {
+    const text = waitScript({
+      url,
+      message: '12th in the queue, about 3 min',
+      facts: { ...facts, labels: { rack: 'r7' } },
+      seconds: 12,
+      isBrief: true,
+      choice: 'worker',
+    });
+    t.match(text, '#!ipxe\necho\necho Tinderbox: 12th in the queue, about 3 min\nisset');
+    t.match(text, 'echo Tinderbox: asking again in 12 s\n');
+    t.match(text, '/ipxe?mac=${netX/mac:hexhyp}&choice=worker&rack=r7&uuid=${uuid}&');
+  },
+);
+
+t.test(
   'a machine boots its own disk: by its boot sector under BIOS, by the firmware under UEFI',
   async (t) => {
     const role: Role = { ...bootRole({}), boot: { kind: 'local' } };

@@ -387,6 +387,23 @@ t.test(
   },
 );
 
+t.test('of packets that come together each is decided with what the one before claimed', async (t) => {
+  const steps: string[] = [];
+  const bench = makeBench({
+    decide() {
+      steps.push('decide');
+      return { ...OFFER, lease: { kind: 'offer', address: ip('10.77.0.100') } };
+    },
+    changeLease() {
+      steps.push('claim');
+      return undefined;
+    },
+  });
+  await Promise.all([bench.receive(DISCOVER), bench.receive(DISCOVER)]);
+  t.same(steps, ['decide', 'claim', 'decide', 'claim']);
+  t.equal(bench.sent.length, 2);
+});
+
 t.test('packets beyond what can wait for the disk are dropped and counted', async (t) => {
   const never = Promise.withResolvers<undefined>();
   const action: DhcpAction = { ...OFFER, lease: { kind: 'offer', address: ip('10.77.0.100') } };

@@ -9,6 +9,7 @@ import type { AuditRecord } from '../../src/admin/audit-api.ts';
 import { createAdminClient } from '../../src/admin/client.ts';
 import type { RoleView } from '../../src/admin/explain-api.ts';
 import type { AdminServerOptions } from '../../src/admin/port.ts';
+import type { QueueView } from '../../src/admin/queue-api.ts';
 import { startAdminServer } from '../../src/admin/server.ts';
 import { openAdminToken } from '../../src/admin-token.ts';
 import { TinderboxError } from '../../src/errors.ts';
@@ -59,6 +60,17 @@ export const ROLE: RoleView = {
   givenBy: [{ what: 'the default', line: 1 }],
   machines: 1,
   problems: [],
+};
+
+export const QUEUE: QueueView = {
+  downloads: 1,
+  largerThan: 8_388_608,
+  counts: { loading: 1, waiting: 2 },
+  loading: [{ mac: MAC, hostname: 'node-1', address: '10.77.0.101', since: T0, from: T0, downloads: 1 }],
+  waiting: [
+    { position: 1, mac: OTHER, since: T0, estimate: 20_000 },
+    { position: 2, address: '10.77.0.109', since: T0 },
+  ],
 };
 
 /** The admin plane over a real store and journal, in a folder of its own. */
@@ -122,6 +134,7 @@ export async function startAdmin(t: Test, overrides: Partial<AdminServerOptions>
     doctor: async () => ({ ok: true, at: T0, running: true, findings: [] }),
     metrics: async () => '# TYPE up gauge\n',
     capture: (mac) => (mac === MAC ? encodePcap([]) : undefined),
+    queue: { list: () => QUEUE, first: async () => QUEUE, positionOf: () => undefined },
     powerKind: () => undefined,
     power: async (mac, action, how) => ({
       mac,

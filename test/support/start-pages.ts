@@ -26,6 +26,7 @@ import { checkRoleTemplates } from '../../src/render/check-templates.ts';
 import { createJournal } from '../../src/store/journal.ts';
 import type { Page } from '../../src/store/port.ts';
 import { openStore } from '../../src/store/sqlite-store.ts';
+import { queueCommands } from '../../src/wire-queue.ts';
 
 const ETH1 = {
   name: 'eth1',
@@ -187,6 +188,7 @@ export async function startPages(
     console: (mac: Mac) => ({ mac, lines: [], missed: 0 }),
     doctor: async () => ({ ok: true, at: clock(), running: true, findings: [] }),
     power: async (mac: Mac, action: string) => ({ mac, action }),
+    queue: queueCommands({ queue: undefined, journal, now: clock }),
     powerKind: () => undefined,
     capture: () => undefined,
     metrics: async () => '',

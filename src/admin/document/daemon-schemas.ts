@@ -40,6 +40,40 @@ export const Status = Type.Object({
       lastSeen: time('When it was last heard.'),
     }),
   ),
+  mirrors: Type.Optional(
+    Type.Array(
+      Type.Object({
+        url: Type.String(),
+        place: text('For which machines.'),
+        state: Type.Enum(['up', 'down', 'unknown']),
+        since: time('When it came into this state.'),
+        reason: optionalText('Why it is down.'),
+        lacks: texts('Files that it has not as they are here.'),
+      }),
+      { description: 'assets.mirrors, as they did when they were last asked.' },
+    ),
+  ),
+  pullThrough: Type.Optional(
+    Type.Object(
+      {
+        from: Type.String(),
+        files: count('Kept.'),
+        bytes: count('That they and unfinished ones take.'),
+        maxBytes: count('That they may take.'),
+        fetching: count('Files under way.'),
+        held: count('Requests that were served from what was here.'),
+        joined: count('Requests that followed a fetch of another.'),
+        fetched: count('Requests that began a fetch.'),
+        unchecked: count('Served although it could not be asked whether there is a newer one.'),
+        refused: count('Requests that got nothing.'),
+        fetchedBytes: count('That came from there.'),
+        upstream: Type.Enum(['up', 'down', 'unknown']),
+        since: time('When it came into this state.'),
+        reason: optionalText('Why it is down.'),
+      },
+      { description: 'assets.pullThrough, since the start.' },
+    ),
+  ),
   history: Type.Object({
     bytes: count('Of the database.'),
     used: count('Of these.'),

@@ -132,7 +132,10 @@ export const Event = Type.Object({
   via: optionalText('The interface it was heard on.'),
 });
 
-const Overview = Type.Object({ machine: Machine, session: Type.Optional(Session) });
+const turn = Type.Optional(
+  Type.Integer({ description: 'Its turn in the boot queue, from 1; absent: it does not wait there.' }),
+);
+const Overview = Type.Object({ machine: Machine, session: Type.Optional(Session), turn });
 export const MachineList = Type.Object({ machines: Type.Array(Overview) });
 const Once = Type.Object({
   role: Type.String(),
@@ -146,6 +149,7 @@ export const MachineDetail = Type.Object({
   machine: Machine,
   sessions: Type.Array(Session, { description: 'Newest first.' }),
   once: Type.Optional(Once),
+  turn,
 });
 export const EventList = Type.Object({ events: Type.Array(Event, { description: 'Oldest first.' }) });
 export const Console = Type.Object({
@@ -224,4 +228,34 @@ export const Power = Type.Object({
   state: Type.Optional(Type.Enum(['on', 'off'], { description: 'As it was before; absent: not known.' })),
   did: text('What was asked for, in the words of the protocol.'),
   notes: texts('What could not be done besides.'),
+});
+
+const queued = {
+  mac: Type.Optional(mac),
+  hostname: optionalText('As it is called, if it is known.'),
+  address: optionalText('A dotted quad.'),
+  since: time('When it first asked.'),
+};
+export const Queue = Type.Object({
+  downloads: Type.Integer({ description: 'So many load at once; 0: any number, and nobody waits.' }),
+  largerThan: Type.Integer({ description: 'Bytes: smaller files wait for nobody.' }),
+  counts: Type.Object({ loading: Type.Integer(), waiting: Type.Integer() }),
+  loading: Type.Array(
+    Type.Object({
+      ...queued,
+      from: time('When it got its place.'),
+      downloads: Type.Integer({ description: 'That run.' }),
+    }),
+    { description: 'The first thousand.' },
+  ),
+  waiting: Type.Array(
+    Type.Object({
+      ...queued,
+      position: Type.Integer({ description: '1: the next.' }),
+      estimate: Type.Optional(
+        Type.Integer({ description: 'Milliseconds that it likely still waits; absent: not known yet.' }),
+      ),
+    }),
+    { description: 'The first thousand.' },
+  ),
 });

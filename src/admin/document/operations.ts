@@ -120,6 +120,17 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ),
     answer: machine.Power,
   },
+  'GET /api/v1/queue': {
+    tag: 'machines',
+    summary: 'Who loads, who waits for its turn to, and for how long.',
+    answer: machine.Queue,
+  },
+  'POST /api/v1/queue/:mac/first': {
+    tag: 'changes',
+    summary: 'Lets a machine that waits for its turn be the next.',
+    params: ofMachine,
+    answer: machine.Queue,
+  },
   'GET /api/v1/events': {
     tag: 'machines',
     summary: 'Live events, as server-sent events; Last-Event-ID is honoured.',

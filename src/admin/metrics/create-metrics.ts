@@ -5,6 +5,7 @@ import { createBoundedLabel } from './bounded-label.ts';
 import { createCounterMetrics } from './counter-metrics.ts';
 import { createDatabaseMetrics } from './database-metrics.ts';
 import type { MetricFacts } from './port.ts';
+import { createQueueMetrics } from './queue-metrics.ts';
 import { createStateMetrics } from './state-metrics.ts';
 import { createTrafficMetrics } from './traffic-metrics.ts';
 
@@ -15,6 +16,8 @@ export interface Metrics {
   advance(change: SessionChange): void;
   /** Each call that the database's thread has answered, by its name in the port, and the milliseconds that it took. */
   databaseCall(call: string, ms: number): void;
+  /** A boot has its turn, after so many ms. */
+  noteQueued(waited: number): void;
   /** The text format of Prometheus, with what is the case now. */
   render(facts: MetricFacts): Promise<string>;
 }
@@ -45,6 +48,7 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
   const databaseCall = createDatabaseMetrics(registry);
   const showCounters = createCounterMetrics(registry);
   const showState = createStateMetrics(registry);
+  const queue = createQueueMetrics(registry);
   if (process) {
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -53,9 +57,11 @@ export function createMetrics({ isRole, process = true }: MetricsOptions): Metri
     observe,
     advance,
     databaseCall,
+    noteQueued: (waited) => queue.admitted(waited),
     render(facts) {
       showCounters(facts.counters);
       showState(facts);
+      queue.show(facts.queue);
       return registry.metrics();
     },
   };

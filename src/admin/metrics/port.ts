@@ -22,4 +22,6 @@ export interface MetricFacts {
   readonly pools: readonly { readonly subnet: string; readonly size: number; readonly free: number }[];
   /** Kept for captures. */
   readonly packets: { readonly machines: number; readonly packets: number; readonly bytes: number };
+  /** The boot queue; absent: nobody waits. */
+  readonly queue?: { readonly places: number; readonly holding: number; readonly waiting: number };
 }

@@ -3,6 +3,7 @@ import type { BootSession } from '../../machine/session.ts';
 import { STAGES } from '../../machine/stage.ts';
 import { createBoundedLabel } from './bounded-label.ts';
 import type { MetricFacts } from './port.ts';
+import { createPullMetrics } from './pull-metrics.ts';
 
 /** A session that was silent for longer is of a machine that was left off. In ms. */
 const SILENT = 30 * 60_000;
@@ -66,6 +67,11 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
     'Other DHCP servers seen on provisioning interfaces.',
     ['interface'],
   );
+  const mirrors = gauge('tinderbox_mirror_up', 'Whether a mirror answers (assets.mirrors).', [
+    'mirror',
+    'place',
+  ]);
+  const showPulls = createPullMetrics(registry);
   const databaseSize = gauge('tinderbox_database_bytes', 'Size of the database file.');
   const databaseUsed = gauge(
     'tinderbox_database_used_bytes',
@@ -117,6 +123,11 @@ export function createStateMetrics(registry: Registry): (facts: MetricFacts) => 
       const seen = status.otherDhcpServers.filter((one) => one.interface === name).length;
       others.set({ interface: name }, seen);
     }
+
+    mirrors.reset();
+    for (const { url, place, state } of status.mirrors ?? [])
+      mirrors.set({ mirror: url, place }, Number(state !== 'down'));
+    showPulls(status.pullThrough);
 
     const { history, database } = status;
     databaseSize.set(history.bytes);

@@ -35,7 +35,10 @@ export function addFleet(
   const roleNames = createRoleNames(options);
   const rowsOf = async (overviews: readonly MachineOverview[]): Promise<readonly FleetRow[]> => {
     const assigned = await options.assigned(overviews.map(({ machine }) => machine));
-    return overviews.map((overview) => fleetRow(overview, assigned.get(overview.machine.mac)));
+    return overviews.map((overview) => {
+      const { mac } = overview.machine;
+      return fleetRow(overview, assigned.get(mac), options.queue.positionOf(mac));
+    });
   };
   const feed = createFleetFeed({
     streams,

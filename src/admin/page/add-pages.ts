@@ -6,6 +6,7 @@ import { addFleet } from './add-fleet.ts';
 import { addAuditPages } from './audit-page.ts';
 import { addHealthPages } from './health-page.ts';
 import { addMachinePages } from './machine-page.ts';
+import { addQueuePages } from './queue-page.ts';
 import type { Pages } from './render-page.ts';
 import { addRolePages } from './roles-page.ts';
 import { addStaticFiles } from './static-files.ts';
@@ -26,6 +27,7 @@ export function addPages(
     return pages.send(reply, 'login', { title: 'Sign in' }, { next: ownPath(next), failed: undefined });
   });
   addMachinePages(app, options, pages, streams);
+  addQueuePages(app, options, pages);
   addRolePages(app, options, pages);
   addHealthPages(app, options, pages);
   addAuditPages(app, options, pages);

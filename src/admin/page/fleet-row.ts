@@ -49,7 +49,12 @@ export interface FleetRow {
   readonly alarm: boolean;
 }
 
-export function fleetRow({ machine, session }: MachineOverview, assigned?: AssignedView): FleetRow {
+/** `turn`: in the boot queue, where it waits there. It is not said which: a row stays while others go. */
+export function fleetRow(
+  { machine, session }: MachineOverview,
+  assigned?: AssignedView,
+  turn?: number,
+): FleetRow {
   const state = fleetState(session);
   // A signing token is no boot.
   const boot = session?.signingUntil === undefined ? session : undefined;
@@ -75,6 +80,7 @@ export function fleetRow({ machine, session }: MachineOverview, assigned?: Assig
     ...(machine.serial === undefined ? {} : { serial: plainText(machine.serial, 32) }),
     ...(machine.hardware === undefined ? {} : { hardware: describeHardware(machine.hardware) }),
     notes: [
+      ...(turn === undefined ? [] : ['waits for its turn to load']),
       ...(state === 'stalled' && boot?.stalled !== undefined
         ? [plainText(boot.stalled.diagnosis.title, 90)]
         : []),

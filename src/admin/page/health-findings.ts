@@ -22,6 +22,8 @@ export function healthFindings(status: StatusView, now: number): readonly Health
     leases,
     database,
     certificates = [],
+    mirrors = [],
+    pullThrough,
   } = status;
   const findings: HealthFinding[] = [];
   const say = (tone: HealthFinding['tone'], what: string, remedy?: string): void =>
@@ -52,6 +54,17 @@ export function healthFindings(status: StatusView, now: number): readonly Health
         'Switch it off there, or set dhcp.mode to proxy.',
       );
     }
+  }
+  for (const { url, place, state, reason = '' } of mirrors) {
+    if (state !== 'down') continue;
+    say('warn', `The mirror ${url} (${place}) does not answer: ${reason}`, 'Its machines fetch from here.');
+  }
+  if (pullThrough?.upstream === 'down') {
+    say(
+      'warn',
+      `What is not here cannot be fetched from ${pullThrough.from}: ${pullThrough.reason ?? ''}`,
+      'What is held is served.',
+    );
   }
   if (leases.pool !== undefined && fillOf(leases.bound + leases.declined, leases.pool).tone !== 'good') {
     say('warn', `${leases.bound} of ${leases.pool} addresses are given out.`, 'Widen dhcp.range.');

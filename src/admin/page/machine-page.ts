@@ -1,5 +1,6 @@
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ordinal } from '../../boot/describe-queue.ts';
 import { TinderboxError, toTinderboxError } from '../../errors.ts';
 import type { Mac } from '../../machine/mac.ts';
 import type { PowerKind } from '../../machine/power.ts';
@@ -191,8 +192,13 @@ async function liveModel(options: AdminServerOptions, mac: Mac, query: Query) {
   if (history === undefined) return undefined;
   const model = machineModel(history);
   const shown = model.session?.id;
+  const turn = options.queue.positionOf(mac);
   return {
     ...model,
+    facts:
+      turn === undefined
+        ? model.facts
+        : [{ name: 'Waits to load', value: `${ordinal(turn)} in the queue` }, ...model.facts],
     console: consoleModel(options.console(mac)),
     hasPackets: options.capture(mac) !== undefined,
     // What is chosen stays so when the page draws itself anew; the newest is whichever is that then.

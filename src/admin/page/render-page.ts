@@ -3,7 +3,7 @@ import { csrfTokenOf } from '../access/guard.ts';
 import { loadViews, type ViewContext, type Views } from './load-views.ts';
 import { readStaticFiles, type StaticFiles, VIEWS } from './static-files.ts';
 
-export type Section = 'fleet' | 'roles' | 'health' | 'audit';
+export type Section = 'fleet' | 'queue' | 'roles' | 'health' | 'audit';
 
 /** What a page says of itself, beside what its view shows. */
 export interface PageHead {
@@ -32,6 +32,7 @@ export interface Pages {
 
 const MENU = [
   { section: 'fleet', name: 'Fleet', href: '/' },
+  { section: 'queue', name: 'Queue', href: '/queue' },
   { section: 'roles', name: 'Roles', href: '/roles' },
   { section: 'health', name: 'Health', href: '/health' },
   { section: 'audit', name: 'Audit', href: '/audit' },

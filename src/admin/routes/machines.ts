@@ -27,14 +27,18 @@ export function addMachineRoutes(app: FastifyInstance, options: AdminServerOptio
 }
 
 /** What was recorded a moment ago is in the answer: the journal is written out first. */
-async function listMachines({ store, journal }: AdminServerOptions, query: Query): Promise<MachineListView> {
+async function listMachines(
+  { store, journal, queue }: AdminServerOptions,
+  query: Query,
+): Promise<MachineListView> {
   const wanted = { ...readPage(query), ...readMachineFilter(query) };
   await journal.flush();
-  return { machines: (await store.listMachines(wanted)).map(overviewView) };
+  const machines = await store.listMachines(wanted);
+  return { machines: machines.map((each) => overviewView(each, queue.positionOf(each.machine.mac))) };
 }
 
 async function showMachine(
-  { store, journal, assigned }: AdminServerOptions,
+  { store, journal, assigned, queue }: AdminServerOptions,
   text: string,
 ): Promise<MachineDetailView> {
   const mac = readMac(text);
@@ -42,11 +46,13 @@ async function showMachine(
   const found = await store.findMachine(mac);
   if (found === undefined) throw neverSeen(mac);
   const sessions = await store.listSessions(mac, { limit: SESSION_LIMIT, offset: 0 });
+  const turn = queue.positionOf(mac);
   const once = (await assigned([found.machine])).get(mac)?.once;
   return {
     machine: machineView(found.machine),
     sessions: sessions.map(sessionView),
     ...(once === undefined ? {} : { once }),
+    ...(turn === undefined ? {} : { turn }),
   };
 }
 

@@ -37,6 +37,16 @@ t.test('each thing that wants attention is a finding, and a sound daemon has non
     ],
     ['an expired one', { certificates: [{ name: 'etcd', notAfter: T0 - 1 }] }, 'bad', /has expired/],
     ['another server', { otherDhcpServers: [server] }, 'warn', /10\.77\.0\.254/],
+    [
+      'a mirror',
+      {
+        mirrors: [
+          { url: 'http://m', place: 'relay 10.78.0.1', state: 'down', since: 0, reason: 'x', lacks: [] },
+        ],
+      },
+      'warn',
+      /http:\/\/m \(relay 10\.78\.0\.1\) does not answer: x/,
+    ],
     ['a full pool', { leases: { bound: 95, offered: 0, declined: 1, pool: 100 } }, 'warn', /95 of 100/],
     ['a full history', { history: { ...sound.history, used: 9, maxSize: 8 } }, 'warn', /at its bound/],
     ['a damaged database', { database: { setAside: ['/var/x.db'] } }, 'warn', /x\.db/],

@@ -13,7 +13,10 @@ const LENGTH = 1;
 const HEADER = 8;
 
 export function createWindowMemory(maxLength: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(HEADER + maxLength);
+  const memory = new SharedArrayBuffer(HEADER + maxLength);
+  // A thread that is still being loaded has no input yet.
+  openWindow(memory).clear();
+  return memory;
 }
 
 export function openWindow(memory: SharedArrayBuffer): InputWindow {

@@ -112,6 +112,7 @@ t.test('an input that takes too much of the processor, each time it is asked, is
 
 t.test('an input is seen from another thread while it runs', async (t) => {
   const memory = createWindowMemory(4);
+  t.equal(lookThrough(memory).input, undefined, 'none yet');
   const window = openWindow(memory);
   window.show(Uint8Array.of(1, 2, 3));
   const first = lookThrough(memory);

@@ -14,14 +14,14 @@ import { readShippedRole } from '../../render/read-shipped-role.ts';
 import { ip, SUBNET } from '../../support/make-environment.ts';
 import { ROOT } from '../corpus-files.ts';
 import { bytesOf, textOf } from '../engine/mutate-text.ts';
-import { type FuzzTarget, hold } from '../engine/target.ts';
+import { type FuzzTarget, hold, type Mutator } from '../engine/target.ts';
 import { QUERY_MUTATORS, QUERY_SEEDS, queryOf } from '../formats/boot-queries.ts';
 import { TEXTS_ROLE, WORDS_ROLE } from '../formats/facts-role.ts';
 
 const MENU = readShippedRole(join(ROOT, 'profiles'), 'menu');
 const URL = 'http://10.77.0.1';
 
-/** The query of /ipxe. */
+/** A byte that chooses where the facts go, then the query of /ipxe. */
 export const target: FuzzTarget = {
   what: 'what a machine says of itself, in configurations and scripts: a value there, and never more than one',
   aims: [
@@ -41,8 +41,9 @@ export const target: FuzzTarget = {
     'render/build-context.ts',
   ],
   maxLength: 2_048,
-  seeds: () => QUERY_SEEDS.map(bytesOf),
-  mutators: QUERY_MUTATORS,
+  seeds: () =>
+    QUERY_SEEDS.flatMap((query) => [0, 1, 2, 3].map((choice) => Uint8Array.of(choice, ...bytesOf(query)))),
+  mutators: QUERY_MUTATORS.map(behindFirst),
   dictionary: [
     '%0a',
     '%27',
@@ -62,16 +63,31 @@ export const target: FuzzTarget = {
     '&region=',
   ],
   run(input) {
-    checkRefusal(textOf(input).slice(0, 400), undefined);
-    const query = parseBootQuery({ ...queryOf(input), mac: '52:54:00:12:34:56' }, 1_000);
-    if (query.kind === 'bad') return;
+    const said = input.subarray(1);
+    const query = parseBootQuery({ ...queryOf(said), mac: '52:54:00:12:34:56' }, 1_000);
+    if (query.kind === 'bad') return checkRefusal(textOf(said), undefined);
     const { facts } = query;
-    checkTexts(facts);
-    checkWords(facts);
-    checkScripts(facts);
-    checkRefusal(`${facts.serial ?? ''} ${facts.product ?? ''}`, facts.labels);
+    switch ((input[0] ?? 0) & 3) {
+      case 0:
+        return checkTexts(facts);
+      case 1:
+        return checkWords(facts);
+      case 2:
+        return checkScripts(facts);
+      default:
+        return checkRefusal(textOf(said), facts.labels);
+    }
   },
 };
+
+/** Changes what stands behind the first byte. */
+function behindFirst(change: Mutator): Mutator {
+  return (input, random, other) =>
+    Uint8Array.of(
+      random.oneIn(8) ? random.below(4) : (input[0] ?? 0),
+      ...change(input.subarray(1), random, other.subarray(1)),
+    );
+}
 
 function contextFor(role: Role, facts: MachineFacts): BootContext {
   return buildContext({
@@ -227,7 +243,7 @@ function checkScripts(facts: MachineFacts): void {
   checkIpxe('the script that waits', wait(facts), wait(plain));
   const place = { url: URL, address: '10.77.0.1' };
   const grubWait = (of: MachineFacts): string =>
-    grubWaitScript({ place, message: 'wait', facts: of, seconds: 5 });
+    grubWaitScript({ place, transport: 'http', message: 'wait', facts: of, seconds: 5 });
   checkGrub("GRUB's script that waits", grubWait(facts), grubWait(plain));
 }
 

@@ -14,6 +14,7 @@ import {
   type TftpPacket,
 } from '../../../src/protocol/tftp/packet.ts';
 import type { TftpOptions } from '../../../src/protocol/tftp/text.ts';
+import { describeRequest } from '../../../src/servers/tftp-texts.ts';
 import { type FuzzTarget, hold, refusalOf } from '../engine/target.ts';
 import { isPrintable } from '../formats/printable.ts';
 import { tftpMutators, tftpSeeds } from '../formats/tftp-packets.ts';
@@ -30,6 +31,7 @@ export const target: FuzzTarget = {
     'protocol/tftp/text.ts',
     'protocol/tftp/file-name.ts',
     'protocol/tftp/negotiate-options.ts',
+    'servers/tftp-texts.ts',
   ],
   maxLength: 1025,
   seeds: () => tftpSeeds().map((packet) => Uint8Array.of(3, ...packet)),
@@ -64,6 +66,8 @@ export const target: FuzzTarget = {
       () => `${JSON.stringify(packet)} reads back as ${JSON.stringify(again)}`,
     );
     if (packet.kind !== 'read' && packet.kind !== 'write') return;
+    const line = describeRequest(packet);
+    hold(isPrintable(line) && line.length <= 201, () => `the line is ${JSON.stringify(line)}`);
     checkName(packet.name);
     const choice = input[0] ?? 0;
     checkNegotiation(

@@ -14,7 +14,7 @@ const chooseCurrent = () => {
   if (document.querySelector('[data-row] input:checked') !== null) return;
   currentRow()?.querySelector('input[type=checkbox]')?.click();
 };
-const PAGES = { f: '/', r: '/roles', h: '/health', a: '/audit' };
+const PAGES = { f: '/', q: '/queue', r: '/roles', h: '/health', a: '/audit' };
 let afterG = false;
 
 document.addEventListener('keydown', (event) => {
