@@ -428,11 +428,11 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
         }
         if (count > 0) activeAt = time;
         if (flights.size >= MANY && count * FEW < flights.size && !isBlocked) batches.pause(PAUSE);
-        if (time >= reportAt) {
+        if (time >= reportAt || flights.size === 0) {
           report();
           reportAt = time + REPORT;
         }
-        if (count === 0 && (flights.size === 0 || time - activeAt >= AWAKE) && sleep() > 0) activeAt = wall();
+        if (count === 0 && time - activeAt >= AWAKE && sleep() > 0) activeAt = wall();
       }
       report();
       return !stopped;

@@ -53,8 +53,12 @@ export interface TransferThread {
   open(fd: number, port: ThreadPort): void;
   close(fd: number): void;
   send(fd: number, address: number, port: number, packet: Uint8Array): void;
-  /** The transfer's slot; undefined: all are taken. */
-  carry(transfer: ThreadTransfer): number | undefined;
+  /** A slot for one transfer; undefined: all are taken. */
+  reserve(): number | undefined;
+  /** Where nothing is carried in it. */
+  release(slot: number): void;
+  /** The slot is free again when it is over. */
+  carry(slot: number, transfer: ThreadTransfer): void;
   figures(slot: number): Omit<TransferFigures, 'blockSize'>;
   /** As of a carrier's transfer. */
   quietFor(slot: number): number | undefined;
@@ -261,14 +265,17 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
       post({ kind: 'close', fd });
     },
     send: (fd, address, port, packet) => post({ kind: 'send', fd, address, port, packet }),
-    carry(transfer) {
-      const slot = free.pop() ?? (unused < MOST_SLOTS ? unused++ : undefined);
-      if (slot === undefined) return undefined;
+    reserve: () => free.pop() ?? (unused < MOST_SLOTS ? unused++ : undefined),
+    release: (slot) => void free.push(slot),
+    carry(slot, transfer) {
       transfers.set(slot, transfer);
+      if (running === undefined) {
+        over(slot, { kind: 'stopped', reason: 'the thread that sends files is gone' });
+        return;
+      }
       progress.fill(0, slot * FIELDS, (slot + 1) * FIELDS);
       const { bytes, order } = transfer;
       post({ ...order, kind: 'start', slot, at: options.memory.addressOf(bytes), size: bytes.length });
-      return slot;
     },
     figures: (slot) => ({ acknowledged: fieldOf(slot, ACKNOWLEDGED), resends: fieldOf(slot, RESENDS) }),
     quietFor: (slot) => (fieldOf(slot, HEARD) === 0 ? undefined : now() - fieldOf(slot, PROGRESS_AT)),
