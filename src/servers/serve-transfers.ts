@@ -70,6 +70,8 @@ interface Flight {
   readonly worth: Worth | undefined;
   isOver: boolean;
   pending: number;
+  /** Of its own: what hinders it (a narrow path to this client, an address of ours that is gone) may hinder nobody else. */
+  segmenting: boolean;
 }
 
 /** Blocks to be sent; 0 is the OACK. */
@@ -113,7 +115,6 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
   /** What the messages of the batch that is being filled hold, by index; undefined: another packet than of a transfer. */
   let batch: (Pending | undefined)[] = [];
   let batchOf: Port | undefined;
-  let segmenting = true;
   let orders = 0;
   let activeAt = 0;
   let stopped = false;
@@ -144,12 +145,11 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
     const again: Pending[] = [];
     for (const { index, failure } of failures.splice(0)) {
       const pending = filled[index];
-      const wasCut = pending !== undefined && pending.last > pending.first;
-      if (segmenting && wasCut && UNSEGMENTED.includes(failure.code)) segmenting = false;
-      else if (segmenting || !wasCut || !UNSEGMENTED.includes(failure.code)) {
+      if (pending === undefined || pending.last === pending.first || !UNSEGMENTED.includes(failure.code)) {
         log.failed(failure.code);
         continue;
       }
+      pending.flight.segmenting = false;
       again.push(pending);
     }
     for (const { flight, first, last } of again) if (!flight.isOver) sendBlocks(flight, first, last);
@@ -175,7 +175,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
       return;
     }
     const { blockSize } = state;
-    const most = segmenting
+    const most = flight.segmenting
       ? Math.max(1, Math.min(SEGMENTS, Math.floor(SEGMENTED_BYTES / (blockSize + 4))))
       : 1;
     for (let block = first; block <= last; ) {
@@ -325,6 +325,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
       worth: order.recorded ? createWorth(state) : undefined,
       isOver: false,
       pending: 0,
+      segmenting: true,
     };
     port.flights.set(key, flight);
     flights.set(order.slot, flight);
