@@ -16,12 +16,13 @@ import {
   ASLEEP,
   FIELDS,
   HEARD,
-  POSTED,
+  ORDERS,
   PROGRESS_AT,
   RESENDS,
   type StartOrder,
   type TftpThreadOptions,
   type ThreadOrder,
+  UNHEARD,
 } from './tftp-thread-messages.ts';
 
 /** Between two looks for what is to be sent again. Milliseconds, as all of these. */
@@ -109,13 +110,12 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
   const { batches, wall, now } = parts;
   const { control, progress, wake } = parts.options;
   const { received } = batches;
-  const log = createThreadLog();
+  const log = createThreadLog(() => Atomics.load(control, UNHEARD));
   const ports: Port[] = [];
   const flights = new Map<number, Flight>();
   /** What the messages of the batch that is being filled hold, by index; undefined: another packet than of a transfer. */
   let batch: (Pending | undefined)[] = [];
   let batchOf: Port | undefined;
-  let orders = 0;
   let activeAt = 0;
   let stopped = false;
 
@@ -338,7 +338,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
   };
 
   const take = (order: ThreadOrder): void => {
-    orders++;
+    Atomics.sub(control, ORDERS, 1);
     switch (order.kind) {
       case 'start':
         start(order);
@@ -379,10 +379,13 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
     activeAt = wall();
   };
   const report = (): void => {
-    if (!log.isEmpty()) parts.report(log.take());
+    if (log.isEmpty()) return;
+    const reports = log.take();
+    Atomics.add(control, UNHEARD, reports.told);
+    parts.report(reports);
   };
   const isStopped = (): boolean => stopped;
-  const hasOrders = (): boolean => Atomics.load(control, POSTED) !== orders;
+  const hasOrders = (): boolean => Atomics.load(control, ORDERS) !== 0;
 
   /** All ports, those without transfers as well. */
   const lookAtAll = (ms: number): number => {

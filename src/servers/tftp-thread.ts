@@ -9,15 +9,17 @@ import { LOGGED, type Stray, type ThreadReports } from './tftp-thread-log.ts';
 import {
   ACKNOWLEDGED,
   ASLEEP,
+  CONTROL_NUMBERS,
   FIELDS,
   HEARD,
   MOST_SLOTS,
-  POSTED,
+  ORDERS,
   PROGRESS_AT,
   RESENDS,
   type StartOrder,
   type TftpThreadOptions,
   type ThreadOrder,
+  UNHEARD,
 } from './tftp-thread-messages.ts';
 import { createWarnings } from './tftp-warnings.ts';
 
@@ -114,12 +116,12 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
     const { worker, control, wake } = running;
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     worker.postMessage(order);
-    Atomics.add(control, POSTED, 1);
+    Atomics.add(control, ORDERS, 1);
     if (Atomics.load(control, ASLEEP) === 1) writeSync(wake, ONE);
   };
 
   const start = (): Running => {
-    const control = new Int32Array(new SharedArrayBuffer(8));
+    const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_NUMBERS));
     const shared = new Float64Array(new SharedArrayBuffer(8 * FIELDS * MOST_SLOTS));
     const wake = options.memory.openWake();
     const clock = {
@@ -131,8 +133,9 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
     const { promise, resolve } = Promise.withResolvers<boolean>();
     let cause = 'it ended by itself';
     worker.on('message', (message: 'ready' | ThreadReports) => {
-      if (message === 'ready') resolve(true);
-      else hear(message);
+      if (message === 'ready') return resolve(true);
+      Atomics.sub(control, UNHEARD, message.told);
+      hear(message);
     });
     worker.on('error', (error) => {
       cause = String(error instanceof Error ? error.message : error);

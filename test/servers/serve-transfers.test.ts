@@ -2,10 +2,16 @@ import t from 'tap';
 import type { DatagramBatches, SendFailure } from '../../src/net/port.ts';
 import { createTransferLoop } from '../../src/servers/serve-transfers.ts';
 import type { ThreadReports } from '../../src/servers/tftp-thread-log.ts';
-import { FIELDS, type StartOrder, type ThreadOrder } from '../../src/servers/tftp-thread-messages.ts';
+import {
+  CONTROL_NUMBERS,
+  FIELDS,
+  ORDERS,
+  type StartOrder,
+  type ThreadOrder,
+  UNHEARD,
+} from '../../src/servers/tftp-thread-messages.ts';
 
 const BLOCK = 1468;
-const CONTROL_NUMBERS = 3;
 
 interface Sent {
   readonly fd: number;
@@ -91,7 +97,7 @@ function run(kernel: ReturnType<typeof createKernel>, turns: readonly (readonly 
   let time = 0;
   const post = (): ThreadOrder[] => {
     const posted = coming.shift() ?? [];
-    Atomics.add(control, 0, posted.length);
+    Atomics.add(control, ORDERS, posted.length);
     return posted;
   };
   let now = post();
@@ -140,5 +146,35 @@ t.test('what no packet can be sent of is told, and tried no more', (t) => {
     reports.reduce((sum, { failed }) => sum + (failed.get('EINVAL') ?? 0), 0),
     4,
   );
+  t.end();
+});
+
+for (const [what, port, packet] of [
+  ['packets of strangers', 3000, Uint8Array.of(0, 4, 0, 1)],
+  ['what is no answer', 1000, Uint8Array.of(0, 9, 0, 1)],
+  ['ACKs again and again', 1000, Uint8Array.of(0, 4, 0, 0)],
+  ['ACKs of what was never sent', 1000, Uint8Array.of(0, 4, 0, 11)],
+] as const) {
+  t.test(`${what} fill no memory while nobody looks at them`, (t) => {
+    const kernel = createKernel();
+    for (let count = 0; count < 20_000; count++) kernel.incoming.push({ port, packet });
+    const turns = Array.from({ length: 200 }, () => []);
+    const { control, reports } = run(kernel, [[{ kind: 'open', fd: 9 }, start(0, 1000)], ...turns]);
+    t.same(kernel.incoming, [], 'all of them were taken from the kernel');
+    const sum = (of: (report: ThreadReports) => number): number =>
+      reports.reduce((all, report) => all + of(report), 0);
+    const kept = sum(({ entries, strays }) => entries.length / 3 + strays.length);
+    t.ok(kept <= 4100, `${kept} were told of`);
+    t.equal(
+      Atomics.load(control, UNHEARD),
+      sum(({ told }) => told),
+    );
+    t.end();
+  });
+}
+
+t.test('orders that were taken are counted no more: there are billions in a daemon’s life', (t) => {
+  const { control } = run(createKernel(), [[{ kind: 'open', fd: 9 }, start(0, 1000)], [start(1, 2000)]]);
+  t.equal(Atomics.load(control, ORDERS), 0);
   t.end();
 });
