@@ -129,7 +129,13 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
       shown: now(),
       pace: options.pace ?? 1,
     };
-    const worker = options.startWorker({ control, progress: shared, wake, clock });
+    let worker: Worker;
+    try {
+      worker = options.startWorker({ control, progress: shared, wake, clock });
+    } catch (error) {
+      closeSync(wake);
+      throw error;
+    }
     const { promise, resolve } = Promise.withResolvers<boolean>();
     let cause = 'it ended by itself';
     worker.on('message', (message: 'ready' | ThreadReports) => {
@@ -155,6 +161,11 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
     for (const fd of ports.keys()) post({ kind: 'open', fd });
   };
 
+  const giveUp = (error: unknown): void => {
+    isHopeless = true;
+    options.logger.warn({ error: String(error) }, 'no thread for TFTP: the main thread sends the files');
+  };
+
   /** It is gone, and nothing of it uses memory or descriptors any more. */
   const bury = (cause: string): void => {
     running = undefined;
@@ -175,7 +186,12 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
     for (const [slot] of lost)
       over(slot, { kind: 'stopped', reason: `the thread that sends files died (${cause})` });
     if (isHopeless) return;
-    startAnew();
+    try {
+      startAnew();
+    } catch (error) {
+      giveUp(error);
+      return;
+    }
     const packet = encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.other, message: 'the server failed' });
     for (const [, { order }] of lost)
       post({ kind: 'send', fd: order.fd, address: order.address, port: order.port, packet });
@@ -249,8 +265,7 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
         if (running === undefined) startAnew();
         return (await running?.ready) === true && !isHopeless;
       } catch (error) {
-        isHopeless = true;
-        options.logger.warn({ error: String(error) }, 'no thread for TFTP: the main thread sends the files');
+        giveUp(error);
         return false;
       }
     },
