@@ -50,6 +50,8 @@ const MOST_BACKLOG = 4096;
 /** The device, or the way to it, cannot do it: an old driver, a tunnel. */
 const UNSEGMENTED: readonly string[] = ['EIO', 'EINVAL', 'EOPNOTSUPP', 'EMSGSIZE', 'ENOPROTOOPT'];
 
+const PORT_IS_GONE: TransferEnd = { kind: 'stopped', reason: 'its port was closed' };
+
 interface Port {
   readonly fd: number;
   /** By address × 65536 + port. */
@@ -302,7 +304,8 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
 
   const start = (order: StartOrder): void => {
     const port = ports.find(({ fd }) => fd === order.fd);
-    if (port === undefined) throw new Error('a transfer without its port');
+    // Whoever ends this thread ends the transfers of all.
+    if (port === undefined) return log.ended(order.slot, PORT_IS_GONE);
     const { address, answer } = order;
     const state = startTransfer({
       fileSize: order.size,
@@ -351,6 +354,8 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
         flush();
         const at = ports.findIndex(({ fd }) => fd === order.fd);
         if (at !== -1) ports.splice(at, 1);
+        // The descriptor is another's soon, and would be sent their blocks by the timer.
+        for (const flight of flights.values()) if (flight.from.fd === order.fd) finish(flight, PORT_IS_GONE);
         watch();
         log.closed(order.fd);
         return;

@@ -178,3 +178,27 @@ t.test('orders that were taken are counted no more: there are billions in a daem
   t.equal(Atomics.load(control, ORDERS), 0);
   t.end();
 });
+
+t.test('nothing is sent to a descriptor that was closed, whatever was on its way', (t) => {
+  const kernel = createKernel();
+  const closing: ThreadOrder[] = [{ kind: 'close', fd: 9 }, start(1, 2000)];
+  const turns = Array.from({ length: 2000 }, () => []);
+  const open: ThreadOrder[] = [
+    { kind: 'open', fd: 9 },
+    { kind: 'open', fd: 10 },
+  ];
+  const { reports } = run(kernel, [[...open, start(0, 1000), start(2, 3000, { fd: 10 })], closing, ...turns]);
+  t.equal(kernel.sent.filter(({ fd }) => fd === 9).length, 1, 'what was sent before');
+  t.ok(kernel.sent.filter(({ fd }) => fd === 10).length > 1, 'the other port’s goes on');
+  t.same(
+    reports.flatMap(({ closed }) => closed),
+    [9],
+  );
+  const ends = reports.flatMap((report) => report.ends).filter(({ kind }) => kind === 'stopped');
+  t.same(
+    ends.map(({ kind }) => kind),
+    ['stopped', 'stopped'],
+    'the one that ran, and the one that came too late',
+  );
+  t.end();
+});
