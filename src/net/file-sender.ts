@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { SenderAnswer, SenderCall, SenderThreadOptions } from './file-sender-messages.ts';
 import { type Libc, loadLibc } from './libc.ts';
+import { hasTransferCalls } from './libc-transfers.ts';
 import type { FileSender, OpenMemoryFile, SentBytes, Transfer, TransferOrder } from './port.ts';
 
 export interface FileSenderOptions {
@@ -14,8 +15,9 @@ export interface FileSenderOptions {
   readonly entry?: URL;
 }
 
-/** Absent: this host has no C library that can be called, or lacks a call. */
+/** Absent: this host has no C library that can be called, or lacks a call, or its processor is not known here. */
 export function createFileSender(options: FileSenderOptions): FileSender | undefined {
+  if (!hasTransferCalls()) return undefined;
   let libc: Libc;
   try {
     libc = loadLibc();
