@@ -256,7 +256,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
   };
 
   const receiveOther = (flight: Flight, packet: Uint8Array): void => {
-    if (flight.worth !== undefined) log.sawOther(flight.slot, packet);
+    if (flight.worth?.ofOther() === true) log.sawOther(flight.slot, packet);
     const how = endOfPacket(flight.state, packet);
     if (how === 'nonsense') log.ignored();
     else if (how !== undefined) finish(flight, how);

@@ -4,9 +4,11 @@ import type { TransferEnd } from './tftp-endings.ts';
 const MOST_STRAYS = 64;
 /**
  * Packets that the main thread was told of and has not looked at yet. A kernel's buffer has an end, and this way had none:
- * one client that sends without one would fill the memory. A storm of a thousand machines is some hundreds.
+ * clients that send without one would fill the memory. Two thousand machines at once are five each.
  */
-const MOST_UNHEARD = 4096;
+const MOST_UNHEARD = 16_384;
+/** Strangers' among them: the first to be left out. */
+const MOST_UNHEARD_STRAYS = 1024;
 
 /** What `entries` tells of a slot, by three numbers each: the slot, one of these, and a block or an index. */
 export const LOGGED = {
@@ -66,13 +68,13 @@ export function createThreadLog(unheard: () => number) {
     kept.entries.push(slot, what, value);
   };
   /** What is seen of packets is for the recorder: beyond the bound it sees less, and the transfers go on all the same. */
-  const mayTell = (): boolean => {
-    if (unheard() + kept.told >= MOST_UNHEARD) return false;
+  const mayTell = (most: number): boolean => {
+    if (unheard() + kept.told >= most) return false;
     kept.told++;
     return true;
   };
   const see = (slot: number, what: number, value: number): void => {
-    if (mayTell()) enter(slot, what, value);
+    if (mayTell(MOST_UNHEARD)) enter(slot, what, value);
   };
   return {
     isEmpty: () => isEmpty,
@@ -86,7 +88,7 @@ export function createThreadLog(unheard: () => number) {
     sawBlock: (slot: number, block: number) => see(slot, LOGGED.block, block),
     sawAnswer: (slot: number) => see(slot, LOGGED.answer, 0),
     sawOther(slot: number, packet: Uint8Array) {
-      if (mayTell()) enter(slot, LOGGED.packet, kept.packets.push(packet) - 1);
+      if (mayTell(MOST_UNHEARD)) enter(slot, LOGGED.packet, kept.packets.push(packet) - 1);
     },
     /** `undefined`: the main thread ended it. */
     ended(slot: number, end: TransferEnd | undefined) {
@@ -96,7 +98,8 @@ export function createThreadLog(unheard: () => number) {
     },
     stray(fd: number, address: number, port: number, packet: Uint8Array) {
       isEmpty = false;
-      if (kept.strays.length < MOST_STRAYS && mayTell()) kept.strays.push({ fd, address, port, packet });
+      if (kept.strays.length < MOST_STRAYS && mayTell(MOST_UNHEARD_STRAYS))
+        kept.strays.push({ fd, address, port, packet });
       else kept.ignored++;
     },
     closed(fd: number) {

@@ -149,11 +149,11 @@ t.test('what no packet can be sent of is told, and tried no more', (t) => {
   t.end();
 });
 
-for (const [what, port, packet] of [
-  ['packets of strangers', 3000, Uint8Array.of(0, 4, 0, 1)],
-  ['what is no answer', 1000, Uint8Array.of(0, 9, 0, 1)],
-  ['ACKs again and again', 1000, Uint8Array.of(0, 4, 0, 0)],
-  ['ACKs of what was never sent', 1000, Uint8Array.of(0, 4, 0, 11)],
+for (const [what, port, packet, most] of [
+  ['packets of strangers', 3000, Uint8Array.of(0, 4, 0, 1), 1024],
+  ['packets that are no answer', 1000, Uint8Array.of(0, 9, 0, 1), 50],
+  ['ACKs again and again', 1000, Uint8Array.of(0, 4, 0, 0), 50],
+  ['ACKs of what was never sent', 1000, Uint8Array.of(0, 4, 0, 11), 50],
 ] as const) {
   t.test(`${what} fill no memory while nobody looks at them`, (t) => {
     const kernel = createKernel();
@@ -164,7 +164,7 @@ for (const [what, port, packet] of [
     const sum = (of: (report: ThreadReports) => number): number =>
       reports.reduce((all, report) => all + of(report), 0);
     const kept = sum(({ entries, strays }) => entries.length / 3 + strays.length);
-    t.ok(kept <= 4100, `${kept} were told of`);
+    t.ok(kept <= most, `${kept} were told of`);
     t.equal(
       Atomics.load(control, UNHEARD),
       sum(({ told }) => told),
