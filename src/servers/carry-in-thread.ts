@@ -157,6 +157,8 @@ export function createThreadCarrier(options: ThreadCarrierOptions) {
     let isOver = false;
 
     const figures = (): TransferFigures => last ?? { ...thread.figures(slot), blockSize };
+    const lastBlock = Math.floor(bytes.length / blockSize) + 1;
+    const hasAll = (): boolean => figures().acknowledged === lastBlock;
     const over = (end: TransferEnd): void => {
       if (isOver) return;
       last = figures();
@@ -178,7 +180,10 @@ export function createThreadCarrier(options: ThreadCarrierOptions) {
       answer,
       negotiationReasons: negotiated.reasons,
       figures,
-      quietFor: () => (isOver ? undefined : thread.quietFor(slot)),
+      quietFor() {
+        if (isOver) return undefined;
+        return hasAll() ? Number.POSITIVE_INFINITY : thread.quietFor(slot);
+      },
       begin() {
         thread.carry(slot, {
           bytes,
@@ -205,12 +210,13 @@ export function createThreadCarrier(options: ThreadCarrierOptions) {
       end(how, message) {
         if (isOver) return;
         const packet =
-          message === undefined
+          message === undefined || hasAll()
             ? undefined
             : encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.other, message });
         if (packet !== undefined) tap.sent(port.port, remote, packet);
         thread.end(slot, packet);
-        over(how);
+        // Firmware has one port for all its files, and its next request may be here before the thread's word of the last ACK.
+        over(hasAll() ? { kind: 'finished', acknowledged: true } : how);
       },
     };
   };

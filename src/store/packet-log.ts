@@ -35,8 +35,9 @@ const HEAD = 48;
 const scratch = new DataView(new ArrayBuffer(HEAD));
 const scratchBytes = new Uint8Array(scratch.buffer);
 
-/** Packets of about the same size. */
+/** Packets of about the same size; of large ones, which no exchange of DHCP has, there may be only the one. */
 const EXCHANGE = 4;
+const MOST_AHEAD = 1536;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -64,12 +65,17 @@ export function appendPacket(log: PacketLog, head: PacketHead, payload: Uint8Arr
   log.count++;
 }
 
-/** Twice what is needed, so that few packets move the others; one piece is enough for a machine's first exchange. */
+/**
+ * More than is needed, so that few packets move the others; one piece is enough for a machine's first exchange. The
+ * recorder's bound counts what is in it: what is not may be no multiple of that.
+ */
 function makeRoom(log: PacketLog, needed: number): void {
   if (log.end + needed <= log.room.length) return;
   const used = log.end - log.start;
   const fits = (used + needed) * 4 <= log.room.length * 3;
-  const room = fits ? log.room : Buffer.allocUnsafeSlow((used === 0 ? EXCHANGE : 2) * (used + needed));
+  const first = Math.min(EXCHANGE * needed, needed + MOST_AHEAD);
+  const size = used === 0 ? first : Math.ceil((used + needed) * 1.5);
+  const room = fits ? log.room : Buffer.allocUnsafeSlow(size);
   log.room.copy(room, 0, log.start, log.end);
   log.room = room;
   log.start = 0;

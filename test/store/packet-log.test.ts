@@ -59,3 +59,26 @@ t.test('a log that is full for ever stays within four times what it holds', asyn
   t.equal(log.count, 10);
   t.ok(log.room.length <= 4 * 10 * 348, String(log.room.length));
 });
+
+for (const [what, length, packets] of [
+  ['one large packet', 2048, 1],
+  ['many large packets', 2048, 20],
+  ['many of DHCP', 350, 90],
+] as const) {
+  t.test(`the room for ${what} is less than twice of what the recorder's bound counts`, async (t) => {
+    const log = newPacketLog();
+    // flight-recorder.ts allows 256 bytes for what is beside each.
+    const counted = packets * (length + 256);
+    for (let number = 0; number < packets; number++)
+      appendPacket(log, head(number, length), new Uint8Array(length), length);
+    t.ok(log.room.length < 2 * counted, `${log.room.length} bytes for ${counted}`);
+  });
+}
+
+t.test('one room is enough for the four packets by which a machine gets its address', async (t) => {
+  const log = newPacketLog();
+  appendPacket(log, head(0, 350), new Uint8Array(350), 350);
+  const { room } = log;
+  for (let number = 1; number < 4; number++) appendPacket(log, head(number, 350), new Uint8Array(350), 350);
+  t.equal(log.room, room);
+});
