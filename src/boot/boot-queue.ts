@@ -71,7 +71,7 @@ export interface BootQueue {
   placeAt(address: Ipv4): string | undefined;
   hasPlace(key: string): boolean;
   /** Counting from 1; undefined: it does not wait. */
-  positionOf(key: string): number | undefined;
+  positionOf(key: string, now: number): number | undefined;
   holders(now: number): readonly QueueHolder[];
   /** In their order, so many at most. */
   waiters(now: number, most: number): readonly QueueWaiter[];
@@ -86,6 +86,13 @@ export const GRACE_TIME = 10_000;
 export const LOST_TIME = 120_000;
 /** A machine that waits for long is mentioned in its timeline so often all the same. */
 const SAID_AGAIN = 600_000;
+/**
+ * So often a machine may ask for its script anew while others wait. One whose role lacks a file goes round in circles; a
+ * few of them would keep the rest of a rack waiting for ever.
+ */
+const BEGUN_ANEW = 3;
+/** GRUB asks for the length of its script first: both are one question. */
+const ONE_QUESTION = 5_000;
 /** Places of late that the estimate is made from. */
 const REMEMBERED = 32;
 /** Whoever waits is to see an operator's hand on the queue soon. In seconds. */
@@ -98,6 +105,9 @@ const FULL_SECONDS = 60;
 interface Holder extends QueueHolder {
   downloads: number;
   left: readonly string[];
+  /** How often it began anew, and when it did last. */
+  anew: number;
+  anewAt: number;
   /** Until when it may be silent. */
   until: number;
 }
@@ -117,6 +127,8 @@ interface Waiter extends QueuedMachine {
  * milliseconds that never go back.
  */
 export function createBootQueue(limits: QueueLimits): BootQueue {
+  /** Whoever asks in the name of many machines gets so many places, as long as others wait for them. */
+  const share = Math.max(1, Math.ceil(limits.places / 2));
   const places = new Map<string, Holder>();
   const known = new Map<string, Waiter>();
   const byAddress = new Map<Ipv4, number>();
@@ -177,18 +189,50 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       from: now,
       downloads: 0,
       left: files,
+      anew: 0,
+      anewAt: now,
       until: now + SILENT_TIME,
     });
     return { kind: 'go', waited: now - since, isNew: true };
   }
 
-  /** Those who are late hold up nobody. */
-  function isTurnOf(index: number, now: number): boolean {
+  /** Addresses that have their share of the places, and more. */
+  function crowdedAddresses(): ReadonlySet<Ipv4> {
+    const crowded = new Set<Ipv4>();
+    if (places.size < share) return crowded;
+    const counts = new Map<Ipv4, number>();
+    for (const { address } of places.values()) {
+      if (address === undefined) continue;
+      const count = (counts.get(address) ?? 0) + 1;
+      counts.set(address, count);
+      if (count >= share) crowded.add(address);
+    }
+    return crowded;
+  }
+
+  /** Those who are late hold up nobody, and neither do those behind a crowded address the others. */
+  function isTurnOf(index: number, address: Ipv4 | undefined, now: number): boolean {
     let free = limits.places - places.size;
-    for (let at = 0; at < index && free > 0; at++) {
-      if (now <= (order[at] as Waiter).due + GRACE_TIME) free--;
+    if (free <= 0) return false;
+    const crowded = crowdedAddresses();
+    const isCrowded = (one: Ipv4 | undefined): boolean => one !== undefined && crowded.has(one);
+    const yields = isCrowded(address);
+    for (let at = 0; at < (yields ? order.length : index) && free > 0; at++) {
+      const waiter = order[at] as Waiter;
+      if (at === index || now > waiter.due + GRACE_TIME) continue;
+      const isBehind = isCrowded(waiter.address);
+      if (at < index ? yields || !isBehind : !isBehind) free--;
     }
     return free > 0;
+  }
+
+  /** Whether it goes round in circles, and others wait. */
+  function hasHadItsChances(holder: Holder, now: number): boolean {
+    if (now - holder.anewAt >= ONE_QUESTION) {
+      holder.anew++;
+      holder.anewAt = now;
+    }
+    return holder.anew > BEGUN_ANEW && holder.downloads === 0 && order.length > 0;
   }
 
   /** Those that are to come before a place at this index is free. */
@@ -216,19 +260,21 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
     tick(now);
     const { key, address, files, underWay = false } = asker;
     const holder = places.get(key);
-    if (holder !== undefined) {
+    if (holder !== undefined && files.length > 0 && hasHadItsChances(holder, now)) places.delete(key);
+    else if (holder !== undefined) {
       // A machine that asks for its script again begins anew.
       if (files.length > 0) holder.left = files;
       holder.until = Math.max(holder.until, now + SILENT_TIME);
       return { kind: 'go', waited: holder.from - holder.since, isNew: false };
     }
     let waiter = known.get(key);
-    if (underWay) {
+    // Else one address would get any number of places, with the names of machines that had their turn.
+    if (underWay && !(address !== undefined && crowdedAddresses().has(address))) {
       if (waiter !== undefined) remove(waiter);
       return give(asker, waiter?.since ?? now, now);
     }
     if (waiter === undefined) {
-      if (isTurnOf(order.length, now)) return give(asker, now, now);
+      if (isTurnOf(order.length, address, now)) return give(asker, now, now);
       const beside = address === undefined ? 0 : (byAddress.get(address) ?? 0);
       if (order.length >= limits.waiting || beside >= limits.waitingPerAddress) {
         return { kind: 'full', of: order.length, seconds: FULL_SECONDS + (order.length % FULL_SECONDS) };
@@ -236,7 +282,7 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       waiter = add(asker, now);
     }
     const index = indexOf(waiter);
-    if (!isTurnOf(index, now)) return wait(waiter, index, now);
+    if (!isTurnOf(index, address, now)) return wait(waiter, index, now);
     remove(waiter);
     return give(asker, waiter.since, now);
   }
@@ -278,13 +324,16 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       return undefined;
     },
     hasPlace: (key) => places.has(key),
-    positionOf(key) {
+    positionOf(key, now) {
+      tick(now);
       const waiter = known.get(key);
       return waiter === undefined ? undefined : indexOf(waiter) + 1;
     },
     holders(now) {
       tick(now);
-      return [...places.values()].map(({ left: _left, until: _until, ...holder }) => holder);
+      return [...places.values()].map(
+        ({ left: _left, anew: _anew, anewAt: _at, until: _until, ...holder }) => holder,
+      );
     },
     waiters(now, most) {
       tick(now);

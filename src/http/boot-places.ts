@@ -94,7 +94,7 @@ export function createBootPlaces(options: BootPlacesOptions): BootPlaces {
     notice: (observation) => noticeTftp(queue, uptime(), observation),
     leave: (mac) => queue.leave(mac),
     moveUp: (mac) => queue.moveUp(mac),
-    positionOf: (mac) => queue.positionOf(mac),
+    positionOf: (mac) => queue.positionOf(mac, uptime()),
     view(most) {
       const now = uptime();
       return {
