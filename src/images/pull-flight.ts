@@ -14,11 +14,15 @@ export type Refused = Extract<PulledAsset, { kind: 'refused' }>;
 /** One fetch of one file, and whoever follows it. */
 export interface Flight {
   readonly path: string;
+  /** Servers that the request which began it had come by, as it said itself. */
+  readonly hops: number;
   readonly growing: GrowingFile;
   /** Of the answer that is being taken. */
   head?: HttpResponse['headers'];
   /** Once it has failed. */
   failure?: Refused;
+  /** Resolves when nothing of it is under way any more. */
+  landed?: Promise<void>;
 }
 
 export interface FlightOptions {
@@ -52,8 +56,8 @@ const LEAST_BYTES = 16 * 1024;
 /** Of a server that did not begin to answer. */
 const SILENT_TRIES = 2;
 
-export function newFlight(path: string): Flight {
-  return { path, growing: createGrowingFile() };
+export function newFlight(path: string, hops: number): Flight {
+  return { path, hops, growing: createGrowingFile() };
 }
 
 /**
