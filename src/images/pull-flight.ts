@@ -88,6 +88,7 @@ export function createFlights(options: FlightOptions) {
       signal: AbortSignal.any([options.signal, ending.signal]),
       digests: false,
       onHead(headers) {
+        requireEnd(headers, `${from}${path}`);
         flight.head = headers;
         options.heard();
       },
@@ -149,6 +150,18 @@ function explainFailure(thrown: unknown, from: string, why: string | undefined):
     return refused(404, `it is neither here nor at ${from}`);
   if (/is full|is no room|maxBytes/.test(message)) return refused(507, message);
   return refused(code === 'refused' ? 502 : 504, message);
+}
+
+/** A body that ends with its connection (RFC 9112, 6.3) looks whole where the server died: nothing proves it later. */
+function requireEnd(headers: HttpResponse['headers'], url: string): void {
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return;
+  throw new TinderboxError(
+    'refused',
+    `${url} comes without its length, so that a part of it would look whole`,
+    {
+      remedy: 'Let that server send Content-Length, as it does for files.',
+    },
+  );
 }
 
 /** A server that sends a byte now and then keeps every time-out away. */

@@ -364,6 +364,18 @@ t.test('servers that fetch from each other in a ring say so', async (t) => {
   t.match(await kept.find('x', 'GET', far), { status: 508 });
 });
 
+t.test('what ends with its connection may be a part, and is not kept', async (t) => {
+  const mirror = await startMirror(t);
+  mirror.bad.set('/assets/k', (_request, response) => {
+    // As HTTP/1.0 has it.
+    response.socket?.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf a ker');
+  });
+  const kept = await open(t, mirror.url);
+  t.match(await kept.find('k'), { kind: 'refused', status: 502, reason: /without its length/ });
+  await idle(kept);
+  t.match(kept.through.state(), { files: 0, bytes: 0 });
+});
+
 t.test('whoever makes hops up spoils nothing for others', async (t) => {
   const content = Buffer.from('kernel');
   const mirror = await startMirror(t, { '/assets/k': content });
