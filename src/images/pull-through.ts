@@ -108,6 +108,7 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
   const self = `tinderbox-${randomUUID()}`;
   const flying = new Map<string, Flight>();
   const comparisons = new Map<string, Promise<Verdict>>();
+  const descriptions = new Map<string, Promise<PulledAsset>>();
   /** By a clock that does not jump. */
   const checkedAt = new Map<string, number>();
   const noes = new Map<string, { readonly until: number; readonly refused: Refused }>();
@@ -277,6 +278,16 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
     };
   }
 
+  /** A rack asks for the size of the same file before any of it loads it. */
+  function describeOnce(path: string, via: string, hops: number): Promise<PulledAsset> {
+    if (hops > 0) return describe(path, via, hops);
+    const known = descriptions.get(path);
+    if (known !== undefined) return known;
+    const work = describe(path, via, hops).finally(() => descriptions.delete(path));
+    descriptions.set(path, work);
+    return work;
+  }
+
   async function describe(path: string, via: string, hops: number): Promise<PulledAsset> {
     const answer = await askUpstream({ http, from }, { path, via, signal: stop.signal });
     noteAnswer(answer);
@@ -350,7 +361,7 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
     if (joined !== undefined) return joined;
     const no = knownNo(path);
     if (no !== undefined) return serveOlder(path) ?? no;
-    if (method === 'HEAD') return describe(path, via, hops.length);
+    if (method === 'HEAD') return describeOnce(path, via, hops.length);
     if (flying.size >= options.fetches + MOST_WAITING) {
       return refuse(503, `${flying.size} other files are being fetched from ${from}`, 5);
     }

@@ -347,6 +347,8 @@ t.test('HEAD is answered without a fetch', async (t) => {
   });
   t.match(await kept.find('none', 'HEAD'), { kind: 'refused', status: 404 });
   t.same(mirror.asked, ['HEAD /assets/k', 'HEAD /assets/none']);
+  await Promise.all(Array.from({ length: 20 }, () => kept.find('k', 'HEAD')));
+  t.equal(mirror.asked.length, 3, 'those who ask together ask once');
 });
 
 t.test('servers that fetch from each other in a ring say so', async (t) => {
