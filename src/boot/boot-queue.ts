@@ -363,5 +363,7 @@ function isBefore(one: Waiter, other: Waiter): boolean {
 function secondsUntilNext(position: number, estimate: number | undefined, waiting: number): number {
   const near = estimate === undefined ? SOONEST * 2 : estimate / 4_000;
   const seconds = Math.min(LATEST, Math.max(SOONEST, near));
-  return Math.ceil(Math.max(seconds, waiting / ASKS_PER_SECOND)) + (position % 3);
+  // So many ask as often as they like, however long the queue behind them is.
+  const least = position <= ASKS_PER_SECOND ? 0 : waiting / ASKS_PER_SECOND;
+  return Math.ceil(Math.max(seconds, least)) + (position % 3);
 }

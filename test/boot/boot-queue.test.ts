@@ -227,6 +227,17 @@ t.test('whoever asks in time is never told to come all at once, and none for lon
   t.end();
 });
 
+t.test('who is near its turn asks soon, however many wait behind it', (t) => {
+  const queue = createBootQueue({ ...limits, waiting: 10_000 });
+  for (let index = 0; index < 5_000; index++) ask(queue, `m${index}`, 0);
+  load(queue, 'm0', 0, 2 * SECOND);
+  const soon = ask(queue, 'm2', 3 * SECOND);
+  t.ok(soon.kind === 'wait' && soon.seconds <= 6, JSON.stringify(soon));
+  const far = ask(queue, 'm4000', 3 * SECOND);
+  t.ok(far.kind === 'wait' && far.seconds >= 49, JSON.stringify(far));
+  t.end();
+});
+
 /** What may happen, with a key of few, so that it happens to the same machines again and again. */
 const step = fc.record({
   act: fc.constantFrom('ask', 'ask', 'ask', 'load', 'break', 'leave', 'moveUp', 'underWay'),
