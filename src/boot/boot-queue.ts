@@ -325,6 +325,8 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
     },
     hasPlace: (key) => places.has(key),
     positionOf(key, now) {
+      // Lists ask of each machine, and few wait.
+      if (!known.has(key)) return undefined;
       tick(now);
       const waiter = known.get(key);
       return waiter === undefined ? undefined : indexOf(waiter) + 1;
