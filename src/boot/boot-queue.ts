@@ -63,6 +63,9 @@ export interface BootQueue {
   begin(key: string, now: number): void;
   /** A download ended, of a whole file or not. */
   end(key: string, now: number, what: { readonly path: string; readonly whole: boolean }): void;
+  /** The same by TFTP, where the end may be taken for another machine's: it keeps the place for TRANSFER_TIME at most. */
+  beginTransfer(key: string, now: number): void;
+  endTransfer(key: string, now: number, what: { readonly path: string; readonly whole: boolean }): void;
   /** Gives up its place or its turn. */
   leave(key: string): void;
   /** The next. False if it does not wait. */
@@ -80,6 +83,8 @@ export interface BootQueue {
 
 /** A place is kept so long for who loads nothing: between script, kernel and initrds iPXE takes a second or two. */
 export const SILENT_TIME = 30_000;
+/** Half a gigabyte at 1 MB/s, which is what GRUB's TFTP does at its worst. */
+export const TRANSFER_TIME = 600_000;
 /** Who is late by more than that holds up nobody, and has its turn if it comes back. */
 export const GRACE_TIME = 10_000;
 /** Who is late by more than that does not come back. */
@@ -287,6 +292,15 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
     return give(asker, waiter.since, now);
   }
 
+  function ended(holder: Holder, now: number, { path, whole }: { path: string; whole: boolean }): void {
+    holder.until = now + SILENT_TIME;
+    if (!whole) return;
+    holder.left = holder.left.filter((each) => each !== path);
+    if (holder.left.length > 0 || holder.downloads > 0) return;
+    places.delete(holder.key);
+    held = [...held.slice(1 - REMEMBERED), now - holder.from];
+  }
+
   return {
     ask,
     begin(key, now) {
@@ -295,16 +309,19 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       holder.downloads++;
       holder.until = Math.max(holder.until, now + SILENT_TIME);
     },
-    end(key, now, { path, whole }) {
+    end(key, now, what) {
       const holder = places.get(key);
       if (holder === undefined) return;
       holder.downloads = Math.max(0, holder.downloads - 1);
-      holder.until = now + SILENT_TIME;
-      if (!whole) return;
-      holder.left = holder.left.filter((each) => each !== path);
-      if (holder.left.length > 0 || holder.downloads > 0) return;
-      places.delete(key);
-      held = [...held.slice(1 - REMEMBERED), now - holder.from];
+      ended(holder, now, what);
+    },
+    beginTransfer(key, now) {
+      const holder = places.get(key);
+      if (holder !== undefined) holder.until = now + TRANSFER_TIME;
+    },
+    endTransfer(key, now, what) {
+      const holder = places.get(key);
+      if (holder !== undefined) ended(holder, now, what);
     },
     leave(key) {
       places.delete(key);

@@ -7,6 +7,7 @@ import {
   LOST_TIME,
   type QueueVerdict,
   SILENT_TIME,
+  TRANSFER_TIME,
 } from '../../src/boot/boot-queue.ts';
 import { type Ipv4, parseIpv4 } from '../../src/machine/ipv4.ts';
 
@@ -123,6 +124,22 @@ t.test('a machine that goes round in circles gives up its place to those who wai
   now += 2 * SECOND;
   for (let rounds = 0; rounds < 3; rounds++, now += 20 * SECOND)
     t.match(ask(queue, 'b', now), { kind: 'go', isNew: false }, 'it may begin anew');
+  t.end();
+});
+
+t.test('a transfer by TFTP whose end is taken for another machine keeps its place for a while only', (t) => {
+  const queue = createBootQueue(limits);
+  ask(queue, 'a', 0);
+  queue.beginTransfer('a', 0);
+  t.match(ask(queue, 'b', SILENT_TIME + SECOND), { kind: 'wait' }, 'it may still run');
+  queue.endTransfer('b', SILENT_TIME + SECOND, { path: FILES[0] ?? '', whole: true });
+  t.match(ask(queue, 'b', TRANSFER_TIME - SECOND), { kind: 'wait' });
+  t.match(ask(queue, 'b', TRANSFER_TIME), { kind: 'go' });
+  for (const path of FILES) {
+    queue.beginTransfer('b', TRANSFER_TIME);
+    queue.endTransfer('b', TRANSFER_TIME, { path, whole: true });
+  }
+  t.equal(queue.hasPlace('b'), false);
   t.end();
 });
 
