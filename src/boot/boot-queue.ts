@@ -1,6 +1,7 @@
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import { timeUntilRelease } from './queue-estimate.ts';
+import { crowdedAddresses } from './crowded-addresses.ts';
+import { secondsUntilNext, timeUntilRelease } from './queue-estimate.ts';
 
 /** How many may load at once, and how many may wait for it, in all and behind one address. */
 export interface QueueLimits {
@@ -100,10 +101,6 @@ const BEGUN_ANEW = 3;
 const ONE_QUESTION = 5_000;
 /** Places of late that the estimate is made from. */
 const REMEMBERED = 32;
-/** Whoever waits is to see an operator's hand on the queue soon. In seconds. */
-const [SOONEST, LATEST] = [2, 15] as const;
-/** As many questions a second cost this server nothing that anybody would notice. */
-const ASKS_PER_SECOND = 100;
 /** For who is not remembered. */
 const FULL_SECONDS = 60;
 
@@ -201,25 +198,11 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
     return { kind: 'go', waited: now - since, isNew: true };
   }
 
-  /** Addresses that have their share of the places, and more. */
-  function crowdedAddresses(): ReadonlySet<Ipv4> {
-    const crowded = new Set<Ipv4>();
-    if (places.size < share) return crowded;
-    const counts = new Map<Ipv4, number>();
-    for (const { address } of places.values()) {
-      if (address === undefined) continue;
-      const count = (counts.get(address) ?? 0) + 1;
-      counts.set(address, count);
-      if (count >= share) crowded.add(address);
-    }
-    return crowded;
-  }
-
   /** Those who are late hold up nobody, and neither do those behind a crowded address the others. */
   function isTurnOf(index: number, address: Ipv4 | undefined, now: number): boolean {
     let free = limits.places - places.size;
     if (free <= 0) return false;
-    const crowded = crowdedAddresses();
+    const crowded = crowdedAddresses(places.values(), share);
     const isCrowded = (one: Ipv4 | undefined): boolean => one !== undefined && crowded.has(one);
     const yields = isCrowded(address);
     for (let at = 0; at < (yields ? order.length : index) && free > 0; at++) {
@@ -274,7 +257,7 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
     }
     let waiter = known.get(key);
     // Else one address would get any number of places, with the names of machines that had their turn.
-    if (underWay && !(address !== undefined && crowdedAddresses().has(address))) {
+    if (underWay && !(address !== undefined && crowdedAddresses(places.values(), share).has(address))) {
       if (waiter !== undefined) remove(waiter);
       return give(asker, waiter?.since ?? now, now);
     }
@@ -373,16 +356,4 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
 
 function isBefore(one: Waiter, other: Waiter): boolean {
   return one.moved === other.moved ? one.number < other.number : one.moved > other.moved;
-}
-
-/**
- * Sooner the nearer its turn is, so that a free place is not long without anybody; and not all at once: neighbours in the
- * queue come a second apart.
- */
-function secondsUntilNext(position: number, estimate: number | undefined, waiting: number): number {
-  const near = estimate === undefined ? SOONEST * 2 : estimate / 4_000;
-  const seconds = Math.min(LATEST, Math.max(SOONEST, near));
-  // So many ask as often as they like, however long the queue behind them is.
-  const least = position <= ASKS_PER_SECOND ? 0 : waiting / ASKS_PER_SECOND;
-  return Math.ceil(Math.max(seconds, least)) + (position % 3);
 }
