@@ -18,7 +18,6 @@ const MIB = 1024 * 1024;
 const FILES: Readonly<Record<string, string | Uint8Array>> = {
   'tinderbox.yaml': `network: { interface: br0 }
 dhcp: { mode: server, probe: off, range: 10.77.128.1-10.77.255.254 }
-tftp: { maxTransfers: 2048 }
 cluster: { apiServer: 'https://10.77.0.1:6443' }
 `,
   // As the roles that ship: the machine makes its key and has it signed.
