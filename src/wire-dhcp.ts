@@ -98,7 +98,8 @@ export async function openDhcpSockets(
     throw error;
   });
   if (dhcp !== undefined && pxe !== undefined)
-    return { dhcp: inBatches(dhcp), pxe: inBatches(pxe), tiedToDevice };
+    // At port 67 a relay agent listens.
+    return { dhcp: inBatches(dhcp, (port) => port === DHCP_PORT), pxe: inBatches(pxe), tiedToDevice };
   dhcp?.close(() => undefined);
   pxe?.close(() => undefined);
   refusals.throwIfAny();

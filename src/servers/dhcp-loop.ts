@@ -8,13 +8,13 @@ import type { EventKind } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import type { Stage } from '../machine/stage.ts';
-import type { DatagramSocket } from '../net/port.ts';
+import type { DatagramSocket, SendFailed } from '../net/port.ts';
 import { DhcpDecodeError } from '../protocol/dhcp/dhcp-decode-error.ts';
 import { type MessageType, messageTypeOf } from '../protocol/dhcp/option-codes.ts';
 import { describePacket } from '../protocol/dhcp/option-dictionary.ts';
 import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
-import type { PacketRecorder } from './port.ts';
+import type { DatagramEnd, PacketRecorder } from './port.ts';
 import { createDhcpTap } from './record-dhcp.ts';
 import { sayRarely } from './say-rarely.ts';
 
@@ -42,7 +42,7 @@ export interface DhcpLoopOptions {
     change: LeaseChange,
     now: number,
   ) => Promise<UnwrittenChange | undefined> | undefined;
-  readonly destination: (request: DhcpPacket, answered: MessageType, source: RemoteInfo) => Destination;
+  readonly destination: (request: DhcpPacket, answered: MessageType, source: RemoteInfo) => DatagramEnd;
   /** Sees each request first; `ignore`: this host's own, and nothing comes of it. */
   readonly overhear?: (packet: DhcpPacket) => 'ignore' | undefined;
   readonly journal: Pick<Journal, 'record' | 'count' | 'learnAddress'>;
@@ -57,11 +57,6 @@ export interface DhcpLoopOptions {
 export interface UnwrittenChange {
   readonly unwritten: unknown;
   readonly seconds: number;
-}
-
-export interface Destination {
-  readonly address: string;
-  readonly port: number;
 }
 
 export interface DhcpLoop {
@@ -89,6 +84,7 @@ interface Asked {
 export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   const { socket, plane, via, journal, logger } = options;
   const tap = createDhcpTap(options);
+  const unsent = { offer: sayUnsent('offer'), ack: sayUnsent('ack'), nak: sayUnsent('nak') } as const;
   let inFlight = 0;
   let landed: (() => void) | undefined;
   const errorTurn = sayRarely(ERROR_PAUSE, options.uptime);
@@ -215,11 +211,16 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
       buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
     );
     const to = options.destination(packet, type, source);
-    const { address: host, port } = to;
     tap.sent(reply, serverAddress, to);
-    socket.send(reply, port, host, (error) => {
-      if (error) sayError(`${type} to ${host}:${port} could not be sent`, error);
+    if (socket.put !== undefined) return socket.put(reply, to.port, to.address, unsent[type]);
+    socket.send(reply, to.port, formatIpv4(to.address), (error) => {
+      if (error) unsent[type](error, to.address, to.port);
     });
+  }
+
+  function sayUnsent(type: 'offer' | 'ack' | 'nak'): SendFailed {
+    return (error, address, port) =>
+      sayError(`${type} to ${formatIpv4(address)}:${port} could not be sent`, error);
   }
 
   function learn(client: NetworkClient, action: DhcpAction): void {
