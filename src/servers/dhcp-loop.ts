@@ -235,8 +235,8 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
       at: now,
       kind: eventKind(plane, type),
       outcome: action.kind === 'silent' ? action.outcome : action.type === 'nak' ? 'refused' : 'answered',
-      asked: describePacket(packet),
-      answered: action.kind === 'silent' ? '' : describeReply(action),
+      asked: () => describePacket(packet),
+      answered: action.kind === 'silent' ? '' : () => describeReply(action),
       reasons: action.reasons,
       via,
       mac: client.mac,
@@ -276,11 +276,23 @@ function stageOf(client: NetworkClient, action: DhcpAction): Stage | undefined {
 }
 
 function eventKind(plane: DhcpLoopOptions['plane'], type: MessageType | undefined): EventKind {
-  if (type === 'discover' || type === 'request') return `${plane}.${type}`;
-  if (plane === 'dhcp' && (type === 'decline' || type === 'release' || type === 'inform'))
-    return `dhcp.${type}`;
-  return `${plane}.other`;
+  return KINDS[plane][type ?? 'none'] ?? OTHER[plane];
 }
+
+/** The very strings each time: they are found sooner in the tables of those who count. */
+const KINDS: Readonly<
+  Record<DhcpLoopOptions['plane'], Readonly<Partial<Record<MessageType | 'none', EventKind>>>>
+> = {
+  dhcp: {
+    discover: 'dhcp.discover',
+    request: 'dhcp.request',
+    decline: 'dhcp.decline',
+    release: 'dhcp.release',
+    inform: 'dhcp.inform',
+  },
+  pxe: { discover: 'pxe.discover', request: 'pxe.request' },
+};
+const OTHER = { dhcp: 'dhcp.other', pxe: 'pxe.other' } as const;
 
 function factsOf(packet: DhcpPacket, client: NetworkClient): MachineFacts {
   const { mac, uuid, architecture } = client;
