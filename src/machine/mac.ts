@@ -79,6 +79,17 @@ function digit(value: number): number {
   return value < 10 ? 0x30 + value : 0x57 + value;
 }
 
+/** Writes its six bytes at `at`. */
+export function writeMac(mac: Mac, bytes: Uint8Array, at: number): void {
+  for (let index = 0; index < 6; index++)
+    bytes[at + index] = (value(mac.charCodeAt(3 * index)) << 4) | value(mac.charCodeAt(3 * index + 1));
+}
+
+/** Of a hexadecimal digit's character. */
+function value(character: number): number {
+  return character < 0x3a ? character - 0x30 : character - 0x57;
+}
+
 /** Six bytes, network order. */
 export function macToBytes(mac: Mac): Uint8Array {
   return Uint8Array.from(mac.split(':'), (pair) => Number.parseInt(pair, 16));

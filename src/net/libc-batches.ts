@@ -30,7 +30,7 @@ export interface BatchCalls {
 }
 
 /** Datagrams of one call. A rack that powers on comes in tens, and each slot costs a page of memory once it was used. */
-export const BATCH = 32;
+export const BATCH = 64;
 /** The largest datagram there is. Memory that is never touched costs nothing. */
 const RECEIVE_ROOM = 65_536;
 /** A reply's; what is larger goes alone. */
