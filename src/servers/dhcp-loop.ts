@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram';
-import { buildDhcpReply } from '../boot/build-dhcp-reply.ts';
 import type { DhcpAction, LeaseChange } from '../boot/dhcp-action.ts';
+import { encodeDhcpReply } from '../boot/encode-dhcp-reply.ts';
 import { identifyClient, type NetworkClient } from '../boot/identify-client.ts';
 import { toTinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -12,7 +12,7 @@ import type { DatagramSocket, SendFailed } from '../net/port.ts';
 import { DhcpDecodeError } from '../protocol/dhcp/dhcp-decode-error.ts';
 import { type MessageType, messageTypeOf } from '../protocol/dhcp/option-codes.ts';
 import { describePacket } from '../protocol/dhcp/option-dictionary.ts';
-import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
+import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket } from '../protocol/dhcp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
 import type { DatagramEnd, PacketRecorder } from './port.ts';
 import { createDhcpTap } from './record-dhcp.ts';
@@ -207,9 +207,7 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
 
   function send({ packet, source }: Asked, action: Extract<DhcpAction, { kind: 'reply' }>): void {
     const { type, address, boot, message, serverAddress = options.serverAddress() } = action;
-    const reply = encodeDhcpPacket(
-      buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
-    );
+    const reply = encodeDhcpReply({ request: packet, type, serverAddress, address, boot, message });
     const to = options.destination(packet, type, source);
     tap.sent(reply, serverAddress, to);
     if (socket.put !== undefined) return socket.put(reply, to.port, to.address, unsent[type]);
