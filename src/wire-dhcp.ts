@@ -251,10 +251,10 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
         leases.freeAddress(ranges, isTaken, at, learning.claimOf(asking ?? client.mac) ?? preferred);
       ordinary = { of, environment: { ...common, view: { ...common.view, freeAddress } } };
     }
-    const { environment } = ordinary;
-    environment.now = now;
-    environment.isLearning = !learning.isOver();
-    return environment;
+    const shared = ordinary.environment;
+    shared.now = now;
+    shared.isLearning = !learning.isOver();
+    return shared;
   };
   const decide67: DhcpLoopOptions['decide'] = (packet, client, now) => {
     architectures.notice(client, messageTypeOf(packet), now);

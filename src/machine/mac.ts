@@ -82,11 +82,11 @@ function digit(value: number): number {
 /** Writes its six bytes at `at`. */
 export function writeMac(mac: Mac, bytes: Uint8Array, at: number): void {
   for (let index = 0; index < 6; index++)
-    bytes[at + index] = (value(mac.charCodeAt(3 * index)) << 4) | value(mac.charCodeAt(3 * index + 1));
+    bytes[at + index] = (valueOf(mac.charCodeAt(3 * index)) << 4) | valueOf(mac.charCodeAt(3 * index + 1));
 }
 
 /** Of a hexadecimal digit's character. */
-function value(character: number): number {
+function valueOf(character: number): number {
   return character < 0x3a ? character - 0x30 : character - 0x57;
 }
 

@@ -25,7 +25,7 @@ const FLIGHT_LIMITS: FlightLimits = {
   datagram: 2048,
 };
 
-/** What V8 takes for a packet beside its bytes, roughly. */
+/** What a packet takes beside its bytes, at most about: its head, and the rest of its last block. */
 const OVERHEAD = 256;
 
 export interface KeptPacket {
@@ -130,7 +130,8 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
   }
 
   function dropAll(kept: Plane | undefined): void {
-    while (kept !== undefined && kept.count > 0) drop(kept);
+    if (kept === undefined) return;
+    while (kept.count > 0) drop(kept);
   }
 
   function makeRoom(slot: Slot, kept: Plane, most: number, cost: number): void {

@@ -54,6 +54,11 @@ export function newPacketLog(): PacketLog {
   return { first: NONE, last: NONE, count: 0 };
 }
 
+/** Of a block in its slab. */
+function placeOf(block: number): number {
+  return (block % BLOCKS) * BLOCK;
+}
+
 export function createPacketStore(): PacketStore {
   const slabs: Buffer[] = [];
   const views: DataView[] = [];
@@ -86,7 +91,6 @@ export function createPacketStore(): PacketStore {
 
   const slabOf = (block: number): Buffer => slabs[Math.floor(block / BLOCKS)] as Buffer;
   const viewOf = (block: number): DataView => views[Math.floor(block / BLOCKS)] as DataView;
-  const placeOf = (block: number): number => (block % BLOCKS) * BLOCK;
 
   function chain(log: PacketLog, block: number): void {
     if (log.last === NONE) log.first = block;

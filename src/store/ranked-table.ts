@@ -41,6 +41,10 @@ interface List<Entry> {
   newest: Entry | undefined;
 }
 
+function newList<Entry>(): List<Entry> {
+  return { oldest: undefined, newest: undefined };
+}
+
 /** Entries of machines, bounded: a flood of strangers pushes out strangers. */
 export function createRankedTable<Key, Entry extends Ranked<Entry>>({
   limit,
@@ -48,8 +52,7 @@ export function createRankedTable<Key, Entry extends Ranked<Entry>>({
   forgotten,
 }: RankedTableOptions<Key, Entry>): RankedTable<Key, Entry> {
   const all = new Map<Key, Entry>();
-  const newList = (): List<Entry> => ({ oldest: undefined, newest: undefined });
-  const byRank = [newList(), newList(), newList(), newList()] as const;
+  const byRank = [newList<Entry>(), newList<Entry>(), newList<Entry>(), newList<Entry>()] as const;
 
   function append(entry: Entry, rank: Rank): void {
     const list = byRank[rank];

@@ -41,6 +41,8 @@ async function openEcho(t: Test, answer: 'at once' | 'later' | 'never', joins = 
   return { port: socket.address().port, batched, heard, errors };
 }
 
+const small = (list: readonly string[]) => list.filter((text) => text.length < 2000);
+
 for (const answer of ['at once', 'later'] as const) {
   t.test(
     `everything that comes in a burst is heard once and in order, and answered: ${answer}`,
@@ -124,7 +126,6 @@ t.test('what leaves joined comes as it was given, each with its own length, and 
   for (const name of ['one', 'other']) {
     const mine = texts.filter((_, index) => index % 40 < 30 === (name === 'one'));
     // What is too large for a batch leaves by itself, whenever Node sends it.
-    const small = (list: readonly string[]) => list.filter((text) => text.length < 2000);
     t.same(small(heardBy(name)), small(mine.map((text) => `${name} ${text}`)));
     t.equal(heardBy(name).length, mine.length);
   }
