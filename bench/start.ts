@@ -18,6 +18,8 @@ import { startKea } from './support/run-kea-dhcp4.ts';
 
 const ADDRESS = '10.77.0.1';
 const RANGE = '10.77.0.100-10.77.0.200';
+/** Milliseconds in which any of them must have answered. */
+const PATIENCE = 120_000;
 /** Milliseconds after its first answers: garbage of the start is collected, caches are filled. */
 const REST = 3_000;
 const TICKS_A_SECOND = 100;
@@ -70,7 +72,13 @@ const PEERS: readonly Subject[] = [
     asks: { dhcp: true, http: false },
     command: 'kea-dhcp4',
     start: (namespace) =>
-      startKea(namespace, { subnet: '10.77.0.0/24', range: RANGE, interface: 'br0', threads: 0 }),
+      startKea(namespace, {
+        subnet: '10.77.0.0/24',
+        range: RANGE,
+        interface: 'br0',
+        threads: 0,
+        sockets: 'raw',
+      }),
   },
   {
     name: 'nginx, HTTP',
@@ -109,7 +117,10 @@ async function measure(lab: Lab, client: NetworkNamespace, subject: Subject): Pr
     const answered = once(lines, 'line') as Promise<[string]>;
     const began = Number(process.hrtime.bigint()) / 1e6;
     starting = subject.start(namespace, folder);
-    const [line] = await answered;
+    const late = delay(PATIENCE, undefined, { ref: false }).then(() => {
+      throw new Error(`${subject.name} does not answer`);
+    });
+    const [line] = await Promise.race([answered, late, starting.then(() => answered)]);
     const pids = await findProcesses(namespace, subject.command);
     const cpu = await sumOf(pids, readCpu);
     await delay(REST);

@@ -18,14 +18,15 @@ export interface StormBenchOptions {
 }
 
 const LOADS: readonly StormLoad[] = [{ machines: 100 }, { machines: 1_000 }, { machines: 1_000, loss: '1%' }];
-const LARGE: readonly StormLoad[] = [{ machines: 10_000 }];
+/** More than two cores can serve within the patience of firmware, which then begins anew. */
+const LARGE: readonly StormLoad[] = [{ machines: 10_000, attempts: 20, timeout: 3_600 }];
 const NOTES = [
   'A boot here is DHCP three times, an iPXE of Debian by TFTP, two scripts, 64 KiB of kernel, 1 MiB of initrd, a configuration, a signed certificate and a report.',
   '0.3 s of each boot is the rhythm of firmware, which waits for more offers, not work.',
   `Machines and daemon share the ${availableParallelism()} processors of one host.`,
 ];
 
-/** In rounds; each storm has a daemon of its own. Throws when a machine failed. */
+/** In rounds; each storm has a daemon of its own. */
 export async function measureStorms(
   loads: readonly StormLoad[],
   rounds: number,
@@ -35,8 +36,6 @@ export async function measureStorms(
     for (const load of loads) {
       const report = await runStorm(load);
       process.stderr.write(`storm: ${nameOf(load)}: ${report.seconds.toFixed(1)} s\n`);
-      if (report.booted !== load.machines)
-        throw new Error(`${nameOf(load)}: ${JSON.stringify({ ...report, stages: [] })}`);
       reports.get(load)?.push(report);
     }
   }
@@ -47,6 +46,10 @@ export async function run(options: StormBenchOptions = {}): Promise<BenchTable> 
   const { quick = false, large = false, rounds = quick ? 1 : 3 } = options;
   const loads = quick ? [{ machines: 20 }] : [...LOADS, ...(large ? LARGE : [])];
   const reports = await measureStorms(loads, rounds);
+  for (const [load, all] of reports) {
+    const failed = all.find(({ booted }) => booted !== load.machines);
+    if (failed !== undefined) throw new Error(`${nameOf(load)}: ${JSON.stringify(failed)}`);
+  }
   return {
     name: 'storm',
     title: `Machines that are switched on at once, to the report of the last; ${rounds} round(s)`,
@@ -108,13 +111,14 @@ export function formatScalingTable(reports: ReadonlyMap<StormLoad, readonly Stor
       `${((client.cpuSeconds / load.machines) * 1000).toFixed(1)} ms`,
       `${formatMs(server?.blocked.p99 ?? 0)} / ${formatMs(server?.blocked.max ?? 0)}`,
       `${Math.round((server?.memoryBytes.after ?? 0) / 1024 ** 2)} MiB`,
+      String(report.restarts.reduce((sum, { machines }) => sum + machines, 0)),
       String(report.failed),
     ];
     return `| ${cells.join(' | ')} |`;
   });
   return [
-    '| all at once | all up | boot p50 | boot p99 | DHCP p99 | loader p99 | initrd p99 | config p99 | daemon CPU a machine | client CPU a machine | event loop blocked p99 / longest | daemon memory | failed |',
-    '|---|---|---|---|---|---|---|---|---|---|---|---|---|',
+    '| all at once | all up | boot p50 | boot p99 | DHCP p99 | loader p99 | initrd p99 | config p99 | daemon CPU a machine | client CPU a machine | event loop blocked p99 / longest | daemon memory | began anew | failed |',
+    '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
     '',
   ].join('\n');

@@ -44,6 +44,9 @@ export interface MirrorWatchOptions {
 
 /** In ms. One question each time: a mirror's own log has to stay legible. */
 const INTERVAL = 30_000;
+/** While one is down or behind: its machines fetch from afar. */
+const INTERVAL_DOWN = 5_000;
+const INTERVAL_BEHIND = 10_000;
 /** After a miss, and when something new is to be known. */
 const SOON = 1_000;
 const TIMES = { connect: 3_000, headers: 5_000, stall: 5_000 };
@@ -91,8 +94,13 @@ export function watchMirrors(options: MirrorWatchOptions): MirrorWatch {
     timer = setTimeout(() => {
       due = Number.POSITIVE_INFINITY;
       void look().finally(() => {
-        const again = [...known.values()].some(({ misses, state }) => misses > 0 && state !== 'down');
-        lookWithin(again ? SOON : INTERVAL);
+        const all = [...known.values()];
+        const isMissed = all.some(({ misses, state }) => misses > 0 && state !== 'down');
+        const isDown = all.some(({ state }) => state === 'down');
+        const isBehind = all.some(({ paths }) =>
+          [...paths.values()].some((trouble) => (trouble ?? '') !== ''),
+        );
+        lookWithin(isMissed ? SOON : isDown ? INTERVAL_DOWN : isBehind ? INTERVAL_BEHIND : INTERVAL);
       });
     }, ms);
     timer.unref();

@@ -33,10 +33,11 @@ import type { ProvisioningNetworks } from './provisioning.ts';
 import { buildContext } from './render/build-context.ts';
 import { clusterContext } from './render/cluster-context.ts';
 import type { ClusterContext, IdentityContext } from './render/context.ts';
-import { type BootFiles as BootPaths, renderBootFiles } from './render/render-boot-files.ts';
+import { renderBootFiles } from './render/render-boot-files.ts';
 import { renderConfig } from './render/render-config.ts';
 import { grubBootstrap, grubMachineScript, grubRefusalScript, grubWaitScript } from './render/render-grub.ts';
 import { bootstrapScript, machineScript, refusalScript, waitScript } from './render/render-script.ts';
+import { createSentFiles } from './sent-files.ts';
 import type { BootFiles } from './servers/tftp-files.ts';
 import type { AdmissionBook, Journal, OnceBook } from './store/port.ts';
 import type { MirrorWatch } from './watch-mirrors.ts';
@@ -50,8 +51,6 @@ import {
 
 /** Two of them fill a 100 Gb/s link (measured on loopback). */
 const SENDER_THREADS = 2;
-/** Sessions whose kernel and initrd are remembered, to know what a download is. */
-const MAX_REMEMBERED = 4096;
 
 export interface HttpWiring extends CredentialWiring {
   readonly catalog: CatalogHolder;
@@ -71,15 +70,10 @@ export interface HttpWiring extends CredentialWiring {
   readonly now: () => number;
 }
 
-/** What a session's machine is to fetch, and the mirror that it was sent to first. */
-interface SentFiles extends BootPaths {
-  readonly mirror?: string | undefined;
-}
-
 /** Listens nowhere yet. */
 export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
   const { config, catalog, networks, bootFiles, journal, sessionTokens, authorities, loggers, now } = wiring;
-  const paths = new Map<number, SentFiles>();
+  const sent = createSentFiles();
   const pins = createPins(config.paths.assets);
   const credentials = credentialsOf(wiring);
   const described = ({ mac, plan, remote, sessionUrl }: CredentialRequest): IdentityContext | undefined =>
@@ -145,7 +139,7 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         loader,
         troubleOf: (mirror, wanted) => wiring.mirrors.troubleOf(mirror, wanted),
       });
-      if (files !== undefined) rememberPaths(paths, session.id, { ...files, mirror: chosen.urls[0] });
+      if (files !== undefined) sent.remember(session.id, { ...files, mirror: chosen.urls[0] });
       if (chosen.urls.length === 0) return { ...context, mirrorReasons: chosen.reasons };
       return { ...buildContext({ ...input, mirrors: chosen.urls }), mirrorReasons: chosen.reasons };
     },
@@ -153,7 +147,7 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     renderer: RENDERER,
     grub: GRUB,
     assetStage(session, path) {
-      const files = paths.get(session.id);
+      const files = sent.of(session.id);
       if (files === undefined) return undefined;
       // It was sent there, and came here.
       if (files.mirror !== undefined) wiring.mirrors.doubt(files.mirror);
@@ -161,7 +155,7 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
       return files.initrd.includes(path) ? 'initrd' : undefined;
     },
     assetPaths(session) {
-      const files = paths.get(session.id);
+      const files = sent.of(session.id);
       // Who loads from a mirror takes nobody's place here.
       if (files === undefined || files.mirror !== undefined) return undefined;
       return [files.kernel, ...files.initrd].filter((path) => path.startsWith('/assets/'));
@@ -245,11 +239,4 @@ export function knownNetworks({ subnets, interfaces }: Pick<ProvisioningNetworks
     })),
   );
   return [...subnets, ...own];
-}
-
-function rememberPaths(paths: Map<number, SentFiles>, sessionId: number, files: SentFiles): void {
-  paths.delete(sessionId);
-  paths.set(sessionId, files);
-  const [oldest] = paths.keys();
-  if (paths.size > MAX_REMEMBERED && oldest !== undefined) paths.delete(oldest);
 }

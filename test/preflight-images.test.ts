@@ -33,7 +33,7 @@ const assets = t.testdir({
 await symlink('1', join(assets, 'flatcar/current'));
 await symlink('current/vmlinuz', join(assets, 'flatcar/vmlinuz'));
 t.teardown(() => rm(join(assets, 'flatcar/current'), { force: true }));
-const config = { paths: { assets } } as unknown as Config;
+const config = { paths: { assets }, assets: { mirrors: [] } } as unknown as Config;
 
 /** With a cloud-config, as testRole has. */
 function tried(kernel: string, initrd: readonly string[], used = true): TriedRole {

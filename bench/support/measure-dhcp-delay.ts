@@ -26,7 +26,7 @@ export async function measureDhcpDelay(options: DhcpDelayOptions): Promise<reado
   const client = await lab.addClient(`${RELAY}/16`);
   // Without waiting for the disk: its delay is not that of downloads.
   const config = `network: { interface: br0 }
-dhcp: { mode: server, probe: off, range: 10.77.1.0-10.77.2.255, leaseDurability: process }
+dhcp: { mode: server, probe: off, range: 10.77.1.0-10.77.2.255, probeAddresses: false, leaseDurability: process }
 http: { cacheBytes: ${FILE_MIB + 56}MB }
 `;
   const daemon = stack.use(await startDaemon(lab.network.namespace, { config, address: SERVER }));

@@ -10,6 +10,8 @@ export interface KeaOptions {
   readonly interface: string;
   /** 0: as Debian's Kea is by default, one thread. */
   readonly threads: number;
+  /** `raw` answers machines that have no address yet, `udp` relays; udp. */
+  readonly sockets?: 'raw' | 'udp';
 }
 
 /**
@@ -20,7 +22,7 @@ export async function startKea(namespace: NetworkNamespace, options: KeaOptions)
   const folder = await mkdtemp(path.join(tmpdir(), 'tinderbox-kea-'));
   const config = {
     Dhcp4: {
-      'interfaces-config': { interfaces: [options.interface], 'dhcp-socket-type': 'udp' },
+      'interfaces-config': { interfaces: [options.interface], 'dhcp-socket-type': options.sockets ?? 'udp' },
       'lease-database': {
         type: 'memfile',
         persist: true,

@@ -8,6 +8,7 @@ export interface StormLoad {
   /** As `--arrival` and `--loss` take them. */
   readonly arrival?: string;
   readonly loss?: string;
+  readonly attempts?: number;
   /** Seconds, of a machine. */
   readonly timeout?: number;
 }
@@ -47,6 +48,7 @@ export async function runStorm({
   machines,
   arrival = 'all-at-once',
   loss = '0',
+  attempts = 1,
   timeout = 1_800,
 }: StormLoad): Promise<StormReport> {
   await using stack = new AsyncDisposableStack();
@@ -63,7 +65,7 @@ export async function runStorm({
   });
   const tinderbox = new URL('../../bin/tinderbox', import.meta.url).pathname;
   const command = `env -u NODE_OPTIONS ${tinderbox} simulate --config ${site.folder}/tinderbox.yaml --interface eth0
-    --machines ${machines} --arrival ${arrival} --loss ${loss} --timeout ${timeout} --json`;
+    --machines ${machines} --arrival ${arrival} --loss ${loss} --attempts ${attempts} --timeout ${timeout} --json`;
   // Exit code 1 says that machines failed; the report says why. Of its progress nothing is wanted here.
   const shell = ['sh', '-c', '"$@" 2>/dev/null || [ $? -eq 1 ]', 'sh', ...client.enter(command.split(/\s+/))];
   const output = await runProgram(shell, { timeout: (timeout + 120) * 1000 });

@@ -1,6 +1,7 @@
 import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
-import { timeUntilRelease } from './queue-estimate.ts';
+import { crowdedAddresses } from './crowded-addresses.ts';
+import { secondsUntilNext, timeUntilRelease } from './queue-estimate.ts';
 
 /** How many may load at once, and how many may wait for it, in all and behind one address. */
 export interface QueueLimits {
@@ -63,6 +64,9 @@ export interface BootQueue {
   begin(key: string, now: number): void;
   /** A download ended, of a whole file or not. */
   end(key: string, now: number, what: { readonly path: string; readonly whole: boolean }): void;
+  /** The same by TFTP, where the end may be taken for another machine's: it keeps the place for TRANSFER_TIME at most. */
+  beginTransfer(key: string, now: number): void;
+  endTransfer(key: string, now: number, what: { readonly path: string; readonly whole: boolean }): void;
   /** Gives up its place or its turn. */
   leave(key: string): void;
   /** The next. False if it does not wait. */
@@ -71,7 +75,7 @@ export interface BootQueue {
   placeAt(address: Ipv4): string | undefined;
   hasPlace(key: string): boolean;
   /** Counting from 1; undefined: it does not wait. */
-  positionOf(key: string): number | undefined;
+  positionOf(key: string, now: number): number | undefined;
   holders(now: number): readonly QueueHolder[];
   /** In their order, so many at most. */
   waiters(now: number, most: number): readonly QueueWaiter[];
@@ -80,24 +84,32 @@ export interface BootQueue {
 
 /** A place is kept so long for who loads nothing: between script, kernel and initrds iPXE takes a second or two. */
 export const SILENT_TIME = 30_000;
+/** Half a gigabyte at 1 MB/s, which is what GRUB's TFTP does at its worst. */
+export const TRANSFER_TIME = 600_000;
 /** Who is late by more than that holds up nobody, and has its turn if it comes back. */
 export const GRACE_TIME = 10_000;
 /** Who is late by more than that does not come back. */
 export const LOST_TIME = 120_000;
 /** A machine that waits for long is mentioned in its timeline so often all the same. */
 const SAID_AGAIN = 600_000;
+/**
+ * So often a machine may ask for its script anew while others wait. One whose role lacks a file goes round in circles; a
+ * few of them would keep the rest of a rack waiting for ever.
+ */
+const BEGUN_ANEW = 3;
+/** GRUB asks for the length of its script first: both are one question. */
+const ONE_QUESTION = 5_000;
 /** Places of late that the estimate is made from. */
 const REMEMBERED = 32;
-/** Whoever waits is to see an operator's hand on the queue soon. In seconds. */
-const [SOONEST, LATEST] = [2, 15] as const;
-/** As many questions a second cost this server nothing that anybody would notice. */
-const ASKS_PER_SECOND = 100;
 /** For who is not remembered. */
 const FULL_SECONDS = 60;
 
 interface Holder extends QueueHolder {
   downloads: number;
   left: readonly string[];
+  /** How often it began anew, and when it did last. */
+  anew: number;
+  anewAt: number;
   /** Until when it may be silent. */
   until: number;
 }
@@ -117,6 +129,8 @@ interface Waiter extends QueuedMachine {
  * milliseconds that never go back.
  */
 export function createBootQueue(limits: QueueLimits): BootQueue {
+  /** Whoever asks in the name of many machines gets so many places, as long as others wait for them. */
+  const share = Math.max(1, Math.ceil(limits.places / 2));
   const places = new Map<string, Holder>();
   const known = new Map<string, Waiter>();
   const byAddress = new Map<Ipv4, number>();
@@ -177,18 +191,36 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       from: now,
       downloads: 0,
       left: files,
+      anew: 0,
+      anewAt: now,
       until: now + SILENT_TIME,
     });
     return { kind: 'go', waited: now - since, isNew: true };
   }
 
-  /** Those who are late hold up nobody. */
-  function isTurnOf(index: number, now: number): boolean {
+  /** Those who are late hold up nobody, and neither do those behind a crowded address the others. */
+  function isTurnOf(index: number, address: Ipv4 | undefined, now: number): boolean {
     let free = limits.places - places.size;
-    for (let at = 0; at < index && free > 0; at++) {
-      if (now <= (order[at] as Waiter).due + GRACE_TIME) free--;
+    if (free <= 0) return false;
+    const crowded = crowdedAddresses(places.values(), share);
+    const isCrowded = (one: Ipv4 | undefined): boolean => one !== undefined && crowded.has(one);
+    const yields = isCrowded(address);
+    for (let at = 0; at < (yields ? order.length : index) && free > 0; at++) {
+      const waiter = order[at] as Waiter;
+      if (at === index || now > waiter.due + GRACE_TIME) continue;
+      const isBehind = isCrowded(waiter.address);
+      if (at < index ? yields || !isBehind : !isBehind) free--;
     }
     return free > 0;
+  }
+
+  /** Whether it goes round in circles, and others wait. */
+  function hasHadItsChances(holder: Holder, now: number): boolean {
+    if (now - holder.anewAt >= ONE_QUESTION) {
+      holder.anew++;
+      holder.anewAt = now;
+    }
+    return holder.anew > BEGUN_ANEW && holder.downloads === 0 && order.length > 0;
   }
 
   /** Those that are to come before a place at this index is free. */
@@ -216,19 +248,21 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
     tick(now);
     const { key, address, files, underWay = false } = asker;
     const holder = places.get(key);
-    if (holder !== undefined) {
+    if (holder !== undefined && files.length > 0 && hasHadItsChances(holder, now)) places.delete(key);
+    else if (holder !== undefined) {
       // A machine that asks for its script again begins anew.
       if (files.length > 0) holder.left = files;
       holder.until = Math.max(holder.until, now + SILENT_TIME);
       return { kind: 'go', waited: holder.from - holder.since, isNew: false };
     }
     let waiter = known.get(key);
-    if (underWay) {
+    // Else one address would get any number of places, with the names of machines that had their turn.
+    if (underWay && !(address !== undefined && crowdedAddresses(places.values(), share).has(address))) {
       if (waiter !== undefined) remove(waiter);
       return give(asker, waiter?.since ?? now, now);
     }
     if (waiter === undefined) {
-      if (isTurnOf(order.length, now)) return give(asker, now, now);
+      if (isTurnOf(order.length, address, now)) return give(asker, now, now);
       const beside = address === undefined ? 0 : (byAddress.get(address) ?? 0);
       if (order.length >= limits.waiting || beside >= limits.waitingPerAddress) {
         return { kind: 'full', of: order.length, seconds: FULL_SECONDS + (order.length % FULL_SECONDS) };
@@ -236,9 +270,18 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       waiter = add(asker, now);
     }
     const index = indexOf(waiter);
-    if (!isTurnOf(index, now)) return wait(waiter, index, now);
+    if (!isTurnOf(index, address, now)) return wait(waiter, index, now);
     remove(waiter);
     return give(asker, waiter.since, now);
+  }
+
+  function ended(holder: Holder, now: number, { path, whole }: { path: string; whole: boolean }): void {
+    holder.until = now + SILENT_TIME;
+    if (!whole) return;
+    holder.left = holder.left.filter((each) => each !== path);
+    if (holder.left.length > 0 || holder.downloads > 0) return;
+    places.delete(holder.key);
+    held = [...held.slice(1 - REMEMBERED), now - holder.from];
   }
 
   return {
@@ -249,16 +292,19 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       holder.downloads++;
       holder.until = Math.max(holder.until, now + SILENT_TIME);
     },
-    end(key, now, { path, whole }) {
+    end(key, now, what) {
       const holder = places.get(key);
       if (holder === undefined) return;
       holder.downloads = Math.max(0, holder.downloads - 1);
-      holder.until = now + SILENT_TIME;
-      if (!whole) return;
-      holder.left = holder.left.filter((each) => each !== path);
-      if (holder.left.length > 0 || holder.downloads > 0) return;
-      places.delete(key);
-      held = [...held.slice(1 - REMEMBERED), now - holder.from];
+      ended(holder, now, what);
+    },
+    beginTransfer(key, now) {
+      const holder = places.get(key);
+      if (holder !== undefined) holder.until = now + TRANSFER_TIME;
+    },
+    endTransfer(key, now, what) {
+      const holder = places.get(key);
+      if (holder !== undefined) ended(holder, now, what);
     },
     leave(key) {
       places.delete(key);
@@ -278,13 +324,18 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
       return undefined;
     },
     hasPlace: (key) => places.has(key),
-    positionOf(key) {
+    positionOf(key, now) {
+      // Lists ask of each machine, and few wait.
+      if (!known.has(key)) return undefined;
+      tick(now);
       const waiter = known.get(key);
       return waiter === undefined ? undefined : indexOf(waiter) + 1;
     },
     holders(now) {
       tick(now);
-      return [...places.values()].map(({ left: _left, until: _until, ...holder }) => holder);
+      return [...places.values()].map(
+        ({ left: _left, anew: _anew, anewAt: _at, until: _until, ...holder }) => holder,
+      );
     },
     waiters(now, most) {
       tick(now);
@@ -305,14 +356,4 @@ export function createBootQueue(limits: QueueLimits): BootQueue {
 
 function isBefore(one: Waiter, other: Waiter): boolean {
   return one.moved === other.moved ? one.number < other.number : one.moved > other.moved;
-}
-
-/**
- * Sooner the nearer its turn is, so that a free place is not long without anybody; and not all at once: neighbours in the
- * queue come a second apart.
- */
-function secondsUntilNext(position: number, estimate: number | undefined, waiting: number): number {
-  const near = estimate === undefined ? SOONEST * 2 : estimate / 4_000;
-  const seconds = Math.min(LATEST, Math.max(SOONEST, near));
-  return Math.ceil(Math.max(seconds, waiting / ASKS_PER_SECOND)) + (position % 3);
 }

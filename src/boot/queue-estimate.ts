@@ -1,3 +1,8 @@
+/** Whoever waits is to see an operator's hand on the queue soon. In seconds. */
+const [SOONEST, LATEST] = [2, 15] as const;
+/** As many questions a second cost this server nothing that anybody would notice. */
+const ASKS_PER_SECOND = 100;
+
 export interface ReleaseFacts {
   readonly places: number;
   /** How long each place is held by now, in ms; more than `places` where boots go on that had their turn. */
@@ -23,4 +28,16 @@ export function timeUntilRelease({ places, ages, held, turn }: ReleaseFacts): nu
   const place = (turn - 1) % places;
   const first = place < free ? 0 : (counted[place - free] ?? 0);
   return Math.round(first + rounds * typical);
+}
+
+/**
+ * Sooner the nearer its turn is, so that a free place is not long without anybody; and not all at once: neighbours in the
+ * queue come a second apart.
+ */
+export function secondsUntilNext(position: number, estimate: number | undefined, waiting: number): number {
+  const near = estimate === undefined ? SOONEST * 2 : estimate / 4_000;
+  const seconds = Math.min(LATEST, Math.max(SOONEST, near));
+  // So many ask as often as they like, however long the queue behind them is.
+  const least = position <= ASKS_PER_SECOND ? 0 : waiting / ASKS_PER_SECOND;
+  return Math.ceil(Math.max(seconds, least)) + (position % 3);
 }

@@ -1,5 +1,5 @@
 import { maskSessionTokens } from '../boot/session-token.ts';
-import type { Spread, StormFigures } from '../lab/storm-figures.ts';
+import type { FailureGroup, Spread, StormFigures } from '../lab/storm-figures.ts';
 import type { StormPlace, StormStage } from '../lab/storm-stages.ts';
 import { formatBinarySize } from './format-binary-size.ts';
 import { plain } from './format-timeline.ts';
@@ -14,6 +14,8 @@ export interface StormReport extends StormFigures {
   /** Still under way, or not switched on, when it was stopped. */
   readonly unfinished: number;
   readonly lostPackets: number;
+  /** Attempts that failed, where the machine began anew. */
+  readonly restarts: readonly FailureGroup[];
   /** Absent where no daemon of this host answered. */
   readonly server?: ServerFigures;
   /** Of this program. */
@@ -52,6 +54,9 @@ export function formatStorm(report: StormReport): string {
       .map((stage) => spreadRow(STAGE_NAMES[stage.stage], stage)),
     ...(report.waited.machines > 0 ? [spreadRow('told to wait', report.waited)] : []),
     ...(booted > 0 ? [spreadRow('whole boot', report.whole)] : []),
+    ...report.restarts.map((group) =>
+      maskSessionTokens(`began anew at ${group.step}: ${group.machines} (${plain(group.reason)})`),
+    ),
     ...report.failures.flatMap((group) => [
       '',
       maskSessionTokens(`✗ ${group.machines} at ${group.step}: ${plain(group.reason)}`),

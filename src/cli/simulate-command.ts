@@ -20,6 +20,9 @@ that it is given, as a route of this host (ip route show table local proto 116) 
 root. --loss concerns DHCP and TFTP: losses of TCP are the kernel's (tc qdisc … netem). The daemon knows these machines
 from then on: --forget has it forget them at the end. Ctrl-C ends it and prints what was measured.
 
+A machine fails as its firmware would: after four DISCOVERs within a minute, six tries of a TFTP packet. With --attempts it
+begins anew then, as one whose only boot option is the network does; the report has a line for it.
+
 How machines arrive: all-at-once, 50/s (evenly), poisson:50/s (by chance), over:60s (all of them within a minute).
 
 Architectures: ${[...new Set(FIRMWARE_ARCHITECTURES.map(({ name }) => name))].join(', ')}
@@ -44,6 +47,7 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
     .option('--machines <count>', 'boot so many')
     .option('--arrival <pattern>', 'how they are switched on; all-at-once')
     .option('--loss <share>', 'lose so many packets on purpose: 1%')
+    .option('--attempts <count>', 'how often a machine begins anew if it fails; 1: never')
     .option('--forget', 'have the daemon forget them at the end')
     .option('--json', 'print steps and artefacts, or figures, as JSON')
     .addHelpText('after', HELP)
@@ -56,7 +60,7 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
 }
 
 function simulateOne(args: Flags, context: CliContext) {
-  const alone = (['arrival', 'loss', 'forget'] as const).find((name) => args[name] !== undefined);
+  const alone = (['arrival', 'loss', 'attempts', 'forget'] as const).find((name) => args[name] !== undefined);
   if (alone !== undefined) throw usageError(`--${alone} is of use with --machines only`);
   return runSimulate(args, { ...simulationDeps, write: context.out });
 }

@@ -6,7 +6,7 @@ import { toTinderboxError } from '../errors.ts';
 import { makeSigningRequest } from '../lab/make-signing-request.ts';
 import { describeArrivals, planArrivals } from '../lab/plan-arrivals.ts';
 import { type Storm, startStorm } from '../lab/run-storm.ts';
-import { summarizeStorm } from '../lab/storm-figures.ts';
+import { groupFailures, summarizeStorm } from '../lab/storm-figures.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BorrowedAddresses, OpenUdpSocket } from '../net/port.ts';
 import type { ExitCode } from './exit.ts';
@@ -53,6 +53,7 @@ export async function runStormCommand(args: StormArgs, deps: StormCommandDeps): 
         machines: plan.machines,
         arrivals: planArrivals(plan.arrivals, plan.machines.length, Math.random),
         loss: plan.loss,
+        attempts: plan.attempts,
         timeout: plan.timeout,
         signal: deps.signal,
       },
@@ -83,6 +84,7 @@ export async function runStormCommand(args: StormArgs, deps: StormCommandDeps): 
       seconds: result.ms / 1000,
       unfinished: result.unfinished,
       lostPackets: result.lostPackets,
+      restarts: groupFailures(result.restarts),
       ...summarizeStorm(result.ends),
       ...(server === undefined ? {} : { server }),
       client: { cpuSeconds: (user + system) / 1e6, memoryBytes: process.memoryUsage().rss },

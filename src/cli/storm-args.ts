@@ -10,6 +10,7 @@ export interface StormArgs {
   readonly machines: string | number;
   readonly arrival?: string;
   readonly loss?: string;
+  readonly attempts?: string | number;
   readonly arch?: string;
   /** Of the first machine; the others follow. */
   readonly mac?: string;
@@ -23,6 +24,7 @@ export interface StormPlan {
   readonly arrivals: ArrivalPattern;
   /** 0 to 1. */
   readonly loss: number;
+  readonly attempts: number;
   /** Milliseconds, of each machine. */
   readonly timeout: number;
 }
@@ -53,7 +55,12 @@ export function readStormArgs(args: StormArgs): StormPlan {
   if (!(seconds > 0 && seconds <= 86_400)) {
     throw usageError(`${args.timeout} is no time-out`, 'give whole seconds, from 1 to 86400');
   }
+  const attempts = Number(args.attempts ?? 1);
+  if (!(Number.isInteger(attempts) && attempts >= 1)) {
+    throw usageError(`${args.attempts} is no number of attempts`, 'give a whole number from 1');
+  }
   return {
+    attempts,
     machines: listMachines(args, count),
     arrivals,
     loss: readShare(args.loss ?? '0'),

@@ -68,7 +68,7 @@ export function resolveConfig(
     dhcp: resolveDhcp(raw.dhcp ?? {}, report),
     http,
     assets: resolveAssets(raw.assets ?? {}, report),
-    tftp: { port: raw.tftp?.port ?? 69, maxTransfers: raw.tftp?.maxTransfers ?? 512 },
+    tftp: { port: raw.tftp?.port ?? 69, maxTransfers: raw.tftp?.maxTransfers ?? 2048 },
     syslog: resolveSyslog(raw.syslog?.port ?? SYSLOG_PORT),
     admin,
     admission: raw.admission ?? 'open',

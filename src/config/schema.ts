@@ -333,7 +333,7 @@ export const ConfigSchema = Type.Object(
               minimum: 1,
               maximum: 60_000,
               description: 'Transfers at one time.',
-              default: 512,
+              default: 2048,
             }),
           ),
         },

@@ -109,9 +109,11 @@ async function sendPulled(
     const why =
       sent.kind === 'changed'
         ? 'it stopped coming from the other server, or is another version there now'
-        : stalled()
-          ? 'the client took no byte for too long and was dropped'
-          : 'the client closed the connection';
+        : sent.kind === 'failed'
+          ? (sent.reason ?? 'it could not be sent')
+          : stalled()
+            ? 'the client took no byte for too long and was dropped'
+            : 'the client closed the connection';
     return {
       outcome: 'failed',
       answered: `${status}, ${sent.bytes} of ${end - start} bytes`,

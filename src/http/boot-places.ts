@@ -95,7 +95,7 @@ export function createBootPlaces(options: BootPlacesOptions): BootPlaces {
     notice: (observation) => noticeTftp(queue, uptime(), observation),
     leave: (mac) => queue.leave(mac),
     moveUp: (mac) => queue.moveUp(mac),
-    positionOf: (mac) => queue.positionOf(mac),
+    positionOf: (mac) => queue.positionOf(mac, uptime()),
     view(most) {
       const now = uptime();
       return {
@@ -111,8 +111,8 @@ export function createBootPlaces(options: BootPlacesOptions): BootPlaces {
 /** What a machine that has a place loads by TFTP, as a GRUB without HTTP does. */
 function noticeTftp(queue: BootQueue, now: number, { kind, outcome, mac, asked }: Observation): void {
   if (mac === undefined || !queue.hasPlace(mac)) return;
-  if (kind === 'tftp.read' && outcome === 'answered') queue.begin(mac, now);
+  if (kind === 'tftp.read' && outcome === 'answered') queue.beginTransfer(mac, now);
   if (kind !== 'tftp.done') return;
   const path = `/${readText(asked).replace(/^RRQ \/*/, '')}`;
-  queue.end(mac, now, { path, whole: outcome === 'answered' });
+  queue.endTransfer(mac, now, { path, whole: outcome === 'answered' });
 }

@@ -67,14 +67,19 @@ export async function answerMachineScript(
   const reasons = [...parsed.notes, ...unheeded, ...plan.reasons];
 
   if (plan.kind === 'boot') {
-    const answer = boot(deps, plans, request, plan, facts, { ...observed, reasons }, language, isMeasured);
+    const told = { ...observed, reasons };
+    let answer = boot(deps, plans, request, plan, facts, told, language, isMeasured);
     if ('kind' in answer && answer.kind === 'unknown') {
       await measureFiles(deps, answer.paths);
-      return answerMachineScript(deps, plans, request, query, language, true);
+      // Others were planned meanwhile, as above. Not planned anew without need: a rule with `max` has admitted it by now.
+      if (!isHeldByAnother(deps, plan.hostname, mac))
+        answer = boot(deps, plans, request, plan, facts, told, language, true);
     }
+    if ('kind' in answer && answer.kind === 'unknown')
+      return answerMachineScript(deps, plans, request, query, language, true);
     noteHardware(deps, request, mac, parsed.hardware);
     if ('kind' in answer) {
-      noteWait(deps, { ...observed, reasons }, answer);
+      noteWait(deps, told, answer);
       const { message, seconds } = answer;
       return { status: 200, text: language.wait({ message, facts, seconds, isBrief: true, choice }) };
     }

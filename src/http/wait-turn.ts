@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueueVerdict } from '../boot/boot-queue.ts';
 import { aboutTime, describeTurn, describeWait } from '../boot/describe-queue.ts';
 import type { Mac } from '../machine/mac.ts';
@@ -6,6 +7,7 @@ import type { Answer, BootRequest, RouteDeps } from './answer.ts';
 import { originOf, refuse } from './answer.ts';
 import { findAsset } from './asset-file.ts';
 import { parseAssetPath } from './asset-path.ts';
+import type { PullThrough } from './port.ts';
 
 /** What a boot is told that wants its script. */
 export type BootTurn =
@@ -66,9 +68,12 @@ function describeTurnCome(waited: number): readonly string[] {
   return waited < WORTH_A_WORD ? [] : [`it has its turn, after it waited ${aboutTime(waited)}`];
 }
 
-/** Looks how large the files are. What is not there stays unknown. */
+/** The other server gives it the size of what is not here. In ms; a script has to come soon. */
+const MOST_ASKING = 2_000;
+
+/** Looks how large the files are. What is nowhere, or cannot be asked for now, stays unknown. */
 export async function measureFiles(
-  { queue, assets }: Pick<RouteDeps, 'queue' | 'assets'>,
+  { queue, assets, pullThrough }: Pick<RouteDeps, 'queue' | 'assets' | 'pullThrough'>,
   paths: readonly string[],
 ): Promise<void> {
   await Promise.all(
@@ -76,9 +81,30 @@ export async function measureFiles(
       const parsed = parseAssetPath(path);
       if (parsed.kind === 'bad') return;
       const found = await findAsset(assets, parsed.segments);
-      if (found.kind === 'file') queue?.learn(path, found.file.size);
+      const elsewhere = found.kind === 'missing' && pullThrough !== undefined;
+      const size =
+        found.kind === 'file'
+          ? found.file.size
+          : elsewhere
+            ? await Promise.race([
+                sizeElsewhere(pullThrough, parsed.segments),
+                sleep(MOST_ASKING, undefined, { ref: false }),
+              ])
+            : undefined;
+      if (size !== undefined) queue?.learn(path, size);
     }),
   );
+}
+
+async function sizeElsewhere(
+  pullThrough: PullThrough,
+  segments: readonly string[],
+): Promise<number | undefined> {
+  const pulled = await pullThrough.find({ segments, method: 'HEAD', via: undefined });
+  if (pulled.kind === 'refused') return undefined;
+  if (pulled.kind !== 'held') return pulled.size;
+  const found = await findAsset(pulled.folder, [pulled.name]);
+  return found.kind === 'file' ? found.file.size : undefined;
 }
 
 /** Why all have to wait, for a timeline. */

@@ -60,7 +60,8 @@ export function explainStatus(
     });
     return { again: false, error };
   }
-  const again = status === 408 || status === 425 || status === 429 || status >= 500;
+  // 508: it would ask itself in the end (RFC 5842, 7.2), the next time as well.
+  const again = status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 508);
   const seconds = Number(headers['retry-after']);
   return {
     again,

@@ -56,8 +56,12 @@ export function createGrowingFile(): GrowingFile {
       wake();
     },
     sized: sized.promise,
-    current: () =>
-      total === undefined ? undefined : { size: total, follow: (path) => follow(path, version) },
+    current() {
+      if (total === undefined) return undefined;
+      // Whoever was told the size of this one must not get the bytes of the next.
+      const of = version;
+      return { size: total, follow: (path) => follow(path, of) };
+    },
   };
 
   function isToCome(at: number, of: number): boolean {

@@ -14,11 +14,15 @@ export type Refused = Extract<PulledAsset, { kind: 'refused' }>;
 /** One fetch of one file, and whoever follows it. */
 export interface Flight {
   readonly path: string;
+  /** Servers that the request which began it had come by, as it said itself. */
+  readonly hops: number;
   readonly growing: GrowingFile;
   /** Of the answer that is being taken. */
   head?: HttpResponse['headers'];
   /** Once it has failed. */
   failure?: Refused;
+  /** Resolves when nothing of it is under way any more. */
+  landed?: Promise<void>;
 }
 
 export interface FlightOptions {
@@ -49,9 +53,11 @@ export interface Fetched {
 }
 
 const LEAST_BYTES = 16 * 1024;
+/** Of a server that did not begin to answer. */
+const SILENT_TRIES = 2;
 
-export function newFlight(path: string): Flight {
-  return { path, growing: createGrowingFile() };
+export function newFlight(path: string, hops: number): Flight {
+  return { path, hops, growing: createGrowingFile() };
 }
 
 /**
@@ -70,6 +76,7 @@ export function createFlights(options: FlightOptions) {
     void turn;
     await mkdir(store.folder, { recursive: true });
     let bytes = store.begin(path);
+    let failures = 0;
     using watchdog = endIfTrickling(() => bytes, options.trickle, ending);
     void watchdog;
     const done = await downloadFile(`${from}${path}`, file, {
@@ -81,6 +88,7 @@ export function createFlights(options: FlightOptions) {
       signal: AbortSignal.any([options.signal, ending.signal]),
       digests: false,
       onHead(headers) {
+        requireEnd(headers, `${from}${path}`);
         flight.head = headers;
         options.heard();
       },
@@ -89,7 +97,12 @@ export function createFlights(options: FlightOptions) {
         bytes = available;
         growing.note(available, total);
       },
-      onRetry: ({ error }) => options.retried(path, error.message),
+      onRetry({ error }) {
+        options.retried(path, error.message);
+        failures++;
+        // Who waits has another place to ask, as long as nothing has come.
+        if (flight.head === undefined && failures >= SILENT_TRIES) throw error;
+      },
     });
     const { etag, 'last-modified': lastModified } = flight.head ?? {};
     const modified = Date.parse(lastModified ?? '');
@@ -137,6 +150,18 @@ function explainFailure(thrown: unknown, from: string, why: string | undefined):
     return refused(404, `it is neither here nor at ${from}`);
   if (/is full|is no room|maxBytes/.test(message)) return refused(507, message);
   return refused(code === 'refused' ? 502 : 504, message);
+}
+
+/** A body that ends with its connection (RFC 9112, 6.3) looks whole where the server died: nothing proves it later. */
+function requireEnd(headers: HttpResponse['headers'], url: string): void {
+  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return;
+  throw new TinderboxError(
+    'refused',
+    `${url} comes without its length, so that a part of it would look whole`,
+    {
+      remedy: 'Let that server send Content-Length, as it does for files.',
+    },
+  );
 }
 
 /** A server that sends a byte now and then keeps every time-out away. */

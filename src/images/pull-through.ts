@@ -46,7 +46,7 @@ export interface PullTimes extends HttpTimes {
 
 // A client of ours that gets no byte for 60 s is dropped: a fetch that brings none has to end before.
 const TIMES: PullTimes = {
-  connect: 5_000,
+  connect: 4_000,
   headers: 10_000,
   stall: 10_000,
   pause: 500,
@@ -63,6 +63,8 @@ const MOST_NOES = 1_000;
 const MOST_CHECKED = 10_000;
 /** Servers that fetch from each other, in a row. */
 const MOST_HOPS = 4;
+/** As this one writes itself. Nothing else of a client's header goes on. */
+const HOP = /^\S{1,16} tinderbox-[\w-]{1,64}$/;
 
 export interface PullThroughState {
   readonly from: string;
@@ -106,6 +108,7 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
   const self = `tinderbox-${randomUUID()}`;
   const flying = new Map<string, Flight>();
   const comparisons = new Map<string, Promise<Verdict>>();
+  const descriptions = new Map<string, Promise<PulledAsset>>();
   /** By a clock that does not jump. */
   const checkedAt = new Map<string, number>();
   const noes = new Map<string, { readonly until: number; readonly refused: Refused }>();
@@ -149,7 +152,9 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
     else noteUpstream(true);
   }
 
-  function rememberNo(path: string, refused: Refused): Refused {
+  /** What came of another server's hops, as a client may make them up, is no answer for others. */
+  function rememberNo(path: string, refused: Refused, hops = 0): Refused {
+    if (hops > 0 && refused.status === 502) return refused;
     setBounded(noes, path, { until: performance.now() + times.no, refused }, MOST_NOES);
     return refused;
   }
@@ -221,15 +226,15 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
     }
   }
 
-  function begin(path: string, via: string): Flight {
-    const flight = newFlight(path);
+  function begin(path: string, via: string, hops: number): Flight {
+    const flight = newFlight(path, hops);
     const began = performance.now();
     flying.set(path, flight);
     counts.fetched++;
     const work = flights.fly(flight, via).then((done) => {
       flying.delete(path);
       running.delete(work);
-      if (done === undefined) return noteFailure(path, flight.failure);
+      if (done === undefined) return noteFailure(path, flight.failure, hops);
       setBounded(checkedAt, path, performance.now(), MOST_CHECKED);
       const ms = Math.round(performance.now() - began);
       return logger.info(
@@ -237,15 +242,16 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
         `fetched ${path} from ${from}`,
       );
     });
+    flight.landed = work;
     running.add(work);
     return flight;
   }
 
-  function noteFailure(path: string, failure: Refused | undefined): void {
+  function noteFailure(path: string, failure: Refused | undefined, hops: number): void {
     if (failure === undefined || stop.signal.aborted) return;
     const { status, reason } = failure;
     if (status === 504) noteUpstream(false, reason);
-    rememberNo(path, failure);
+    rememberNo(path, failure, hops);
     if (status === 404) return;
     count('pull-through.failed');
     logger.warn({ path }, `${path} could not be fetched: ${reason}`);
@@ -272,7 +278,17 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
     };
   }
 
-  async function describe(path: string, via: string): Promise<PulledAsset> {
+  /** A rack asks for the size of the same file before any of it loads it. */
+  function describeOnce(path: string, via: string, hops: number): Promise<PulledAsset> {
+    if (hops > 0) return describe(path, via, hops);
+    const known = descriptions.get(path);
+    if (known !== undefined) return known;
+    const work = describe(path, via, hops).finally(() => descriptions.delete(path));
+    descriptions.set(path, work);
+    return work;
+  }
+
+  async function describe(path: string, via: string, hops: number): Promise<PulledAsset> {
     const answer = await askUpstream({ http, from }, { path, via, signal: stop.signal });
     noteAnswer(answer);
     switch (answer.kind) {
@@ -283,7 +299,7 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
       case 'same':
         return refuse(502, `${from} answers 304 to a question without a condition`);
       case 'failed':
-        return rememberNo(path, refuse(answer.status, answer.reason));
+        return rememberNo(path, refuse(answer.status, answer.reason), hops);
     }
   }
 
@@ -317,30 +333,39 @@ export async function openPullThrough(options: PullThroughOptions): Promise<Kept
     method: string,
     said: string | undefined,
   ): Promise<PulledAsset> {
-    const hops = (said ?? '').split(',').filter((hop) => hop.includes('tinderbox-'));
+    const hops = (said ?? '')
+      .split(',')
+      .map((hop) => hop.trim())
+      .filter((hop) => HOP.test(hop));
     if (hops.some((hop) => hop.includes(self)) || hops.length >= MOST_HOPS) {
       return refuse(
         508,
         `servers fetch from each other in a ring: see assets.pullThrough.from of each (${from} here)`,
       );
     }
-    const via = [...hops.map((hop) => hop.trim()), `1.1 ${self}`].join(', ');
+    const via = [...hops, `1.1 ${self}`].join(', ');
     const path = `/assets/${segments.map(encodeURIComponent).join('/')}`;
     const joinFlight = (): Promise<PulledAsset> | undefined => {
       const flight = flying.get(path);
-      if (flight === undefined) return undefined;
+      return flight === undefined ? undefined : board(flight);
+    };
+    const board = async (flight: Flight): Promise<PulledAsset> => {
       counts.joined++;
-      return follow(flight);
+      const asset = await follow(flight);
+      if (asset.kind !== 'refused' || asset.status !== 502 || flight.hops <= hops.length) return asset;
+      // Refused for the way that it had come, perhaps, which is not ours.
+      await flight.landed;
+      return find(segments, method, said);
     };
     const joined = joinFlight() ?? (await findHeld(path, segments, via)) ?? joinFlight();
     if (joined !== undefined) return joined;
     const no = knownNo(path);
     if (no !== undefined) return serveOlder(path) ?? no;
-    if (method === 'HEAD') return describe(path, via);
+    if (method === 'HEAD') return describeOnce(path, via, hops.length);
     if (flying.size >= options.fetches + MOST_WAITING) {
       return refuse(503, `${flying.size} other files are being fetched from ${from}`, 5);
     }
-    const asset = await follow(begin(path, via));
+    const asset = await follow(begin(path, via, hops.length));
     if (asset.kind !== 'refused' || asset.status === 503 || asset.status === 404) return asset;
     return serveOlder(path) ?? asset;
   }

@@ -222,7 +222,10 @@ async function readOne(folder: string, name: string): Promise<PulledFile | undef
   };
 }
 
-/** Removes them, held or unfinished, and says how much that was. A daemon that runs notices, and fetches what is asked for anew. */
+/**
+ * Removes them, and says how much that was. A daemon that runs notices, and fetches what is asked for anew; what it has not
+ * whole yet stays its own, counts, and goes first when room is needed.
+ */
 export async function prunePulled(
   folder: string,
   dryRun: boolean,

@@ -6,7 +6,7 @@ import { createStormFetch } from './storm-http.ts';
 import { type StormPlace, stageAfter } from './storm-stages.ts';
 import { readForStorm } from './storm-tftp.ts';
 import { createClientPort, FIRMWARE_TIMING, runVirtualClient } from './virtual-client.ts';
-import type { VirtualClientDeps, VirtualMachine } from './virtual-client-types.ts';
+import type { SimulationResult, VirtualClientDeps, VirtualMachine } from './virtual-client-types.ts';
 
 export interface StormOrder {
   readonly interface: string;
@@ -15,7 +15,9 @@ export interface StormOrder {
   readonly arrivals: readonly number[];
   /** The share of datagrams that is lost, each way; 0 to 1. TCP's losses are the kernel's, and not in it. */
   readonly loss: number;
-  /** Milliseconds that a machine has from its power button to its report. */
+  /** How often a machine begins at all: firmware whose only boot option is the network begins anew. */
+  readonly attempts: number;
+  /** Milliseconds that a machine has from its power button to its report, in all attempts together. */
   readonly timeout: number;
   /** Ends the storm; what has come to an end until then is told. */
   readonly signal: AbortSignal;
@@ -37,6 +39,8 @@ export interface StormDeps {
 export interface StormResult {
   /** In the order in which they ended. */
   readonly ends: readonly MachineEnd[];
+  /** Attempts that failed, of machines that began anew. */
+  readonly restarts: readonly MachineEnd[];
   /** Machines that were still under way when the storm was stopped, or not switched on. */
   readonly unfinished: number;
   /** Milliseconds from the first power button to the last end. */
@@ -54,6 +58,8 @@ export interface Storm {
 const PATIENT = { tftpTimeout: 4_000, tftpTries: 6, httpTimeout: Number.POSITIVE_INFINITY } as const;
 /** iPXE gives up a connection that is silent for so long. */
 const HTTP_SILENCE = 60_000;
+/** A machine that begins anew tests itself first; real ones take longer. */
+const SELF_TEST = 5_000;
 /** coreos-cloudinit's. */
 const SYSTEM_RETRIES = 15;
 
@@ -72,6 +78,7 @@ export async function startStorm(order: StormOrder, deps: StormDeps): Promise<St
   };
   const places = new Map<StormPlace, number>([['off', machines.length]]);
   const ends: MachineEnd[] = [];
+  const restarts: MachineEnd[] = [];
   const started = deps.now();
 
   const runMachine = async (machine: VirtualMachine, arrival: number): Promise<void> => {
@@ -83,23 +90,35 @@ export async function startStorm(order: StormOrder, deps: StormDeps): Promise<St
     };
     await deps.sleep(arrival - (deps.now() - started), signal);
     if (signal.aborted) return;
-    move('rom-dhcp');
+    const began = deps.now();
     const stop = AbortSignal.any([signal, AbortSignal.timeout(order.timeout)]);
-    const result = await runVirtualClient(machine, depsOf({ deps, port, openSocket, stop }), {
-      timing: { ...FIRMWARE_TIMING, ...PATIENT },
-      until: 'report',
-      keepPackets: false,
-      signal: stop,
-      questions: Number.POSITIVE_INFINITY,
-      comebacks: Number.POSITIVE_INFINITY,
-      systemRetries: SYSTEM_RETRIES,
-      onStep: ({ step }) => move(stageAfter(step)),
-      onWait: () => move('waiting'),
-    });
-    if (!result.ok && signal.aborted) return;
-    move(result.ok ? 'booted' : 'failed');
-    const { ok, steps, ms, waitedMs } = result;
-    ends.push({ mac: machine.mac, result: { ok, steps, ms, waitedMs } });
+    const boot = (): Promise<SimulationResult> =>
+      runVirtualClient(machine, depsOf({ deps, port, openSocket, stop }), {
+        timing: { ...FIRMWARE_TIMING, ...PATIENT },
+        until: 'report',
+        keepPackets: false,
+        signal: stop,
+        questions: Number.POSITIVE_INFINITY,
+        comebacks: Number.POSITIVE_INFINITY,
+        systemRetries: SYSTEM_RETRIES,
+        onStep: ({ step }) => move(stageAfter(step)),
+        onWait: () => move('waiting'),
+      });
+    for (let attempt = 1; ; attempt++) {
+      move('rom-dhcp');
+      const { ok, steps, waitedMs } = await boot();
+      if (!ok && signal.aborted) return;
+      const end = { mac: machine.mac, result: { ok, steps, waitedMs, ms: deps.now() - began } };
+      if (!ok && attempt < order.attempts && !stop.aborted) {
+        restarts.push(end);
+        move('off');
+        await deps.sleep(SELF_TEST, stop);
+        continue;
+      }
+      move(ok ? 'booted' : 'failed');
+      ends.push(end);
+      return;
+    }
   };
 
   const run = async (): Promise<StormResult> => {
@@ -110,6 +129,7 @@ export async function startStorm(order: StormOrder, deps: StormDeps): Promise<St
     }
     return {
       ends,
+      restarts,
       unfinished: machines.length - ends.length,
       ms: deps.now() - started,
       lostPackets: loss.lost(),

@@ -56,7 +56,7 @@ async function request(
     const text = (await response.text()).trim().slice(0, 200);
     if (response.status === 503 && !Number.isNaN(wait) && comebacks-- > 0) {
       await waitAsTold(run, wait * 1000);
-    } else if (response.status >= 500 && retries-- > 0) {
+    } else if (asksAgain(response.status) && retries-- > 0) {
       await run.deps.sleep(SYSTEM_PAUSE, run.options.signal);
     } else {
       throw failStep(
@@ -66,6 +66,11 @@ async function request(
     }
     if (run.options.signal.aborted) throw failStep(`${url} answered ${response.status} to the end`, WAITING);
   }
+}
+
+/** As the roles that ship do: 408 is said to a host that has too much to do to send its request. */
+function asksAgain(status: number): boolean {
+  return status === 408 || status === 429 || status >= 500;
 }
 
 function unreachable(url: string, thrown: unknown): TinderboxError {

@@ -211,7 +211,7 @@ export interface VirtualClientOptions {
   /** How often it comes back after `503` with `Retry-After`; 3. iPXE does so for ever. */
   readonly comebacks?: number;
   /**
-   * How often the operating system asks again for its configuration, and says again that it booted, after silence or a 5xx;
+   * How often the operating system asks again for its configuration, and says again that it booted, after silence, a 408, 429 or 5xx;
    * 0, so that the first fault is seen. cloud-init, coreos-cloudinit and Ignition all do.
    */
   readonly systemRetries?: number;

@@ -3,19 +3,21 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { SenderAnswer, SenderCall, SenderThreadOptions } from './file-sender-messages.ts';
 import { type Libc, loadLibc } from './libc.ts';
+import { hasTransferCalls } from './libc-transfers.ts';
 import type { FileSender, OpenMemoryFile, SentBytes, Transfer, TransferOrder } from './port.ts';
 
 export interface FileSenderOptions {
   /** Threads for files that go out as they are. One more copies: a disk that hangs holds up nobody else. */
   readonly threads: number;
-  /** A thread ended that should not have: `reason` says why. What it sent has failed; the next transfer starts another. */
+  /** A thread ended that should not have: `reason` says why. What it sent has failed; the next transfer starts another, a few times. */
   readonly crashed: (reason: string) => void;
   /** Where the threads' program is. For tests. */
   readonly entry?: URL;
 }
 
-/** Absent: this host has no C library that can be called, or lacks a call. */
+/** Absent: this host has no C library that can be called, or lacks a call, or its processor is not known here. */
 export function createFileSender(options: FileSenderOptions): FileSender | undefined {
+  if (!hasTransferCalls()) return undefined;
   let libc: Libc;
   try {
     libc = loadLibc();
@@ -63,6 +65,9 @@ interface Pending {
   bytes: number;
 }
 
+/** After so many deaths within so many milliseconds no other is started: whoever asks sends by itself. */
+const MOST_DEATHS = 3;
+const DEATHS_WITHIN = 600_000;
 const WAKE = new Uint8Array(BigUint64Array.of(1n).buffer);
 
 function createPlace(libc: Libc, { crashed, entry }: FileSenderOptions): Place {
@@ -70,7 +75,13 @@ function createPlace(libc: Libc, { crashed, entry }: FileSenderOptions): Place {
   let lastId = 0;
   let running: Running | undefined;
   let stopped = false;
+  let deaths: number[] = [];
 
+  const isHopeless = (): boolean => {
+    const since = performance.now() - DEATHS_WITHIN;
+    deaths = deaths.filter((at) => at > since);
+    return deaths.length >= MOST_DEATHS;
+  };
   const finish = (id: number, sent: SentBytes): void => {
     const transfer = pending.get(id);
     if (transfer === undefined) return;
@@ -100,7 +111,10 @@ function createPlace(libc: Libc, { crashed, entry }: FileSenderOptions): Place {
     thread.once('exit', () => {
       if (running === own) running = undefined;
       closeDescriptors(libc, options);
-      if (!stopped) crashed(why);
+      if (!stopped) {
+        deaths.push(performance.now());
+        crashed(why);
+      }
       const reason = stopped ? 'the server is stopping' : `the thread that sent it ended: ${why}`;
       for (const [id, { bytes }] of pending) finish(id, { bytes, kind: 'failed', reason });
     });
@@ -124,7 +138,7 @@ function createPlace(libc: Libc, { crashed, entry }: FileSenderOptions): Place {
   return {
     load: () => pending.size,
     send({ alive, ...order }) {
-      if (stopped) return undefined;
+      if (stopped || (running === undefined && isHopeless())) return undefined;
       let socket: number;
       try {
         socket = libc.duplicate(order.socket);

@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import type * as Koffi from 'koffi';
 
 /**
@@ -52,6 +53,14 @@ const EVENTS = 64;
 /** struct epoll_event is packed on x86 alone (linux/eventpoll.h): the data begin at 4 there, else at 8. */
 const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 const DATA_AT = EVENT_BYTES - 8;
+
+/**
+ * Whether the layouts here are this processor's. On 32 bits files' offsets have another width, and on i386 the event is
+ * packed as well: the loop would take one event for another.
+ */
+export function hasTransferCalls(arch: string = process.arch, order: string = endianness()): boolean {
+  return ['arm64', 'loong64', 'riscv64', 'x64'].includes(arch) && order === 'LE';
+}
 
 type Check = (call: string, result: number) => number;
 

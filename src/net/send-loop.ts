@@ -121,8 +121,14 @@ export function createSendLoop({ libc, epoll, waker, answer, now }: SendLoopDeps
       if (call.kind === 'send') {
         const watched = call.start < call.allowed;
         const job: Job = { ...call, at: call.start, watched, moved: false, askedAhead: 0 };
+        try {
+          libc.watch(epoll, 'add', job.socket, watched ? 'writable' : 'nothing', job.id);
+        } catch (error) {
+          // The kernel watches no more sockets for this user: what it watches already goes on.
+          const sent = { bytes: 0, kind: 'failed', reason: (error as Error).message } as const;
+          return answer({ kind: 'ended', id: job.id, sent });
+        }
         jobs.set(job.id, job);
-        libc.watch(epoll, 'add', job.socket, watched ? 'writable' : 'nothing', job.id);
         return;
       }
       const job = jobs.get(call.id);

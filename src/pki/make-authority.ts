@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { type Problem, TinderboxError } from '../errors.ts';
 import type { AuthorityName } from '../machine/identity.ts';
 import { basicConstraints, keyIdentifier, keyUsage, subjectKeyIdentifier } from './encode-extensions.ts';
-import type { KeyMaker } from './make-keys.ts';
+import { CURVE, type KeyKind, type KeyMaker } from './make-keys.ts';
 import { type AuthorityMaterial, readParts } from './read-authority.ts';
 import { encodeSubject, makeSerial, signCertificate } from './sign-certificate.ts';
 
@@ -13,7 +13,6 @@ const COMMON_NAMES: Readonly<Record<AuthorityName, string>> = {
   'front-proxy': 'front-proxy-ca',
 };
 
-const AUTHORITY_BITS = 4096;
 const DAY = 24 * 60 * 60 * 1000;
 /** Ten years, and two or three leap days. */
 const AUTHORITY_LIFETIME = 3652 * DAY;
@@ -50,13 +49,13 @@ export interface MakeAuthorityOptions {
   readonly now: number;
   readonly keys: KeyMaker;
   readonly random: (bytes: number) => Uint8Array;
-  /** Of its key; 4096 unless told. */
-  readonly bits?: number;
+  /** Of its key; P-256 unless told. */
+  readonly keyKind?: KeyKind;
 }
 
-/** A self-signed authority that has none below it. Takes a second or two, off the event loop. */
+/** A self-signed authority that has none below it. */
 export async function makeAuthority(options: MakeAuthorityOptions): Promise<AuthorityMaterial> {
-  const { publicKey, privateKey } = await options.keys.make(options.bits ?? AUTHORITY_BITS);
+  const { publicKey, privateKey } = await options.keys.make(options.keyKind ?? CURVE);
   const name = encodeSubject({ commonName: COMMON_NAMES[options.name], organizations: [] });
   const der = await signCertificate(
     {

@@ -18,7 +18,7 @@ import { describeAuthority } from './describe-authority.ts';
 import { fingerprintKey } from './describe-key.ts';
 import { issueCertificate } from './issue-certificate.ts';
 import { makeAuthority, refuseAbsurdClock } from './make-authority.ts';
-import { createKeyMaker, type KeyMaker, LEAF_BITS } from './make-keys.ts';
+import { CURVE, createKeyMaker, type KeyMaker, LEAF_BITS } from './make-keys.ts';
 import type { Authorities, SignedCertificate } from './port.ts';
 import { readRequest } from './read-request.ts';
 import { closeToOthers, createSecretFolder, listFolder, removeLeftovers } from './secret-files.ts';
@@ -116,7 +116,7 @@ export function useAuthorities(
   return {
     sign,
     async issue(entitlement) {
-      const { publicKey, privateKey } = await keys.make(LEAF_BITS);
+      const { publicKey, privateKey } = await keys.make(CURVE);
       return { ...(await sign(entitlement, publicKey)), keyPem: exportKey(privateKey) };
     },
     async signRequest(pem, entitlement, { onlyKey } = {}) {

@@ -173,6 +173,8 @@ export function fillMold({ pieces, values }: Mold, context: TemplateContext): st
     const { node, margin } = values[at] as MoldValue;
     const value = evaluate(node, context);
     if (typeof value !== 'string') return undefined;
+    // A partial's last line that is empty has no margin; whether this is its last is not known.
+    if (margin !== '' && value === '' && (text === margin || text.endsWith(`\n${margin}`))) return undefined;
     if (margin !== '' && value.includes('\n')) {
       // Whether a partial that ends here has a last line to move is not known.
       if (value.endsWith('\n')) return undefined;
@@ -180,7 +182,8 @@ export function fillMold({ pieces, values }: Mold, context: TemplateContext): st
     } else text += value;
     text += pieces[at + 1];
   }
-  return text;
+  // What a machine says of itself may look like a mistake of the template.
+  return text.includes('[object Object]') ? undefined : text;
 }
 
 /** Throws what a helper throws. */

@@ -144,7 +144,7 @@ export function createThreadCarrier(options: ThreadCarrierOptions) {
     port.past.set(client, now());
   };
 
-  const carryOn = (port: Port, client: string, remote: Remote, order: CarryOrder): CarriedTransfer => {
+  const carryOn = (port: Port, slot: number, remote: Remote, order: CarryOrder): CarriedTransfer => {
     const { file, request } = order;
     const { bytes } = file;
     const negotiated = negotiateOptions(request.options, { fileSize: bytes.length, mtu: options.mtu() });
@@ -152,21 +152,18 @@ export function createThreadCarrier(options: ThreadCarrierOptions) {
     const oack =
       answer === undefined ? undefined : encodeTftpPacket({ kind: 'options-ack', options: answer });
     const snap = snapOf(file.kind === 'script');
-    let slot: number | undefined;
     /** As they were when it ended: the slot may be another's then. */
     let last: TransferFigures | undefined;
     let isOver = false;
 
-    const figures = (): TransferFigures =>
-      last ??
-      (slot === undefined
-        ? { acknowledged: 0, resends: 0, blockSize }
-        : { ...thread.figures(slot), blockSize });
+    const figures = (): TransferFigures => last ?? { ...thread.figures(slot), blockSize };
+    const lastBlock = Math.floor(bytes.length / blockSize) + 1;
+    const hasAll = (): boolean => figures().acknowledged === lastBlock;
     const over = (end: TransferEnd): void => {
       if (isOver) return;
       last = figures();
       isOver = true;
-      leave(port, client);
+      leave(port, remote.key);
       order.onEnd(end);
     };
     const seenBlock = (block: number): void => {
@@ -183,9 +180,12 @@ export function createThreadCarrier(options: ThreadCarrierOptions) {
       answer,
       negotiationReasons: negotiated.reasons,
       figures,
-      quietFor: () => (slot === undefined || isOver ? undefined : thread.quietFor(slot)),
+      quietFor() {
+        if (isOver) return undefined;
+        return hasAll() ? Number.POSITIVE_INFINITY : thread.quietFor(slot);
+      },
       begin() {
-        slot = thread.carry({
+        thread.carry(slot, {
           bytes,
           order: {
             fd: port.fd,
@@ -206,31 +206,36 @@ export function createThreadCarrier(options: ThreadCarrierOptions) {
             if (end !== undefined) over(end);
           },
         });
-        if (slot === undefined) over({ kind: 'stopped', reason: 'the thread that sends files has no room' });
       },
       end(how, message) {
         if (isOver) return;
         const packet =
-          message === undefined
+          message === undefined || hasAll()
             ? undefined
             : encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.other, message });
         if (packet !== undefined) tap.sent(port.port, remote, packet);
-        if (slot !== undefined) thread.end(slot, packet);
-        over(how);
+        thread.end(slot, packet);
+        // Firmware has one port for all its files, and its next request may be here before the thread's word of the last ACK.
+        over(hasAll() ? { kind: 'finished', acknowledged: true } : how);
       },
     };
   };
 
   return {
-    /** Undefined: the thread is not to be had. Rejects with what `openDescriptor` throws. */
+    /** Undefined: the thread is not to be had, or full. Rejects with what `openDescriptor` throws. */
     async berth(remote: Remote): Promise<Berth | undefined> {
       if (!(await thread.ready())) return undefined;
       const client = remote.key;
       const port = await choose(client);
+      const slot = thread.reserve();
+      if (slot === undefined) return undefined;
       port.present.add(client);
       return {
-        carry: (order) => carryOn(port, client, remote, order),
-        giveBack: () => leave(port, client),
+        carry: (order) => carryOn(port, slot, remote, order),
+        giveBack() {
+          thread.release(slot);
+          leave(port, client);
+        },
       };
     },
     closeIdle() {

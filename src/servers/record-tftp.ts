@@ -45,6 +45,10 @@ const DATA_SNAP = 64;
 const HEADER_SNAP = 4;
 /** Of one transfer, besides its first blocks and its last. */
 const MOST_RESENT = 24;
+/** First and last blocks and their ACKs, resent ones included; a client that repeats one for ever shows nothing new by it. */
+const MOST_AT_ENDS = 32;
+/** Errors, and what is no answer at all. */
+const MOST_OTHERS = 16;
 
 /** Of a transfer that runs: options and errors, the first block and the last, what was sent again. Not megabytes. */
 export interface TransferTap {
@@ -65,15 +69,20 @@ export interface Worth {
   /** Before the ACK is taken note of; `wire`: its 16 bits. */
   ofAck(wire: number): boolean;
   ofBlock(block: number): boolean;
+  /** What is no ACK. */
+  ofOther(): boolean;
 }
 
 export function createWorth(state: Transfer): Worth {
-  let left = MOST_RESENT;
+  let resent = MOST_RESENT;
+  let atEnds = MOST_AT_ENDS;
+  let others = MOST_OTHERS;
   const ofBlock = (block: number): boolean =>
-    block <= 1 || block === state.lastBlock || (state.resent && left-- > 0);
+    block <= 1 || block === state.lastBlock ? atEnds-- > 0 : state.resent && resent-- > 0;
   return {
     ofBlock,
     ofAck: (wire) => ofBlock(state.acknowledged + ((wire - state.acknowledged) & 0xffff)),
+    ofOther: () => others-- > 0,
   };
 }
 
@@ -93,7 +102,9 @@ export function createTransferTap(
     acknowledged(packet, block) {
       if (worth.ofAck(block)) tap.received(local, remote, packet);
     },
-    other: (packet) => tap.received(local, remote, packet),
+    other(packet) {
+      if (worth.ofOther()) tap.received(local, remote, packet);
+    },
     block(block, bytes) {
       if (worth.ofBlock(block)) tap.sent(local, remote, bytes, snap);
     },

@@ -16,12 +16,13 @@ import {
   ASLEEP,
   FIELDS,
   HEARD,
-  POSTED,
+  ORDERS,
   PROGRESS_AT,
   RESENDS,
   type StartOrder,
   type TftpThreadOptions,
   type ThreadOrder,
+  UNHEARD,
 } from './tftp-thread-messages.ts';
 
 /** Between two looks for what is to be sent again. Milliseconds, as all of these. */
@@ -49,6 +50,8 @@ const MOST_BACKLOG = 4096;
 /** The device, or the way to it, cannot do it: an old driver, a tunnel. */
 const UNSEGMENTED: readonly string[] = ['EIO', 'EINVAL', 'EOPNOTSUPP', 'EMSGSIZE', 'ENOPROTOOPT'];
 
+const PORT_IS_GONE: TransferEnd = { kind: 'stopped', reason: 'its port was closed' };
+
 interface Port {
   readonly fd: number;
   /** By address × 65536 + port. */
@@ -70,6 +73,8 @@ interface Flight {
   readonly worth: Worth | undefined;
   isOver: boolean;
   pending: number;
+  /** Of its own: what hinders it (a narrow path to this client, an address of ours that is gone) may hinder nobody else. */
+  segmenting: boolean;
 }
 
 /** Blocks to be sent; 0 is the OACK. */
@@ -107,14 +112,12 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
   const { batches, wall, now } = parts;
   const { control, progress, wake } = parts.options;
   const { received } = batches;
-  const log = createThreadLog();
+  const log = createThreadLog(() => Atomics.load(control, UNHEARD));
   const ports: Port[] = [];
   const flights = new Map<number, Flight>();
   /** What the messages of the batch that is being filled hold, by index; undefined: another packet than of a transfer. */
   let batch: (Pending | undefined)[] = [];
   let batchOf: Port | undefined;
-  let segmenting = true;
-  let orders = 0;
   let activeAt = 0;
   let stopped = false;
 
@@ -144,12 +147,11 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
     const again: Pending[] = [];
     for (const { index, failure } of failures.splice(0)) {
       const pending = filled[index];
-      const wasCut = pending !== undefined && pending.last > pending.first;
-      if (segmenting && wasCut && UNSEGMENTED.includes(failure.code)) segmenting = false;
-      else if (segmenting || !wasCut || !UNSEGMENTED.includes(failure.code)) {
+      if (pending === undefined || pending.last === pending.first || !UNSEGMENTED.includes(failure.code)) {
         log.failed(failure.code);
         continue;
       }
+      pending.flight.segmenting = false;
       again.push(pending);
     }
     for (const { flight, first, last } of again) if (!flight.isOver) sendBlocks(flight, first, last);
@@ -175,7 +177,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
       return;
     }
     const { blockSize } = state;
-    const most = segmenting
+    const most = flight.segmenting
       ? Math.max(1, Math.min(SEGMENTS, Math.floor(SEGMENTED_BYTES / (blockSize + 4))))
       : 1;
     for (let block = first; block <= last; ) {
@@ -254,7 +256,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
   };
 
   const receiveOther = (flight: Flight, packet: Uint8Array): void => {
-    if (flight.worth !== undefined) log.sawOther(flight.slot, packet);
+    if (flight.worth?.ofOther() === true) log.sawOther(flight.slot, packet);
     const how = endOfPacket(flight.state, packet);
     if (how === 'nonsense') log.ignored();
     else if (how !== undefined) finish(flight, how);
@@ -302,7 +304,8 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
 
   const start = (order: StartOrder): void => {
     const port = ports.find(({ fd }) => fd === order.fd);
-    if (port === undefined) throw new Error('a transfer without its port');
+    // Whoever ends this thread ends the transfers of all.
+    if (port === undefined) return log.ended(order.slot, PORT_IS_GONE);
     const { address, answer } = order;
     const state = startTransfer({
       fileSize: order.size,
@@ -325,6 +328,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
       worth: order.recorded ? createWorth(state) : undefined,
       isOver: false,
       pending: 0,
+      segmenting: true,
     };
     port.flights.set(key, flight);
     flights.set(order.slot, flight);
@@ -337,7 +341,7 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
   };
 
   const take = (order: ThreadOrder): void => {
-    orders++;
+    Atomics.sub(control, ORDERS, 1);
     switch (order.kind) {
       case 'start':
         start(order);
@@ -350,6 +354,8 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
         flush();
         const at = ports.findIndex(({ fd }) => fd === order.fd);
         if (at !== -1) ports.splice(at, 1);
+        // The descriptor is another's soon, and would be sent their blocks by the timer.
+        for (const flight of flights.values()) if (flight.from.fd === order.fd) finish(flight, PORT_IS_GONE);
         watch();
         log.closed(order.fd);
         return;
@@ -378,10 +384,13 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
     activeAt = wall();
   };
   const report = (): void => {
-    if (!log.isEmpty()) parts.report(log.take());
+    if (log.isEmpty()) return;
+    const reports = log.take();
+    Atomics.add(control, UNHEARD, reports.told);
+    parts.report(reports);
   };
   const isStopped = (): boolean => stopped;
-  const hasOrders = (): boolean => Atomics.load(control, POSTED) !== orders;
+  const hasOrders = (): boolean => Atomics.load(control, ORDERS) !== 0;
 
   /** All ports, those without transfers as well. */
   const lookAtAll = (ms: number): number => {
@@ -428,11 +437,11 @@ export function createTransferLoop(parts: TransferLoopParts): TransferLoop {
         }
         if (count > 0) activeAt = time;
         if (flights.size >= MANY && count * FEW < flights.size && !isBlocked) batches.pause(PAUSE);
-        if (time >= reportAt) {
+        if (time >= reportAt || flights.size === 0) {
           report();
           reportAt = time + REPORT;
         }
-        if (count === 0 && (flights.size === 0 || time - activeAt >= AWAKE) && sleep() > 0) activeAt = wall();
+        if (count === 0 && time - activeAt >= AWAKE && sleep() > 0) activeAt = wall();
       }
       report();
       return !stopped;

@@ -53,9 +53,10 @@ const ATTEMPTS = 10;
  * tick in steps of up to 10 ms: within one step two versions of one size look the same. In ms.
  */
 const SETTLE_TIME = 100;
-/** Milliseconds. */
-const BETWEEN_LOOKS = 1;
-const MOST_LOOKS = 1024;
+/** Milliseconds, and how often a file is looked at within them. */
+const TURN = 1;
+const LOOKS = 2;
+const MOST_TURNS = 1024;
 
 /** Reads each state of a file once, for however many clients; forgets the least recently used beyond `cacheBytes`. */
 export function createSnapshots(options: SnapshotsOptions): Snapshots {
@@ -149,22 +150,26 @@ export function createSnapshots(options: SnapshotsOptions): Snapshots {
 }
 
 /**
- * What a path is now: as seen after whoever asks had asked, but once a millisecond at most, however many ask. A rack that
+ * What a path is now: as seen after whoever asks had asked, but twice a millisecond at most, however many ask. A rack that
  * starts asks for one file thousands of times a second, and asking the disk was half of the work of answering.
  */
 function createStats(): (path: string) => Promise<Stats | undefined> {
-  const lastAsked = new Map<string, number>();
+  const turns = new Map<string, { readonly until: number; looks: number }>();
   const waiting = new Map<string, Promise<Stats | undefined>>();
   const look = (path: string): Promise<Stats | undefined> => {
-    if (lastAsked.size >= MOST_LOOKS) lastAsked.clear();
-    lastAsked.set(path, performance.now());
+    if (turns.size >= MOST_TURNS) turns.clear();
+    const at = performance.now();
+    const turn = turns.get(path);
+    if (turn !== undefined && at < turn.until) turn.looks++;
+    else turns.set(path, { until: at + TURN, looks: 1 });
     return stat(path).catch(() => undefined);
   };
   return (path) => {
     const soon = waiting.get(path);
     if (soon !== undefined) return soon;
-    if (performance.now() - (lastAsked.get(path) ?? -BETWEEN_LOOKS) >= BETWEEN_LOOKS) return look(path);
-    const later = sleep(BETWEEN_LOOKS).then(() => {
+    const turn = turns.get(path);
+    if (turn === undefined || turn.looks < LOOKS || performance.now() >= turn.until) return look(path);
+    const later = sleep(TURN).then(() => {
       waiting.delete(path);
       return look(path);
     });

@@ -2,6 +2,13 @@ import type { TransferEnd } from './tftp-endings.ts';
 
 /** Of strangers' packets in one message; those beyond are counted as ignored. */
 const MOST_STRAYS = 64;
+/**
+ * Packets that the main thread was told of and has not looked at yet. A kernel's buffer has an end, and this way had none:
+ * clients that send without one would fill the memory. Two thousand machines at once are five each.
+ */
+const MOST_UNHEARD = 16_384;
+/** Strangers' among them: the first to be left out. */
+const MOST_UNHEARD_STRAYS = 1024;
 
 /** What `entries` tells of a slot, by three numbers each: the slot, one of these, and a block or an index. */
 export const LOGGED = {
@@ -33,6 +40,8 @@ export interface ThreadReports {
   /** Descriptors of which nothing is used any more. */
   readonly closed: readonly number[];
   readonly ignored: number;
+  /** How many packets it tells of. */
+  readonly told: number;
   /** Codes of errors, and how often: bounded by the errors there are. */
   readonly failed: ReadonlyMap<string, number>;
 }
@@ -45,16 +54,27 @@ function fresh() {
     strays: [] as Stray[],
     closed: [] as number[],
     ignored: 0,
+    told: 0,
     failed: new Map<string, number>(),
   };
 }
 
-export function createThreadLog() {
+/** `unheard`: packets of reports that were taken from here, and not looked at yet. */
+export function createThreadLog(unheard: () => number) {
   let kept = fresh();
   let isEmpty = true;
   const enter = (slot: number, what: number, value: number): void => {
     isEmpty = false;
     kept.entries.push(slot, what, value);
+  };
+  /** What is seen of packets is for the recorder: beyond the bound it sees less, and the transfers go on all the same. */
+  const mayTell = (most: number): boolean => {
+    if (unheard() + kept.told >= most) return false;
+    kept.told++;
+    return true;
+  };
+  const see = (slot: number, what: number, value: number): void => {
+    if (mayTell(MOST_UNHEARD)) enter(slot, what, value);
   };
   return {
     isEmpty: () => isEmpty,
@@ -64,10 +84,12 @@ export function createThreadLog() {
       isEmpty = true;
       return taken;
     },
-    sawAck: (slot: number, block: number) => enter(slot, LOGGED.ack, block),
-    sawBlock: (slot: number, block: number) => enter(slot, LOGGED.block, block),
-    sawAnswer: (slot: number) => enter(slot, LOGGED.answer, 0),
-    sawOther: (slot: number, packet: Uint8Array) => enter(slot, LOGGED.packet, kept.packets.push(packet) - 1),
+    sawAck: (slot: number, block: number) => see(slot, LOGGED.ack, block),
+    sawBlock: (slot: number, block: number) => see(slot, LOGGED.block, block),
+    sawAnswer: (slot: number) => see(slot, LOGGED.answer, 0),
+    sawOther(slot: number, packet: Uint8Array) {
+      if (mayTell(MOST_UNHEARD)) enter(slot, LOGGED.packet, kept.packets.push(packet) - 1);
+    },
     /** `undefined`: the main thread ended it. */
     ended(slot: number, end: TransferEnd | undefined) {
       if (end === undefined) enter(slot, LOGGED.given, 0);
@@ -76,7 +98,8 @@ export function createThreadLog() {
     },
     stray(fd: number, address: number, port: number, packet: Uint8Array) {
       isEmpty = false;
-      if (kept.strays.length < MOST_STRAYS) kept.strays.push({ fd, address, port, packet });
+      if (kept.strays.length < MOST_STRAYS && mayTell(MOST_UNHEARD_STRAYS))
+        kept.strays.push({ fd, address, port, packet });
       else kept.ignored++;
     },
     closed(fd: number) {

@@ -8,9 +8,14 @@ export const ACKNOWLEDGED = 1;
 export const RESENDS = 2;
 export const HEARD = 3;
 
-/** Of `control`: how many orders were posted, and whether the thread sleeps and has to be woken for them. */
-export const POSTED = 0;
+/**
+ * Of `control`: how many orders wait, whether the thread sleeps and has to be woken for them, and how many packets were
+ * told to the main thread that it has not looked at yet.
+ */
+export const ORDERS = 0;
 export const ASLEEP = 1;
+export const UNHEARD = 2;
+export const CONTROL_NUMBERS = 3;
 
 export interface TftpThreadOptions {
   readonly control: Int32Array;
@@ -40,7 +45,7 @@ export interface StartOrder {
   readonly recorded: boolean;
 }
 
-/** To the thread; each is counted in `control`. */
+/** To the thread; each is counted in `control` until it is taken. */
 export type ThreadOrder =
   | StartOrder
   | { readonly kind: 'open'; readonly fd: number }

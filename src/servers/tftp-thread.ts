@@ -9,15 +9,17 @@ import { LOGGED, type Stray, type ThreadReports } from './tftp-thread-log.ts';
 import {
   ACKNOWLEDGED,
   ASLEEP,
+  CONTROL_NUMBERS,
   FIELDS,
   HEARD,
   MOST_SLOTS,
-  POSTED,
+  ORDERS,
   PROGRESS_AT,
   RESENDS,
   type StartOrder,
   type TftpThreadOptions,
   type ThreadOrder,
+  UNHEARD,
 } from './tftp-thread-messages.ts';
 import { createWarnings } from './tftp-warnings.ts';
 
@@ -53,8 +55,12 @@ export interface TransferThread {
   open(fd: number, port: ThreadPort): void;
   close(fd: number): void;
   send(fd: number, address: number, port: number, packet: Uint8Array): void;
-  /** The transfer's slot; undefined: all are taken. */
-  carry(transfer: ThreadTransfer): number | undefined;
+  /** A slot for one transfer; undefined: all are taken. */
+  reserve(): number | undefined;
+  /** Where nothing is carried in it. */
+  release(slot: number): void;
+  /** The slot is free again when it is over. */
+  carry(slot: number, transfer: ThreadTransfer): void;
   figures(slot: number): Omit<TransferFigures, 'blockSize'>;
   /** As of a carrier's transfer. */
   quietFor(slot: number): number | undefined;
@@ -110,12 +116,12 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
     const { worker, control, wake } = running;
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     worker.postMessage(order);
-    Atomics.add(control, POSTED, 1);
+    Atomics.add(control, ORDERS, 1);
     if (Atomics.load(control, ASLEEP) === 1) writeSync(wake, ONE);
   };
 
   const start = (): Running => {
-    const control = new Int32Array(new SharedArrayBuffer(8));
+    const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_NUMBERS));
     const shared = new Float64Array(new SharedArrayBuffer(8 * FIELDS * MOST_SLOTS));
     const wake = options.memory.openWake();
     const clock = {
@@ -123,12 +129,19 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
       shown: now(),
       pace: options.pace ?? 1,
     };
-    const worker = options.startWorker({ control, progress: shared, wake, clock });
+    let worker: Worker;
+    try {
+      worker = options.startWorker({ control, progress: shared, wake, clock });
+    } catch (error) {
+      closeSync(wake);
+      throw error;
+    }
     const { promise, resolve } = Promise.withResolvers<boolean>();
     let cause = 'it ended by itself';
     worker.on('message', (message: 'ready' | ThreadReports) => {
-      if (message === 'ready') resolve(true);
-      else hear(message);
+      if (message === 'ready') return resolve(true);
+      Atomics.sub(control, UNHEARD, message.told);
+      hear(message);
     });
     worker.on('error', (error) => {
       cause = String(error instanceof Error ? error.message : error);
@@ -146,6 +159,11 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
     progress = running.progress;
     holdProcess();
     for (const fd of ports.keys()) post({ kind: 'open', fd });
+  };
+
+  const giveUp = (error: unknown): void => {
+    isHopeless = true;
+    options.logger.warn({ error: String(error) }, 'no thread for TFTP: the main thread sends the files');
   };
 
   /** It is gone, and nothing of it uses memory or descriptors any more. */
@@ -168,7 +186,12 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
     for (const [slot] of lost)
       over(slot, { kind: 'stopped', reason: `the thread that sends files died (${cause})` });
     if (isHopeless) return;
-    startAnew();
+    try {
+      startAnew();
+    } catch (error) {
+      giveUp(error);
+      return;
+    }
     const packet = encodeTftpPacket({ kind: 'error', code: TFTP_ERRORS.other, message: 'the server failed' });
     for (const [, { order }] of lost)
       post({ kind: 'send', fd: order.fd, address: order.address, port: order.port, packet });
@@ -242,8 +265,7 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
         if (running === undefined) startAnew();
         return (await running?.ready) === true && !isHopeless;
       } catch (error) {
-        isHopeless = true;
-        options.logger.warn({ error: String(error) }, 'no thread for TFTP: the main thread sends the files');
+        giveUp(error);
         return false;
       }
     },
@@ -261,14 +283,17 @@ export function createTransferThread(options: TransferThreadOptions): TransferTh
       post({ kind: 'close', fd });
     },
     send: (fd, address, port, packet) => post({ kind: 'send', fd, address, port, packet }),
-    carry(transfer) {
-      const slot = free.pop() ?? (unused < MOST_SLOTS ? unused++ : undefined);
-      if (slot === undefined) return undefined;
+    reserve: () => free.pop() ?? (unused < MOST_SLOTS ? unused++ : undefined),
+    release: (slot) => void free.push(slot),
+    carry(slot, transfer) {
       transfers.set(slot, transfer);
+      if (running === undefined) {
+        over(slot, { kind: 'stopped', reason: 'the thread that sends files is gone' });
+        return;
+      }
       progress.fill(0, slot * FIELDS, (slot + 1) * FIELDS);
       const { bytes, order } = transfer;
       post({ ...order, kind: 'start', slot, at: options.memory.addressOf(bytes), size: bytes.length });
-      return slot;
     },
     figures: (slot) => ({ acknowledged: fieldOf(slot, ACKNOWLEDGED), resends: fieldOf(slot, RESENDS) }),
     quietFor: (slot) => (fieldOf(slot, HEARD) === 0 ? undefined : now() - fieldOf(slot, PROGRESS_AT)),

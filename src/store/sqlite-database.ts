@@ -11,6 +11,7 @@ import { guarded, sqliteError } from './sqlite-errors.ts';
 import { prepareOnce, type SqliteOnce } from './sqlite-once.ts';
 import { preparePruning, STORE_LIMITS, type StoreLimits } from './sqlite-prune.ts';
 import { buildReader, type SqliteReader } from './sqlite-reader.ts';
+import { prepareReleaseGroup, type ReleaseCall, type ReleaseOutcome } from './sqlite-release-group.ts';
 import { prepareReleases, type SqliteReleases } from './sqlite-releases.ts';
 import {
   type EventRow,
@@ -52,6 +53,8 @@ export interface SqliteDatabase extends SqliteReader, SqliteReleases, SqliteTidy
   dropAdmission(mac: Mac): void;
   /** How it was found when it was opened. */
   opening(): DatabaseOpening;
+  /** Calls of the release book that came together; see sqlite-release-group.ts. Throws nothing. */
+  releaseGroup(calls: readonly ReleaseCall[]): readonly ReleaseOutcome[];
 }
 
 /**
@@ -165,6 +168,8 @@ export function createSqliteDatabase(
     prune({ machines: [machine], sessions: [session], events: [] }, machine.mac);
   });
 
+  const releaseGroup = prepareReleaseGroup(database, releases, file);
+
   // NORMAL leaves syncing the WAL to checkpoints; FULL syncs it at each commit, and with it whatever NORMAL commits
   // wrote before. So only leases pay for the disk (https://www.sqlite.org/pragma.html#pragma_synchronous).
   let synced: boolean | undefined;
@@ -231,6 +236,10 @@ export function createSqliteDatabase(
     giveCertificate: guarded(file, (...args: Parameters<SqliteReleases['giveCertificate']>) => {
       setSynced(true);
       return releases.giveCertificate(...args);
+    }),
+    releaseGroup: guarded(file, (calls: readonly ReleaseCall[]) => {
+      setSynced(true);
+      return releaseGroup(calls);
     }),
     appendAudit: guarded(file, (records: Parameters<SqliteAudit['appendAudit']>[0]) => {
       setSynced(false);

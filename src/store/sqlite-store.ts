@@ -24,6 +24,7 @@ import type { SqliteOptions } from './sqlite-database.ts';
 import { errorFromMessage } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
 import { openSqliteReader } from './sqlite-reader.ts';
+import type { ReleaseCall, ReleaseOutcome } from './sqlite-release-group.ts';
 
 export interface OpenStoreOptions extends SqliteOptions {
   readonly logger?: Logger;
@@ -53,6 +54,21 @@ interface Waiting {
 
 /** Leases go first; but after so many commits in a row one of the others has its turn, or a storm would starve them. */
 const LEASES_IN_A_ROW = 8;
+
+/** The thread answers nothing else meanwhile. */
+const RELEASES_AT_ONCE = 128;
+
+const RELEASE_CALLS: ReadonlySet<string> = new Set<ReleaseCall['name']>([
+  'releaseOf',
+  'beginRelease',
+  'completeRelease',
+  'certificateOf',
+  'giveCertificate',
+]);
+
+function isOfReleases(call: StoreCall): call is Extract<StoreCall, ReleaseCall> {
+  return RELEASE_CALLS.has(call.name);
+}
 
 /**
  * The store port on SQLite in a thread of its own. Rejects with TinderboxError: `newer-database`, `in-use` (another
@@ -128,7 +144,43 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     }
     leasesInARow = 0;
     const waiting = others.shift();
-    if (waiting !== undefined) send(waiting.call, waiting.done);
+    if (waiting === undefined) return;
+    if (isOfReleases(waiting.call)) sendReleases(waiting, waiting.call);
+    else send(waiting.call, waiting.done);
+  }
+
+  /** With all others of their kind that wait: they share a commit. */
+  function sendReleases(first: Waiting, call: ReleaseCall): void {
+    const asked: Waiting[] = [first];
+    const calls: ReleaseCall[] = [call];
+    for (const waiting of questions.splice(0)) {
+      if (calls.length < RELEASES_AT_ONCE && isOfReleases(waiting.call)) {
+        asked.push(waiting);
+        calls.push(waiting.call);
+      } else questions.push(waiting);
+    }
+    const done = Promise.withResolvers<unknown>();
+    send({ name: 'releaseGroup', args: [calls] }, done);
+    void settleReleases(asked, done.promise as Promise<readonly ReleaseOutcome[]>);
+  }
+
+  async function settleReleases(
+    asked: readonly Waiting[],
+    outcomes: Promise<readonly ReleaseOutcome[]>,
+  ): Promise<void> {
+    try {
+      for (const [at, outcome] of (await outcomes).entries()) {
+        const waiting = asked[at]?.done;
+        if (outcome.kind === 'done') waiting?.resolve(outcome.value);
+        else {
+          const error = errorFromMessage(outcome.error);
+          if (outcome.error.damage === true) sayFailure(error);
+          waiting?.reject(error);
+        }
+      }
+    } catch (error) {
+      for (const waiting of asked) waiting.done.reject(error);
+    }
   }
 
   function send(call: StoreCall, done: PromiseWithResolvers<unknown>): void {

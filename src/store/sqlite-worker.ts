@@ -4,6 +4,7 @@ import { unpackLeases } from './pack-leases.ts';
 import { openSqliteDatabase, type SqliteDatabase } from './sqlite-database.ts';
 import { errorToMessage, sqliteError } from './sqlite-errors.ts';
 import type { StoreAnswer, StoreCall, StoreThreadOptions } from './sqlite-messages.ts';
+import type { ReleaseOutcome } from './sqlite-release-group.ts';
 
 /** The thread that SQLite lives in: an fsync here holds up no packet there. */
 const options = workerData as StoreThreadOptions;
@@ -24,6 +25,7 @@ function serve(database: SqliteDatabase): void {
       }
       const run = database[call.name] as (...args: readonly unknown[]) => unknown;
       const value = run(...call.args);
+      if (call.name === 'releaseGroup') noticeDamage(value as readonly ReleaseOutcome[]);
       answer({ kind: 'done', value, ms: performance.now() - started });
       // The thread ends by itself once nothing can be asked any more.
       if (call.name === 'close') port?.close();
@@ -31,6 +33,12 @@ function serve(database: SqliteDatabase): void {
       fail(error);
     }
   });
+}
+
+/** Of calls that failed by themselves, in a group that did not. */
+function noticeDamage(outcomes: readonly ReleaseOutcome[]): void {
+  if (outcomes.some((outcome) => outcome.kind === 'failed' && outcome.error.damage === true))
+    suspectDamage(options.file);
 }
 
 function fail(thrown: unknown): void {

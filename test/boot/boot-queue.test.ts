@@ -7,8 +7,9 @@ import {
   LOST_TIME,
   type QueueVerdict,
   SILENT_TIME,
+  TRANSFER_TIME,
 } from '../../src/boot/boot-queue.ts';
-import { parseIpv4 } from '../../src/machine/ipv4.ts';
+import { type Ipv4, parseIpv4 } from '../../src/machine/ipv4.ts';
 
 const SECOND = 1_000;
 const FILES = ['/assets/vmlinuz', '/assets/initrd'];
@@ -81,7 +82,7 @@ t.test('who is late holds up nobody, has its turn if it comes back, and is lost 
   load(queue, 'a', 1, 2);
   t.match(ask(queue, 'b', due + GRACE_TIME), { kind: 'wait', position: 2 }, 'it may still come');
   t.match(ask(queue, 'b', due + GRACE_TIME + 1), { kind: 'go' });
-  t.equal(queue.positionOf('late'), 1);
+  t.equal(queue.positionOf('late', due + GRACE_TIME + 1), 1);
   load(queue, 'b', due, due + 20 * SECOND);
   t.match(ask(queue, 'c', due + 21 * SECOND), { kind: 'go' });
   t.match(ask(queue, 'd', due + 22 * SECOND), { kind: 'wait', position: 2 });
@@ -89,7 +90,75 @@ t.test('who is late holds up nobody, has its turn if it comes back, and is lost 
   queue.begin('c', due + 23 * SECOND);
   t.equal(queue.counts(due + 60 * SECOND).waiting, 2);
   t.equal(queue.counts(due + 60 * SECOND + LOST_TIME).waiting, 0);
-  t.equal(queue.positionOf('late'), undefined);
+  t.equal(queue.positionOf('late', due + 61 * SECOND + LOST_TIME), undefined);
+  t.end();
+});
+
+t.test('who does not come back is said to wait no more, although nobody else asks', (t) => {
+  const queue = createBootQueue(limits);
+  ask(queue, 'a', 0);
+  queue.begin('a', 0);
+  ask(queue, 'off', 0);
+  t.equal(queue.positionOf('off', SECOND), 1);
+  t.equal(queue.positionOf('off', LOST_TIME + 60 * SECOND), undefined);
+  t.end();
+});
+
+t.test('a machine that goes round in circles gives up its place to those who wait, and only then', (t) => {
+  const queue = createBootQueue(limits);
+  let now = 0;
+  // Its kernel comes, and its initrd is not there.
+  const round = (): QueueVerdict => {
+    const told = ask(queue, 'a', now);
+    // GRUB asks for the length first.
+    ask(queue, 'a', now);
+    queue.begin('a', now);
+    queue.end('a', now + SECOND, { path: FILES[0] ?? '', whole: true });
+    now += 20 * SECOND;
+    return told;
+  };
+  for (let rounds = 0; rounds < 10; rounds++) t.match(round(), { kind: 'go' }, 'nobody waits');
+  t.match(ask(queue, 'b', now), { kind: 'wait' });
+  t.match(ask(queue, 'a', now), { kind: 'wait', position: 2 });
+  t.match(ask(queue, 'b', now + SECOND), { kind: 'go' });
+  now += 2 * SECOND;
+  for (let rounds = 0; rounds < 3; rounds++, now += 20 * SECOND)
+    t.match(ask(queue, 'b', now), { kind: 'go', isNew: false }, 'it may begin anew');
+  t.end();
+});
+
+t.test('a transfer by TFTP whose end is taken for another machine keeps its place for a while only', (t) => {
+  const queue = createBootQueue(limits);
+  ask(queue, 'a', 0);
+  queue.beginTransfer('a', 0);
+  t.match(ask(queue, 'b', SILENT_TIME + SECOND), { kind: 'wait' }, 'it may still run');
+  queue.endTransfer('b', SILENT_TIME + SECOND, { path: FILES[0] ?? '', whole: true });
+  t.match(ask(queue, 'b', TRANSFER_TIME - SECOND), { kind: 'wait' });
+  t.match(ask(queue, 'b', TRANSFER_TIME), { kind: 'go' });
+  for (const path of FILES) {
+    queue.beginTransfer('b', TRANSFER_TIME);
+    queue.endTransfer('b', TRANSFER_TIME, { path, whole: true });
+  }
+  t.equal(queue.hasPlace('b'), false);
+  t.end();
+});
+
+t.test('behind one address are half of the places, as long as others wait for them', (t) => {
+  const [many, other] = [parseIpv4('10.0.0.9'), parseIpv4('10.0.0.8')];
+  if (many === undefined || other === undefined) return t.fail('no address');
+  const queue = createBootQueue({ places: 4, waiting: 100, waitingPerAddress: 100 });
+  const from = (key: string, address: Ipv4, more = {}) =>
+    queue.ask({ key, files: FILES, address, ...more }, 0);
+  for (const key of ['a', 'b', 'c', 'd']) t.match(from(key, many), { kind: 'go' }, 'nobody else wants them');
+  for (const key of ['e', 'f', 'g']) t.match(from(key, many), { kind: 'wait' });
+  t.match(from('x', other), { kind: 'wait', position: 4 });
+  load(queue, 'a', 0, 0);
+  t.match(from('e', many), { kind: 'wait' }, 'three of four places are behind its address');
+  t.match(from('x', other), { kind: 'go' });
+  t.match(from('c', many, { files: [], underWay: true }), { kind: 'go', isNew: false });
+  t.match(from('a', many, { files: [], underWay: true }), { kind: 'wait' }, 'nor by what had its turn');
+  load(queue, 'b', 0, 0);
+  t.match(from('e', many), { kind: 'go' }, 'nobody else waits');
   t.end();
 });
 
@@ -175,6 +244,17 @@ t.test('whoever asks in time is never told to come all at once, and none for lon
   t.end();
 });
 
+t.test('who is near its turn asks soon, however many wait behind it', (t) => {
+  const queue = createBootQueue({ ...limits, waiting: 10_000 });
+  for (let index = 0; index < 5_000; index++) ask(queue, `m${index}`, 0);
+  load(queue, 'm0', 0, 2 * SECOND);
+  const soon = ask(queue, 'm2', 3 * SECOND);
+  t.ok(soon.kind === 'wait' && soon.seconds <= 6, JSON.stringify(soon));
+  const far = ask(queue, 'm4000', 3 * SECOND);
+  t.ok(far.kind === 'wait' && far.seconds >= 49, JSON.stringify(far));
+  t.end();
+});
+
 /** What may happen, with a key of few, so that it happens to the same machines again and again. */
 const step = fc.record({
   act: fc.constantFrom('ask', 'ask', 'ask', 'load', 'break', 'leave', 'moveUp', 'underWay'),
@@ -188,6 +268,7 @@ t.test('whatever machines do, no more than the limit are let in, and none is los
       const queue = createBootQueue({ places, waiting: 8, waitingPerAddress: 8 });
       /** Who waits, as they came, with when they are to be back. */
       let line: { key: string; due: number }[] = [];
+      const anew = new Map<string, number>();
       let now = 0;
       for (const { act, key, after } of steps) {
         now += after;
@@ -225,6 +306,12 @@ t.test('whatever machines do, no more than the limit are let in, and none is los
           }
           default: {
             const told = ask(queue, key, now);
+            if (had && told.kind !== 'go') {
+              // It began anew too often, and others wait.
+              if (line.length === 0 || (anew.get(key) ?? 0) < 3) return false;
+            } else if (had) anew.set(key, (anew.get(key) ?? 0) + 1);
+            else anew.delete(key);
+            const gaveUp = had && told.kind !== 'go' ? 1 : 0;
             const index = line.findIndex((each) => each.key === key);
             const before = line.slice(0, index === -1 ? line.length : index);
             const present = before.filter(({ due }) => now <= due + GRACE_TIME).length;
@@ -233,7 +320,7 @@ t.test('whatever machines do, no more than the limit are let in, and none is los
               line = line.filter((each) => each.key !== key);
             } else {
               // It waits for a reason only.
-              if (had || holding + present < places) return false;
+              if (holding - gaveUp + present < places) return false;
               if (told.kind === 'full') {
                 if (index !== -1 || line.length < 8) return false;
                 break;

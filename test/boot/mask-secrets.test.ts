@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { maskSecrets } from '../../src/boot/mask-secrets.ts';
 import type { Parameters } from '../../src/machine/role.ts';
-import type { TemplateContext } from '../../src/render/context.ts';
 import { renderTemplate } from '../../src/render/template-engine.ts';
+import { contextOf, roleOf } from '../render/read-shipped-role.ts';
 
 const TOKEN = `17-${'aB3_'.repeat(8)}`;
 const KEY = '-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\nsecretsecret\n-----END EC PRIVATE KEY-----';
@@ -180,9 +180,7 @@ t.test('a secret is found however a template writes it', (t) => {
     'x {{indent 4 parameters.wireguardSecret}}',
   ];
   for (const text of template) {
-    const rendered = renderTemplate({ file: 'x.hbs', line: 1, text }, {
-      parameters,
-    } as unknown as TemplateContext);
+    const rendered = renderTemplate({ file: 'x.hbs', line: 1, text }, contextOf(roleOf(text, parameters)));
     t.notMatch(maskSecrets(rendered, parameters), /5%|of.{0,3}it|line of the file/, rendered);
   }
   const inBase64 = Buffer.from(`user=root\npassphrase='pässwörd'\nnothing else\n`).toString('base64');

@@ -10,6 +10,7 @@ const REPORT: StormReport = {
   seconds: 5,
   unfinished: 1,
   lostPackets: 7,
+  restarts: [{ step: 'tftp-size', reason: 'no answer', machines: 3, examples: [] }],
   booted: 8,
   failed: 1,
   whole: spread(8),
@@ -38,6 +39,7 @@ t.test('a report for people has a line for each stage that a machine was in', as
   t.match(text, /^kernel +9 +1\.0 ms +20 ms +1000 ms +61\.0 s$/m);
   t.match(text, /^told to wait +2 /m);
   t.match(text, /^whole boot +8 /m);
+  t.match(text, /^began anew at tftp-size: 3 \(no answer\)$/m);
   t.notMatch(text, /^configuration/m, 'nobody was in it');
   t.match(text, /✗ 4 at config: .*\n {4}02:74:62:00:00:01, …\n {4}look/);
   t.notMatch(text, 'AAAA', 'the right to a configuration is not printed');

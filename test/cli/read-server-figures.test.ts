@@ -28,9 +28,9 @@ const facts = (counters: Readonly<Record<string, number>>): MetricFacts => ({
 
 t.test('what rose between two scrapes of the real metrics is told', async (t) => {
   const metrics = createMetrics({ isRole: () => true, process: false });
-  metrics.databaseCall('commitLeases', 9_000);
+  metrics.databaseCall('commitPacked', 9_000);
   const before = await metrics.render(facts({ 'http.stalled': 2, 'tftp.dropped.old': 1 }));
-  for (let count = 0; count < 200; count++) metrics.databaseCall('commitLeases', count === 0 ? 400 : 3);
+  for (let count = 0; count < 200; count++) metrics.databaseCall('commitPacked', count === 0 ? 400 : 3);
   metrics.databaseCall('appendHistory', 40);
   metrics.databaseCall('listMachines', 1_000);
   const after = await metrics.render(facts({ 'http.stalled': 5, 'tftp.dropped.old': 1 }));
@@ -44,7 +44,7 @@ t.test('what rose between two scrapes of the real metrics is told', async (t) =>
 t.test('commits beyond every bucket are as long as the last one, and none are none', async (t) => {
   const metrics = createMetrics({ isRole: () => true, process: false });
   const before = await metrics.render(facts({}));
-  metrics.databaseCall('commitLeases', 60_000);
+  metrics.databaseCall('commitPacked', 60_000);
   const { commits } = readServerFigures(before, await metrics.render(facts({})));
   t.match(commits, { leases: { count: 1, p99: 5_000 }, history: { count: 0, seconds: 0, p99: 0 } });
 });

@@ -36,6 +36,7 @@ t.test('what cannot be is wrong usage, and says what can', async (t) => {
     [{ loss: '100%' }, /share of packets/],
     [{ loss: '-1%' }, /share of packets/],
     [{ loss: 'some' }, /share of packets/],
+    [{ attempts: '0' }, /number of attempts/],
     [{ timeout: '0' }, /time-out/],
     [{ timeout: 'x' }, /time-out/],
     [{ arch: 'z80' }, /architecture/],

@@ -109,7 +109,7 @@ t.test('an interface is all that must be said; the rest has defaults', (t) => {
       matchbox: false,
     },
     assets: { mirrors: [] },
-    tftp: { port: 69, maxTransfers: 512 },
+    tftp: { port: 69, maxTransfers: 2048 },
     syslog: { port: 514 },
     admin: { socket: '/etc/tb/var/admin.sock', names: [] },
     admission: 'open',

@@ -14,7 +14,7 @@ const LOOPBACK = 0x7f000001 as Ipv4;
 const MIB = 1024 * 1024;
 
 /** From memory and from disk, by another thread and by the main one. */
-const WAYS = [true, false].flatMap((threads) => [64 * MIB, 0].map((cacheBytes) => ({ threads, cacheBytes })));
+const WAYS = [true, false].flatMap((threads) => [32 * MIB, 0].map((cacheBytes) => ({ threads, cacheBytes })));
 
 async function get(url: string, headers: Record<string, string> = {}, method = 'GET') {
   const response = await fetch(url, { method, headers, redirect: 'manual' });
@@ -233,14 +233,14 @@ t.test('kernel and initrd are stages once their last byte is gone, and only then
 t.test('a download that its client gives up is a failure with the bytes that went out', async (t) => {
   for (const { threads, cacheBytes } of WAYS) {
     const server = await startTestServer(t, { cacheBytes, threads });
-    await writeFile(join(server.assets, 'vmlinuz'), Buffer.alloc(20 * MIB));
+    await writeFile(join(server.assets, 'vmlinuz'), Buffer.alloc(12 * MIB));
     server.journal.learnAddress(LOOPBACK, MAC);
     const told = nextAsset(server);
     const socket = await beginDownload(server, 'vmlinuz');
     socket.destroy();
     const { outcome, answered, reasons, stage } = await told;
     t.equal(outcome, 'failed');
-    t.match(answered, /^200, \d+ of 20971520 bytes$/);
+    t.match(answered, /^200, \d+ of 12582912 bytes$/);
     t.equal(reasons[0], 'the client closed the connection');
     t.equal(stage, undefined);
   }
@@ -249,7 +249,7 @@ t.test('a download that its client gives up is a failure with the bytes that wen
 t.test('a client that takes nothing is dropped, counted and told apart from one that left', async (t) => {
   for (const { threads, cacheBytes } of WAYS) {
     const server = await startTestServer(t, { cacheBytes, threads, limits: { stallTime: 500 } });
-    await writeFile(join(server.assets, 'image'), Buffer.alloc(20 * MIB));
+    await writeFile(join(server.assets, 'image'), Buffer.alloc(12 * MIB));
     const told = nextAsset(server);
     const socket = await beginDownload(server, 'image');
     t.teardown(() => void socket.destroy());
@@ -262,15 +262,15 @@ t.test('a file replaced by renaming during a download: each client gets one whol
   for (const { threads, cacheBytes } of WAYS) {
     const server = await startTestServer(t, { cacheBytes, threads });
     const path = join(server.assets, 'image');
-    await writeFile(path, Buffer.alloc(16 * MIB, 'a'));
+    await writeFile(path, Buffer.alloc(10 * MIB, 'a'));
     const early = await beginDownload(server, 'image');
-    await writeFile(`${path}.new`, Buffer.alloc(17 * MIB, 'b'));
+    await writeFile(`${path}.new`, Buffer.alloc(11 * MIB, 'b'));
     await rename(`${path}.new`, path);
     const late = await get(`${server.url}/assets/image`);
-    t.equal(late.text.length, 17 * MIB);
+    t.equal(late.text.length, 11 * MIB);
     t.equal(late.text.indexOf('a'), -1);
     const body = await readRest(early);
-    t.equal(body.length, 16 * MIB);
+    t.equal(body.length, 10 * MIB);
     t.equal(body.indexOf('b'), -1);
   }
 });
@@ -280,7 +280,7 @@ t.test('a file rewritten in place: memory keeps the version, disk drops the conn
     truncated: (path) => truncate(path, 10),
     'rewritten with its old length': async (path) => {
       const handle = await open(path, 'r+');
-      await handle.write(Buffer.alloc(16 * MIB, 'b'), 0, 16 * MIB, 0);
+      await handle.write(Buffer.alloc(10 * MIB, 'b'), 0, 10 * MIB, 0);
       await handle.close();
     },
   };
@@ -288,7 +288,7 @@ t.test('a file rewritten in place: memory keeps the version, disk drops the conn
     for (const { threads, cacheBytes } of WAYS) {
       const server = await startTestServer(t, { cacheBytes, threads });
       const path = join(server.assets, 'image');
-      await writeFile(path, Buffer.alloc(16 * MIB, 'a'));
+      await writeFile(path, Buffer.alloc(10 * MIB, 'a'));
       // Only what is whole in memory is out of reach.
       if (cacheBytes > 0) await get(`${server.url}/assets/image`);
       const told = nextAsset(server);
@@ -297,10 +297,10 @@ t.test('a file rewritten in place: memory keeps the version, disk drops the conn
       const body = await readRest(socket);
       const { outcome, reasons } = await told;
       if (cacheBytes > 0) {
-        t.equal(body.length, 16 * MIB, name);
+        t.equal(body.length, 10 * MIB, name);
         t.equal(body.indexOf('b'), -1);
       } else {
-        t.ok(body.length < 16 * MIB, `${name}: never a whole body of two versions`);
+        t.ok(body.length < 10 * MIB, `${name}: never a whole body of two versions`);
         t.equal(outcome, 'failed');
         t.match(reasons[0], 'replace files by renaming');
       }
@@ -336,15 +336,15 @@ t.test('what has begun is finished while the server stops, and dropped when its 
   for (const { threads, cacheBytes } of WAYS) {
     for (const graceMs of [60_000, 10]) {
       const server = await startTestServer(t, { cacheBytes, threads });
-      await writeFile(join(server.assets, 'image'), Buffer.alloc(16 * MIB, 'a'));
+      await writeFile(join(server.assets, 'image'), Buffer.alloc(10 * MIB, 'a'));
       const told = nextAsset(server);
       const socket = await beginDownload(server, 'image');
       const stopped = server.server.stop({ graceMs });
       if (graceMs === 10) await stopped;
       const body = await readRest(socket);
       await stopped;
-      if (graceMs === 10) t.ok(body.length < 16 * MIB);
-      else t.equal(body.length, 16 * MIB);
+      if (graceMs === 10) t.ok(body.length < 10 * MIB);
+      else t.equal(body.length, 10 * MIB);
       t.equal((await told).outcome, graceMs === 10 ? 'failed' : 'answered');
     }
   }
@@ -357,7 +357,7 @@ t.test('a thread that ends takes its downloads with it, with the reason, and not
   if (fileSender === undefined) throw new Error('no C library');
   t.teardown(() => fileSender.stop());
   const server = await startTestServer(t, { cacheBytes: 64 * MIB, fileSender });
-  await writeFile(join(server.assets, 'image'), Buffer.alloc(20 * MIB));
+  await writeFile(join(server.assets, 'image'), Buffer.alloc(12 * MIB));
   await writeFile(join(server.assets, 'small'), 'small');
   for (const count of [1, 2]) {
     const told = nextAsset(server);

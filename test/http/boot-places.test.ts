@@ -87,6 +87,25 @@ t.test('a machine gets its script when it has its turn, and waits on its screen 
   t.strictSame(site.waited.slice(-1), [21_000]);
 });
 
+t.test('what is not here yet counts as large as the other server says', async (t) => {
+  const asked: string[] = [];
+  const site = await startQueue(t, {
+    assetPaths: () => ['/assets/elsewhere', '/assets/nowhere'],
+    pullThrough: {
+      async find({ segments, method }) {
+        asked.push(`${method} ${segments.join('/')}`);
+        return segments[0] === 'nowhere'
+          ? { kind: 'refused', status: 404, reason: 'none' }
+          : { kind: 'described', size: LARGE, etag: '"e"', lastModified: 0, reason: 'as it says' };
+      },
+    },
+  });
+  t.match(await site.script(A), /worker/);
+  t.match(await site.script(B), /^#!ipxe\nwait 1st in the queue\n/);
+  t.ok(asked.includes('HEAD elsewhere'));
+  t.equal(asked.filter((each) => each === 'HEAD elsewhere').length, 1);
+});
+
 t.test('waiting is one event and no stage, until the machine is much nearer', async (t) => {
   const site = await startQueue(t);
   for (const mac of [A, B, C, B, C, B, C]) await site.script(mac);

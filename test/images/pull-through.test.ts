@@ -347,6 +347,8 @@ t.test('HEAD is answered without a fetch', async (t) => {
   });
   t.match(await kept.find('none', 'HEAD'), { kind: 'refused', status: 404 });
   t.same(mirror.asked, ['HEAD /assets/k', 'HEAD /assets/none']);
+  await Promise.all(Array.from({ length: 20 }, () => kept.find('k', 'HEAD')));
+  t.equal(mirror.asked.length, 3, 'those who ask together ask once');
 });
 
 t.test('servers that fetch from each other in a ring say so', async (t) => {
@@ -362,6 +364,43 @@ t.test('servers that fetch from each other in a ring say so', async (t) => {
   t.match(await kept.find('x', 'GET', vias[0]), { status: 508, reason: /in a ring/ });
   const far = Array.from({ length: 4 }, (_, index) => `1.1 tinderbox-${index}`).join(', ');
   t.match(await kept.find('x', 'GET', far), { status: 508 });
+});
+
+t.test('what ends with its connection may be a part, and is not kept', async (t) => {
+  const mirror = await startMirror(t);
+  mirror.bad.set('/assets/k', (_request, response) => {
+    // As HTTP/1.0 has it.
+    response.socket?.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf a ker');
+  });
+  const kept = await open(t, mirror.url);
+  t.match(await kept.find('k'), { kind: 'refused', status: 502, reason: /without its length/ });
+  await idle(kept);
+  t.match(kept.through.state(), { files: 0, bytes: 0 });
+});
+
+t.test('whoever makes hops up spoils nothing for others', async (t) => {
+  const content = Buffer.from('kernel');
+  const mirror = await startMirror(t, { '/assets/k': content });
+  const gate = Promise.withResolvers<void>();
+  const vias: string[] = [];
+  // As another Tinderbox that fetches from elsewhere.
+  mirror.bad.set('/assets/k', (request, response) => {
+    const hops = (request.headers.via ?? '').split(',').length;
+    vias.push(request.headers.via ?? '');
+    if (hops < 4) return serve(content, request, response);
+    void gate.promise.then(() => response.writeHead(508).end());
+  });
+  const kept = await open(t, mirror.url, { times: { no: 60_000 } });
+  const odd = 'tinderbox-\u00e9, 1.1 tinderbox-0 \u00e9, 1.1 ';
+  const madeUp = kept.find('k', 'GET', `${odd}tinderbox-1, 1.1 tinderbox-2, 1.1 tinderbox-3`);
+  const beside = kept.find('k');
+  while (vias.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.match(vias, [/^1\.1 tinderbox-1, 1\.1 tinderbox-2, 1\.1 tinderbox-3, 1\.1 tinderbox-[0-9a-f-]{36}$/]);
+  gate.resolve();
+  t.match(await madeUp, { kind: 'refused', status: 502 });
+  t.equal(await bytesOf(await beside), 'kernel', 'who waited for the same fetch asks by itself');
+  t.equal(vias.length, 2, 'a ring is asked once');
+  t.not(kept.through.state().upstream, 'down');
 });
 
 t.test('what a crash leaves in the folder is removed, and what is damaged is no file', async (t) => {

@@ -226,7 +226,7 @@ t.test('without an interface or a configuration the rest is looked at all the sa
 async function writeExpired(folder: string): Promise<void> {
   const keys = createKeyMaker();
   const make = (name: AuthorityName) =>
-    makeAuthority({ name, now: Date.UTC(2014, 0, 1), keys, random: randomBytes, bits: 2048 });
+    makeAuthority({ name, now: Date.UTC(2014, 0, 1), keys, random: randomBytes, keyKind: 2048 });
   const [kubernetes, etcd, frontProxy] = await Promise.all([
     make('kubernetes'),
     make('etcd'),

@@ -28,6 +28,7 @@ function runOn(pages: Readonly<Record<string, string>>) {
     steps: [],
     packets: [],
     screen: { waits: '' },
+    waited: { ms: 0 },
   } as unknown as ClientRun;
   return { run, asked };
 }

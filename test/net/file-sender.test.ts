@@ -158,18 +158,20 @@ t.test('many at once, of a file in memory, each get theirs', async (t) => {
 });
 
 t.test(
-  'a thread that ends fails what it sent, with the reason, and the next transfer has another',
+  'a thread that ends fails what it sent, with the reason, and the next transfer has another, a few times',
   async (t) => {
     const crashed: string[] = [];
     const entry = new URL('failing-sender.ts', import.meta.url);
     const sending = sender(t, { entry, crashed: (reason) => void crashed.push(reason) });
     const file = await fileOf(t, BYTES);
-    for (const times of [1, 2]) {
+    for (const times of [1, 2, 3]) {
       const { fd } = await pair(t);
       const transfer = sending.send(order(fd, file));
       t.match(await transfer?.ended, { kind: 'failed', reason: /as the test wants/ });
       t.equal(crashed.length, times);
     }
+    const { fd } = await pair(t);
+    t.equal(sending.send(order(fd, file)), undefined, 'one that always dies would fail every download');
   },
 );
 

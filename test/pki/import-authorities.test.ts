@@ -426,7 +426,7 @@ t.test('the plan says when to begin, and what is left to do when it is too late'
     selfSigned: true,
     serial: '01',
     fingerprint: 'AA',
-    key: 'RSA 4096',
+    key: 'EC P-256',
     notBefore: 0,
     notAfter: end,
     alsoTrusted: [],

@@ -55,6 +55,8 @@ const word = fc.oneof(
     'end\n',
     '{{x}}',
     '\ue000',
+    '[object Object]',
+    '[object',
   ),
   fc.string({ maxLength: 12 }),
 );
@@ -93,6 +95,7 @@ const PARTIALS: Partials = new Map(
     pair: '- {{name}}\n  {{indent 2 text}}\n',
     file: '- path: {{machine.hostname}}\n  content: |\n    {{indent 4 (default machine.serial "none")}}\n',
     bare: 'x: {{machine.product}}\n',
+    tail: 'x:\n{{machine.serial}}{{machine.product}}',
   }).map(([name, text]) => [name, { file: `${name}.hbs`, text, line: 1 }]),
 );
 
@@ -108,6 +111,8 @@ const TEMPLATES: readonly string[] = [
   '{{required machine.serial "a serial number is needed"}}',
   '{{default machine.uuid machine.serial}}',
   'files:\n  {{> file}}\n  {{> bare}}\nend: {{machine.mac}}\n',
+  'a:\n  {{> tail}}\nend\n',
+  '{{machine.serial}} Object]',
   '  {{> pair name=machine.mac text=machine.product}}\n',
   '{{#with machine as |m|}}{{m.mac}}{{/with}}{{@root.bootId}}',
   '{{#each machine}}{{@key}}={{#unless (eq @key "labels")}}{{#unless (eq @key "dns")}}{{this}}{{/unless}}{{/unless}};{{/each}}',

@@ -72,6 +72,32 @@ t.test('a thread that cannot be started leaves the transfers to the main thread'
   t.same(await readWith(client, 'loader'), files.loader);
 });
 
+t.test(
+  'where none can be started instead of one that died, the main thread goes on, and the daemon',
+  async (t) => {
+    const before = descriptors();
+    const workers: Worker[] = [];
+    const harness = await startHarness({
+      files,
+      pace: 'frozen',
+      startWorker(options) {
+        if (workers.length > 0) throw new Error('no more threads');
+        workers.push(startWorker(options));
+        return workers[0] as Worker;
+      },
+    });
+    const client = await createRawClient(harness.port);
+    await client.ask('loader');
+    await client.next();
+    await workers[0]?.terminate();
+    await harness.until('the end is recorded', () => harness.observations.length === 2);
+    t.same(await readWith(client, 'loader', { blksize: '1468' }), files.loader);
+    client.close();
+    await harness.stop();
+    t.ok(descriptors() <= before + 2, `${descriptors()} descriptors, before ${before}`);
+  },
+);
+
 t.test('a server that stops leaves no descriptor, and no port of the thread’s', async (t) => {
   const before = descriptors();
   for (let round = 0; round < 3; round++) {

@@ -76,3 +76,18 @@ t.test('blocks of what was dropped are used again, of whatever machine', async (
   for (let number = 0; number < 10_000; number++) write(number);
   t.equal(store.size(), size);
 });
+
+for (const [what, length, packets] of [
+  ['the smallest packets', 1, 3000],
+  ['large packets', 2048, 300],
+  ['packets of DHCP', 350, 1000],
+] as const) {
+  t.test(`the room for ${what} is less than twice of what the recorder's bound counts`, async (t) => {
+    const store = createPacketStore();
+    // flight-recorder.ts allows 256 bytes for what is beside each.
+    const counted = packets * (length + 256);
+    for (let number = 0; number < packets; number++)
+      store.append(newPacketLog(), head(number, length), new Uint8Array(length), length);
+    t.ok(store.size() < 2 * counted, `${store.size()} bytes for ${counted}`);
+  });
+}

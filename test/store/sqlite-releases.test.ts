@@ -21,6 +21,13 @@ function owner(id: number): SessionOwner {
   };
 }
 
+function rackOwner(id: number): SessionOwner {
+  const mac =
+    `52:54:00:00:${String(Math.floor(id / 100)).padStart(2, '0')}:${String(id % 100).padStart(2, '0')}` as Mac;
+  const { machine, session } = owner(id);
+  return { machine: { ...machine, mac }, session: { ...session, mac } };
+}
+
 const NODE: GivenCertificate = {
   name: 'node',
   keyFingerprint: 'aa',
@@ -152,6 +159,72 @@ t.test('on a full disk nothing is given, and nothing is half written', (t) => {
   database.pragma(`max_page_count = ${pages + 100}`);
   t.equal(store.giveCertificate(big, NODE), true, 'and it goes on by itself');
   t.end();
+});
+
+t.test('calls that came together are one transaction, and one that fails touches no other', (t) => {
+  const file = newFile(t);
+  const database = new Sqlite(file);
+  migrate(database, file);
+  const store = createSqliteDatabase(database, { file, durability: 'process' }, () => database.close());
+  t.teardown(() => store.close());
+  store.beginRelease(owner(1), { begunAt: 1, address: HERE });
+  store.appendHistory({ machines: [], sessions: [], events: [] });
+  const of = (sessionId: number) => ({
+    name: 'beginRelease' as const,
+    args: [owner(sessionId), { begunAt: 2, address: HERE }] as const,
+  });
+  t.same(
+    store.releaseGroup([
+      of(2),
+      { name: 'completeRelease', args: [1, 3] },
+      { name: 'releaseOf', args: [1] },
+      of(1),
+      of(3),
+    ]),
+    [true, undefined, { begunAt: 1, address: HERE, completedAt: 3 }, false, true].map((value) => ({
+      kind: 'done',
+      value,
+    })),
+    'each has the answer that it would have had alone, in this order',
+  );
+  t.equal(database.pragma('synchronous', { simple: true }), 2, 'and all of them are synced');
+
+  const pages = database.pragma('page_count', { simple: true }) as number;
+  database.pragma(`max_page_count = ${pages}`);
+  const big: SessionOwner = { ...owner(7), machine: { ...owner(7).machine, product: 'x'.repeat(20_000) } };
+  t.match(
+    store.releaseGroup([
+      { name: 'completeRelease', args: [2, 9] },
+      { name: 'giveCertificate', args: [big, NODE] },
+      { name: 'completeRelease', args: [3, 9] },
+    ]),
+    [
+      { kind: 'done' },
+      { kind: 'failed', error: { code: 'unavailable', message: /disk is full/ } },
+      { kind: 'done' },
+    ],
+  );
+  t.match(store.releaseOf(2), { completedAt: 9 });
+  t.match(store.releaseOf(3), { completedAt: 9 });
+  t.equal(store.certificateOf(7, 'node'), undefined);
+  t.end();
+});
+
+t.test('a rack that asks at once is answered call by call', async (t) => {
+  const store = await openStore({ file: newFile(t), durability: 'process' });
+  t.teardown(() => store.close());
+  const sessions = Array.from({ length: 300 }, (_, index) => index + 1);
+  const begun = await Promise.all(
+    sessions.flatMap((id) => [
+      store.beginRelease(rackOwner(id), { begunAt: id, address: HERE }),
+      store.releaseOf(id),
+      store.beginRelease(rackOwner(id), { begunAt: 0, address: ELSEWHERE }),
+    ]),
+  );
+  t.same(
+    begun,
+    sessions.flatMap((id) => [true, { begunAt: id, address: HERE }, false]),
+  );
 });
 
 t.test('what is given is synced, whatever the durability of leases', (t) => {

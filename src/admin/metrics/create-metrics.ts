@@ -14,7 +14,7 @@ export interface Metrics {
   observe(observation: Observation): void;
   /** Each step of a session. */
   advance(change: SessionChange): void;
-  /** Each call that the database's thread has answered, by its name in the port, and the milliseconds that it took. */
+  /** Each call that the database's thread has answered, by its name, and the milliseconds that it took. */
   databaseCall(call: string, ms: number): void;
   /** A boot has its turn, after so many ms. */
   noteQueued(waited: number): void;

@@ -190,6 +190,8 @@ function changeInput(target: FuzzTarget, corpus: readonly Uint8Array[], random: 
     (random.oneIn(3) ? corpus[corpus.length - 1 - random.below(newest)] : random.pick(corpus)) as Uint8Array;
   let input = pick();
   for (let changes = 1 << random.below(4); changes > 0; changes--) {
+    // Cut to nothing by the change before: mutators of formats need something to change.
+    if (input.length === 0) input = new Uint8Array(1);
     const choice = random.below(8);
     if (mutators.length > 0 && choice < 5) input = random.pick(mutators)(input, random, pick());
     else if (dictionary.length > 0 && choice < 6) input = insertWord(input, random, dictionary);

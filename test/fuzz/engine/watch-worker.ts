@@ -4,8 +4,9 @@ import type { Finding, FuzzResult, Progress } from './run-fuzz.ts';
 import type { FuzzTarget } from './target.ts';
 import type { FromWorker, WorkerOrder } from './worker-messages.ts';
 
-/** Milliseconds in which one input must come back, both on the clock and of the processor: a busy host is no finding. */
+/** Milliseconds in which one input must come back, on the clock and of the processor: a busy host is no finding. */
 const HANG = 60_000;
+const HANG_PROCESSOR = 20_000;
 const LOOK = 5_000;
 /** MiB. */
 const MEMORY = 1_024;
@@ -64,7 +65,7 @@ export async function watchWorker(options: WatchOptions): Promise<WatchedResult>
       }
       // Of all threads together; those that run share the processors evenly.
       const { user, system } = process.cpuUsage(processorThen);
-      if (performance.now() - changedAt < HANG || (user + system) / 1000 < HANG) return;
+      if (performance.now() - changedAt < HANG || (user + system) / 1000 < HANG_PROCESSOR) return;
       found({ signature: 'hang', details: `an input did not come back in ${HANG} ms`, input: now.input });
       void worker.terminate();
     }, LOOK);

@@ -26,7 +26,7 @@ export const target: FuzzTarget = {
     dhcpSeeds().flatMap((packet) => [0, 2, 32, 64].map((world) => Uint8Array.of(world, ...packet))),
   mutators: [
     ...dhcpMutators(1),
-    (input, random) => replaceBytes(input, 0, 1, Uint8Array.of(random.below(256))),
+    (input, random) => replaceBytes(input, 0, Math.min(1, input.length), Uint8Array.of(random.below(256))),
   ],
   dictionary: ['PXEClient', 'HTTPClient', 'iPXE', 'tinderbox', ':Arch:00007', ':UNDI:003016'],
   run(input) {
