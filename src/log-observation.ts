@@ -1,5 +1,6 @@
 import { maskSessionTokens } from './boot/session-token.ts';
 import type { LoggerName } from './logger.ts';
+import { readText } from './machine/event.ts';
 import type { Observation } from './store/port.ts';
 
 /** Characters of one text: what a machine sends may be long. */
@@ -14,7 +15,8 @@ export interface ObservationLine {
 
 /** What was asked, what was answered and why, as one line of the log. Tokens of sessions are masked. */
 export function lineOf(observation: Observation): ObservationLine {
-  const { kind, outcome, asked, answered, reasons, via } = observation;
+  const { kind, outcome, reasons, via } = observation;
+  const [asked, answered] = [readText(observation.asked), readText(observation.answered)];
   const mac = observation.mac ?? observation.facts?.mac;
   const why = reasons.slice(0, REASONS).map(printable).join('; ');
   const said = answered === '' ? outcome : `${outcome}: ${printable(answered)}`;

@@ -98,7 +98,8 @@ export async function openDhcpSockets(
     throw error;
   });
   if (dhcp !== undefined && pxe !== undefined)
-    return { dhcp: inBatches(dhcp), pxe: inBatches(pxe), tiedToDevice };
+    // At port 67 a relay agent listens.
+    return { dhcp: inBatches(dhcp, (port) => port === DHCP_PORT), pxe: inBatches(pxe), tiedToDevice };
   dhcp?.close(() => undefined);
   pxe?.close(() => undefined);
   refusals.throwIfAny();
@@ -229,13 +230,40 @@ function makeDecisions(via: string, placeNow: () => Place | undefined, wiring: D
       isExcluded: (address) => ownAddresses.has(address) || reserved.has(address),
     };
   };
+  type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+  let asking: Mac | undefined;
+  let ordinary:
+    | { readonly of: readonly unknown[]; readonly environment: Mutable<ServerEnvironment> }
+    | undefined;
+  /**
+   * Of a machine that does not boot from the network, which is most packets of a rack: one for all of them, since a decision
+   * waits for nothing. What depends on the machine is asked for `asking`.
+   */
+  const ordinaryEnvironment: typeof serverEnvironment = (place, packet, client, now) => {
+    asking = client.mac;
+    const of = [place, networks(), catalog.current()];
+    if (ordinary === undefined || of.some((one, index) => one !== ordinary?.of[index])) {
+      const { roleLoaders: _, ...common } = serverEnvironment(place, packet, client, now);
+      const { isExcluded } = common;
+      const isTaken = (address: Ipv4) =>
+        isExcluded(address) || learning.isAvoided(address, asking ?? client.mac);
+      const freeAddress: AddressView['freeAddress'] = (ranges, _isExcluded, at, preferred) =>
+        leases.freeAddress(ranges, isTaken, at, learning.claimOf(asking ?? client.mac) ?? preferred);
+      ordinary = { of, environment: { ...common, view: { ...common.view, freeAddress } } };
+    }
+    const shared = ordinary.environment;
+    shared.now = now;
+    shared.isLearning = !learning.isOver();
+    return shared;
+  };
   const decide67: DhcpLoopOptions['decide'] = (packet, client, now) => {
     architectures.notice(client, messageTypeOf(packet), now);
     const place = placeNow();
     if (place === undefined) return NO_ADDRESS;
+    const environmentOf = client.kind === 'ordinary' ? ordinaryEnvironment : serverEnvironment;
     return mode === 'server'
       ? learning.settle(client.mac, () =>
-          answerServer(packet, client, serverEnvironment(place, packet, client, now)),
+          answerServer(packet, client, environmentOf(place, packet, client, now)),
         )
       : answerProxy(packet, client, environment(place, packet, client, now));
   };

@@ -32,7 +32,7 @@ export function answerServer(
     giaddr: packet.giaddr,
     ciaddr: clientAddressOf(packet),
     via,
-    interfaceAddresses: interfaceAddresses.map(({ address }) => address),
+    interfaceAddresses,
   });
   if (subnet === undefined) return refuse([reason], { counter: 'no-subnet', text: reason });
   if (knownOnly && !catalog.machines.has(client.mac)) {

@@ -70,6 +70,12 @@ export function buildDhcpReply(input: ReplyInput): DhcpPacket {
   if (uuid?.length === 17) options.set(OPTION.clientUuid, uuid);
   const relayInformation = request.options.get(OPTION.relayAgentInformation);
   if (relayInformation !== undefined) options.set(OPTION.relayAgentInformation, relayInformation);
+  return { ...headerOf(input), options };
+}
+
+/** All of it but the options. */
+export function headerOf(input: ReplyInput): Omit<DhcpPacket, 'options'> {
+  const { request, type, serverAddress, address, boot } = input;
   const fitsHeader = boot !== undefined && boot.bootfile.length <= MAXIMUM_FILE_LENGTH;
   return {
     op: BOOTREPLY,
@@ -87,11 +93,10 @@ export function buildDhcpReply(input: ReplyInput): DhcpPacket {
     chaddr: request.chaddr,
     sname: boot === undefined ? '' : formatIpv4(serverAddress),
     file: fitsHeader ? boot.bootfile : '',
-    options,
   };
 }
 
-const TYPE_VALUES = {
+export const TYPE_VALUES = {
   offer: encodeMessageType('offer'),
   ack: encodeMessageType('ack'),
   nak: encodeMessageType('nak'),
@@ -135,7 +140,7 @@ interface SubnetValues {
 const subnetValues = new WeakMap<Subnet, SubnetValues>();
 
 /** What all machines of a subnet are told is worked out once. */
-function valuesOfSubnet(subnet: Subnet): SubnetValues {
+export function valuesOfSubnet(subnet: Subnet): SubnetValues {
   const known = subnetValues.get(subnet);
   if (known !== undefined) return known;
   const { network, leaseTime, router, dns, domain, ntp, mtu } = subnet;

@@ -31,7 +31,7 @@ export interface SubnetClues {
   readonly ciaddr: Ipv4;
   /** The interface that it was heard on, with its addresses. */
   readonly via: string;
-  readonly interfaceAddresses: readonly Ipv4[];
+  readonly interfaceAddresses: readonly { readonly address: Ipv4 }[];
 }
 
 /**
@@ -42,25 +42,41 @@ export interface SubnetClues {
 export function chooseSubnet(
   subnets: readonly Subnet[],
   { giaddr, ciaddr, via, interfaceAddresses }: SubnetClues,
-): { readonly subnet: Subnet | undefined; readonly reason: string } {
-  const holding = (address: Ipv4) => subnets.find(({ network }) => networkContains(network, address));
-  const relayed = giaddr !== UNSPECIFIED;
-  const former = relayed || ciaddr === UNSPECIFIED ? undefined : holding(ciaddr);
-  const own = former?.via === via || former?.via === 'relay' ? former : undefined;
-  const ofInterface = () => interfaceAddresses.map(holding).find((subnet) => subnet !== undefined);
-  const subnet = relayed ? holding(giaddr) : (own ?? ofInterface());
-  const source = relayed
-    ? "the relay agent's address (giaddr)"
-    : own === undefined
-      ? 'the interface'
-      : "the client's address";
-  return {
-    subnet,
-    reason:
-      subnet === undefined
-        ? `no subnet is configured for ${source}: add it under dhcp.subnets`
-        : `subnet ${formatNetwork(subnet.network)} by ${source}`,
-  };
+): ChosenSubnet {
+  if (giaddr !== UNSPECIFIED) return choose(holding(subnets, giaddr), "the relay agent's address (giaddr)");
+  const former = ciaddr === UNSPECIFIED ? undefined : holding(subnets, ciaddr);
+  if (former?.via === via || former?.via === 'relay') return choose(former, "the client's address");
+  for (const { address } of interfaceAddresses) {
+    const subnet = holding(subnets, address);
+    if (subnet !== undefined) return choose(subnet, 'the interface');
+  }
+  return choose(undefined, 'the interface');
+}
+
+function holding(subnets: readonly Subnet[], address: Ipv4): Subnet | undefined {
+  for (const subnet of subnets) if (networkContains(subnet.network, address)) return subnet;
+  return undefined;
+}
+
+interface ChosenSubnet {
+  readonly subnet: Subnet | undefined;
+  readonly reason: string;
+}
+
+const chosen = new WeakMap<Subnet, Map<string, ChosenSubnet>>();
+
+/** Worked out once for each subnet and source: it is asked for with each packet. */
+function choose(subnet: Subnet | undefined, source: string): ChosenSubnet {
+  if (subnet === undefined)
+    return { subnet, reason: `no subnet is configured for ${source}: add it under dhcp.subnets` };
+  let bySource = chosen.get(subnet);
+  if (bySource === undefined) chosen.set(subnet, (bySource = new Map()));
+  let found = bySource.get(source);
+  if (found === undefined) {
+    found = { subnet, reason: `subnet ${formatNetwork(subnet.network)} by ${source}` };
+    bySource.set(source, found);
+  }
+  return found;
 }
 
 /** Whether two addresses lie in one of the networks, for whoever does not know the networks. */

@@ -1,4 +1,5 @@
 import { type BootQueue, createBootQueue, type QueueVerdict } from '../boot/boot-queue.ts';
+import { readText } from '../machine/event.ts';
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import { stageReached } from '../machine/stage.ts';
@@ -112,6 +113,6 @@ function noticeTftp(queue: BootQueue, now: number, { kind, outcome, mac, asked }
   if (mac === undefined || !queue.hasPlace(mac)) return;
   if (kind === 'tftp.read' && outcome === 'answered') queue.beginTransfer(mac, now);
   if (kind !== 'tftp.done') return;
-  const path = `/${asked.replace(/^RRQ \/*/, '')}`;
+  const path = `/${readText(asked).replace(/^RRQ \/*/, '')}`;
   queue.endTransfer(mac, now, { path, whole: outcome === 'answered' });
 }

@@ -1,4 +1,5 @@
 import { maskSessionTokens } from '../boot/session-token.ts';
+import { readText } from '../machine/event.ts';
 import type { Journal, Observation } from '../store/port.ts';
 
 /**
@@ -13,8 +14,8 @@ function masked(observation: Observation): Observation {
   const { asked, answered, reasons } = observation;
   return {
     ...observation,
-    asked: maskSessionTokens(asked),
-    answered: maskSessionTokens(answered),
+    asked: maskSessionTokens(readText(asked)),
+    answered: maskSessionTokens(readText(answered)),
     reasons: reasons.map(maskSessionTokens),
   };
 }

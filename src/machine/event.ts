@@ -43,6 +43,13 @@ export const OUTCOMES = ['answered', 'refused', 'ignored', 'failed', 'noted'] as
  */
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** A text, or what makes it: most of a storm's packets are counted and not recorded, and nobody reads what they said. */
+export type LazyText = string | (() => string);
+
+export function readText(text: LazyText): string {
+  return typeof text === 'string' ? text : text();
+}
+
 /** One recorded fact: who, when, what was asked, what was answered, why. Texts are for people and bounded. */
 export interface BootEvent {
   /** Milliseconds since the epoch. */

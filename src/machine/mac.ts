@@ -15,16 +15,20 @@ export function parseMac(text: string): Mac | undefined {
   return (digits.match(/../g) as string[]).join(':') as Mac;
 }
 
-/** The first six bytes of a DHCP `chaddr`. Throws a RangeError on fewer than six. */
-export function macFromBytes(bytes: Uint8Array): Mac {
-  if (bytes.length < 6) throw new RangeError(`a MAC has 6 bytes, not ${bytes.length}`);
+/** Six bytes at `at`: the first of a DHCP `chaddr`. Throws a RangeError on fewer than six. */
+export function macFromBytes(bytes: Uint8Array, at = 0): Mac {
+  if (bytes.length < at + 6) throw new RangeError(`a MAC has 6 bytes, not ${bytes.length - at}`);
   // One packet asks for it a dozen times, and the same string is found sooner in a map than one that is only equal.
-  const high = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
-  const low = ((bytes[2] ?? 0) << 24) | ((bytes[3] ?? 0) << 16) | ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0);
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+  const low =
+    ((bytes[at + 2] as number) << 24) |
+    ((bytes[at + 3] as number) << 16) |
+    ((bytes[at + 4] as number) << 8) |
+    (bytes[at + 5] as number);
   const place = (low ^ (low >>> 11) ^ high) & (REMEMBERED - 1);
   const known = recent[place];
   if (known !== undefined && recentHigh[place] === high && recentLow[place] === low) return known;
-  const mac = spell(bytes);
+  const mac = spell(bytes.subarray(at, at + 6));
   recent[place] = mac;
   recentHigh[place] = high;
   recentLow[place] = low;
@@ -73,6 +77,17 @@ function lower(byte: number | undefined): number {
 /** The character of a hexadecimal digit: 0 to 9, a to f. */
 function digit(value: number): number {
   return value < 10 ? 0x30 + value : 0x57 + value;
+}
+
+/** Writes its six bytes at `at`. */
+export function writeMac(mac: Mac, bytes: Uint8Array, at: number): void {
+  for (let index = 0; index < 6; index++)
+    bytes[at + index] = (valueOf(mac.charCodeAt(3 * index)) << 4) | valueOf(mac.charCodeAt(3 * index + 1));
+}
+
+/** Of a hexadecimal digit's character. */
+function valueOf(character: number): number {
+  return character < 0x3a ? character - 0x30 : character - 0x57;
 }
 
 /** Six bytes, network order. */

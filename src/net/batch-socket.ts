@@ -3,7 +3,7 @@ import { formatIpv4, type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
 import { errnoError, loadLibc } from './libc.ts';
 import { BATCH, type DatagramBatch } from './libc-batches.ts';
 import { descriptorOf } from './open-udp-socket.ts';
-import type { DatagramSocket } from './port.ts';
+import type { DatagramSocket, SendFailed } from './port.ts';
 
 /** Datagrams that are taken beside Node in one turn of its loop: answers of other threads must have theirs. */
 const MOST_A_TURN = 256;
@@ -17,10 +17,13 @@ type Listener = (bytes: Buffer, source: RemoteInfo) => void;
  * by one call of the kernel, and what is answered meanwhile leaves by one call. Node itself takes a call, a buffer of
  * 64 KiB and an object for each datagram either way. The socket as it is where its descriptor is not known, or the C library
  * cannot be called.
+ *
+ * What goes to one receiver at a port that `joins` leaves as one, and is taken apart where the kernel hands it over. Not to
+ * who listens to the device itself, as most DHCP clients do: on the same host (a container) they would see it in one piece.
  */
-export function inBatches(socket: DatagramSocket): DatagramSocket {
+export function inBatches(socket: DatagramSocket, joins: Joins = () => false): DatagramSocket {
   const batch = openBatch(socket);
-  return batch === undefined ? socket : wrap(socket, batch);
+  return batch === undefined ? socket : wrap(socket, batch, joins);
 }
 
 function openBatch(socket: DatagramSocket): DatagramBatch | undefined {
@@ -33,30 +36,33 @@ function openBatch(socket: DatagramSocket): DatagramBatch | undefined {
   }
 }
 
+/** Whether who listens at a port takes datagrams by a socket of the kernel. */
+type Joins = (port: number) => boolean;
+
 interface Waiting {
-  readonly bytes: Uint8Array;
-  readonly port: number;
-  readonly address: string;
-  readonly sent: (error: Error | null) => void;
+  readonly failed: SendFailed;
+  readonly sent?: () => void;
 }
 
-function wrap(socket: DatagramSocket, batch: DatagramBatch): DatagramSocket {
+function wrap(socket: DatagramSocket, batch: DatagramBatch, joins: Joins): DatagramSocket {
   const listeners = new Map<Listener, Listener>();
+  /** Of each datagram that waits; `sent` of those alone that want to know. */
   const waiting: Waiting[] = [];
   const copy = createSlab();
   /** `taken`: in this turn of the loop. */
   const state = { taken: 0, receiving: false, flushes: false, closed: false };
+  let newest: RemoteInfo = { address: '', family: 'IPv4', port: 0, size: 0 };
   let sourceAddress: Ipv4 | undefined;
-  let sourceText = '';
 
   function sourceOf(index: number, size: number): RemoteInfo {
     const address = batch.addressAt(index);
+    const port = batch.portAt(index);
     // A relay agent speaks for a whole rack.
-    if (address !== sourceAddress) {
-      sourceAddress = address;
-      sourceText = formatIpv4(address);
-    }
-    return { address: sourceText, family: 'IPv4', port: batch.portAt(index), size };
+    if (address === sourceAddress && port === newest.port && size === newest.size) return newest;
+    const text = address === sourceAddress ? newest.address : formatIpv4(address);
+    sourceAddress = address;
+    newest = { address: text, family: 'IPv4', port, size };
+    return newest;
   }
 
   /** What else waits, until nothing does. */
@@ -79,15 +85,35 @@ function wrap(socket: DatagramSocket, batch: DatagramBatch): DatagramSocket {
     if (waiting.length === 0) return;
     const sending = waiting.splice(0);
     if (state.closed) return;
-    const failures = new Map<number, number>();
-    batch.flush((index, errno) => failures.set(index, errno));
-    for (const [index, { bytes, port, address, sent }] of sending.entries()) {
-      const errno = failures.get(index);
-      if (errno === undefined) sent(null);
-      // Node waits for room.
-      else if (errno === EAGAIN) socket.send(bytes, port, address, sent);
-      else sent(errnoError('sendmmsg', errno));
-    }
+    let refused: Set<number> | undefined;
+    batch.flush((index, errno) => {
+      refused ??= new Set();
+      refused.add(index);
+      fail(index, errno, sending[index] as Waiting);
+    });
+    for (let index = 0; index < sending.length; index++)
+      if (refused?.has(index) !== true) sending[index]?.sent?.();
+  }
+
+  function fail(index: number, errno: number, told: Waiting): void {
+    const { bytes, address, port } = batch.putAt(index);
+    // Node waits for room.
+    if (errno === EAGAIN) sendAlone(bytes, port, address, told);
+    else told.failed(errnoError('sendmmsg', errno), address, port);
+  }
+
+  function sendAlone(bytes: Uint8Array, port: number, address: Ipv4, { failed, sent }: Waiting): void {
+    socket.send(bytes, port, formatIpv4(address), (error) => {
+      if (error) failed(error, address, port);
+      else sent?.();
+    });
+  }
+
+  function put(bytes: Uint8Array, port: number, address: Ipv4, told: Waiting): void {
+    if (waiting.length === BATCH) flush();
+    if (!batch.put(bytes, address, port, joins(port))) return sendAlone(bytes.slice(), port, address, told);
+    waiting.push(told);
+    flushSoon();
   }
 
   function flushSoon(): void {
@@ -125,11 +151,9 @@ function wrap(socket: DatagramSocket, batch: DatagramBatch): DatagramSocket {
     send(bytes, port, address, sent) {
       const to = parseIpv4(address);
       if (to === undefined) return socket.send(bytes, port, address, sent);
-      if (waiting.length === BATCH) flush();
-      if (!batch.put(bytes, to, port)) return socket.send(bytes, port, address, sent);
-      waiting.push({ bytes, port, address, sent });
-      flushSoon();
+      return put(bytes, port, to, { failed: (error) => sent(error), sent: () => sent(null) });
     },
+    put: (bytes, port, address, failed) => put(bytes, port, address, { failed }),
     close(done) {
       flush();
       // The number of its descriptor may be another's from now on.

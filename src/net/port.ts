@@ -40,8 +40,12 @@ export interface DatagramSocket {
   on(event: 'error', listener: (error: Error) => void): unknown;
   off(event: 'message', listener: (bytes: Buffer, source: RemoteInfo) => void): unknown;
   send(bytes: Uint8Array, port: number, address: string, callback: (error: Error | null) => void): void;
+  /** The same where datagrams leave in batches: `bytes` are copied at once, and only what failed is told of. */
+  put?(bytes: Uint8Array, port: number, address: Ipv4, failed: SendFailed): void;
   close(callback: () => void): unknown;
 }
+
+export type SendFailed = (error: Error, address: Ipv4, port: number) => void;
 
 /**
  * Opens a bound UDP socket. Throws TinderboxError `in-use` (naming the program that holds the port where that can

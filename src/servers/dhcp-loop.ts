@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram';
-import { buildDhcpReply } from '../boot/build-dhcp-reply.ts';
 import type { DhcpAction, LeaseChange } from '../boot/dhcp-action.ts';
+import { encodeDhcpReply } from '../boot/encode-dhcp-reply.ts';
 import { identifyClient, type NetworkClient } from '../boot/identify-client.ts';
 import { toTinderboxError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -8,13 +8,13 @@ import type { EventKind } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import { formatIpv4, type Ipv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import type { Stage } from '../machine/stage.ts';
-import type { DatagramSocket } from '../net/port.ts';
+import type { DatagramSocket, SendFailed } from '../net/port.ts';
 import { DhcpDecodeError } from '../protocol/dhcp/dhcp-decode-error.ts';
 import { type MessageType, messageTypeOf } from '../protocol/dhcp/option-codes.ts';
 import { describePacket } from '../protocol/dhcp/option-dictionary.ts';
-import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from '../protocol/dhcp/packet.ts';
+import { BOOTREQUEST, type DhcpPacket, decodeDhcpPacket } from '../protocol/dhcp/packet.ts';
 import type { Journal, Observation } from '../store/port.ts';
-import type { PacketRecorder } from './port.ts';
+import type { DatagramEnd, PacketRecorder } from './port.ts';
 import { createDhcpTap } from './record-dhcp.ts';
 import { sayRarely } from './say-rarely.ts';
 
@@ -42,7 +42,7 @@ export interface DhcpLoopOptions {
     change: LeaseChange,
     now: number,
   ) => Promise<UnwrittenChange | undefined> | undefined;
-  readonly destination: (request: DhcpPacket, answered: MessageType, source: RemoteInfo) => Destination;
+  readonly destination: (request: DhcpPacket, answered: MessageType, source: RemoteInfo) => DatagramEnd;
   /** Sees each request first; `ignore`: this host's own, and nothing comes of it. */
   readonly overhear?: (packet: DhcpPacket) => 'ignore' | undefined;
   readonly journal: Pick<Journal, 'record' | 'count' | 'learnAddress'>;
@@ -57,11 +57,6 @@ export interface DhcpLoopOptions {
 export interface UnwrittenChange {
   readonly unwritten: unknown;
   readonly seconds: number;
-}
-
-export interface Destination {
-  readonly address: string;
-  readonly port: number;
 }
 
 export interface DhcpLoop {
@@ -89,6 +84,7 @@ interface Asked {
 export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
   const { socket, plane, via, journal, logger } = options;
   const tap = createDhcpTap(options);
+  const unsent = { offer: sayUnsent('offer'), ack: sayUnsent('ack'), nak: sayUnsent('nak') } as const;
   let inFlight = 0;
   let landed: (() => void) | undefined;
   const errorTurn = sayRarely(ERROR_PAUSE, options.uptime);
@@ -211,15 +207,18 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
 
   function send({ packet, source }: Asked, action: Extract<DhcpAction, { kind: 'reply' }>): void {
     const { type, address, boot, message, serverAddress = options.serverAddress() } = action;
-    const reply = encodeDhcpPacket(
-      buildDhcpReply({ request: packet, type, serverAddress, address, boot, message }),
-    );
+    const reply = encodeDhcpReply({ request: packet, type, serverAddress, address, boot, message });
     const to = options.destination(packet, type, source);
-    const { address: host, port } = to;
     tap.sent(reply, serverAddress, to);
-    socket.send(reply, port, host, (error) => {
-      if (error) sayError(`${type} to ${host}:${port} could not be sent`, error);
+    if (socket.put !== undefined) return socket.put(reply, to.port, to.address, unsent[type]);
+    socket.send(reply, to.port, formatIpv4(to.address), (error) => {
+      if (error) unsent[type](error, to.address, to.port);
     });
+  }
+
+  function sayUnsent(type: 'offer' | 'ack' | 'nak'): SendFailed {
+    return (error, address, port) =>
+      sayError(`${type} to ${formatIpv4(address)}:${port} could not be sent`, error);
   }
 
   function learn(client: NetworkClient, action: DhcpAction): void {
@@ -234,8 +233,8 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
       at: now,
       kind: eventKind(plane, type),
       outcome: action.kind === 'silent' ? action.outcome : action.type === 'nak' ? 'refused' : 'answered',
-      asked: describePacket(packet),
-      answered: action.kind === 'silent' ? '' : describeReply(action),
+      asked: () => describePacket(packet),
+      answered: action.kind === 'silent' ? '' : () => describeReply(action),
       reasons: action.reasons,
       via,
       mac: client.mac,
@@ -275,11 +274,23 @@ function stageOf(client: NetworkClient, action: DhcpAction): Stage | undefined {
 }
 
 function eventKind(plane: DhcpLoopOptions['plane'], type: MessageType | undefined): EventKind {
-  if (type === 'discover' || type === 'request') return `${plane}.${type}`;
-  if (plane === 'dhcp' && (type === 'decline' || type === 'release' || type === 'inform'))
-    return `dhcp.${type}`;
-  return `${plane}.other`;
+  return KINDS[plane][type ?? 'none'] ?? OTHER[plane];
 }
+
+/** The very strings each time: they are found sooner in the tables of those who count. */
+const KINDS: Readonly<
+  Record<DhcpLoopOptions['plane'], Readonly<Partial<Record<MessageType | 'none', EventKind>>>>
+> = {
+  dhcp: {
+    discover: 'dhcp.discover',
+    request: 'dhcp.request',
+    decline: 'dhcp.decline',
+    release: 'dhcp.release',
+    inform: 'dhcp.inform',
+  },
+  pxe: { discover: 'pxe.discover', request: 'pxe.request' },
+};
+const OTHER = { dhcp: 'dhcp.other', pxe: 'pxe.other' } as const;
 
 function factsOf(packet: DhcpPacket, client: NetworkClient): MachineFacts {
   const { mac, uuid, architecture } = client;

@@ -1,5 +1,4 @@
 import { destinationOf } from '../boot/build-dhcp-reply.ts';
-import { formatIpv4 } from '../machine/ipv4.ts';
 import { type DhcpLoop, type DhcpLoopOptions, runDhcpLoop } from './dhcp-loop.ts';
 
 /** Port 67 on one interface, in proxy or server mode as `decide` has it. */
@@ -8,9 +7,6 @@ export function startDhcpServer(options: Omit<DhcpLoopOptions, 'plane' | 'port' 
     ...options,
     plane: 'dhcp',
     port: 67,
-    destination(request, answered) {
-      const { address, port } = destinationOf(request, answered);
-      return { address: formatIpv4(address), port };
-    },
+    destination: destinationOf,
   });
 }

@@ -1,3 +1,4 @@
+import { LIMITED_BROADCAST, parseIpv4, UNSPECIFIED } from '../machine/ipv4.ts';
 import { type DhcpLoop, type DhcpLoopOptions, runDhcpLoop } from './dhcp-loop.ts';
 
 /**
@@ -13,9 +14,9 @@ export function startPxeServer(
     port: 4011,
     changeLease: () => undefined,
     // A client without an address asks by broadcast, from 0.0.0.0.
-    destination: (_request, _answered, { address, port }) => ({
-      address: address === '0.0.0.0' ? '255.255.255.255' : address,
-      port,
-    }),
+    destination(_request, _answered, source) {
+      const address = parseIpv4(source.address) ?? UNSPECIFIED;
+      return { address: address === UNSPECIFIED ? LIMITED_BROADCAST : address, port: source.port };
+    },
   });
 }

@@ -5,11 +5,7 @@ import type { DatagramEnd, PacketRecorder } from './port.ts';
 export interface DhcpTap {
   /** Also what does not decode: that is what one wants to look at. */
   received(bytes: Uint8Array, source: { readonly address: string; readonly port: number }): void;
-  sent(
-    bytes: Uint8Array,
-    serverAddress: Ipv4,
-    destination: { readonly address: string; readonly port: number },
-  ): void;
+  sent(bytes: Uint8Array, serverAddress: Ipv4, destination: DatagramEnd): void;
 }
 
 export interface DhcpTapOptions {
@@ -24,10 +20,11 @@ export function createDhcpTap({ recorder, via, port, serverAddress }: DhcpTapOpt
   const show = (
     direction: 'received' | 'sent',
     bytes: Uint8Array,
-    ends: { readonly from: DatagramEnd; readonly to: DatagramEnd },
+    from: DatagramEnd,
+    to: DatagramEnd,
   ): void => {
     const mac = ownerOf(bytes);
-    if (mac !== undefined) recorder?.record({ plane: 'dhcp', direction, via, mac, ...ends, payload: bytes });
+    if (mac !== undefined) recorder?.record({ plane: 'dhcp', direction, via, mac, from, to, payload: bytes });
   };
   return {
     received(bytes, source) {
@@ -35,10 +32,9 @@ export function createDhcpTap({ recorder, via, port, serverAddress }: DhcpTapOpt
       // The socket does not say which address was asked: who has none of its own can only broadcast.
       const isBroadcast = from.address === UNSPECIFIED || (port === 67 && hasNoAddress(bytes));
       const to = { address: isBroadcast ? LIMITED_BROADCAST : serverAddress(), port };
-      show('received', bytes, { from, to });
+      show('received', bytes, from, to);
     },
-    sent: (bytes, address, destination) =>
-      show('sent', bytes, { from: { address, port }, to: endOf(destination) }),
+    sent: (bytes, address, destination) => show('sent', bytes, { address, port }, destination),
   };
 }
 
@@ -55,10 +51,15 @@ const ETHERNET_LENGTH = 6;
 /** Undefined: it is too short for a hardware address, or has another kind of it. */
 function ownerOf(bytes: Uint8Array): Mac | undefined {
   if (bytes.length < CHADDR_AT + ETHERNET_LENGTH || bytes[HLEN_AT] !== ETHERNET_LENGTH) return undefined;
-  return macFromBytes(bytes.subarray(CHADDR_AT, CHADDR_AT + ETHERNET_LENGTH));
+  return macFromBytes(bytes, CHADDR_AT);
 }
 
 /** Neither the client nor a relay on its behalf. */
 function hasNoAddress(bytes: Uint8Array): boolean {
-  return [CIADDR_AT, GIADDR_AT].every((at) => bytes.subarray(at, at + 4).every((byte) => byte === 0));
+  for (const at of ADDRESSES_AT)
+    for (let index = at; index < at + 4; index++)
+      if (bytes[index] !== undefined && bytes[index] !== 0) return false;
+  return true;
 }
+
+const ADDRESSES_AT = [CIADDR_AT, GIADDR_AT];

@@ -1,6 +1,7 @@
 import { detectBootLoop, type LoaderAttempts, type LoopDecision } from '../boot/detect-boot-loop.ts';
 import { isLoaderName } from '../boot/generated-files.ts';
 import type { NetworkClient } from '../boot/identify-client.ts';
+import { readText } from '../machine/event.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Observation } from '../store/port.ts';
 
@@ -56,9 +57,9 @@ function isWholeLoader(observation: Observation): boolean {
   const { kind, outcome } = observation;
   if (outcome !== 'answered') return false;
   // Only then: of DHCP packets it is worked out when it is read.
-  if (kind === 'tftp.done') return isLoaderName(observation.asked.replace(/^RRQ /, ''));
+  if (kind === 'tftp.done') return isLoaderName(readText(observation.asked).replace(/^RRQ /, ''));
   if (kind !== 'http.asset') return false;
-  const name = /^GET \/assets\/ipxe\/+(.*)$/.exec(observation.asked)?.[1];
+  const name = /^GET \/assets\/ipxe\/+(.*)$/.exec(readText(observation.asked))?.[1];
   return name !== undefined && isLoaderName(name);
 }
 

@@ -1,5 +1,7 @@
 /** Corrections of a clock that runs well are far below. In ms. */
 const SMALLEST = 30_000;
+/** In ms. */
+const SOON = 1_000;
 
 export interface ClockJumpsOptions {
   /** The time of day: milliseconds since the epoch. */
@@ -17,8 +19,14 @@ export interface ClockJumpsOptions {
  */
 export function followClock({ clock, uptime, jumped }: ClockJumpsOptions): () => void {
   let difference = clock() - uptime();
+  let lookedAt = Number.NaN;
   return () => {
-    const now = clock() - uptime();
+    const at = clock();
+    // A dozen ask while one packet is answered, and the other clock is the dear one. So soon after a look no jump is missed:
+    // it would take the clock out of this second.
+    if (at >= lookedAt && at - lookedAt < SOON) return;
+    lookedAt = at;
+    const now = at - uptime();
     const step = Math.round(now - difference);
     if (Math.abs(step) < SMALLEST) return;
     difference = now;

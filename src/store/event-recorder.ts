@@ -48,16 +48,10 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
       return;
     }
     const { session, ended, opened, reasons } = advance;
-    const { at, sessionId } = observation;
-    const former = isOfFormer(session, sessionId) ? [`asked in session ${sessionId}, which is over`] : [];
-    const own: Observation = {
-      ...observation,
-      mac: entry.mac,
-      reasons: [...former, ...observation.reasons],
-    };
+    const { at } = observation;
     if (ended !== undefined && ended !== session) publishTurn(entry, at, 'session.ended', ended, reasons);
     if (opened && session !== undefined) publishTurn(entry, at, 'session.opened', session, reasons);
-    if (observation.kind === 'syslog.line') return recordLine(own, entry, slot, session);
+    if (observation.kind === 'syslog.line') return recordLine(observation, entry, slot, session);
     const isEvidence = session !== undefined && takeEvidence(slot, observation);
     if (session !== undefined && (isEvidence || belongsTo(session, at))) {
       const moved = opened || before?.stage !== session.stage;
@@ -81,6 +75,7 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
       if (isOfNode(observation)) entry.hourEvents++;
       else if (!isEvidence) slot.sessionEvents++;
       const isBack = before?.id === session.id && before.end === 'ready' && session.end === undefined;
+      const own = ownOf(observation, entry, session);
       publish(toEvent(isBack ? { ...own, stage: session.stage } : own, limits, session, moved));
       if (over) publishTurn(entry, at, 'session.ended', session, reasons.slice(opened ? 1 : 0));
       return;
@@ -89,7 +84,7 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
     else if (entry.rank < 2 && !mayAddStrangerEvent(at)) drop('stranger', observation);
     else {
       entry.hourEvents++;
-      publish(toEvent(own, limits));
+      publish(toEvent(ownOf(observation, entry, session), limits));
     }
   }
 
@@ -110,7 +105,7 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
     }
     if (belongs) slot.sessionLines++;
     else entry.hourLines++;
-    publish(toEvent(line, limits, belongs ? session : undefined));
+    publish(toEvent(ownOf(line, entry, session), limits, belongs ? session : undefined));
   }
 
   /** Whoever can bring about events must not be able to hide by them who got a secret. */
@@ -157,8 +152,8 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
   }
 
   function drop(bound: string, what: { readonly kind: string; readonly outcome: string }): void {
-    count(`events.dropped.${bound}`);
-    count(`events.unrecorded.${what.kind}.${what.outcome}`);
+    count(nameOf('events.dropped', bound, ''));
+    count(nameOf('events.unrecorded', what.kind, what.outcome));
   }
 
   return {
@@ -180,6 +175,17 @@ export function createEventRecorder({ limits, write, count, complain }: EventRec
   };
 }
 
+/** As the machine's, and with what its session says to it. Only for what is recorded: most of a storm is not. */
+function ownOf(
+  observation: Observation,
+  { mac }: MachineEntry,
+  session: BootSession | undefined,
+): Observation {
+  const { sessionId, reasons } = observation;
+  if (!isOfFormer(session, sessionId)) return { ...observation, mac };
+  return { ...observation, mac, reasons: [`asked in session ${sessionId}, which is over`, ...reasons] };
+}
+
 /** Why it stalled is worth more than the hundredth question that led to it; who marks it bounds how often. */
 function isNewDiagnosis(before: BootSession | undefined, { stalled }: Observation): boolean {
   return stalled !== undefined && stalled.diagnosis.name !== before?.stalled?.diagnosis.name;
@@ -192,6 +198,19 @@ export function isOfNode({ kind }: Observation): boolean {
 /** Asked at the URL of a session that is not the machine's newest any more. */
 export function isOfFormer(current: BootSession | undefined, sessionId: number | undefined): boolean {
   return sessionId !== undefined && sessionId !== current?.id;
+}
+
+/** Names of counters, joined once: a flood is counted by them. Their parts are of closed sets. */
+const names = new Map<string, Map<string, string>>();
+
+function nameOf(what: string, first: string, second: string): string {
+  let inner = names.get(first);
+  if (inner === undefined) names.set(first, (inner = new Map()));
+  const known = inner.get(second);
+  if (known !== undefined) return known;
+  const name = second === '' ? `${what}.${first}` : `${what}.${first}.${second}`;
+  inner.set(second, name);
+  return name;
 }
 
 function beginHour(entry: MachineEntry, at: number): void {

@@ -4,8 +4,8 @@ import type { Mac } from '../machine/mac.ts';
 import { addToSum } from '../protocol/pcap/internet-checksum.ts';
 import type { DatagramEnd, PacketRecorder, SeenDatagram } from '../servers/port.ts';
 import { createMicroClock } from './micro-clock.ts';
-import { appendPacket, dropOldestPacket, newPacketLog, type PacketLog, readPackets } from './packet-log.ts';
-import { createRankedTable, type Rank } from './ranked-table.ts';
+import { createPacketStore, newPacketLog, type PacketHead, type PacketLog } from './packet-log.ts';
+import { createRankedTable, type Rank, type Ranked, unlisted } from './ranked-table.ts';
 
 /** Bytes, an allowance for what an object costs besides its payload included. */
 export interface FlightLimits {
@@ -25,7 +25,7 @@ const FLIGHT_LIMITS: FlightLimits = {
   datagram: 2048,
 };
 
-/** What V8 takes for a packet beside its bytes, roughly. */
+/** What a packet takes beside its bytes, at most about: its head, and the rest of its last block. */
 const OVERHEAD = 256;
 
 export interface KeptPacket {
@@ -64,15 +64,18 @@ export interface FlightRecorder extends PacketRecorder {
 type Key = string;
 
 /** `bytes`: what its packets cost. */
-interface Plane {
-  readonly log: PacketLog;
+interface Plane extends PacketLog {
   bytes: number;
 }
 
-interface Slot {
+const PLANES = ['dhcp', 'tftp', 'syslog'] as const;
+
+/** A machine's packets; a plane that it has none of is absent. */
+interface Slot extends Ranked<Slot> {
   readonly key: Key;
-  rank: Rank;
-  readonly planes: Record<SeenDatagram['plane'], Plane>;
+  dhcp: Plane | undefined;
+  tftp: Plane | undefined;
+  syslog: Plane | undefined;
 }
 
 /**
@@ -86,6 +89,22 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
   let bytes = 0;
   let packets = 0;
   let number = 0;
+  const store = createPacketStore();
+  /** Of the packet that is written just now. */
+  const head: { -readonly [Name in keyof PacketHead]: PacketHead[Name] } = {
+    number: 0,
+    at: 0,
+    length: 0,
+    sum: 0,
+    fromAddress: 0,
+    fromPort: 0,
+    toAddress: 0,
+    toPort: 0,
+    sent: false,
+    via: 0,
+  };
+  /** The machine of the packet that was written last. */
+  let newest: Slot | undefined;
   /** Of interfaces: a host has a handful, and those that were are few. */
   const names: string[] = [];
 
@@ -98,29 +117,26 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
     limit: limits.machines,
     keyOf: ({ key }) => key,
     forgotten(slot) {
-      for (const plane of Object.values(slot.planes)) {
-        bytes -= plane.bytes;
-        packets -= plane.log.count;
-      }
+      for (const plane of PLANES) dropAll(slot[plane]);
     },
   });
 
   function drop(kept: Plane): void {
-    const dropped = dropOldestPacket(kept.log);
+    const dropped = store.dropOldest(kept);
     if (dropped === undefined) return;
     kept.bytes -= dropped + OVERHEAD;
     bytes -= dropped + OVERHEAD;
     packets--;
   }
 
-  function makeRoom(slot: Slot, plane: SeenDatagram['plane'], cost: number): void {
-    const kept = slot.planes[plane];
-    while (kept.log.count > 0 && kept.bytes + cost > limits.perPlane[plane]) drop(kept);
-    if (bytes + cost > limits.bytes) {
-      // Out of the table meanwhile, so that it is not the one that makes room.
-      slots.remove(slot.key);
-      while (bytes + cost > limits.bytes && slots.forgetOne());
-    }
+  function dropAll(kept: Plane | undefined): void {
+    if (kept === undefined) return;
+    while (kept.count > 0) drop(kept);
+  }
+
+  function makeRoom(slot: Slot, kept: Plane, most: number, cost: number): void {
+    while (kept.count > 0 && kept.bytes + cost > most) drop(kept);
+    while (bytes + cost > limits.bytes && slots.forgetOne(slot));
     kept.bytes += cost;
     bytes += cost;
     packets++;
@@ -131,27 +147,29 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
     const client = direction === 'received' ? from : to;
     const mac = datagram.mac ?? macAt(client.address);
     const key = mac ?? keyOfAddress(client.address);
-    const rank = mac === undefined ? 0 : rankOf(mac);
-    const slot = slots.get(key) ?? newSlot(key);
+    const isAnswer = direction === 'sent' && newest?.key === key && newest.isListed;
+    const slot = isAnswer ? (newest as Slot) : (slots.get(key) ?? newSlot(key));
+    // As it was a moment ago, of an answer to what came last.
+    const rank = isAnswer ? slot.rank : mac === undefined ? 0 : rankOf(mac);
     const whole = withoutSecrets(datagram.payload);
     const { length } = whole;
     const kept = Math.min(length, datagram.snap ?? length, limits.datagram);
-    makeRoom(slot, plane, kept + OVERHEAD);
-    const head = {
-      number: number++,
-      at: microseconds(),
-      length,
-      // Of what is kept whole it can be worked out when it is asked for.
-      sum: kept === length ? 0 : addToSum(whole),
-      fromAddress: from.address,
-      fromPort: from.port,
-      toAddress: to.address,
-      toPort: to.port,
-      sent: direction === 'sent',
-      via: numberOf(via),
-    };
-    appendPacket(slot.planes[plane].log, head, whole, kept);
+    const log = (slot[plane] ??= newPlane());
+    makeRoom(slot, log, limits.perPlane[plane], kept + OVERHEAD);
+    head.number = number++;
+    head.at = microseconds();
+    head.length = length;
+    // Of what is kept whole it can be worked out when it is asked for.
+    head.sum = kept === length ? 0 : addToSum(whole);
+    head.fromAddress = from.address;
+    head.fromPort = from.port;
+    head.toAddress = to.address;
+    head.toPort = to.port;
+    head.sent = direction === 'sent';
+    head.via = numberOf(via);
+    store.append(log, head, whole, kept);
     slots.touch(slot, rank);
+    newest = slot;
   }
 
   function slotsOf(mac: Mac): readonly Slot[] {
@@ -172,8 +190,8 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
       }
     },
     packetsOf(mac, window) {
-      const found = slotsOf(mac).flatMap(({ planes }) =>
-        Object.values(planes).flatMap(({ log }) => [...readPackets(log)]),
+      const found = slotsOf(mac).flatMap((slot) =>
+        PLANES.flatMap((plane) => (slot[plane] === undefined ? [] : [...store.read(slot[plane])])),
       );
       return found
         .filter(({ at }) => window === undefined || (at >= window.from && at <= window.to))
@@ -193,8 +211,7 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
     },
     forget(mac) {
       for (const slot of slotsOf(mac)) {
-        for (const plane of ['dhcp', 'tftp', 'syslog'] as const)
-          while (slot.planes[plane].log.count > 0) drop(slot.planes[plane]);
+        for (const plane of PLANES) dropAll(slot[plane]);
         slots.remove(slot.key);
       }
     },
@@ -203,11 +220,11 @@ export function createFlightRecorder(options: FlightRecorderOptions): FlightReco
 }
 
 function newSlot(key: Key): Slot {
-  return { key, rank: 0, planes: { dhcp: newPlane(), tftp: newPlane(), syslog: newPlane() } };
+  return { key, ...unlisted(), dhcp: undefined, tftp: undefined, syslog: undefined };
 }
 
 function newPlane(): Plane {
-  return { log: newPacketLog(), bytes: 0 };
+  return { ...newPacketLog(), bytes: 0 };
 }
 
 const ADDRESS = 'address ';

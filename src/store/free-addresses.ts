@@ -72,10 +72,15 @@ export function createFreeAddresses(range: Ipv4Range): FreeAddresses {
 
 interface HeapEntry {
   readonly address: Ipv4;
-  readonly at: number;
+  /** By which it is ordered: never later than `free`. */
+  at: number;
+  free: number;
 }
 
-/** A binary heap by time that knows where each address stands, so that a time can be changed. */
+/**
+ * A binary heap by time that knows where each address stands, so that a time can be changed. A later time is only noted:
+ * an address is leased again and again before anybody asks which is free the longest, and moves when it comes to the top.
+ */
 function createHeap() {
   const entries: HeapEntry[] = [];
   const places = new Map<Ipv4, number>();
@@ -109,11 +114,23 @@ function createHeap() {
 
   return {
     has: (address: Ipv4): boolean => places.has(address),
-    top: (): HeapEntry | undefined => entries[0],
+    top(): HeapEntry | undefined {
+      for (let top = entries[0]; top !== undefined; top = entries[0]) {
+        if (top.at === top.free) return top;
+        top.at = top.free;
+        settle(0, top);
+      }
+      return undefined;
+    },
     set(address: Ipv4, at: number): void {
       const place = places.get(address);
-      if (place !== undefined && entries[place]?.at === at) return;
-      settle(place ?? entries.length, { address, at });
+      const entry = place === undefined ? undefined : entries[place];
+      if (place === undefined || entry === undefined)
+        return settle(entries.length, { address, at, free: at });
+      entry.free = at;
+      if (at >= entry.at) return;
+      entry.at = at;
+      settle(place, entry);
     },
     remove(address: Ipv4): void {
       const place = places.get(address);

@@ -11,6 +11,8 @@ export interface HistoryWriter {
   event(event: BootEvent): void;
   /** What is known of it when the batch leaves is written. */
   machine(entry: MachineEntry): void;
+  /** Nothing is new of it but when it was heard: written as there is room in a batch. */
+  seen(entry: MachineEntry): void;
   session(session: BootSession): void;
   /** What waits of this machine is not written, also where the batch under way fails and is tried again. */
   forget(mac: Mac): void;
@@ -24,6 +26,12 @@ export interface HistoryWriter {
   /** Flushes once more; what cannot be written is lost, and said. */
   close(): Promise<void>;
 }
+
+/**
+ * Machines of a batch, if there are more of which nothing is new: a storm is heard of thousands of them a second, and a row
+ * for each packet costs more than its answer.
+ */
+const SEEN_A_BATCH = 500;
 
 /** Messages of one kind in the log: one a second. */
 const SAY_AGAIN = 1_000;
@@ -43,6 +51,7 @@ export function createHistoryWriter(options: {
   const { store, limits, clock, logger, dropped } = options;
   let events: BootEvent[] = [];
   const machines = new Map<Mac, MachineEntry>();
+  const seen = new Map<Mac, MachineEntry>();
   const sessions = new Map<number, BootSession>();
   /** Since the batch under way left. */
   const forgotten = new Set<Mac>();
@@ -80,7 +89,7 @@ export function createHistoryWriter(options: {
   }
 
   function somethingWaits(): boolean {
-    return events.length > 0 || machines.size > 0 || sessions.size > 0;
+    return events.length > 0 || machines.size > 0 || sessions.size > 0 || seen.size > 0;
   }
 
   /** One batch, after the one under way. Rejects with the store's error; then everything waits as before. */
@@ -98,6 +107,11 @@ export function createHistoryWriter(options: {
   async function writeBatch(): Promise<void> {
     const batchEvents = events.slice(0, limits.batchEvents);
     const batchMachines = new Map(machines);
+    for (const [mac, entry] of seen) {
+      if (batchMachines.size >= SEEN_A_BATCH) break;
+      batchMachines.set(mac, entry);
+      seen.delete(mac);
+    }
     const batchSessions = new Map(sessions);
     events = events.slice(batchEvents.length);
     machines.clear();
@@ -143,7 +157,7 @@ export function createHistoryWriter(options: {
       for (let count = 0; count < surplus; count++) dropped();
       events = events.slice(surplus);
     }
-    for (const waiting of [machines, sessions]) {
+    for (const waiting of [machines, seen, sessions]) {
       for (const key of waiting.keys()) {
         if (waiting.size <= limits.machines) break;
         (waiting as Map<unknown, unknown>).delete(key);
@@ -191,7 +205,13 @@ export function createHistoryWriter(options: {
       else schedule(limits.batchTime);
     },
     machine(entry) {
+      seen.delete(entry.mac);
       machines.set(entry.mac, entry);
+      schedule(limits.batchTime);
+    },
+    seen(entry) {
+      if (machines.has(entry.mac)) return;
+      seen.set(entry.mac, entry);
       schedule(limits.batchTime);
     },
     session(session) {
@@ -202,6 +222,7 @@ export function createHistoryWriter(options: {
       if (underWay !== undefined) forgotten.add(mac);
       events = events.filter((event) => event.mac !== mac);
       machines.delete(mac);
+      seen.delete(mac);
       for (const [id, session] of sessions) if (session.mac === mac) sessions.delete(id);
     },
     flush,

@@ -259,6 +259,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   function recordMachine(mac: Mac, observation: Observation): BootSession | undefined {
     const { at } = observation;
     let entry = machines.get(mac);
+    let isNew = false;
     const isToken = observation.signingUntil !== undefined;
     const bootsFromNetwork = observation.client !== undefined && !isToken;
     if (isToken && tokens.make(mac, at) === undefined) {
@@ -273,7 +274,9 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       }
       entry = newEntry(mac, at);
       if (!bootsFromNetwork) entry.recorded = true;
+      isNew = true;
     }
+    const wasRecorded = entry.recorded && !isNew;
 
     const slot = slotFor(entry, observation);
     const before = slot.session;
@@ -293,6 +296,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
 
     const gotScript = session !== undefined && session !== before && stageReached(session.stage, 'script');
+    const { facts: known, via, rank } = entry;
     // What the daemon says of it is not heard of it.
     if (observation.stalled === undefined) entry.lastSeen = Math.max(entry.lastSeen, at);
     if (observation.via !== undefined) entry.via = observation.via;
@@ -308,14 +312,21 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
     // Bounds of their own: a script takes a connection, so that a flood of DISCOVERs does not keep it from the record.
     // Who got a secret is recorded whoever else is new at the moment.
-    const wasRecorded = entry.recorded;
     if (observation.evidence !== undefined) entry.recorded = true;
     if (!entry.recorded)
       entry.recorded = named || (gotScript ? mayAddScripted(at) : bootsFromNetwork && mayAddMachine(at));
     machines.touch(entry, rankAfter(entry, { named, gotScript, bootsFromNetwork }));
 
     if (entry.recorded) {
-      writer.machine(entry);
+      const isNews = known !== entry.facts || via !== entry.via || rank !== entry.rank || !wasRecorded;
+      if (
+        isNews ||
+        session !== before ||
+        observation.hardware !== undefined ||
+        observation.assigned !== undefined
+      )
+        writer.machine(entry);
+      else writer.seen(entry);
       if (session !== undefined && (session !== before || !wasRecorded)) writer.session(session);
       // What it superseded is in the database only if the machine was recorded then; writing it again does no harm.
       if (advance.ended !== undefined && advance.ended !== session) writer.session(advance.ended);

@@ -3,7 +3,7 @@ import type { Hardware } from '../machine/hardware.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { MachineRecord, Observation, StoredMachine } from './port.ts';
-import { createRankedTable, type Rank, type RankedTable } from './ranked-table.ts';
+import { createRankedTable, type Rank, type Ranked, type RankedTable, unlisted } from './ranked-table.ts';
 
 /** A session, and what was recorded of it. */
 export interface SessionSlot {
@@ -16,7 +16,7 @@ export interface SessionSlot {
 }
 
 /** A machine in memory, with its newest boot session. Changed in place: this is touched with each packet. */
-export interface MachineEntry extends SessionSlot {
+export interface MachineEntry extends SessionSlot, Ranked<MachineEntry> {
   readonly mac: Mac;
   facts: MachineFacts;
   readonly firstSeen: number;
@@ -24,7 +24,6 @@ export interface MachineEntry extends SessionSlot {
   via: string | undefined;
   hostname: string | undefined;
   hardware: Hardware | undefined;
-  rank: Rank;
   /** False: in memory only, as one of too many new machines. */
   recorded: boolean;
   /** Events without a session in the hour that began then. */
@@ -48,7 +47,7 @@ export function newEntry(mac: Mac, at: number): MachineEntry {
     via: undefined,
     hostname: undefined,
     hardware: undefined,
-    rank: 0,
+    ...unlisted(),
     recorded: false,
     ...newSlot(),
     hourBegan: at,

@@ -1,12 +1,12 @@
 /**
- * Packets of one machine, the oldest first, in one piece of memory. An object for each would be moved by every garbage
- * collection for as long as it is kept, which in a storm costs more than answering.
+ * Packets of one machine, the oldest first, in blocks of memory that all machines share. An object or a piece of memory
+ * for each packet, or each machine, would be the garbage collector's for as long as it is kept: in a storm that costs more
+ * than answering.
  */
 export interface PacketLog {
-  room: Buffer;
-  /** Where the oldest begins and the newest ends. */
-  start: number;
-  end: number;
+  /** Of the oldest packet and the newest: blocks, chained in this order. */
+  first: number;
+  last: number;
   count: number;
 }
 
@@ -28,87 +28,150 @@ export interface PacketHead {
   readonly via: number;
 }
 
+/** The blocks that logs are made of. A log belongs to the store that it was appended in. */
+export interface PacketStore {
+  /** Copies the first `kept` bytes of the payload. */
+  append(log: PacketLog, head: PacketHead, payload: Uint8Array, kept: number): void;
+  /** Returns how many bytes of payload went; undefined: there was none. */
+  dropOldest(log: PacketLog): number | undefined;
+  read(log: PacketLog): Iterable<PacketHead & { readonly payload: Uint8Array }>;
+  /** Bytes that were taken for blocks, in use or not. */
+  size(): number;
+}
+
 /*
  *   number (8) | at (8) | sum (8) | length (4) | kept (4) | from (4 + 2) | to (4 + 2) | sent (2) | via (2) | payload
  */
 const HEAD = 48;
-const scratch = new DataView(new ArrayBuffer(HEAD));
-const scratchBytes = new Uint8Array(scratch.buffer);
-
-/** Packets of about the same size; of large ones, which no exchange of DHCP has, there may be only the one. */
-const EXCHANGE = 4;
-const MOST_AHEAD = 1536;
-
-const NOTHING = Buffer.alloc(0);
+/** A packet of DHCP with its head: 300 bytes are the fewest, and the most frequent. What is longer takes several. */
+const BLOCK = 384;
+/** Of a slab; a power of two. */
+const BLOCKS = 256;
+const SLAB = BLOCKS * BLOCK;
+const NONE = -1;
 
 export function newPacketLog(): PacketLog {
-  return { room: NOTHING, start: 0, end: 0, count: 0 };
+  return { first: NONE, last: NONE, count: 0 };
 }
 
-/** Copies the first `kept` bytes of the payload. */
-export function appendPacket(log: PacketLog, head: PacketHead, payload: Uint8Array, kept: number): void {
-  makeRoom(log, HEAD + kept);
-  scratch.setFloat64(0, head.number);
-  scratch.setFloat64(8, head.at);
-  scratch.setFloat64(16, head.sum);
-  scratch.setUint32(24, head.length);
-  scratch.setUint32(28, kept);
-  scratch.setUint32(32, head.fromAddress);
-  scratch.setUint16(36, head.fromPort);
-  scratch.setUint32(38, head.toAddress);
-  scratch.setUint16(42, head.toPort);
-  scratch.setUint16(44, head.sent ? 1 : 0);
-  scratch.setUint16(46, head.via);
-  log.room.set(scratchBytes, log.end);
-  log.room.set(kept === payload.length ? payload : payload.subarray(0, kept), log.end + HEAD);
-  log.end += HEAD + kept;
-  log.count++;
+/** Of a block in its slab. */
+function placeOf(block: number): number {
+  return (block % BLOCKS) * BLOCK;
 }
 
-/**
- * More than is needed, so that few packets move the others; one piece is enough for a machine's first exchange. The
- * recorder's bound counts what is in it: what is not may be no multiple of that.
- */
-function makeRoom(log: PacketLog, needed: number): void {
-  if (log.end + needed <= log.room.length) return;
-  const used = log.end - log.start;
-  const fits = (used + needed) * 4 <= log.room.length * 3;
-  const first = Math.min(EXCHANGE * needed, needed + MOST_AHEAD);
-  const size = used === 0 ? first : Math.ceil((used + needed) * 1.5);
-  const room = fits ? log.room : Buffer.allocUnsafeSlow(size);
-  log.room.copy(room, 0, log.start, log.end);
-  log.room = room;
-  log.start = 0;
-  log.end = used;
-}
+export function createPacketStore(): PacketStore {
+  const slabs: Buffer[] = [];
+  const views: DataView[] = [];
+  let next = new Int32Array(0);
+  let free = NONE;
 
-/** Returns how many bytes of payload went; undefined: there was none. */
-export function dropOldestPacket(log: PacketLog): number | undefined {
-  if (log.count === 0) return undefined;
-  const kept = log.room.readUInt32BE(log.start + 28);
-  log.start += HEAD + kept;
-  log.count--;
-  return kept;
-}
-
-export function* readPackets(log: PacketLog): Iterable<PacketHead & { readonly payload: Uint8Array }> {
-  for (let at = log.start; at < log.end; ) {
-    const view = new DataView(log.room.buffer, log.room.byteOffset + at, HEAD);
-    const kept = view.getUint32(28);
-    const payload = new Uint8Array(log.room.subarray(at + HEAD, at + HEAD + kept));
-    yield {
-      number: view.getFloat64(0),
-      at: view.getFloat64(8),
-      sum: view.getFloat64(16),
-      length: view.getUint32(24),
-      fromAddress: view.getUint32(32),
-      fromPort: view.getUint16(36),
-      toAddress: view.getUint32(38),
-      toPort: view.getUint16(42),
-      sent: view.getUint16(44) === 1,
-      via: view.getUint16(46),
-      payload,
-    };
-    at += HEAD + kept;
+  function take(): number {
+    if (free === NONE) grow();
+    const block = free;
+    free = next[block] as number;
+    next[block] = NONE;
+    return block;
   }
+
+  function grow(): void {
+    const from = slabs.length * BLOCKS;
+    const slab = Buffer.allocUnsafeSlow(SLAB);
+    slabs.push(slab);
+    views.push(new DataView(slab.buffer, slab.byteOffset, SLAB));
+    if (next.length < from + BLOCKS) {
+      const longer = new Int32Array(Math.max(from + BLOCKS, next.length * 2));
+      longer.set(next);
+      next = longer;
+    }
+    for (let block = from + BLOCKS - 1; block >= from; block--) {
+      next[block] = free;
+      free = block;
+    }
+  }
+
+  const slabOf = (block: number): Buffer => slabs[Math.floor(block / BLOCKS)] as Buffer;
+  const viewOf = (block: number): DataView => views[Math.floor(block / BLOCKS)] as DataView;
+
+  function chain(log: PacketLog, block: number): void {
+    if (log.last === NONE) log.first = block;
+    else next[log.last] = block;
+    log.last = block;
+  }
+
+  return {
+    append(log, head, payload, kept) {
+      let block = take();
+      const view = viewOf(block);
+      const place = placeOf(block);
+      view.setFloat64(place, head.number);
+      view.setFloat64(place + 8, head.at);
+      view.setFloat64(place + 16, head.sum);
+      view.setUint32(place + 24, head.length);
+      view.setUint32(place + 28, kept);
+      view.setUint32(place + 32, head.fromAddress);
+      view.setUint16(place + 36, head.fromPort);
+      view.setUint32(place + 38, head.toAddress);
+      view.setUint16(place + 42, head.toPort);
+      view.setUint16(place + 44, head.sent ? 1 : 0);
+      view.setUint16(place + 46, head.via);
+      chain(log, block);
+      log.count++;
+      let at = Math.min(kept, BLOCK - HEAD);
+      slabOf(block).set(at === payload.length ? payload : payload.subarray(0, at), place + HEAD);
+      while (at < kept) {
+        const end = Math.min(kept, at + BLOCK);
+        block = take();
+        slabOf(block).set(payload.subarray(at, end), placeOf(block));
+        chain(log, block);
+        at = end;
+      }
+    },
+
+    dropOldest(log) {
+      if (log.count === 0) return undefined;
+      const first = log.first;
+      const kept = viewOf(first).getUint32(placeOf(first) + 28);
+      let end = first;
+      for (let at = BLOCK - HEAD; at < kept; at += BLOCK) end = next[end] as number;
+      log.first = next[end] as number;
+      if (log.first === NONE) log.last = NONE;
+      next[end] = free;
+      free = first;
+      log.count--;
+      return kept;
+    },
+
+    *read(log) {
+      for (let block = log.first; block !== NONE; block = next[block] as number) {
+        const view = viewOf(block);
+        const place = placeOf(block);
+        const kept = view.getUint32(place + 28);
+        const payload = new Uint8Array(kept);
+        const head = {
+          number: view.getFloat64(place),
+          at: view.getFloat64(place + 8),
+          sum: view.getFloat64(place + 16),
+          length: view.getUint32(place + 24),
+          fromAddress: view.getUint32(place + 32),
+          fromPort: view.getUint16(place + 36),
+          toAddress: view.getUint32(place + 38),
+          toPort: view.getUint16(place + 42),
+          sent: view.getUint16(place + 44) === 1,
+          via: view.getUint16(place + 46),
+          payload,
+        };
+        let at = Math.min(kept, BLOCK - HEAD);
+        payload.set(slabOf(block).subarray(place + HEAD, place + HEAD + at));
+        while (at < kept) {
+          block = next[block] as number;
+          const end = Math.min(kept, at + BLOCK);
+          payload.set(slabOf(block).subarray(placeOf(block), placeOf(block) + end - at), at);
+          at = end;
+        }
+        yield head;
+      }
+    },
+
+    size: () => slabs.length * SLAB,
+  };
 }

@@ -1,7 +1,7 @@
 import type { AdmissionPlaces } from '../boot/admit-machine.ts';
 import type { Assignment } from '../boot/boot-session.ts';
 import type { Stall } from '../machine/diagnosis.ts';
-import type { BootEvent, EventKind, Outcome } from '../machine/event.ts';
+import type { BootEvent, EventKind, LazyText, Outcome } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { FleetState } from '../machine/fleet-state.ts';
 import type { Hardware } from '../machine/hardware.ts';
@@ -347,8 +347,9 @@ export interface Observation {
   readonly at: number;
   readonly kind: EventKind;
   readonly outcome: Outcome;
-  readonly asked: string;
-  readonly answered: string;
+  /** Made within the call of `record`, if at all. */
+  readonly asked: LazyText;
+  readonly answered: LazyText;
   readonly reasons: readonly string[];
   readonly via?: string;
   /** What was sent of a file. */

@@ -1,18 +1,29 @@
-import { createOldestFirst } from './oldest-first.ts';
-
 /**
  * 0: a stranger; 1: it asked for a network boot; 2: it got further than anybody gets who only sends packets; 3: the
  * operator named it. Forgotten in this order.
  */
 export type Rank = 0 | 1 | 2 | 3;
 
-export interface RankedTable<Key, Entry extends { rank: Rank }> {
+/** What the table keeps on an entry: where it stands. A Map for each rank, moved through by each packet, costs more than both its neighbours. */
+export interface Ranked<Entry> {
+  rank: Rank;
+  isListed: boolean;
+  older: Entry | undefined;
+  newer: Entry | undefined;
+}
+
+/** Of a new entry, for the table alone to change. */
+export function unlisted(): { rank: Rank; isListed: boolean; older: undefined; newer: undefined } {
+  return { rank: 0, isListed: false, older: undefined, newer: undefined };
+}
+
+export interface RankedTable<Key, Entry extends Ranked<Entry>> {
   get(key: Key): Entry | undefined;
   /** Adds or moves up: the one seen last, among those of its rank. */
   touch(entry: Entry, rank: Rank): void;
   remove(key: Key): void;
-  /** Forgets one: of the lowest rank the one not touched for the longest time. False: there is none. */
-  forgetOne(): boolean;
+  /** Forgets one: of the lowest rank the one not touched for the longest time, but never `except`. False: there is none. */
+  forgetOne(except?: Entry): boolean;
   entries(): Iterable<Entry>;
   size(): number;
 }
@@ -24,29 +35,60 @@ export interface RankedTableOptions<Key, Entry> {
   readonly forgotten: (entry: Entry) => void;
 }
 
+/** Entries of one rank, the one touched last at the end. */
+interface List<Entry> {
+  oldest: Entry | undefined;
+  newest: Entry | undefined;
+}
+
+function newList<Entry>(): List<Entry> {
+  return { oldest: undefined, newest: undefined };
+}
+
 /** Entries of machines, bounded: a flood of strangers pushes out strangers. */
-export function createRankedTable<Key, Entry extends { rank: Rank }>({
+export function createRankedTable<Key, Entry extends Ranked<Entry>>({
   limit,
   keyOf,
   forgotten,
 }: RankedTableOptions<Key, Entry>): RankedTable<Key, Entry> {
   const all = new Map<Key, Entry>();
-  type Ranked = Map<Key, Entry>;
-  const byRank: readonly [Ranked, Ranked, Ranked, Ranked] = [new Map(), new Map(), new Map(), new Map()];
+  const byRank = [newList<Entry>(), newList<Entry>(), newList<Entry>(), newList<Entry>()] as const;
 
-  /** The one touched last, of whatever rank. */
-  let newest: Entry | undefined;
+  function append(entry: Entry, rank: Rank): void {
+    const list = byRank[rank];
+    entry.rank = rank;
+    entry.older = list.newest;
+    entry.newer = undefined;
+    if (list.newest === undefined) list.oldest = entry;
+    else list.newest.newer = entry;
+    list.newest = entry;
+  }
 
-  const oldestByRank = byRank.map((ranked) => createOldestFirst(ranked));
+  function unlink(entry: Entry): void {
+    const list = byRank[entry.rank];
+    const { older, newer } = entry;
+    if (older === undefined) list.oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) list.newest = older;
+    else newer.older = older;
+    entry.older = undefined;
+    entry.newer = undefined;
+  }
 
-  function forgetOne(): boolean {
-    for (const [rank, oldest] of oldestByRank.entries()) {
-      const key = oldest();
-      const entry = key === undefined ? undefined : all.get(key);
-      if (key === undefined || entry === undefined) continue;
-      byRank[rank]?.delete(key);
-      all.delete(key);
-      if (entry === newest) newest = undefined;
+  function remove(key: Key): Entry | undefined {
+    const entry = all.get(key);
+    if (entry === undefined) return undefined;
+    unlink(entry);
+    entry.isListed = false;
+    all.delete(key);
+    return entry;
+  }
+
+  function forgetOne(except?: Entry): boolean {
+    for (const { oldest } of byRank) {
+      const entry = oldest === except ? oldest?.newer : oldest;
+      if (entry === undefined) continue;
+      remove(keyOf(entry));
       forgotten(entry);
       return true;
     }
@@ -56,25 +98,20 @@ export function createRankedTable<Key, Entry extends { rank: Rank }>({
   return {
     get: (key) => all.get(key),
     touch(entry, rank) {
-      // A packet and its answer: it is where it belongs.
-      if (entry === newest && entry.rank === rank) return;
-      newest = entry;
-      const key = keyOf(entry);
-      const isNew = !all.has(key);
-      // Before it is in, so that it is not the one.
-      if (isNew && all.size >= limit) forgetOne();
-      if (!isNew) byRank[entry.rank].delete(key);
-      entry.rank = rank;
-      byRank[rank].set(key, entry);
-      if (isNew) all.set(key, entry);
+      if (entry.isListed) {
+        if (entry.rank === rank && entry.newer === undefined) return;
+        unlink(entry);
+      } else {
+        const key = keyOf(entry);
+        remove(key);
+        // Before it is in, so that it is not the one.
+        if (all.size >= limit) forgetOne();
+        all.set(key, entry);
+        entry.isListed = true;
+      }
+      append(entry, rank);
     },
-    remove(key) {
-      const entry = all.get(key);
-      if (entry === undefined) return;
-      if (entry === newest) newest = undefined;
-      byRank[entry.rank].delete(key);
-      all.delete(key);
-    },
+    remove: (key) => void remove(key),
     forgetOne,
     entries: () => all.values(),
     size: () => all.size,

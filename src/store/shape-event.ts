@@ -1,4 +1,4 @@
-import type { BootEvent } from '../machine/event.ts';
+import { type BootEvent, readText } from '../machine/event.ts';
 import type { MachineFacts } from '../machine/facts.ts';
 import type { BootSession } from '../machine/session.ts';
 import type { JournalLimits } from './journal-limits.ts';
@@ -21,8 +21,8 @@ export function toEvent(
     kind,
     ...(moved && stage !== undefined && stage === session?.stage ? { stage } : {}),
     outcome,
-    asked: cutText(asked, limits.textLength),
-    answered: cutText(answered, limits.textLength),
+    asked: cutText(readText(asked), limits.textLength),
+    answered: cutText(readText(answered), limits.textLength),
     reasons: reasons.slice(0, limits.reasons).map((reason) => cutText(reason, limits.textLength)),
     ...(via === undefined ? {} : { via }),
   };

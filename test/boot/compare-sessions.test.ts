@@ -5,7 +5,7 @@ import {
   lastThatWorked,
   stepTimes,
 } from '../../src/boot/compare-sessions.ts';
-import type { BootEvent } from '../../src/machine/event.ts';
+import { type BootEvent, readText } from '../../src/machine/event.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { SessionEnd } from '../../src/machine/session.ts';
 import { type RecordedBoot, recordBoot } from '../support/record-boot.ts';
@@ -20,7 +20,11 @@ function account(id: number, boot: Partial<RecordedBoot> = {}): BootAccount {
   recordBoot(
     {
       record(observation) {
-        events.push(observation);
+        events.push({
+          ...observation,
+          asked: readText(observation.asked),
+          answered: readText(observation.answered),
+        });
         if (observation.stage !== undefined) stageTimes[observation.stage] = observation.at;
         return undefined;
       },

@@ -41,7 +41,7 @@ t.test('the relay decides, then the address that the client has, then the interf
       giaddr: ip(giaddr),
       ciaddr: ip(ciaddr),
       via: 'eth1',
-      interfaceAddresses: interfaceAddresses.split(' ').map(ip),
+      interfaceAddresses: interfaceAddresses.split(' ').map((text) => ({ address: ip(text) })),
     });
     t.equal(subnet && formatNetwork(subnet.network), expected, `${giaddr} ${ciaddr} ${interfaceAddresses}`);
     t.match(reason, why);

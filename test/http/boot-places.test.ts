@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { SILENT_TIME } from '../../src/boot/boot-queue.ts';
 import { createBootPlaces } from '../../src/http/boot-places.ts';
 import type { HttpServerOptions } from '../../src/http/port.ts';
+import { readText } from '../../src/machine/event.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import type { Role } from '../../src/machine/role.ts';
@@ -54,7 +55,7 @@ async function startQueue(t: Test, overrides: Omit<Partial<HttpServerOptions>, '
     script,
     download,
     pass: (ms: number) => void (now += ms),
-    sayings: () => site.journal.observations.map(({ kind, answered }) => `${kind}: ${answered}`),
+    sayings: () => site.journal.observations.map(({ kind, answered }) => `${kind}: ${readText(answered)}`),
   };
 }
 

@@ -1,6 +1,6 @@
 import { advanceSession } from '../../src/boot/boot-session.ts';
 import { openTokenSession } from '../../src/boot/open-token-session.ts';
-import type { BootEvent } from '../../src/machine/event.ts';
+import { type BootEvent, readText } from '../../src/machine/event.ts';
 import type { MachineFacts } from '../../src/machine/facts.ts';
 import type { Hardware } from '../../src/machine/hardware.ts';
 import type { Ipv4 } from '../../src/machine/ipv4.ts';
@@ -58,6 +58,8 @@ export function createFakeJournal(): FakeJournal {
       }
       const event: BootEvent = {
         ...observation,
+        asked: readText(observation.asked),
+        answered: readText(observation.answered),
         ...(session === undefined ? {} : { sessionId: session.id }),
       };
       for (const listener of listeners) listener(event);

@@ -2,6 +2,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Test } from 'tap';
 import t from 'tap';
+import { LIMITED_BROADCAST, parseIpv4, UNSPECIFIED } from '../../src/machine/ipv4.ts';
 import { inBatches } from '../../src/net/batch-socket.ts';
 import { openUdpSocket } from '../../src/net/open-udp-socket.ts';
 import type { DatagramSocket } from '../../src/net/port.ts';
@@ -24,9 +25,9 @@ interface Echo {
 }
 
 /** Answers each datagram with itself: at once, or in promises. */
-async function openEcho(t: Test, answer: 'at once' | 'later' | 'never'): Promise<Echo> {
+async function openEcho(t: Test, answer: 'at once' | 'later' | 'never', joins = false): Promise<Echo> {
   const socket = await openUdpSocket({ port: 0, device: 'lo', receiveBuffer: 2_000_000 });
-  const batched = inBatches(socket);
+  const batched = inBatches(socket, () => joins);
   t.teardown(() => new Promise<void>((resolve) => batched.close(resolve)));
   const heard: Echo['heard'] = [];
   const errors: Error[] = [];
@@ -39,6 +40,8 @@ async function openEcho(t: Test, answer: 'at once' | 'later' | 'never'): Promise
   });
   return { port: socket.address().port, batched, heard, errors };
 }
+
+const small = (list: readonly string[]) => list.filter((text) => text.length < 2000);
 
 for (const answer of ['at once', 'later'] as const) {
   t.test(
@@ -99,6 +102,50 @@ t.test('who cannot be sent to is an error of that datagram alone', async (t) => 
   await answered;
   await until(() => results.length === 2);
   t.same(results, ['broadcast EACCES', 'client sent']);
+});
+
+t.test('what leaves joined comes as it was given, each with its own length, and in order', async (t) => {
+  const echo = await openEcho(t, 'at once', true);
+  const [one, other] = [await openClient(t), await openClient(t)];
+  const back: string[] = [];
+  for (const [name, client] of [
+    ['one', one],
+    ['other', other],
+  ] as const)
+    client.on('message', (bytes) => void back.push(`${name} ${bytes.toString('latin1')}`));
+  // Runs of one length, among them the largest that is joined, one byte, none at all, and what does not fit a packet.
+  const lengths = [300, 300, 300, 300, 1, 1, 1, 0, 0, 1472, 1472, 1472, 2048, 2048, 300, 2049, 300];
+  const texts = Array.from({ length: 120 }, (_, index) => {
+    const length = lengths[index % lengths.length] ?? 0;
+    return `${index}`.padEnd(length, 'x').slice(0, length);
+  });
+  for (const [index, text] of texts.entries())
+    (index % 40 < 30 ? one : other).send(text, echo.port, '127.0.0.1');
+  await until(() => back.length >= texts.length);
+  const heardBy = (name: string) => back.filter((text) => text.startsWith(`${name} `));
+  for (const name of ['one', 'other']) {
+    const mine = texts.filter((_, index) => index % 40 < 30 === (name === 'one'));
+    // What is too large for a batch leaves by itself, whenever Node sends it.
+    t.same(small(heardBy(name)), small(mine.map((text) => `${name} ${text}`)));
+    t.equal(heardBy(name).length, mine.length);
+  }
+  t.same(echo.errors, []);
+});
+
+t.test('where joined datagrams are refused, each of them is told of', async (t) => {
+  const echo = await openEcho(t, 'never', true);
+  const client = await openClient(t);
+  const refused: string[] = [];
+  const note = (error: NodeJS.ErrnoException, address: number, port: number) =>
+    void refused.push(`${error.code} ${address} ${port}`);
+  const heard = once(client, 'message');
+  for (let index = 0; index < 3; index++) echo.batched.put?.(Buffer.from('a'), 68, LIMITED_BROADCAST, note);
+  const loopback = parseIpv4('127.0.0.1') ?? UNSPECIFIED;
+  const reused = Buffer.from('b');
+  echo.batched.put?.(reused, client.address().port, loopback, note);
+  reused.fill('x');
+  t.equal(String((await heard)[0]), 'b', 'copied at once');
+  t.same(refused, Array(3).fill('EACCES 4294967295 68'));
 });
 
 t.test('what was given before it closes still leaves, and a listener that left hears nothing', async (t) => {

@@ -5,6 +5,7 @@ import t from 'tap';
 import type { DhcpAction } from '../../src/boot/dhcp-action.ts';
 import { TinderboxError } from '../../src/errors.ts';
 import { createLoggers } from '../../src/logger.ts';
+import { readText } from '../../src/machine/event.ts';
 import { formatIpv4, type Ipv4 } from '../../src/machine/ipv4.ts';
 import type { Mac } from '../../src/machine/mac.ts';
 import { messageTypeOf, OPTION } from '../../src/protocol/dhcp/option-codes.ts';
@@ -84,7 +85,8 @@ function makeBench(options: BenchOptions = {}): Bench {
     serverAddress: () => ip('10.77.0.1'),
     decide: options.decide ?? (() => OFFER),
     journal: {
-      record: (observation: Observation) => void recorded.push(observation),
+      record: ({ asked, answered, ...observation }: Observation) =>
+        void recorded.push({ ...observation, asked: readText(asked), answered: readText(answered) }),
       count: (name: string) => void counts.push(name),
       learnAddress: (address: Ipv4, mac: Mac) => void learned.push(`${formatIpv4(address)} ${mac}`),
     },

@@ -152,12 +152,36 @@ function decodeField(bytes: Uint8Array, start: number, end: number): string {
  * codes 0, 52 and 255.
  */
 export function encodeDhcpPacket(packet: DhcpPacket): Uint8Array {
+  const bytes = takeRoom(Math.max(MINIMUM_LENGTH, OPTIONS + encodedOptionsLength(packet.options)));
+  writeHeader(packet, bytes);
+  encodeOptions(packet.options, bytes, OPTIONS);
+  return bytes;
+}
+
+/** The same with options that are encoded already, in this order and without an end marker: of replies most are the same. */
+export function encodeDhcpPacketWith(
+  header: Omit<DhcpPacket, 'options'>,
+  pieces: readonly Uint8Array[],
+): Uint8Array {
+  let at = OPTIONS;
+  for (const piece of pieces) at += piece.length;
+  const bytes = takeRoom(Math.max(MINIMUM_LENGTH, at + 1));
+  writeHeader(header, bytes);
+  at = OPTIONS;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  bytes[at] = OPTION.end;
+  return bytes;
+}
+
+function writeHeader(packet: Omit<DhcpPacket, 'options'>, bytes: Uint8Array): void {
   checkField('sname', packet.sname, MAXIMUM_SNAME_LENGTH);
   checkField('file', packet.file, MAXIMUM_FILE_LENGTH);
   if (packet.chaddr.length !== SNAME - CHADDR) {
     throw new RangeError(`chaddr has 16 bytes, not ${packet.chaddr.length}`);
   }
-  const bytes = takeRoom(Math.max(MINIMUM_LENGTH, OPTIONS + encodedOptionsLength(packet.options)));
   const header = new DataView(bytes.buffer, bytes.byteOffset, OPTIONS);
   header.setUint8(0, packet.op);
   header.setUint8(1, packet.htype);
@@ -174,8 +198,6 @@ export function encodeDhcpPacket(packet: DhcpPacket): Uint8Array {
   writeLatin1(packet.sname, bytes, SNAME);
   writeLatin1(packet.file, bytes, FILE);
   header.setUint32(COOKIE, MAGIC_COOKIE);
-  encodeOptions(packet.options, bytes, OPTIONS);
-  return bytes;
 }
 
 /** Zeroed, of Node's pool: a piece of memory for each packet costs more than all that is written to it. */
