@@ -32,6 +32,9 @@ const MIB = 1024 * 1024;
 const DISK_BYTES = 96 * MIB;
 const SAMPLE_TIME = 1_000;
 const PROGRESS_TIME = 5_000;
+/** The threads for TFTP and for large files, once there are some, stay: four, with seven handles each. */
+const STAYS = 32;
+
 /** How long a boot may take that nothing disturbs. Generous: what is measured is whether it comes, not when. */
 const BOOT_PATIENCE = 300_000;
 const STOP_PATIENCE = 60_000;
@@ -270,7 +273,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   // With nobody there everything that was opened for somebody is closed again.
   for (let wait = 0; wait < 90; wait++) {
     const now = takeSample(life.pid, database, { age: 0, life: 0 });
-    if (now === undefined || now.fds <= restingFds + 4) break;
+    if (now === undefined || now.fds <= restingFds + STAYS) break;
     if (wait === 89)
       breakInvariant(`${now.fds} handles stay open with nobody there; ${restingFds} were at the start`);
     await delay(1_000);
