@@ -3,11 +3,11 @@ import { comparePoint, type PeerComparison } from './compare-samples.ts';
 import { formatRatio } from './format-table.ts';
 
 const ROW = 22;
-const LABELS = 420;
+const LABELS = 640;
 const CHART = 440;
 const VALUES = 110;
 const WIDTH = LABELS + CHART + VALUES;
-const TITLE = 38;
+const TITLE = 54;
 /** The scale's ends, in powers of two. */
 const [LEAST, MOST] = [-3, 5];
 
@@ -28,7 +28,7 @@ export function drawRatios(tables: readonly BenchTable[], caption: string): stri
     });
     if (rows.length === 0) continue;
     y += TITLE;
-    parts.push(text(0, y - 14, table.title, 'title'));
+    parts.push(text(0, y - 30, table.title, 'title'));
     const top = y - 6;
     const body = rows.map(({ point, peer }, index) => drawRow(point, peer, y + index * ROW + 8));
     y += rows.length * ROW;
