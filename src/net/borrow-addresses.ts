@@ -1,12 +1,9 @@
 import { constants, endianness } from 'node:os';
 import { TinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
-import { decodeRouteAnswer, encodeLocalRoute, LOCAL_ROUTE_PROTOCOL } from '../protocol/netlink-route.ts';
+import { decodeRouteAnswer, encodeLocalRoute } from '../protocol/netlink-route.ts';
 import { loadLibc } from './libc.ts';
 import type { BorrowedAddresses } from './port.ts';
-
-/** Takes away what a run that was killed has left. */
-export const CLEAN_UP = `ip route flush table local proto ${LOCAL_ROUTE_PROTOCOL}`;
 
 /**
  * Makes addresses this host's own for as long as the process wants: as routes of the kernel's local table (what `ip route
