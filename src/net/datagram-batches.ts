@@ -2,6 +2,26 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import type * as Koffi from 'koffi';
 import { TinderboxError } from '../errors.ts';
+import { errnoName } from './errno-name.ts';
+import {
+  AF_INET,
+  CMSG,
+  CMSG_DATA,
+  CMSG_USED,
+  CONTROL,
+  CONTROL_LENGTH,
+  IOVEC,
+  LENGTH,
+  MMSGHDR,
+  MSG_DONTWAIT,
+  NAME,
+  NAME_LENGTH,
+  SOCKADDR,
+  SOL_UDP,
+  UDP_SEGMENT,
+  VECTOR,
+  VECTOR_COUNT,
+} from './kernel-layout.ts';
 import type { DatagramBatches, RawMemory, ReceivedBatch, SendFailure } from './port.ts';
 
 /** Where the layout of the structures below is known: 64 bits, the lower byte first, glibc or musl. */
@@ -15,24 +35,6 @@ const RECEIVED_BYTES = 1024;
 /** For packets that are not blocks of a file. */
 const LOOSE_BYTES = 16 * 1024;
 
-// struct mmsghdr { msghdr { name, namelen, iov, iovlen, control, controllen, flags }, len }: 64 bytes.
-const HEADER = 64;
-const NAME = 0;
-const NAME_LENGTH = 8;
-const IOV = 16;
-const IOV_LENGTH = 24;
-const CONTROL = 32;
-const CONTROL_LENGTH = 40;
-const LENGTH = 56;
-const IOVEC = 16;
-const SOCKADDR = 16;
-// struct cmsghdr { length (8), level (4), type (4) } and 16 bits, padded to 24.
-const CMSG = 24;
-const CMSG_USED = 18;
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
-const AF_INET = 2;
-const MSG_DONTWAIT = 0x40;
 const EFD_NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
 const POLLFD = 8;
 const POLLIN = 1;
@@ -57,7 +59,7 @@ export function openRawMemory(): RawMemory {
     addressOf: bindAddressOf(library),
     openWake() {
       const fd = eventfd(0, EFD_NONBLOCK_CLOEXEC) as number;
-      if (fd < 0) throw new TinderboxError('unavailable', `eventfd: ${nameOf(koffi.errno())}`);
+      if (fd < 0) throw new TinderboxError('unavailable', `eventfd: ${errnoName(koffi.errno())}`);
       return fd;
     },
     closeDescriptor: (fd) => void close(fd),
@@ -87,22 +89,22 @@ export function createDatagramBatches(): DatagramBatches {
     return { bytes, words: new Uint32Array(buffer), halves: new Uint16Array(buffer), at: addressOf(bytes) };
   };
 
-  const inHeaders = area(MESSAGES * HEADER);
+  const inHeaders = area(MESSAGES * MMSGHDR);
   const inNames = area(MESSAGES * SOCKADDR);
   const inBytes = area(MESSAGES * RECEIVED_BYTES);
   const inVectors = area(MESSAGES * IOVEC);
   for (let at = 0; at < MESSAGES; at++) {
-    putPointer(inHeaders.words, at * HEADER + NAME, inNames.at + at * SOCKADDR);
-    inHeaders.words[(at * HEADER + NAME_LENGTH) >>> 2] = SOCKADDR;
-    putPointer(inHeaders.words, at * HEADER + IOV, inVectors.at + at * IOVEC);
-    inHeaders.words[(at * HEADER + IOV_LENGTH) >>> 2] = 1;
+    putPointer(inHeaders.words, at * MMSGHDR + NAME, inNames.at + at * SOCKADDR);
+    inHeaders.words[(at * MMSGHDR + NAME_LENGTH) >>> 2] = SOCKADDR;
+    putPointer(inHeaders.words, at * MMSGHDR + VECTOR, inVectors.at + at * IOVEC);
+    inHeaders.words[(at * MMSGHDR + VECTOR_COUNT) >>> 2] = 1;
     putPointer(inVectors.words, at * IOVEC, inBytes.at + at * RECEIVED_BYTES);
     inVectors.words[(at * IOVEC + 8) >>> 2] = RECEIVED_BYTES;
   }
   const received: ReceivedBatch = {
     bytes: inBytes.bytes,
     startOf: (index) => index * RECEIVED_BYTES,
-    lengthOf: (index) => inHeaders.words[(index * HEADER + LENGTH) >>> 2] as number,
+    lengthOf: (index) => inHeaders.words[(index * MMSGHDR + LENGTH) >>> 2] as number,
     // Both are in the network's order.
     addressOf(index) {
       const at = index * SOCKADDR + 4;
@@ -120,7 +122,7 @@ export function createDatagramBatches(): DatagramBatches {
       (inNames.bytes[index * SOCKADDR + 3] as number),
   };
 
-  const outHeaders = area(MESSAGES * HEADER);
+  const outHeaders = area(MESSAGES * MMSGHDR);
   const outNames = area(MESSAGES * SOCKADDR);
   const outControls = area(MESSAGES * CMSG);
   // Of each block two: its four bytes of header, and what follows wherever that lies.
@@ -128,9 +130,9 @@ export function createDatagramBatches(): DatagramBatches {
   const outStarts = area(BLOCKS * 4);
   const loose = area(LOOSE_BYTES);
   for (let at = 0; at < MESSAGES; at++) {
-    putPointer(outHeaders.words, at * HEADER + NAME, outNames.at + at * SOCKADDR);
-    outHeaders.words[(at * HEADER + NAME_LENGTH) >>> 2] = SOCKADDR;
-    putPointer(outHeaders.words, at * HEADER + CONTROL, outControls.at + at * CMSG);
+    putPointer(outHeaders.words, at * MMSGHDR + NAME, outNames.at + at * SOCKADDR);
+    outHeaders.words[(at * MMSGHDR + NAME_LENGTH) >>> 2] = SOCKADDR;
+    putPointer(outHeaders.words, at * MMSGHDR + CONTROL, outControls.at + at * CMSG);
     outNames.halves[(at * SOCKADDR) >>> 1] = AF_INET;
     outControls.words[(at * CMSG) >>> 2] = CMSG_USED;
     outControls.words[(at * CMSG + 8) >>> 2] = SOL_UDP;
@@ -148,7 +150,7 @@ export function createDatagramBatches(): DatagramBatches {
     const at = (blocks * 2 + 1) * IOVEC;
     putPointer(outVectors.words, at, pointer);
     outVectors.words[(at + 8) >>> 2] = length;
-    const header = (messages - 1) * HEADER + IOV_LENGTH;
+    const header = (messages - 1) * MMSGHDR + VECTOR_COUNT;
     outHeaders.words[header >>> 2] = (outHeaders.words[header >>> 2] as number) + 2;
     return blocks++ * 4;
   };
@@ -175,11 +177,11 @@ export function createDatagramBatches(): DatagramBatches {
       outNames.bytes[name + 5] = address >>> 16;
       outNames.bytes[name + 6] = address >>> 8;
       outNames.bytes[name + 7] = address;
-      const header = messages * HEADER;
-      putPointer(outHeaders.words, header + IOV, outVectors.at + blocks * 2 * IOVEC);
-      outHeaders.words[(header + IOV_LENGTH) >>> 2] = 0;
+      const header = messages * MMSGHDR;
+      putPointer(outHeaders.words, header + VECTOR, outVectors.at + blocks * 2 * IOVEC);
+      outHeaders.words[(header + VECTOR_COUNT) >>> 2] = 0;
       outHeaders.words[(header + CONTROL_LENGTH) >>> 2] = segment === 0 ? 0 : CMSG;
-      outControls.halves[(messages * CMSG + 16) >>> 1] = segment;
+      outControls.halves[(messages * CMSG + CMSG_DATA) >>> 1] = segment;
       return messages++;
     },
     addBlock(pointer, length) {
@@ -195,7 +197,7 @@ export function createDatagramBatches(): DatagramBatches {
     flush(fd, onFailure) {
       let at = 0;
       while (at < messages) {
-        const count = sendmmsg(fd, outHeaders.at + at * HEADER, messages - at, MSG_DONTWAIT) as number;
+        const count = sendmmsg(fd, outHeaders.at + at * MMSGHDR, messages - at, MSG_DONTWAIT) as number;
         if (count > 0) {
           at += count;
           continue;
@@ -203,7 +205,7 @@ export function createDatagramBatches(): DatagramBatches {
         const errno = koffi.errno();
         if (errno === EAGAIN) break;
         if (errno === EINTR) continue;
-        onFailure(at, { errno, code: nameOf(errno) } satisfies SendFailure);
+        onFailure(at, { errno, code: errnoName(errno) } satisfies SendFailure);
         at++;
       }
       messages = 0;
@@ -242,10 +244,6 @@ function bindAddressOf(library: Koffi.LibraryHandle): (bytes: Uint8Array) => num
     if (bytes.buffer.byteLength === 0 || bytes.length === 0) return 0;
     return Number(memmove(bytes, bytes, 0));
   };
-}
-
-function nameOf(errno: number): string {
-  return Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
 }
 
 function putPointer(words: Uint32Array, offset: number, pointer: number): void {

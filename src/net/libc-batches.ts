@@ -1,6 +1,24 @@
-import { endianness } from 'node:os';
 import type * as Koffi from 'koffi';
 import type { Ipv4 } from '../machine/ipv4.ts';
+import {
+  AF_INET,
+  CMSG,
+  CMSG_DATA,
+  CMSG_USED,
+  CONTROL,
+  CONTROL_LENGTH,
+  hasKnownLayout,
+  IOVEC,
+  LENGTH,
+  MMSGHDR,
+  MSG_DONTWAIT,
+  NAME_LENGTH,
+  SOCKADDR,
+  SOL_UDP,
+  UDP_SEGMENT,
+  VECTOR,
+  VECTOR_COUNT,
+} from './kernel-layout.ts';
 
 /** Several datagrams by one call of the kernel, each way. Holds its memory as long as it is referred to. */
 export interface DatagramBatch {
@@ -37,34 +55,9 @@ const RECEIVE_ROOM = 65_536;
 const SEND_ROOM = 2_048;
 
 /*
- * On 64 bits (recvmmsg(2), readv(2), ip(7)):
- *
- *   struct mmsghdr   name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48, len 56; 64 bytes
- *   struct iovec     base 0, len 8; 16 bytes
- *   sockaddr_in      family 0 (host's order), port 2, address 4; 16 bytes
- */
-const MMSGHDR = 64;
-const NAME_LENGTH = 8;
-const VECTOR = 16;
-const VECTOR_COUNT = 24;
-const LENGTH = 56;
-const IOVEC = 16;
-const SOCKADDR = 16;
-const AF_INET = 2;
-const MSG_DONTWAIT = 0x40;
-const CONTROL = 32;
-const CONTROL_LENGTH = 40;
-
-/*
  * UDP_SEGMENT (udp(7)): the kernel carries datagrams of one length through its network as one, and cuts them apart where
  * it hands them to the card, or to a socket of the same host. Of what a reply costs here, that is most.
- *
- *   struct cmsghdr   len 0 (8), level 8, type 12, data 16 (2); 24 bytes with its padding
  */
-const CMSG = 24;
-const CMSG_DATA = 16;
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
 /** Bytes of a datagram that joins others: what fits a frame of Ethernet. The kernel refuses what does not fit the path. */
 const MOST_SEGMENT = 1472;
 /** Bytes of one message: what an IP packet can say, without its headers. */
@@ -72,15 +65,12 @@ const MOST_BYTES = 65_000;
 /** EINVAL, EIO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP: a kernel or a path that does not segment. */
 const NO_SEGMENTS: ReadonlySet<number> = new Set([22, 5, 90, 92, 95]);
 
-/** Whose memory is as drawn above. */
-const PROCESSORS = ['arm64', 'loong64', 'riscv64', 'x64'];
-
 type KoffiModule = Pick<typeof Koffi, 'address' | 'errno'>;
 
 export function bindBatchCalls(koffi: KoffiModule, library: Koffi.LibraryHandle): BatchCalls {
   const recvmmsg = library.func('int recvmmsg(int fd, void *headers, uint count, int flags, void *timeout)');
   const sendmmsg = library.func('int sendmmsg(int fd, void *headers, uint count, int flags)');
-  const isKnown = PROCESSORS.includes(process.arch) && endianness() === 'LE';
+  const isKnown = hasKnownLayout();
 
   return {
     batchOf(fd) {
@@ -194,7 +184,7 @@ function layOut(koffi: KoffiModule, roomOfOne: number) {
     setPointer(vectors, index * IOVEC, roomAt + index * roomOfOne);
     vectors.setUint32(index * IOVEC + 8, roomOfOne, true);
     headers.setUint32(index * MMSGHDR + NAME_LENGTH, SOCKADDR, true);
-    controls.setUint32(index * CMSG, CMSG_DATA + 2, true);
+    controls.setUint32(index * CMSG, CMSG_USED, true);
     controls.setUint32(index * CMSG + 8, SOL_UDP, true);
     controls.setUint32(index * CMSG + 12, UDP_SEGMENT, true);
     point(index, index, 1, 0);

@@ -1,5 +1,5 @@
-import { endianness } from 'node:os';
 import type * as Koffi from 'koffi';
+import { hasKnownLayout } from './kernel-layout.ts';
 
 /**
  * The calls that move files to sockets. Those of setting up throw an Error whose `code` is the errno's name; those of a
@@ -58,9 +58,7 @@ const DATA_AT = EVENT_BYTES - 8;
  * Whether the layouts here are this processor's. On 32 bits files' offsets have another width, and on i386 the event is
  * packed as well: the loop would take one event for another.
  */
-export function hasTransferCalls(arch: string = process.arch, order: string = endianness()): boolean {
-  return ['arm64', 'loong64', 'riscv64', 'x64'].includes(arch) && order === 'LE';
-}
+export const hasTransferCalls = hasKnownLayout;
 
 type Check = (call: string, result: number) => number;
 

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
-import { constants } from 'node:os';
 import type * as Koffi from 'koffi';
 import { TinderboxError } from '../errors.ts';
 import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
+import { errnoName } from './errno-name.ts';
 import { type BatchCalls, bindBatchCalls } from './libc-batches.ts';
 import { bindNetlinkCalls, type NetlinkCalls } from './libc-netlink.ts';
 import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
@@ -180,6 +180,6 @@ function familyOf(sockaddr: Uint8Array): number | undefined {
 }
 
 export function errnoError(call: string, errno: number): NodeJS.ErrnoException {
-  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+  const code = errnoName(errno);
   return Object.assign(new Error(`${call}: ${code}`), { code, errno, syscall: call });
 }

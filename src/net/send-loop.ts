@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import { constants } from 'node:os';
+import { errnoName } from './errno-name.ts';
 import type { SenderAnswer, SenderCall } from './file-sender-messages.ts';
 import type { TransferCalls } from './libc-transfers.ts';
 import type { SentBytes } from './port.ts';
@@ -94,7 +94,7 @@ export function createSendLoop({ libc, epoll, waker, answer, now }: SendLoopDeps
       if (took < 0) {
         const failure = libc.failure();
         if (failure === 'try-again') return;
-        return failure === 'gone' ? end(job, 'gone') : end(job, 'failed', nameOf(failure.errno));
+        return failure === 'gone' ? end(job, 'gone') : end(job, 'failed', errnoName(failure.errno));
       }
       job.at += took;
       job.moved = true;
@@ -150,8 +150,4 @@ export function createSendLoop({ libc, epoll, waker, answer, now }: SendLoopDeps
       report();
     },
   };
-}
-
-function nameOf(errno: number): string {
-  return Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
 }
