@@ -2,14 +2,15 @@ import type { ServerResponse } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { type Answer, type BootRequest, originOf, type RouteDeps, refuse } from './answer.ts';
 import { answerPulled } from './answer-pulled.ts';
-import { type AssetFile, findAsset } from './asset-file.ts';
-import { contentTypeOf, validatorsOf } from './asset-headers.ts';
+import { findAsset } from './asset-file.ts';
+import { validatorsOf } from './asset-headers.ts';
 import { parseAssetPath } from './asset-path.ts';
 import type { AssetSource, AssetSources } from './asset-source.ts';
-import { parseByteRange } from './byte-range.ts';
-import { type ConditionalHeaders, evaluateConditions, rangeApplies } from './evaluate-conditions.ts';
+import { decideAssetHead } from './decide-asset-head.ts';
+import type { ConditionalHeaders } from './evaluate-conditions.ts';
 import type { PulledAsset } from './port.ts';
-import { type AssetSending, sendAsset } from './send-asset.ts';
+import type { AssetSending } from './send-asset.ts';
+import { type AssetOutcome, sendBody, sendHead } from './send-body.ts';
 import { findSettledAsset } from './settle-asset.ts';
 import { admitDownload } from './wait-turn.ts';
 
@@ -72,9 +73,7 @@ export async function answerAsset(
     const pulled =
       found.kind === 'missing' ? await answerPulled(deps, request, asset, path.segments, sending) : undefined;
     if (pulled?.kind === 'sent') {
-      const { outcome, answered, reasons, whole, bytes } = pulled.result;
-      const stage = whole ? stageOf(deps, request, path.segments) : undefined;
-      record(deps, request, outcome, answered, reasons, stage, bytes);
+      recordOutcome(deps, request, path.segments, pulled.result);
       return undefined;
     }
     if (pulled?.kind === 'later') return pulled.answer;
@@ -84,18 +83,18 @@ export async function answerAsset(
       return refused(deps, request, 404, 'no such asset; see: tinderbox check', found.reason);
     }
     const started = deps.clock();
-    const head = decideHead(request.method, asset.headers, found.file, path.segments.at(-1) ?? '');
+    const { file } = found;
+    const described = { size: file.size, ...validatorsOf(file) };
+    const head = decideAssetHead(request.method, asset.headers, described, path.segments.at(-1) ?? '');
     if (!head.hasBody) {
-      sendHead(asset.response, head);
-      asset.response.end();
-      record(deps, request, 'answered', `${head.status}, no body`, [], undefined);
+      recordOutcome(deps, request, path.segments, sendHead(asset.response, head, []));
       return undefined;
     }
-    using place = admitDownload(deps, request, path.segments, head, found.file);
+    using place = admitDownload(deps, request, path.segments, head, file);
     if (place.later !== undefined) return place.later;
     let source: AssetSource | undefined;
     try {
-      source = await sources.open(found.file, head);
+      source = await sources.open(file, head);
     } catch (error) {
       deps.complain('asset', 'error', { asked: request.asked, err: error }, 'an asset cannot be read');
       const reason = `it cannot be read: ${(error as Error).message}`;
@@ -110,27 +109,22 @@ export async function answerAsset(
     }
     if (source === undefined) continue;
     try {
-      sendHead(asset.response, head);
-      const sent = await sendAsset(asset.response, source, head, sending);
-      const took = `${sent.bytes} bytes in ${deps.clock() - started} ms`;
-      const reasons = [`from ${source.origin}`, ...(pulled === undefined ? [] : [pulled.reason])];
-      if (sent.kind === 'complete') {
-        if (head.end === found.file.size) place.isWhole();
-        const stage = head.end === found.file.size ? stageOf(deps, request, path.segments) : undefined;
-        record(deps, request, 'answered', `${head.status}, ${took}`, reasons, stage, sent.bytes);
-      } else {
-        const why =
-          sent.kind === 'changed'
-            ? 'the file was changed in place while it was being sent: replace files by renaming'
-            : sent.kind === 'failed'
-              ? (sent.reason ?? 'it could not be sent')
-              : asset.stalled()
-                ? 'the client took no byte for too long and was dropped'
-                : 'the client closed the connection';
-        deps.journal.count('http.aborted-asset');
-        const answered = `${head.status}, ${sent.bytes} of ${head.end - head.start} bytes`;
-        record(deps, request, 'failed', answered, [why, ...reasons], undefined, sent.bytes);
-      }
+      const result = await sendBody(
+        {
+          response: asset.response,
+          stalled: asset.stalled,
+          head,
+          source,
+          size: file.size,
+          changed: 'the file was changed in place while it was being sent: replace files by renaming',
+          reasons: [`from ${source.origin}`, ...(pulled === undefined ? [] : [pulled.reason])],
+          elapsed: () => deps.clock() - started,
+        },
+        sending,
+      );
+      if (result.whole) place.isWhole();
+      if (result.outcome === 'failed') deps.journal.count('http.aborted-asset');
+      recordOutcome(deps, request, path.segments, result);
     } finally {
       await source.close();
     }
@@ -171,47 +165,6 @@ function beingReplaced(deps: RouteDeps, request: BootRequest, reason: string): A
   return refused(deps, request, 503, line, reason, 'failed', { 'retry-after': '2' });
 }
 
-interface Head {
-  readonly status: 200 | 206 | 304 | 412 | 416;
-  readonly headers: Readonly<Record<string, string | number>>;
-  readonly hasBody: boolean;
-  readonly start: number;
-  readonly end: number;
-}
-
-function decideHead(method: string, headers: AssetRequest['headers'], file: AssetFile, name: string): Head {
-  const validators = validatorsOf(file);
-  const common = {
-    etag: validators.etag,
-    'last-modified': new Date(validators.lastModified).toUTCString(),
-    'accept-ranges': 'bytes',
-  };
-  const nothing = { hasBody: false, start: 0, end: 0 };
-  const condition = evaluateConditions(headers, validators);
-  if (condition === 304) return { status: 304, headers: common, ...nothing };
-  if (condition === 412) return { status: 412, headers: { ...common, 'content-length': 0 }, ...nothing };
-
-  const wanted =
-    method === 'GET' && rangeApplies(headers['if-range'], validators) ? headers.range : undefined;
-  const range = parseByteRange(wanted, file.size);
-  const typed = { ...common, 'content-type': contentTypeOf(name) };
-  if (range.kind === 'unsatisfiable') {
-    const unsatisfied = { 'content-range': `bytes */${file.size}`, 'content-length': 0 };
-    return { status: 416, headers: { ...common, ...unsatisfied }, ...nothing };
-  }
-  if (range.kind === 'whole') {
-    const whole = { ...typed, 'content-length': file.size };
-    return { status: 200, headers: whole, hasBody: method === 'GET', start: 0, end: file.size };
-  }
-  const { start, end } = range;
-  const part = { 'content-range': `bytes ${start}-${end - 1}/${file.size}`, 'content-length': end - start };
-  return { status: 206, headers: { ...typed, ...part }, hasBody: true, start, end };
-}
-
-function sendHead(response: ServerResponse, head: Head): void {
-  response.writeHead(head.status, head.headers);
-}
-
 function machineOf(deps: RouteDeps, request: BootRequest) {
   return request.remote === undefined ? undefined : deps.journal.macAt(request.remote);
 }
@@ -245,6 +198,17 @@ function record(
     ...(stage === undefined ? {} : { stage }),
     ...(bytes === undefined ? {} : { bytes }),
   });
+}
+
+/** That it is whole proves a stage. */
+function recordOutcome(
+  deps: RouteDeps,
+  request: BootRequest,
+  segments: readonly string[],
+  { outcome, answered, reasons, whole, bytes }: AssetOutcome,
+): void {
+  const stage = whole ? stageOf(deps, request, segments) : undefined;
+  record(deps, request, outcome, answered, reasons, stage, bytes);
 }
 
 function refused(
