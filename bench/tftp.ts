@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import type { BenchPoint, BenchTable } from './support/bench-table.ts';
+import { spreadOf } from './support/compare-samples.ts';
 import type { TftpLoadOrder, TftpLoadResult } from './support/tftp-load.ts';
 
 export interface TftpBenchOptions {
@@ -194,7 +195,7 @@ async function measure(
   });
   const speed = point(file === 'small' ? 'files/s' : 'MB/s', 'higher', speeds);
   process.stderr.write(
-    `${name}: ${JSON.stringify(Object.fromEntries([...speeds].map(([of, all]) => [of, Math.round(median(all))])))}\n`,
+    `${name}: ${JSON.stringify(Object.fromEntries([...speeds].map(([of, all]) => [of, Math.round(spreadOf(all).median)])))}\n`,
   );
   return [{ ...speed, goal: lossy ? LOSSY_GOAL : 1 }, ...(lossy ? [] : [point('CPU s/GB', 'lower', costs)])];
 }
@@ -268,10 +269,6 @@ async function runInNamespace(options: TftpBenchOptions): Promise<BenchTable> {
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`the bench in its namespace ended with ${String(code)}`);
   return JSON.parse(text) as BenchTable;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 if (import.meta.main) {

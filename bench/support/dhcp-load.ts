@@ -6,6 +6,7 @@
  *   node bench/support/dhcp-load.ts '{"from":[10,77,0,3],"to":[10,77,0,1],"seconds":2,"machines":20000,"rate":5000}'
  */
 import koffi from 'koffi';
+import { AF_INET, libc, POLLIN, socketAddress } from './system-calls.ts';
 
 type Octets = readonly [number, number, number, number];
 
@@ -47,12 +48,10 @@ export interface DhcpLoadResult {
   readonly cpuSeconds: number;
 }
 
-const AF_INET = 2;
 const SOCK_DGRAM_NONBLOCK = 2 | 0o4000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const RECEIVE_BUFFER = 8 * 1024 * 1024;
-const POLLIN = 1;
 /** Datagrams a call. */
 const BATCH = 64;
 const ROOM = 1024;
@@ -64,7 +63,6 @@ const PATIENCE = 1_500;
 /** An exchange that has no ACK after so many ms is lost, and another begins. */
 const LOST = 2_000;
 
-const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)');
 const setsockopt = libc.func('int setsockopt(int, int, int, void*, uint)');
 const bind = libc.func('int bind(int, void*, uint)');
@@ -91,13 +89,7 @@ function createBatch() {
 }
 
 function openSocket(from: Octets, to: Octets): number {
-  const address = (octets: Octets): Buffer => {
-    const bytes = Buffer.alloc(16);
-    bytes.writeUInt16LE(AF_INET, 0);
-    bytes.writeUInt16BE(67, 2);
-    bytes.set(octets, 4);
-    return bytes;
-  };
+  const address = (octets: Octets): Buffer => socketAddress(octets, 67);
   const fd = socket(AF_INET, SOCK_DGRAM_NONBLOCK, 0) as number;
   const room = Buffer.alloc(4);
   room.writeInt32LE(RECEIVE_BUFFER);

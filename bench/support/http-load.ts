@@ -5,7 +5,7 @@
  *
  *   node bench/support/http-load.ts '{"host":[127,0,0,1],"port":80,"path":"/image","connections":64,"seconds":3}'
  */
-import koffi from 'koffi';
+import { AF_INET, libc, socketAddress } from './system-calls.ts';
 
 export interface HttpLoadOrder {
   readonly host: readonly [number, number, number, number];
@@ -30,7 +30,6 @@ export interface HttpLoadResult {
   readonly cpuSeconds: number;
 }
 
-const AF_INET = 2;
 const SOCK_STREAM_NONBLOCK = 1 | 0o4000;
 const EPOLLIN = 1;
 const EPOLL_CTL_ADD = 1;
@@ -44,7 +43,6 @@ const EVENTS = 64;
 const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 const DATA_AT = EVENT_BYTES - 8;
 
-const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)');
 const connect = libc.func('int connect(int, void*, uint)');
 const send = libc.func('long send(int, void*, size_t, int)');
@@ -63,10 +61,7 @@ interface Connection {
 }
 
 function run(order: HttpLoadOrder): HttpLoadResult {
-  const address = Buffer.alloc(16);
-  address.writeUInt16LE(AF_INET, 0);
-  address.writeUInt16BE(order.port, 2);
-  address.set(order.host, 4);
+  const address = socketAddress(order.host, order.port);
   const epoll = epollCreate(0) as number;
   const events = Buffer.alloc(EVENTS * EVENT_BYTES);
   const event = Buffer.alloc(EVENT_BYTES);

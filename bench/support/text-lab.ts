@@ -13,6 +13,7 @@ import {
   type NetworkNamespace,
   stopProcess,
 } from '../../src/lab/namespace.ts';
+import { cpuSecondsOf } from './process-costs.ts';
 import type { TextLoadOrder, TextLoadResult } from './text-load.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -103,7 +104,7 @@ http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
   await untilServing(namespace, `http://${SERVER}:${NGINX_PORT}/4k`, child, () =>
     readFileSync(join(root, 'log'), 'utf8'),
   );
-  return { port: NGINX_PORT, cpuSeconds: () => cpuSecondsOf(child) };
+  return { port: NGINX_PORT, cpuSeconds: () => cpuSecondsOf(child.pid as number) };
 }
 
 async function startDaemon(
@@ -158,7 +159,7 @@ paths: { profiles: ./profiles, assets: ./assets, state: ./var }
     port,
     folder,
     pid: child.pid ?? 0,
-    cpuSeconds: () => cpuSecondsOf(child),
+    cpuSeconds: () => cpuSecondsOf(child.pid as number),
     async [Symbol.asyncDispose]() {
       await stopProcess(child, 20_000);
       await rm(folder, { recursive: true, force: true });
@@ -193,11 +194,4 @@ async function untilServing(
     await delay(100);
   }
   throw new Error(`${url} does not answer: ${log()}`);
-}
-
-/** Of all its threads: the 14th and 15th field of proc_pid_stat(5), in hundredths of a second. */
-function cpuSecondsOf({ pid }: ChildProcess): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }

@@ -6,6 +6,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import koffi from 'koffi';
+import { AF_INET, libc, POLLFD, POLLIN, socketAddress } from './system-calls.ts';
 
 export interface TextLoadOrder {
   readonly host: string;
@@ -31,17 +32,13 @@ export interface TextLoadResult {
   readonly cpuSeconds: number;
 }
 
-const AF_INET = 2;
 const SOCK_STREAM = 1;
 const MSG_DONTWAIT = 0x40;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
-const POLLIN = 1;
-const POLLFD = 8;
 const EINPROGRESS = 115;
 const ANSWER_LIMIT = 256 * 1024;
 
-const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)');
 const setsockopt = libc.func('int setsockopt(int, int, int, void*, uint)');
 const bind = libc.func('int bind(int, void*, uint)');
@@ -62,20 +59,14 @@ interface Connection {
   text: Buffer | undefined;
 }
 
-function addressOf(host: readonly number[], port: number): Buffer {
-  const address = Buffer.alloc(16);
-  address.writeUInt16LE(AF_INET, 0);
-  address.writeUInt16BE(port, 2);
-  address.set(host, 4);
-  return address;
-}
-
 function run(order: TextLoadOrder): TextLoadResult {
   const { connections: count, fresh, seconds } = order;
   const lines = readFileSync(order.targets, 'utf8').trimEnd().split('\n');
   const requests = lines.map((line) => Buffer.from(`GET ${line} HTTP/1.1\r\nHost: ${order.host}\r\n\r\n`));
-  const server = addressOf(order.host.split('.').map(Number), order.port);
-  const sources = Array.from({ length: count }, (_, at) => addressOf([10, 77, 16 + (at >> 8), at & 255], 0));
+  const server = socketAddress(order.host.split('.').map(Number), order.port);
+  const sources = Array.from({ length: count }, (_, at) =>
+    socketAddress([10, 77, 16 + (at >> 8), at & 255], 0),
+  );
   const pattern = order.collect === undefined ? undefined : new RegExp(order.collect.pattern);
   const collected: string[] = [];
   const packet = Buffer.alloc(ANSWER_LIMIT);

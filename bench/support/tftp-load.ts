@@ -4,7 +4,7 @@
  *
  *   node bench/support/tftp-load.ts '{"host":[127,0,0,1],"port":69,"file":"a","size":74213,"clients":50,"seconds":5,…}'
  */
-import koffi from 'koffi';
+import { AF_INET, libc, POLLFD, POLLIN, socketAddress } from './system-calls.ts';
 
 export interface TftpLoadOrder {
   readonly host: readonly [number, number, number, number];
@@ -32,16 +32,12 @@ export interface TftpLoadResult {
   readonly windowSize: number;
 }
 
-const AF_INET = 2;
 const SOCK_DGRAM_NONBLOCK = 2 | 0o4000;
-const POLLIN = 1;
-const POLLFD = 8;
 const SILENCE = 1_000;
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 
-const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)');
 const setsockopt = libc.func('int setsockopt(int, int, int, void*, uint)');
 const connect = libc.func('int connect(int, void*, uint)');
@@ -64,10 +60,7 @@ interface Client {
 }
 
 function run(order: TftpLoadOrder): TftpLoadResult {
-  const server = Buffer.alloc(16);
-  server.writeUInt16LE(AF_INET, 0);
-  server.writeUInt16BE(order.port, 2);
-  server.set(order.host, 4);
+  const server = socketAddress(order.host, order.port);
   const options = ['blksize', String(order.blockSize), 'tsize', '0'];
   if (order.windowSize > 0) options.push('windowsize', String(order.windowSize));
   const request = Buffer.from(
