@@ -11,6 +11,7 @@ import {
 } from 'yaml';
 import type { Problem } from '../errors.ts';
 import { type Located, type LocatedEntry, type Place, quoteText } from './located.ts';
+import { printable } from './printable.ts';
 
 /** Deeper nesting is refused: no file of ours needs a tenth of it. */
 const MAX_DEPTH = 64;
@@ -156,8 +157,11 @@ function describeYamlError(error: YAMLError): string {
     case 'MULTILINE_IMPLICIT_KEY':
       return 'not YAML: a key without ": " after it, or without a value';
     case 'TAG_RESOLVE_FAILED':
-      return `tags are not read: ${error.message}`;
+      return `tags are not read: ${cut(error.message)}`;
     default:
-      return `not YAML: ${error.message}`;
+      return `not YAML: ${cut(error.message)}`;
   }
 }
+
+/** The parser quotes what it stopped at, however long that is. */
+const cut = (message: string): string => printable(message, 300);

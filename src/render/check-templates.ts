@@ -116,8 +116,7 @@ function checkPartial(check: Check, { name, params, hash, loc }: PartialCall, sc
 }
 
 function checkCall(check: Check, call: TemplateCall, scope: Scope): void {
-  const { path, params, kind } = call;
-  const name = path.original;
+  const { path, name, params, kind } = call;
   const helper = Object.hasOwn(HELPERS, name) ? HELPERS[name] : undefined;
   const hasArguments = argumentsOf(call).length > 0;
   if (helper === undefined && (hasArguments || kind !== 'mustache')) {

@@ -1,6 +1,8 @@
 /** A place where a template asks for a value or calls a helper: `{{…}}`, `(…)` or `{{#…}}`. */
 export interface TemplateCall {
   readonly path: hbs.AST.PathExpression;
+  /** What is called or asked for. */
+  readonly name: string;
   readonly params: readonly hbs.AST.Expression[];
   readonly hash: hbs.AST.Hash | undefined;
   readonly loc: hbs.AST.SourceLocation;
@@ -84,9 +86,11 @@ export function callOf(
   node: hbs.AST.MustacheStatement | hbs.AST.BlockStatement | hbs.AST.SubExpression,
   kind: TemplateCall['kind'],
 ): TemplateCall {
-  // `{{"text"}}` and `{{1}}` have a literal where the path stands; Handlebars looks it up as a name.
+  // `{{"text"}}`, `{{1}}` and `{{null 1}}` have a literal where the path stands; Handlebars looks it up as a name.
+  const { original } = node.path as { readonly original: string | number | boolean | null | undefined };
   return {
     path: node.path as hbs.AST.PathExpression,
+    name: String(original),
     params: node.params,
     hash: node.hash,
     loc: node.loc,

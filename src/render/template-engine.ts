@@ -182,7 +182,7 @@ function createEnvironment(): typeof Handlebars {
  */
 function makeArgumentsStrict(program: hbs.AST.Program): void {
   for (const call of callsOf(program)) {
-    if (HELPERS[call.path.original]?.asksWhether !== true) argumentsOf(call).forEach(makeStrict);
+    if (HELPERS[call.name]?.asksWhether !== true) argumentsOf(call).forEach(makeStrict);
   }
   for (const partial of partialsOf(program)) argumentsOf(partial).forEach(makeStrict);
 }
