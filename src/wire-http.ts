@@ -130,8 +130,10 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         ...(identity === undefined ? {} : { identity }),
       };
       const context = buildContext(input);
-      // What a machine downloads is in its script, which holds no secret.
-      const files = released === undefined ? renderBootFiles(plan.role, context) : undefined;
+      // What a machine downloads is in its script, which holds no secret. Later it is known, but for a restart of the daemon.
+      const isAsked =
+        loader !== undefined || config.assets.mirrors.length > 0 || sent.of(session.id) === undefined;
+      const files = released === undefined && isAsked ? renderBootFiles(plan.role, context) : undefined;
       const chosen = mirrorsOfMachine({
         mirrors: config.assets.mirrors,
         facts: remote === undefined ? facts : { ...facts, address: remote },

@@ -84,7 +84,7 @@ export async function answerMachineScript(
       return { status: 200, text: language.wait({ message, facts, seconds, isBrief: true, choice }) };
     }
     // Its URLs are of no use if a daemon that is killed now knows nothing of the session when it comes back.
-    await deps.journal.written();
+    await deps.journal.written(mac);
     return plan.once === undefined ? answer : await countedOrRefused(deps, facts, answer, language);
   }
   deps.queue?.leave(mac);

@@ -11,6 +11,7 @@ const VALUE_LIMIT = 256;
 const TEXT_FIELDS = ['serial', 'asset', 'manufacturer', 'product'] as const;
 
 const OWN_NAMES = new Set([...TEXT_FIELDS, 'mac', 'uuid', 'arch', 'platform', 'choice']);
+const HARDWARE_NAMES = ['platform', ...IPXE_HARDWARE_SETTINGS.map(([name]) => name)];
 /** Everything else that a query says is a label. */
 export const KNOWN_NAMES: ReadonlySet<string> = new Set([
   ...OWN_NAMES,
@@ -36,9 +37,10 @@ export type BootQuery =
  * when it was asked.
  */
 export function parseBootQuery(query: Readonly<Record<string, unknown>>, at: number): BootQuery {
-  for (const [name, value] of Object.entries(query)) {
-    // Told along with the question, which is answered all the same.
-    if (!OWN_NAMES.has(name)) continue;
+  // What else is told along is no reason not to answer.
+  for (const name of OWN_NAMES) {
+    const value = query[name];
+    if (value === undefined) continue;
     if (typeof value !== 'string') return bad(`${printable(name, 32)} is given more than once`);
     if (value.length > VALUE_LIMIT)
       return bad(`${printable(name, 32)} is longer than ${VALUE_LIMIT} characters`);
@@ -66,10 +68,7 @@ export function parseBootQuery(query: Readonly<Record<string, unknown>>, at: num
   if (labels !== undefined) facts.labels = labels;
   notes.push(...aboutLabels);
   const choice = readChoice(values.choice, notes);
-  const told = Object.entries(query).filter(
-    (pair): pair is [string, string] => typeof pair[1] === 'string' && pair[1].length <= VALUE_LIMIT,
-  );
-  const hardware = readIpxeHardware(Object.fromEntries(told), mac, at);
+  const hardware = readIpxeHardware(toldOf(query), mac, at);
   return {
     kind: 'facts',
     facts,
@@ -77,6 +76,16 @@ export function parseBootQuery(query: Readonly<Record<string, unknown>>, at: num
     ...(hardware === undefined ? {} : { hardware }),
     notes,
   };
+}
+
+/** What may say something of its hardware; the rest of the query, too long or repeated, is none of iPXE's. */
+function toldOf(query: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const told: Record<string, string> = {};
+  for (const name of HARDWARE_NAMES) {
+    const value = query[name];
+    if (typeof value === 'string' && value !== '' && value.length <= VALUE_LIMIT) told[name] = value;
+  }
+  return told;
 }
 
 function bad(problem: string): BootQuery {

@@ -90,14 +90,16 @@ export async function answerSessionConfig(
     const { body: text, contentType } = deps.renderer.renderConfig(plan.role, context, file);
     if (text.trim() === '' && file === undefined)
       throw new TinderboxError('invalid-template', 'the template rendered to nothing');
+    // Once: its length is asked for again and again on its way, and each time a text would be gone through.
+    const body = Buffer.from(text);
     deps.journal.record({
       ...observed,
       outcome: 'answered',
-      answered: `the ${choice.title} of role ${plan.role.name} for ${plan.hostname}, ${Buffer.byteLength(text)} bytes`,
+      answered: `the ${choice.title} of role ${plan.role.name} for ${plan.hostname}, ${body.length} bytes`,
       reasons: [...notes, ...reasons],
       ...(file === undefined ? { stage: 'config' } : {}),
     });
-    return { status: 200, text, headers: { 'content-type': contentType, 'cache-control': 'no-store' } };
+    return { status: 200, text: body, headers: { 'content-type': contentType, 'cache-control': 'no-store' } };
   } catch (thrown) {
     const error = toTinderboxError(thrown);
     const role = plan.role.name;

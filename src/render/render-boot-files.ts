@@ -62,7 +62,12 @@ export interface BootFilesAt {
 export function renderBootFilesAt(role: Role, context: BootContext): readonly BootFilesAt[] | undefined {
   const places: BootFilesAt[] = [];
   for (const url of [...(context.mirrors ?? []), context.server.url]) {
-    const files = renderBootFiles(role, { ...context, assetsUrl: `${url}/assets` });
+    const assetsUrl = `${url}/assets`;
+    // The context itself where it is of this place: its files are made already.
+    const files = renderBootFiles(
+      role,
+      context.assetsUrl === assetsUrl ? context : { ...context, assetsUrl },
+    );
     if (files === undefined) return undefined;
     places.push({ url, files });
   }

@@ -25,15 +25,28 @@ const BACK_OFF_SECONDS = [5, 10, 20, 30] as const;
  * For `GET /boot.ipxe`: finds out who the machine is and goes on to `/ipxe`. `url` has no trailing slash; `syslog` is the
  * address that takes iPXE's console; `labels` are sent along.
  */
-export function bootstrapScript({
-  url,
-  syslog,
-  labels,
-}: {
+export function bootstrapScript(input: BootstrapScriptInput): string {
+  // The same for a whole rack, which asks for it at once. A host has a few addresses.
+  if (input.labels !== undefined) return makeBootstrapScript(input);
+  const key = `${input.syslog ?? ''} ${input.url}`;
+  const known = bootstraps.get(key);
+  if (known !== undefined) return known;
+  if (bootstraps.size >= BOOTSTRAPS) bootstraps.clear();
+  const text = makeBootstrapScript(input);
+  bootstraps.set(key, text);
+  return text;
+}
+
+export interface BootstrapScriptInput {
   readonly url: string;
   readonly syslog?: string;
   readonly labels?: Labels | undefined;
-}): string {
+}
+
+const BOOTSTRAPS = 64;
+const bootstraps = new Map<string, string>();
+
+function makeBootstrapScript({ url, syslog, labels }: BootstrapScriptInput): string {
   const [shortest] = BACK_OFF_SECONDS;
   // From the longest down, so that one failure makes one step.
   const longer = BACK_OFF_SECONDS.slice(1)

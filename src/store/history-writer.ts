@@ -19,10 +19,14 @@ export interface HistoryWriter {
   /** Resolves when all of it is in the store; rejects when the store refuses. */
   flush(): Promise<void>;
   /**
-   * Resolves when all that was given so far is in the store, or was refused by it. Many who wait share a batch; nobody
-   * waits while the store refuses anyway.
+   * Resolves when all that was given so far is in the store, or was refused by it. Many who wait share a batch and this
+   * promise; undefined: nobody waits while the store refuses anyway.
    */
-  settle(): Promise<void>;
+  settle(): Promise<void> | undefined;
+  /** The number of the batch that what is given now leaves with. Events may leave with a later one. */
+  nextBatch(): number;
+  /** Whether that batch, or a later one with what the store refused of it, is in the store. */
+  isStored(batch: number): boolean;
   /** Flushes once more; what cannot be written is lost, and said. */
   close(): Promise<void>;
 }
@@ -60,6 +64,8 @@ export function createHistoryWriter(options: {
   let next: Promise<void> | undefined;
   let closed = false;
   let failing = false;
+  let leaves = 1;
+  let stored = 0;
   let saidAt = Number.NEGATIVE_INFINITY;
 
   function schedule(delay: number): void {
@@ -116,6 +122,7 @@ export function createHistoryWriter(options: {
     events = events.slice(batchEvents.length);
     machines.clear();
     sessions.clear();
+    const batch = leaves++;
     try {
       await store.appendHistory({
         machines: Array.from(batchMachines.values(), toStored),
@@ -123,6 +130,7 @@ export function createHistoryWriter(options: {
         events: batchEvents,
       });
       failing = false;
+      stored = batch;
     } catch (error) {
       failing = true;
       // A full disk passes; a batch that the store does not understand would stand in the way for ever.
@@ -226,11 +234,12 @@ export function createHistoryWriter(options: {
       for (const [id, session] of sessions) if (session.mac === mac) sessions.delete(id);
     },
     flush,
-    async settle() {
-      if (closed || failing) return;
-      next ??= writeNext();
-      await next;
+    settle() {
+      if (closed || failing) return undefined;
+      return (next ??= writeNext());
     },
+    nextBatch: () => leaves,
+    isStored: (batch) => batch <= stored,
     async close() {
       try {
         await flush();

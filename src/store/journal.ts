@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { advanceSession, type SessionAdvance } from '../boot/boot-session.ts';
 import { openTokenSession } from '../boot/open-token-session.ts';
+import { isAsGood } from '../boot/session-as-good.ts';
 import type { Logger } from '../logger.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { BootSession } from '../machine/session.ts';
@@ -111,6 +111,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   const mayAddStranger = createBucket(limits.strangersPerMinute, limits.strangersPerMinute);
   let nextId = state.nextSessionId;
   let saidAt = Number.NEGATIVE_INFINITY;
+  let awaited: { readonly settled: Promise<void>; readonly enough: Promise<void> } | undefined;
 
   restore();
   const follow = followClock({ clock, uptime, jumped: moveSessions });
@@ -328,6 +329,8 @@ export function createJournal(options: JournalOptions): ClosableJournal {
         writer.machine(entry);
       else writer.seen(entry);
       if (session !== undefined && (session !== before || !wasRecorded)) writer.session(session);
+      if (known !== entry.facts || !wasRecorded || !isAsGood(before, session))
+        entry.dueBatch = writer.nextBatch();
       // What it superseded is in the database only if the machine was recorded then; writing it again does no harm.
       if (advance.ended !== undefined && advance.ended !== session) writer.session(advance.ended);
     }
@@ -386,6 +389,20 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
   }
 
+  /** Many wait for the same batch: one timer for all of them. */
+  function patiently(settled: Promise<void>): Promise<void> {
+    if (awaited?.settled === settled) return awaited.enough;
+    const { promise: enough, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, PATIENCE).unref();
+    const over = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    void settled.then(over, over);
+    awaited = { settled, enough };
+    return enough;
+  }
+
   function sayOnce(error: unknown, message: string): void {
     count('journal.errors');
     const now = clock();
@@ -419,12 +436,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     counters: () => counters,
     subscribe: (listener) => events.subscribe(listener),
     flush: () => writer.flush(),
-    async written() {
-      const patience = new AbortController();
-      const { signal } = patience;
-      const tired = sleep(PATIENCE, undefined, { signal, ref: false }).catch(() => undefined);
-      await Promise.race([writer.settle(), tired]);
-      patience.abort();
+    async written(mac) {
+      if (mac !== undefined && writer.isStored(machines.get(mac)?.dueBatch ?? 0)) return;
+      const settled = writer.settle();
+      if (settled !== undefined) await patiently(settled);
     },
     close: () => writer.close(),
     sessions: newestSessions,

@@ -30,6 +30,8 @@ export interface MachineEntry extends SessionSlot, Ranked<MachineEntry> {
   hourBegan: number;
   hourEvents: number;
   hourLines: number;
+  /** The batch of the store with what a daemon that is killed must know of it when it comes back. 0: none yet. */
+  dueBatch: number;
 }
 
 export function newSlot(): SessionSlot {
@@ -53,6 +55,7 @@ export function newEntry(mac: Mac, at: number): MachineEntry {
     hourBegan: at,
     hourEvents: 0,
     hourLines: 0,
+    dueBatch: 0,
   };
 }
 

@@ -451,7 +451,7 @@ export interface Journal {
   flush(): Promise<void>;
   /**
    * As `flush`, for what is answered to machines: they must not wait for a store that is slow or refuses, so it resolves
-   * also then, after at most half a second.
+   * also then, after at most half a second. With a machine: at once, if all is there that matters of it.
    */
-  written(): Promise<void>;
+  written(mac?: Mac): Promise<void>;
 }

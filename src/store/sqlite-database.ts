@@ -121,8 +121,7 @@ export function createSqliteDatabase(
      VALUES (@id, @mac, @opened_at, @updated_at, @stage, @stage_times, @ended_as, @ended_at, @script_at, @failed_at,
        @stalled, @alarmed_at, @waiting_since, @signing_until, @last_stage, @boot_id, @former_boot_id, @registration, @former_registration,
        @role, @hostname, @address)
-     ON CONFLICT (id) DO UPDATE SET mac = excluded.mac, opened_at = excluded.opened_at,
-       updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
+     ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at, stage = excluded.stage, stage_times = excluded.stage_times,
        ended_as = excluded.ended_as, ended_at = excluded.ended_at, script_at = excluded.script_at,
        failed_at = excluded.failed_at, stalled = excluded.stalled, alarmed_at = excluded.alarmed_at, waiting_since = excluded.waiting_since,
        signing_until = excluded.signing_until, last_stage = excluded.last_stage, boot_id = excluded.boot_id,

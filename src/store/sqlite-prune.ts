@@ -96,6 +96,7 @@ export function preparePruning(
     .pluck();
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
+  let newestSession = database.prepare('SELECT ifnull(max(id), 0) FROM sessions').pluck().get() as number;
   /** Below it there are alarms only. */
   let from = 0;
 
@@ -110,6 +111,15 @@ export function preparePruning(
     from = ((oldestEvent.get(from) as number | undefined) ?? from + 1) - 1;
   }
 
+  /** Machines that may have one too many by these. Most are only carried on. */
+  function withAnother(sessions: HistoryBatch['sessions']): ReadonlySet<Mac> {
+    const before = newestSession;
+    for (const { id } of sessions) newestSession = Math.max(newestSession, id);
+    return new Set(
+      sessions.filter(({ id, alarmedAt }) => id > before || alarmedAt !== undefined).map(({ mac }) => mac),
+    );
+  }
+
   return (batch, spared) => {
     const times = [
       ...batch.machines.map(({ lastSeen }) => lastSeen),
@@ -121,7 +131,7 @@ export function preparePruning(
       const surplus = (countAlarms.get() as number) - limits.alarms;
       if (surplus > 0) oldAlarms.run(Math.min(surplus, PRUNE_ROWS));
     }
-    for (const mac of new Set(batch.sessions.map((session) => session.mac))) {
+    for (const mac of withAnother(batch.sessions)) {
       const old = [
         ...oldQuiet.all({ mac, keep: limits.sessionsPerMachine, now }),
         ...oldAlarmed.all({ mac, keep: limits.alarmedSessionsPerMachine, now }),

@@ -1118,6 +1118,39 @@ void t.test('what is answered to machines is written first, in batches that they
   t.ok(batches.length <= 2, 'nothing waits, nothing is written');
 });
 
+void t.test(
+  'who waits for one machine waits only for what a daemon that comes back must know of it',
+  async (t) => {
+    const { journal, sessions, batches } = setUp();
+    const bob = macOf(2);
+    let now = 5_000;
+    const first = journal.record(script(alice, { at: now }));
+    await journal.written(alice);
+    t.ok(sessions().has(first?.id ?? 0));
+    t.equal(batches.length, 1);
+
+    now += 1_000;
+    journal.record(script(alice, { at: now }));
+    await journal.written(alice);
+    t.equal(batches.length, 1, 'it asks again, and nothing is new of it');
+
+    journal.record(script(bob, { at: now }));
+    await journal.written(alice);
+    t.equal(batches.length, 1, 'what is new of another one is not waited for');
+    await journal.written(bob);
+    t.equal(batches.length, 2);
+
+    now += 60_000;
+    journal.record(script(alice, { at: now }));
+    await journal.written(alice);
+    t.equal(batches.length, 3, 'by its former script its URLs would be older');
+
+    journal.record({ ...script(alice, { at: now }), facts: { mac: alice, serial: 'another' } });
+    await journal.written(alice);
+    t.equal(batches.length, 4, 'by its facts it is given its role');
+  },
+);
+
 void t.test('a store that refuses or is slow keeps no machine from its answer', async (t) => {
   const { journal, disk, batches } = setUp();
   disk.error = new TinderboxError('unavailable', 'the disk is full');
