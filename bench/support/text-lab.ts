@@ -172,7 +172,7 @@ function programOf(port: number): readonly string[] {
   const profiles = process.env['TINDERBOX_BENCH_PROFILE'];
   if (profiles === undefined) return [join(ROOT, 'bin/tinderbox')];
   const flags = ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=daemon-${port}.cpuprofile`];
-  return [process.execPath, ...flags, '--max-semi-space-size=4', join(ROOT, 'src/main.ts')];
+  return [process.execPath, ...flags, '--max-semi-space-size=4', '--v8-pool-size=1', join(ROOT, 'src/main.ts')];
 }
 
 async function untilServing(

@@ -203,7 +203,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     if (group === undefined) {
       group = { leases: [], done: Promise.withResolvers<void>() };
       // Not at once: what was received together is committed together, and the first lease not alone.
-      process.nextTick(next);
+      setImmediate(next);
     }
     for (const lease of leases) group.leases.push(lease);
     return group.done.promise;

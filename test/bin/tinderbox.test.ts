@@ -75,7 +75,7 @@ t.test(
       }).stdout;
     t.equal(
       run({}),
-      `--max-semi-space-size=4 --disable-warning=DEP0005 ${root}/lib/main.js check no cache\n`,
+      `--max-semi-space-size=4 --v8-pool-size=1 --disable-warning=DEP0005 ${root}/lib/main.js check no cache\n`,
       'and no cache that another user could have written',
     );
     t.match(run({ NODE_COMPILE_CACHE: '/c' }), /check \/c\n$/, 'but the one that the service names');
