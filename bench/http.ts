@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { BenchPoint, BenchTable } from './support/bench-table.ts';
+import { DAEMON_FLAGS } from './support/daemon-flags.ts';
 import type { HttpLoadOrder, HttpLoadResult } from './support/http-load.ts';
 import { measureDhcpDelay } from './support/measure-dhcp-delay.ts';
 import { cpuSecondsOf } from './support/process-costs.ts';
@@ -156,7 +157,7 @@ const supportFile = (name: string): string => fileURLToPath(new URL(`support/${n
 
 /** The provisioning plane alone. */
 async function startOwn(assets: string, cacheBytes: number): Promise<Server & AsyncDisposable> {
-  const argv = [supportFile('http-server.ts'), assets, String(cacheBytes)];
+  const argv = [...DAEMON_FLAGS, supportFile('http-server.ts'), assets, String(cacheBytes)];
   const child: ChildProcess = spawn(process.execPath, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();

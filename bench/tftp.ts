@@ -22,6 +22,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import type { BenchPoint, BenchTable } from './support/bench-table.ts';
 import { spreadOf } from './support/compare-samples.ts';
+import { DAEMON_FLAGS } from './support/daemon-flags.ts';
 import type { TftpLoadOrder, TftpLoadResult } from './support/tftp-load.ts';
 
 export interface TftpBenchOptions {
@@ -141,7 +142,7 @@ function serversOf(folder: string): readonly Server[] {
       name: 'tinderbox',
       port: 7069,
       program: process.execPath,
-      args: [join(here, 'support/tftp-serve.ts'), folder, '7069'],
+      args: [...DAEMON_FLAGS, join(here, 'support/tftp-serve.ts'), folder, '7069'],
     },
     {
       name: 'dnsmasq',

@@ -42,6 +42,8 @@ const server = await startHttpServer({
   ...(fileSender === undefined ? {} : { fileSender }),
   listen: [{ host: '127.0.0.1' }],
   port: 0,
+  // All clients of a bench have one address.
+  limits: { connectionsPerAddress: 1_024 },
   assets: process.argv[2] ?? '.',
   cacheBytes: Number(process.argv[3]),
   sessionTime: 3_600,

@@ -13,6 +13,7 @@ import {
   type NetworkNamespace,
   stopProcess,
 } from '../../src/lab/namespace.ts';
+import { DAEMON_FLAGS } from './daemon-flags.ts';
 import { cpuSecondsOf } from './process-costs.ts';
 import type { TextLoadOrder, TextLoadResult } from './text-load.ts';
 
@@ -172,7 +173,7 @@ function programOf(port: number): readonly string[] {
   const profiles = process.env['TINDERBOX_BENCH_PROFILE'];
   if (profiles === undefined) return [join(ROOT, 'bin/tinderbox')];
   const flags = ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=daemon-${port}.cpuprofile`];
-  return [process.execPath, ...flags, '--max-semi-space-size=4', '--v8-pool-size=1', join(ROOT, 'src/main.ts')];
+  return [process.execPath, ...flags, ...DAEMON_FLAGS, join(ROOT, 'src/main.ts')];
 }
 
 async function untilServing(
