@@ -10,6 +10,7 @@ import { readVersion } from '../src/version.ts';
 import type { BenchTable } from './support/bench-table.ts';
 import { comparePoint } from './support/compare-samples.ts';
 import { drawRatios } from './support/draw-ratios.ts';
+import { formatMarkdown } from './support/format-markdown.ts';
 import { formatTable } from './support/format-table.ts';
 
 const PACKAGES = [
@@ -39,7 +40,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
     storm: () => import('./storm.ts'),
   };
 
-const HELP = `npm run bench -- [NAME …] [--rounds N] [--quick] [--json FILE] [--svg FILE]
+const HELP = `npm run bench -- [NAME …] [--rounds N] [--quick] [--json FILE] [--svg FILE] [--markdown FILE]
 
 Tinderbox beside real peers from Debian, in one run: every round measures all of them in turn. Needs root, for network
 namespaces, and the peers, which it installs. NAME: ${Object.keys(BENCHES).join(', ')} (all of them).
@@ -48,9 +49,11 @@ namespaces, and the peers, which it installs. NAME: ${Object.keys(BENCHES).join(
   --quick      a few seconds each: whether it works, not how fast
   --json FILE  the samples, for other programs
   --svg FILE   a picture of the ratios
+  --markdown FILE
+               tables for the docs
 
   npm run bench -- tftp --rounds 9
-  npm run bench -- --json docs/bench.json --svg docs/bench.svg
+  npm run bench -- --json docs/bench.json --svg docs/bench.svg --markdown docs/bench.md
 `;
 
 interface Request {
@@ -58,6 +61,7 @@ interface Request {
   readonly options: BenchOptions;
   readonly json: string | undefined;
   readonly svg: string | undefined;
+  readonly markdown: string | undefined;
 }
 
 /** A text says what is wrong with the arguments. */
@@ -71,6 +75,7 @@ function readRequest(argv: readonly string[]): Request | 'help' | { readonly wro
         quick: { type: 'boolean' },
         json: { type: 'string' },
         svg: { type: 'string' },
+        markdown: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -89,13 +94,14 @@ function readRequest(argv: readonly string[]): Request | 'help' | { readonly wro
       },
       json: values.json,
       svg: values.svg,
+      markdown: values.markdown,
     };
   } catch (error) {
     return { wrong: (error as Error).message };
   }
 }
 
-async function measure({ names, options, json, svg }: Request): Promise<void> {
+async function measure({ names, options, json, svg, markdown }: Request): Promise<void> {
   await ensureDebianPackages(PACKAGES, { log: (line) => console.error(line) });
   const host = `Tinderbox ${readVersion()}, Node ${process.versions.node}, Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'processor'}`;
   console.log(`${host}, load ${loadavg()[0]?.toFixed(1)}; compare ratios, not figures\n`);
@@ -113,7 +119,9 @@ async function measure({ names, options, json, svg }: Request): Promise<void> {
       points: one.points.map((point) => ({ ...point, compared: comparePoint(point) })),
     }));
     if (json !== undefined) await write(json, `${JSON.stringify({ host, at, results }, null, 1)}\n`);
-    if (svg !== undefined) await write(svg, drawRatios(tables, `${host}, ${at.slice(0, 10)}`));
+    const title = `${host}, ${at.slice(0, 10)}`;
+    if (svg !== undefined) await write(svg, drawRatios(tables, title));
+    if (markdown !== undefined) await write(markdown, formatMarkdown(tables, title));
   }
 }
 
