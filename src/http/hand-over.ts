@@ -25,10 +25,9 @@ export async function handOver(
   sender: FileSender | undefined,
 ): Promise<HandedOver | undefined> {
   const { lent } = source;
-  const { socket } = response;
   if (sender === undefined || lent === undefined || end - start < LEAST_BYTES) return undefined;
-  // Of a pipelined request whose turn has not come, the response has no connection yet.
-  if (socket === null || response.destroyed) return undefined;
+  const socket = await connectionOf(response);
+  if (socket === undefined) return undefined;
   response.flushHeaders();
   const descriptor = descriptorOf(socket);
   // The rest of the head would come in the midst of the body.
@@ -74,6 +73,25 @@ export async function handOver(
       return { bytes: sent.bytes, kind: 'failed', reason: `it cannot be read: ${failure.error.message}` };
     }
   }
+}
+
+/**
+ * A response whose turn has not come has no connection yet. That is no rarity: a client that asks for the next file as
+ * soon as it has this one is sooner than the news that its last byte was sent. Undefined if it is gone.
+ */
+async function connectionOf(response: ServerResponse): Promise<Socket | undefined> {
+  if (response.socket === null && !response.destroyed) {
+    await new Promise<void>((resolve) => {
+      const over = (): void => {
+        response.off('socket', over);
+        response.off('close', over);
+        resolve();
+      };
+      response.once('socket', over);
+      response.once('close', over);
+    });
+  }
+  return response.destroyed ? undefined : (response.socket ?? undefined);
 }
 
 /** Undefined if the socket is closed. */

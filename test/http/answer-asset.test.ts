@@ -369,3 +369,36 @@ t.test('a thread that ends takes its downloads with it, with the reason, and not
   t.equal(server.journal.counters().get('http.aborted-asset'), 2);
   t.equal((await get(`${server.url}/assets/small`)).text, 'small');
 });
+
+t.test('a request whose turn comes after another one on its connection is handed over, too', async (t) => {
+  const own = createFileSender({ threads: 1, crashed: (reason) => void t.fail(reason) });
+  if (own === undefined) throw new Error('no C library');
+  t.teardown(() => own.stop());
+  let handedOver = 0;
+  const fileSender: typeof own = {
+    ...own,
+    send(order) {
+      handedOver++;
+      return own.send(order);
+    },
+  };
+  const server = await startTestServer(t, { cacheBytes: 64 * MIB, fileSender });
+  await writeFile(join(server.assets, 'image'), Buffer.alloc(12 * MIB, 'a'));
+  const socket = connect(server.port, '127.0.0.1');
+  const ask = (connection: string): string =>
+    `GET /assets/image HTTP/1.1\r\nHost: t\r\nConnection: ${connection}\r\n\r\n`;
+  socket.write(`${ask('keep-alive')}${ask('close')}`);
+  const rest = await readRest(socket);
+  t.equal(rest.length - rest.indexOf('\r\n\r\n') - 4, 12 * MIB, 'both came whole');
+  t.equal(handedOver, 2);
+
+  const gone = connect(server.port, '127.0.0.1');
+  gone.write(`${ask('keep-alive')}${ask('close')}`);
+  await once(gone, 'readable');
+  gone.destroy();
+  for (let turn = 0; turn < 250 && server.journal.observations.length < 4; turn++)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  const heard = server.journal.observations.slice(2);
+  t.strictSame(new Set(heard.map(({ outcome }) => outcome)), new Set(['failed']), 'nobody waits for it');
+  t.equal(heard.length, 2);
+});
