@@ -72,9 +72,18 @@ export function keyIdentifier(publicKey: KeyObject): Buffer {
 }
 
 /** SubjectPublicKeyInfo. */
-export function encodedKey(publicKey: KeyObject): Der {
-  return decodeDer(publicKey.export({ type: 'spki', format: 'der' }));
+export const encodedKey = (publicKey: KeyObject): Der => decodeDer(encodeKey(publicKey));
+
+/** As DER. A certificate needs it three times, and OpenSSL takes as long to encode a key as to sign with one. */
+export function encodeKey(publicKey: KeyObject): Buffer {
+  const known = encoded.get(publicKey);
+  if (known !== undefined) return known;
+  const der = publicKey.export({ type: 'spki', format: 'der' });
+  encoded.set(publicKey, der);
+  return der;
 }
+
+const encoded = new WeakMap<KeyObject, Buffer>();
 
 /** The extensions of a certificate, behind its key in TBSCertificate. */
 export const extensionList = (extensions: readonly Der[]): Der => wrapped(3, sequence(...extensions));

@@ -95,8 +95,15 @@ export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate
 }
 
 export function isSelfSigned(certificate: X509Certificate): boolean {
-  return isIssuedBy(certificate, certificate);
+  const known = selfSigned.get(certificate);
+  if (known !== undefined) return known;
+  const is = isIssuedBy(certificate, certificate);
+  selfSigned.set(certificate, is);
+  return is;
 }
+
+/** Asked for each certificate that is issued, and a signature is to be checked. */
+const selfSigned = new WeakMap<X509Certificate, boolean>();
 
 /** Throws an Error on a certificate whose extensions cannot be read. */
 export function readParts(certificate: X509Certificate): CertificateParts {
