@@ -385,15 +385,14 @@ t.test('a request whose turn comes after another one on its connection is handed
   const server = await startTestServer(t, { cacheBytes: 64 * MIB, fileSender });
   await writeFile(join(server.assets, 'image'), Buffer.alloc(12 * MIB, 'a'));
   const socket = connect(server.port, '127.0.0.1');
-  const ask = (connection: string): string =>
-    `GET /assets/image HTTP/1.1\r\nHost: t\r\nConnection: ${connection}\r\n\r\n`;
-  socket.write(`${ask('keep-alive')}${ask('close')}`);
+  const head = 'GET /assets/image HTTP/1.1\r\nHost: t\r\nConnection: ';
+  socket.write(`${head}keep-alive\r\n\r\n${head}close\r\n\r\n`);
   const rest = await readRest(socket);
   t.equal(rest.length - rest.indexOf('\r\n\r\n') - 4, 12 * MIB, 'both came whole');
   t.equal(handedOver, 2);
 
   const gone = connect(server.port, '127.0.0.1');
-  gone.write(`${ask('keep-alive')}${ask('close')}`);
+  gone.write(`${head}keep-alive\r\n\r\n${head}close\r\n\r\n`);
   await once(gone, 'readable');
   gone.destroy();
   for (let turn = 0; turn < 250 && server.journal.observations.length < 4; turn++)
