@@ -8,6 +8,7 @@ export interface SentFiles extends BootFiles {
 /** By session: what tells a download of a boot from any other. */
 export interface SentFilesMemory {
   remember(sessionId: number, files: SentFiles): void;
+  forget(sessionId: number): void;
   of(sessionId: number): SentFiles | undefined;
 }
 
@@ -24,6 +25,7 @@ export function createSentFiles(limit = 20_000): SentFilesMemory {
       const [oldest] = sent.keys();
       if (sent.size > limit && oldest !== undefined) sent.delete(oldest);
     },
+    forget: (sessionId) => void sent.delete(sessionId),
     of: (sessionId) => sent.get(sessionId),
   };
 }

@@ -141,9 +141,12 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
         loader,
         troubleOf: (mirror, wanted) => wiring.mirrors.troubleOf(mirror, wanted),
       });
+      // Sessions that are about to open have one number, and another machine had it before.
+      if (files === undefined && loader !== undefined) sent.forget(session.id);
       if (files !== undefined) sent.remember(session.id, { ...files, mirror: chosen.urls[0] });
-      if (chosen.urls.length === 0) return { ...context, mirrorReasons: chosen.reasons };
-      return { ...buildContext({ ...input, mirrors: chosen.urls }), mirrorReasons: chosen.reasons };
+      // The very context where there is no mirror: what was made of it serves its script, too.
+      const own = chosen.urls.length === 0 ? context : buildContext({ ...input, mirrors: chosen.urls });
+      return Object.assign(own, { mirrorReasons: chosen.reasons });
     },
     syslog: config.syslog.port === SYSLOG_PORT,
     renderer: RENDERER,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BootSession } from '../machine/session.ts';
 
-/** How much older a session's script may seem after a restart. In ms. */
+/** By how much a session's script may be older after a restart. In ms. */
 const SCRIPT_AGE = 10_000;
 
 /** What changes with every packet, and decides nothing for the machine that comes back to a daemon started anew. */

@@ -18,7 +18,7 @@ export interface BootRequest {
   readonly ifRange: string | undefined;
 }
 
-/** A reply that fits in memory; always text (a part of one: its bytes), always with its length. */
+/** A reply that fits in memory; always text, or its bytes, always with its length. */
 export interface Answer {
   readonly status: number;
   readonly text: string | Buffer;

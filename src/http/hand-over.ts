@@ -81,14 +81,18 @@ export async function handOver(
  */
 async function connectionOf(response: ServerResponse): Promise<Socket | undefined> {
   if (response.socket === null && !response.destroyed) {
+    const connection = response.req.socket;
     await new Promise<void>((resolve) => {
       const over = (): void => {
         response.off('socket', over);
         response.off('close', over);
+        connection.off('close', over);
         resolve();
       };
       response.once('socket', over);
       response.once('close', over);
+      // Not every Node tells a response that waits of it.
+      connection.once('close', over);
     });
   }
   return response.destroyed ? undefined : (response.socket ?? undefined);

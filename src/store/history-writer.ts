@@ -25,7 +25,7 @@ export interface HistoryWriter {
   settle(): Promise<void> | undefined;
   /** The number of the batch that what is given now leaves with. Events may leave with a later one. */
   nextBatch(): number;
-  /** Whether that batch, or a later one with what the store refused of it, is in the store. */
+  /** Whether all of that batch is in the store, by itself or, where it was refused once, by a later one. */
   isStored(batch: number): boolean;
   /** Flushes once more; what cannot be written is lost, and said. */
   close(): Promise<void>;
@@ -66,6 +66,8 @@ export function createHistoryWriter(options: {
   let failing = false;
   let leaves = 1;
   let stored = 0;
+  /** Of this batch, or of one before, something was thrown away. */
+  let lost = 0;
   let saidAt = Number.NEGATIVE_INFINITY;
 
   function schedule(delay: number): void {
@@ -136,6 +138,7 @@ export function createHistoryWriter(options: {
       // A full disk passes; a batch that the store does not understand would stand in the way for ever.
       if (toTinderboxError(error).code === 'internal') {
         for (let count = 0; count < batchEvents.length; count++) dropped();
+        lost = batch;
         say(error);
         throw error;
       }
@@ -168,6 +171,7 @@ export function createHistoryWriter(options: {
     for (const waiting of [machines, seen, sessions]) {
       for (const key of waiting.keys()) {
         if (waiting.size <= limits.machines) break;
+        lost = leaves - 1;
         (waiting as Map<unknown, unknown>).delete(key);
       }
     }
@@ -239,7 +243,7 @@ export function createHistoryWriter(options: {
       return (next ??= writeNext());
     },
     nextBatch: () => leaves,
-    isStored: (batch) => batch <= stored,
+    isStored: (batch) => batch <= stored && (batch > lost || batch === 0),
     async close() {
       try {
         await flush();

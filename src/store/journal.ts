@@ -71,6 +71,8 @@ const SAY_AGAIN = 1_000;
 
 /** How long an answer waits for its session to be written. In ms. */
 const PATIENCE = 500;
+/** By so much the patience of some is shorter, so that each needs no timer of its own. In ms. */
+const TOGETHER = 50;
 
 export function createJournal(options: JournalOptions): ClosableJournal {
   const { store, state, clock, idleTime, logger, uptime = clock, isListed = () => false } = options;
@@ -111,7 +113,9 @@ export function createJournal(options: JournalOptions): ClosableJournal {
   const mayAddStranger = createBucket(limits.strangersPerMinute, limits.strangersPerMinute);
   let nextId = state.nextSessionId;
   let saidAt = Number.NEGATIVE_INFINITY;
-  let awaited: { readonly settled: Promise<void>; readonly enough: Promise<void> } | undefined;
+  let awaited:
+    | { readonly settled: Promise<void>; readonly enough: Promise<void>; readonly since: number }
+    | undefined;
 
   restore();
   const follow = followClock({ clock, uptime, jumped: moveSessions });
@@ -139,6 +143,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (entry.session !== undefined && entry.session.id > session.id) continue;
       if (entry.session !== undefined) sessions.delete(entry.session.id);
       entry.session = session;
+      entry.dueSession = session;
       sessions.set(session.id, session);
       if (session.address !== undefined) addresses.use(session.address, session.mac);
       if (stageReached(session.stage, 'script')) machines.touch(entry, isNamed(entry.mac) ? 3 : 2);
@@ -173,7 +178,13 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       entry.lastSeen += step;
       writer.machine(entry);
       writer.session(entry.session);
+      due(entry, entry.session);
     }
+  }
+
+  function due(entry: MachineEntry, session: BootSession | undefined): void {
+    entry.dueBatch = writer.nextBatch();
+    entry.dueSession = session;
   }
 
   function count(name: string, times = 1): void {
@@ -329,8 +340,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
         writer.machine(entry);
       else writer.seen(entry);
       if (session !== undefined && (session !== before || !wasRecorded)) writer.session(session);
-      if (known !== entry.facts || !wasRecorded || !isAsGood(before, session))
-        entry.dueBatch = writer.nextBatch();
+      if (known !== entry.facts || !wasRecorded || !isAsGood(entry.dueSession, session)) due(entry, session);
       // What it superseded is in the database only if the machine was recorded then; writing it again does no harm.
       if (advance.ended !== undefined && advance.ended !== session) writer.session(advance.ended);
     }
@@ -368,6 +378,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       if (!named && !mayAddScripted(clock())) return 'full';
       entry.recorded = true;
       if (entry.session !== undefined) writer.session(entry.session);
+      due(entry, entry.session);
     }
     machines.touch(entry, named ? 3 : 2);
     writer.machine(entry);
@@ -389,9 +400,10 @@ export function createJournal(options: JournalOptions): ClosableJournal {
     }
   }
 
-  /** Many wait for the same batch: one timer for all of them. */
+  /** Many wait for the same batch: those who come together share a timer. */
   function patiently(settled: Promise<void>): Promise<void> {
-    if (awaited?.settled === settled) return awaited.enough;
+    const now = uptime();
+    if (awaited?.settled === settled && now - awaited.since < TOGETHER) return awaited.enough;
     const { promise: enough, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, PATIENCE).unref();
     const over = (): void => {
@@ -399,7 +411,7 @@ export function createJournal(options: JournalOptions): ClosableJournal {
       resolve();
     };
     void settled.then(over, over);
-    awaited = { settled, enough };
+    awaited = { settled, enough, since: now };
     return enough;
   }
 

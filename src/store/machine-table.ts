@@ -30,8 +30,12 @@ export interface MachineEntry extends SessionSlot, Ranked<MachineEntry> {
   hourBegan: number;
   hourEvents: number;
   hourLines: number;
-  /** The batch of the store with what a daemon that is killed must know of it when it comes back. 0: none yet. */
+  /**
+   * The batch of the store with what a daemon that is killed must know of it when it comes back, and the session as it was
+   * then. 0: nothing but what the database had.
+   */
   dueBatch: number;
+  dueSession: BootSession | undefined;
 }
 
 export function newSlot(): SessionSlot {
@@ -56,6 +60,7 @@ export function newEntry(mac: Mac, at: number): MachineEntry {
     hourEvents: 0,
     hourLines: 0,
     dueBatch: 0,
+    dueSession: undefined,
   };
 }
 

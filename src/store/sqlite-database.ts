@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { Mac } from '../machine/mac.ts';
 import type { OnceUse } from '../machine/once.ts';
+import type { BootSession } from '../machine/session.ts';
 import { lockForWriting } from './lock-for-writing.ts';
 import { type DatabaseOpening, openSound } from './open-sound.ts';
 import type { AdmissionRecord, HistoryBatch, Lease, SessionOwner, StoredState } from './port.ts';
@@ -128,6 +129,7 @@ export function createSqliteDatabase(
        former_boot_id = excluded.former_boot_id, registration = excluded.registration,
        former_registration = excluded.former_registration, role = excluded.role, hostname = excluded.hostname, address = excluded.address`,
   );
+  const hasSession = database.prepare('SELECT 1 FROM sessions WHERE id = ?').pluck();
   const putEvent = database.prepare<EventRow>(
     `INSERT INTO events (at, mac, session_id, kind, stage, outcome, asked, answered, reasons, via)
      VALUES (@at, @mac, @session_id, @kind, @stage, @outcome, @asked, @answered, @reasons, @via)`,
@@ -148,11 +150,20 @@ export function createSqliteDatabase(
     for (const { address, mac, state, expiresAt, via, hostname = null } of leases)
       putLease.run(address, mac, state, expiresAt, via, hostname);
   });
+  /** Returns the machines that may have one too many by these. Most sessions are only carried on. */
+  const writeSessions = (sessions: readonly BootSession[]): ReadonlySet<Mac> => {
+    const grown = new Set<Mac>();
+    for (const session of sessions) {
+      if (session.alarmedAt !== undefined || hasSession.get(session.id) === undefined) grown.add(session.mac);
+      putSession.run(sessionToRow(session));
+    }
+    return grown;
+  };
   const writeHistory = database.transaction((batch: HistoryBatch) => {
     for (const machine of batch.machines) putMachine.run(machineToRow(machine));
-    for (const session of batch.sessions) putSession.run(sessionToRow(session));
+    const grown = writeSessions(batch.sessions);
     for (const event of batch.events) putEvent.run(eventToRow(event));
-    prune(batch);
+    prune(batch, { grown });
   });
 
   // Its sessions go with it (ON DELETE CASCADE).
@@ -163,8 +174,9 @@ export function createSqliteDatabase(
 
   const releases = prepareReleases(database, ({ machine, session }: SessionOwner) => {
     putMachine.run(machineToRow(machine));
-    putSession.run(sessionToRow(session));
-    prune({ machines: [machine], sessions: [session], events: [] }, machine.mac);
+    const sessions = [session];
+    const grown = writeSessions(sessions);
+    prune({ machines: [machine], sessions, events: [] }, { grown, spared: machine.mac });
   });
 
   const releaseGroup = prepareReleaseGroup(database, releases, file);

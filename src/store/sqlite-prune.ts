@@ -57,11 +57,18 @@ export function usedBytes(database: Database): number {
   return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
 }
 
-/** Returns what is to run at the end of each batch's transaction. `spared`: a machine that stays, come what may. */
+export interface PruneOrder {
+  /** Machines with a session that was not there before, or that has an alarm by now. */
+  readonly grown: ReadonlySet<Mac>;
+  /** A machine that stays, come what may. */
+  readonly spared?: Mac;
+}
+
+/** Returns what is to run at the end of each batch's transaction. */
 export function preparePruning(
   database: Database,
   limits: StoreLimits,
-): (batch: HistoryBatch, spared?: Mac) => void {
+): (batch: HistoryBatch, order: PruneOrder) => void {
   const newestEvent = database.prepare('SELECT max(id) AS id FROM events').pluck();
   const oldEvents = database.prepare(
     `DELETE FROM events WHERE id IN
@@ -96,7 +103,6 @@ export function preparePruning(
     .pluck();
   const dropMachine = database.prepare('DELETE FROM machines WHERE mac = ?');
   const dropMachineEvents = database.prepare('DELETE FROM events WHERE mac = ?');
-  let newestSession = database.prepare('SELECT ifnull(max(id), 0) FROM sessions').pluck().get() as number;
   /** Below it there are alarms only. */
   let from = 0;
 
@@ -111,16 +117,7 @@ export function preparePruning(
     from = ((oldestEvent.get(from) as number | undefined) ?? from + 1) - 1;
   }
 
-  /** Machines that may have one too many by these. Most are only carried on. */
-  function withAnother(sessions: HistoryBatch['sessions']): ReadonlySet<Mac> {
-    const before = newestSession;
-    for (const { id } of sessions) newestSession = Math.max(newestSession, id);
-    return new Set(
-      sessions.filter(({ id, alarmedAt }) => id > before || alarmedAt !== undefined).map(({ mac }) => mac),
-    );
-  }
-
-  return (batch, spared) => {
+  return (batch, { grown, spared }) => {
     const times = [
       ...batch.machines.map(({ lastSeen }) => lastSeen),
       ...batch.sessions.map(({ updatedAt }) => updatedAt),
@@ -131,7 +128,7 @@ export function preparePruning(
       const surplus = (countAlarms.get() as number) - limits.alarms;
       if (surplus > 0) oldAlarms.run(Math.min(surplus, PRUNE_ROWS));
     }
-    for (const mac of withAnother(batch.sessions)) {
+    for (const mac of grown) {
       const old = [
         ...oldQuiet.all({ mac, keep: limits.sessionsPerMachine, now }),
         ...oldAlarmed.all({ mac, keep: limits.alarmedSessionsPerMachine, now }),

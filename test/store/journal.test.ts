@@ -1089,6 +1089,8 @@ for (const step of [365 * 24 * HOUR, -24 * HOUR]) {
         { scriptAt: time.now, updatedAt: time.now, openedAt: time.now - step },
         'its URLs stay valid',
       );
+      await journal.written(alice);
+      t.match(sessions().get(opened?.id ?? 0), { scriptAt: time.now }, 'and who waits for it waits for that');
       await journal.flush();
       t.match(machines().get(alice), { lastSeen: time.now }, 'too old to be kept is not its machine either');
       const after = journal.record(seen(alice, { kind: 'http.config', stage: 'config', at: time.now }));
@@ -1148,6 +1150,12 @@ void t.test(
     journal.record({ ...script(alice, { at: now }), facts: { mac: alice, serial: 'another' } });
     await journal.written(alice);
     t.equal(batches.length, 4, 'by its facts it is given its role');
+
+    for (const later of [9_000, 18_000]) {
+      journal.record({ ...script(alice, { at: now + later }), facts: { mac: alice, serial: 'another' } });
+      await journal.written(alice);
+    }
+    t.equal(batches.length, 5, 'nor by many steps of which each is small');
   },
 );
 
@@ -1171,6 +1179,27 @@ void t.test('a store that refuses or is slow keeps no machine from its answer', 
   // The patience keeps no process alive: the daemon's sockets do.
   const alive = setInterval(() => undefined, 1000);
   stuck.record(script(alice));
-  await stuck.written();
+  const first = stuck.written();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  stuck.record(script(macOf(2)));
+  let isLateOver = false;
+  const late = stuck.written(macOf(2)).then(() => (isLateOver = true));
+  await first;
+  t.notOk(isLateOver, 'who asks later waits as long as everybody');
+  await late;
   clearInterval(alive);
+});
+
+void t.test('what a store threw away is waited for again', async (t) => {
+  const { journal, disk, batches } = setUp();
+  disk.error = new TinderboxError('internal', 'it does not understand');
+  journal.record(script(alice));
+  await journal.written(alice);
+  disk.error = undefined;
+  journal.record(script(macOf(2)));
+  await journal.flush();
+  t.equal(batches.length, 1);
+  journal.record(script(alice));
+  await journal.written(alice);
+  t.equal(batches.length, 2, 'the batch of another one does not count for it');
 });

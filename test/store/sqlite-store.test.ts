@@ -333,6 +333,13 @@ void t.test('history is pruned: events, sessions a machine, machines', async (t)
     ['of 4', 'of 5', 'of 6'],
     'events go with their session',
   );
+  database.appendHistory({ ...nothing, machines: [machine(bob, {})], sessions: [session(20, bob)] });
+  for (let id = 7; id <= 12; id++) database.appendHistory({ ...nothing, sessions: [session(id, alice)] });
+  t.same(
+    database.listSessions(alice, page).map(({ id }) => id),
+    [12, 11, 10],
+    'also where a later one of another machine was written before',
+  );
   for (let round = 0; round < 10; round++) {
     database.appendHistory({
       ...nothing,
@@ -354,7 +361,7 @@ void t.test('history is pruned: events, sessions a machine, machines', async (t)
   t.equal(left.at(-1)?.mac, alice, 'a machine with a name outlives strangers');
   t.equal(left[0]?.lastSeen, 149);
   t.same(database.listEvents({ mac: '52:54:01:00:00:00' as Mac, limit: 9 }), []);
-  t.equal(database.load().nextSessionId, 7, 'numbers are not used again');
+  t.equal(database.load().nextSessionId, 21, 'numbers are not used again');
 });
 
 void t.test('a lease that was confirmed survives kill -9', async (t) => {
