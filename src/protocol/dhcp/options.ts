@@ -69,6 +69,12 @@ function collectOne(collector: OptionCollector, code: number, value: Uint8Array)
   else fragments.push(value);
 }
 
+/** What came of one option so far, its pieces joined. */
+export function collectedValue({ options, repeats }: OptionCollector, code: number): Uint8Array | undefined {
+  const fragments = repeats?.get(code);
+  return fragments === undefined ? options.get(code) : concatenate(fragments);
+}
+
 /** Joins what came in several pieces (RFC 3396 section 7). */
 export function joinRepeats(collector: OptionCollector): void {
   if (collector.repeats === undefined) return;

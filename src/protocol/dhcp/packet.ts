@@ -3,6 +3,7 @@ import { DhcpDecodeError } from './dhcp-decode-error.ts';
 import { latin1FromBytes, writeLatin1 } from './latin1.ts';
 import { OPTION } from './option-codes.ts';
 import {
+  collectedValue,
   collectOptions,
   encodedOptionsLength,
   encodeOptions,
@@ -124,11 +125,10 @@ export function decodeDhcpPacket(bytes: Uint8Array): DhcpPacket {
 
 /** Reads on in `file`, then `sname`, where option 52 says so; 0 where it is absent. */
 function followOverload(collector: OptionCollector, bytes: Uint8Array): number {
-  const value = collector.options.get(OPTION.overload);
+  const value = collectedValue(collector, OPTION.overload);
   if (value === undefined) return 0;
   const overload = value[0];
-  const repeated = collector.repeats?.has(OPTION.overload) === true;
-  if (repeated || value.length !== 1 || overload === undefined || overload < 1 || overload > OVERLOAD_BOTH) {
+  if (value.length !== 1 || overload === undefined || overload < 1 || overload > OVERLOAD_BOTH) {
     throw new DhcpDecodeError('bad-overload', 'option 52 is none of 1 (file), 2 (sname), 3 (both)');
   }
   if (overload & OVERLOAD_FILE) collectOptions(collector, bytes, FILE, COOKIE);
