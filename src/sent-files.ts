@@ -22,8 +22,9 @@ export function createSentFiles(limit = 20_000): SentFilesMemory {
     remember(sessionId, files) {
       sent.delete(sessionId);
       sent.set(sessionId, files);
+      if (sent.size <= limit) return;
       const [oldest] = sent.keys();
-      if (sent.size > limit && oldest !== undefined) sent.delete(oldest);
+      if (oldest !== undefined) sent.delete(oldest);
     },
     forget: (sessionId) => void sent.delete(sessionId),
     of: (sessionId) => sent.get(sessionId),

@@ -133,11 +133,15 @@ export function startClusterOn(wiring: ClusterWiring): ClusterWatch {
   }
 
   function layNodes(machines: ReadonlyMap<Mac, JoiningMachine>) {
-    const index = indexMachines(candidatesOf(machines), (address) => journal.macAt(address));
     const claims = new Map<Mac, Claim[]>();
     const contested = new Set<Mac>();
     const unclear = new Map<string, readonly string[]>();
-    for (const node of watcher.nodes().values()) {
+    const nodes = watcher.nodes();
+    // A rack that powers on has no Node yet, and thousands of machines that would be indexed for none.
+    const index = indexMachines(nodes.size === 0 ? [] : candidatesOf(machines), (address) =>
+      journal.macAt(address),
+    );
+    for (const node of nodes.values()) {
       const { mac, contenders, namesakes, reasons } = matchNode(node, index);
       const session = mac === undefined ? undefined : machines.get(mac)?.session;
       const boot = boots.get(node.name);

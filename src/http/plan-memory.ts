@@ -13,8 +13,9 @@ export function createPlanMemory(limit = 4_096): PlanMemory {
     remember(sessionId, plan) {
       plans.delete(sessionId);
       plans.set(sessionId, plan);
+      if (plans.size <= limit) return;
       const [oldest] = plans.keys();
-      if (plans.size > limit && oldest !== undefined) plans.delete(oldest);
+      if (oldest !== undefined) plans.delete(oldest);
     },
     recall: (sessionId) => plans.get(sessionId),
   };
