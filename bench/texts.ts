@@ -76,22 +76,19 @@ export async function run({
 
   const own = new Map<string, LoadResult[]>(chosen.map(({ name }) => [name, []]));
   const nginx = new Map<string, LoadResult[]>(chosen.map(({ name }) => [name, []]));
-  // The first one is for the compiler: it takes some ten thousand requests until all of their way is machine code.
-  for (let round = quick ? 0 : -1; round < (quick ? 1 : rounds); round++) {
+  const orderOf = async (work: Work) => ({
+    connections: work.kind === 'release' ? RACK : CONNECTIONS,
+    fresh: work.fresh,
+    targets: await targetsOf(lab, daemonOf(work), work, work.machines === FEW ? FEW : many),
+  });
+  // For the compiler: it takes some ten thousand requests until all of their way is machine code.
+  for (const work of quick ? [] : chosen.filter(({ kind }) => kind !== 'release'))
+    await lab.load(daemonOf(work), { ...(await orderOf(work)), seconds: WARM_UP });
+  for (let round = 0; round < (quick ? 1 : rounds); round++) {
     for (const work of chosen) {
-      if (round === -1 && work.kind === 'release') continue;
-      const machines = work.machines === FEW ? FEW : many;
-      const order = {
-        connections: work.kind === 'release' ? RACK : CONNECTIONS,
-        fresh: work.fresh,
-        targets: await targetsOf(lab, daemonOf(work), work, machines),
-      };
+      const order = await orderOf(work);
       // A release is given once: every machine's is asked for, and that is all there is.
-      const result = await lab.load(
-        daemonOf(work),
-        work.kind === 'release' ? order : { ...order, seconds: round === -1 ? WARM_UP : seconds },
-      );
-      if (round === -1) continue;
+      const result = await lab.load(daemonOf(work), work.kind === 'release' ? order : { ...order, seconds });
       own.get(work.name)?.push(result);
       const file = join(lab.folder, 'nginx-targets');
       await writeFile(file, '/4k\n'.repeat(order.connections));

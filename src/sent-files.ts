@@ -1,4 +1,5 @@
 import type { BootFiles } from './render/render-boot-files.ts';
+import { createOldestFirst } from './store/oldest-first.ts';
 
 /** What a session's machine is to fetch, and the mirror that it was sent to first. */
 export interface SentFiles extends BootFiles {
@@ -18,13 +19,13 @@ export interface SentFilesMemory {
  */
 export function createSentFiles(limit = 20_000): SentFilesMemory {
   const sent = new Map<number, SentFiles>();
+  const oldest = createOldestFirst(sent);
   return {
     remember(sessionId, files) {
       sent.delete(sessionId);
       sent.set(sessionId, files);
-      if (sent.size <= limit) return;
-      const [oldest] = sent.keys();
-      if (oldest !== undefined) sent.delete(oldest);
+      const first = sent.size > limit ? oldest() : undefined;
+      if (first !== undefined) sent.delete(first);
     },
     forget: (sessionId) => void sent.delete(sessionId),
     of: (sessionId) => sent.get(sessionId),

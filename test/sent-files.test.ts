@@ -17,5 +17,11 @@ t.test('the oldest goes where there are too many', (t) => {
   for (const session of [1, 2, 1, 3]) sent.remember(session, files(`/assets/${session}`));
   t.equal(sent.of(2), undefined);
   t.equal(sent.of(1)?.kernel, '/assets/1');
+  sent.forget(1);
+  t.equal(sent.of(1), undefined);
+  sent.remember(4, files('/assets/4'));
+  t.equal(sent.of(3)?.kernel, '/assets/3', 'what was forgotten leaves its place');
+  sent.remember(5, files('/assets/5'));
+  t.equal(sent.of(3), undefined);
   t.end();
 });

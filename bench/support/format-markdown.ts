@@ -1,6 +1,6 @@
 import type { BenchPoint, BenchTable } from './bench-table.ts';
 import { comparePoint, type Spread } from './compare-samples.ts';
-import { formatNumber, formatRatio } from './format-table.ts';
+import { formatRatio, spreadText, valueOf } from './format-table.ts';
 
 /** A page for the docs: a line a kind of work, beside the peer that is hardest to beat, or that the goal counts against. */
 export function formatMarkdown(tables: readonly BenchTable[], host: string): string {
@@ -25,20 +25,18 @@ function sectionOf(table: BenchTable): string {
 
 function rowOf(point: BenchPoint, isCompared: boolean): readonly string[] {
   const { own, against, reached } = comparePoint(point);
-  const cells = [point.work, valueOf(point, own)];
+  const cells = [point.work, withSpread(valueOf(point, own), own)];
   if (!isCompared) return cells;
   if (against === undefined) return [...cells, '', '', ''];
-  const times = `${formatRatio(against.ratio.median)} ${spreadText(against.ratio)}`.trim();
+  const times = withSpread(formatRatio(against.ratio.median), against.ratio);
   const goal =
     point.goal === undefined ? '' : `${formatRatio(point.goal)}${reached === true ? ' reached' : ''}`;
-  return [...cells, `${against.name}: ${valueOf(point, against.spread)}`, times, goal];
+  const theirs = withSpread(`${against.name}: ${valueOf(point, against.spread)}`, against.spread);
+  return [...cells, theirs, times, goal];
 }
 
 const lineOf = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 
-const valueOf = ({ unit }: BenchPoint, spread: Spread): string =>
-  `${formatNumber(spread.median)} ${unit} ${spreadText(spread)}`.trim();
-
-const spreadText = ({ low, high }: Spread): string =>
-  low === high ? '' : `(${formatNumber(low)}–${formatNumber(high)})`;
+const withSpread = (text: string, spread: Spread): string =>
+  spread.low === spread.high ? text : `${text} ${spreadText(spread)}`;

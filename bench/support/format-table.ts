@@ -56,9 +56,10 @@ const peerRow = (point: BenchPoint, { name, spread, ratio }: PeerComparison): Ro
   `Tinderbox is ${formatRatio(ratio.median)} ${spreadText(ratio)}`,
 ];
 
-const valueOf = ({ unit }: BenchPoint, { median }: Spread): string => `${formatNumber(median)} ${unit}`;
+export const valueOf = ({ unit }: BenchPoint, { median }: Spread): string =>
+  `${formatNumber(median)} ${unit}`;
 
-const spreadText = ({ low, high }: Spread): string => `(${formatNumber(low)}–${formatNumber(high)})`;
+export const spreadText = ({ low, high }: Spread): string => `(${formatNumber(low)}–${formatNumber(high)})`;
 
 function goalText({ goal }: BenchPoint, { against, reached }: PointComparison): string {
   if (goal === undefined || against === undefined) return '';

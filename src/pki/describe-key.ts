@@ -1,6 +1,6 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { isOid, partsOf } from './der.ts';
-import { encodedKey, encodeKey } from './encode-extensions.ts';
+import { encodedKey, keyAsDer } from './encode-extensions.ts';
 
 const CURVES: Readonly<Record<string, string>> = {
   prime256v1: 'P-256',
@@ -55,5 +55,5 @@ function isCurveNamed(key: KeyObject): boolean {
 
 /** SHA-256 of SubjectPublicKeyInfo, hexadecimal. */
 export function fingerprintKey(key: KeyObject): string {
-  return createHash('sha256').update(encodeKey(key)).digest('hex');
+  return createHash('sha256').update(keyAsDer(key)).digest('hex');
 }

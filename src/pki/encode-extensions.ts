@@ -72,10 +72,10 @@ export function keyIdentifier(publicKey: KeyObject): Buffer {
 }
 
 /** SubjectPublicKeyInfo. */
-export const encodedKey = (publicKey: KeyObject): Der => decodeDer(encodeKey(publicKey));
+export const encodedKey = (publicKey: KeyObject): Der => decodeDer(keyAsDer(publicKey));
 
 /** As DER. A certificate needs it three times, and OpenSSL takes as long to encode a key as to sign with one. */
-export function encodeKey(publicKey: KeyObject): Buffer {
+export function keyAsDer(publicKey: KeyObject): Buffer {
   const known = encoded.get(publicKey);
   if (known !== undefined) return known;
   const der = publicKey.export({ type: 'spki', format: 'der' });
