@@ -3,7 +3,7 @@ import { comparePoint, type PeerComparison } from './compare-samples.ts';
 import { formatRatio } from './format-table.ts';
 
 const ROW = 22;
-const LABELS = 640;
+const LABELS = 820;
 const CHART = 440;
 const VALUES = 110;
 const WIDTH = LABELS + CHART + VALUES;
