@@ -14,6 +14,8 @@ export interface StormReport extends StormFigures {
   /** Still under way, or not switched on, when it was stopped. */
   readonly unfinished: number;
   readonly lostPackets: number;
+  /** Replies for which this host had no room. */
+  readonly droppedReplies: number;
   /** Attempts that failed, where the machine began anew. */
   readonly restarts: readonly FailureGroup[];
   /** Absent where no daemon of this host answered. */
@@ -65,6 +67,11 @@ export function formatStorm(report: StormReport): string {
     ]),
     '',
     ...serverLines(report),
+    ...(report.droppedReplies === 0
+      ? []
+      : [
+          `client    had no room for ${report.droppedReplies} replies, which its machines asked for again: net.core.rmem_max, or more hosts`,
+        ]),
     `client    ${report.client.cpuSeconds.toFixed(1)} s of processor, ${formatBinarySize(report.client.memoryBytes)}`,
     ...(report.forgotten === undefined ? [] : [`forgotten ${report.forgotten} machines`]),
     '',

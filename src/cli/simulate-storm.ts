@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AdminClient } from '../admin/client.ts';
 import { toTinderboxError } from '../errors.ts';
 import { makeSigningRequest } from '../lab/make-signing-request.ts';
@@ -8,7 +7,7 @@ import { describeArrivals, planArrivals } from '../lab/plan-arrivals.ts';
 import { type Storm, startStorm } from '../lab/run-storm.ts';
 import { groupFailures, summarizeStorm } from '../lab/storm-figures.ts';
 import type { Mac } from '../machine/mac.ts';
-import type { BorrowedAddresses, OpenUdpSocket } from '../net/port.ts';
+import type { BorrowedAddresses, DatagramSocket, OpenUdpSocket } from '../net/port.ts';
 import type { ExitCode } from './exit.ts';
 import { formatPlaces, formatStorm, type StormReport } from './format-storm.ts';
 import { readServerFigures, type ServerFigures } from './read-server-figures.ts';
@@ -16,6 +15,7 @@ import { readStormArgs, type StormArgs } from './storm-args.ts';
 
 export interface StormCommandDeps {
   readonly openSocket: OpenUdpSocket;
+  readonly inBatches: (socket: DatagramSocket) => DatagramSocket;
   readonly borrowAddresses: () => BorrowedAddresses;
   /** The daemon whose figures are told; undefined: none of this host. */
   readonly daemon: Pick<AdminClient, 'metrics' | 'forget'> | undefined;
@@ -59,6 +59,7 @@ export async function runStormCommand(args: StormArgs, deps: StormCommandDeps): 
       },
       {
         openSocket: deps.openSocket,
+        inBatches: deps.inBatches,
         addresses,
         signingRequest: await makeSigningRequest(),
         now: () => performance.now(),
@@ -84,6 +85,7 @@ export async function runStormCommand(args: StormArgs, deps: StormCommandDeps): 
       seconds: result.ms / 1000,
       unfinished: result.unfinished,
       lostPackets: result.lostPackets,
+      droppedReplies: result.droppedReplies,
       restarts: groupFailures(result.restarts),
       ...summarizeStorm(result.ends),
       ...(server === undefined ? {} : { server }),
@@ -97,8 +99,18 @@ export async function runStormCommand(args: StormArgs, deps: StormCommandDeps): 
   }
 }
 
-async function sleepOrStop(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined);
+/** A promise of timers/promises would be rejected with an error of its own for each answer that ends a wait. */
+function sleepOrStop(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0 || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
+  });
 }
 
 async function watchStorm(storm: Storm, { say, moves }: StormCommandDeps) {

@@ -43,7 +43,7 @@ function receive(
   reject: (error: TinderboxError) => void,
 ): void {
   const { host, name, timeout, signal } = options;
-  const chunks: Uint8Array[] = [];
+  const file = createFileBuffer();
   let { blockSize, windowSize } = options;
   let transferPort: number | undefined;
   let expected = 1;
@@ -87,20 +87,20 @@ function receive(
   const heard = (packet: TftpPacket): void => {
     switch (packet.kind) {
       case 'options-ack':
-        if (expected !== 1 || chunks.length > 0) return;
+        if (expected !== 1 || file.bytes().length > 0) return;
         blockSize = Number(packet.options.get('blksize') ?? 512);
         windowSize = Number(packet.options.get('windowsize') ?? 1);
         expected = 1;
         return acknowledge();
       case 'data': {
         if (packet.block !== (expected & 0xffff)) return acknowledge();
-        chunks.push(Uint8Array.from(packet.bytes));
+        file.add(packet.bytes);
         expected++;
         left = options.tries;
         timer.refresh();
         const isLast = packet.bytes.length < blockSize;
         if (isLast || ++inWindow >= windowSize) acknowledge();
-        if (isLast) end(() => resolve(Buffer.concat(chunks)));
+        if (isLast) end(() => resolve(file.bytes()));
         return;
       }
       case 'error':
@@ -129,4 +129,25 @@ function receive(
   if (signal.aborted) return onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
   send();
+}
+
+/** A loader is smaller, most of the time. */
+const FIRST_BYTES = 256 * 1024;
+
+/** One piece of memory a file: a storm's blocks, each in its own, were more to collect than all the rest. */
+function createFileBuffer() {
+  let memory = Buffer.alloc(0);
+  let length = 0;
+  return {
+    add(bytes: Uint8Array): void {
+      if (length + bytes.length > memory.length) {
+        const larger = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, memory.length * 2));
+        larger.set(memory.subarray(0, length));
+        memory = larger;
+      }
+      memory.set(bytes, length);
+      length += bytes.length;
+    },
+    bytes: () => memory.subarray(0, length),
+  };
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { toTinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import { decodeTftpPacket, encodeTftpPacket, type TftpPacket } from '../protocol/tftp/packet.ts';
+import { abortWith } from './abort-with.ts';
 import { fetchCounted } from './virtual-client-http.ts';
 import type { Reply } from './virtual-client-replies.ts';
 import { type ClientRun, failStep, runStep, TFTP_PORT } from './virtual-client-run.ts';
@@ -84,7 +85,7 @@ export async function probeTftpSize(
   const socket = await run.deps.openSocket({ port: 0 });
   const host = formatIpv4(server);
   const port = run.deps.ports?.tftp ?? TFTP_PORT;
-  const stop = new AbortController();
+  using stop = abortWith(run.options.signal);
   const heard: { answer?: TftpPacket; error?: Error } = {};
   try {
     socket.on('error', (error) => {
@@ -107,14 +108,13 @@ export async function probeTftpSize(
       ['blksize', String(blockSize)],
     ]);
     const request = encodeTftpPacket({ kind: 'read', name, mode: 'octet', options: asked });
-    const signal = AbortSignal.any([stop.signal, run.options.signal]);
-    for (let attempt = 0; attempt < run.options.timing.tftpTries && !signal.aborted; attempt++) {
+    for (let attempt = 0; attempt < run.options.timing.tftpTries && !stop.signal.aborted; attempt++) {
       socket.send(request, port, host, (error) => {
         if (error === null) return;
         heard.error = error;
         stop.abort();
       });
-      await run.deps.sleep(run.options.timing.tftpTimeout, signal);
+      await run.deps.sleep(run.options.timing.tftpTimeout, stop.signal);
     }
     if (heard.error !== undefined) {
       throw failStep(

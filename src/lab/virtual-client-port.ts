@@ -1,8 +1,8 @@
-import type { RemoteInfo, Socket } from 'node:dgram';
+import type { RemoteInfo } from 'node:dgram';
 import { type ErrorCode, toTinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4, parseIpv4 } from '../machine/ipv4.ts';
 import { type Mac, macFromBytes } from '../machine/mac.ts';
-import type { OpenUdpSocket } from '../net/port.ts';
+import type { DatagramSocket, OpenUdpSocket } from '../net/port.ts';
 
 /** A reply as it came from the wire, not decoded: the machine that it is for does that. */
 export interface ReceivedReply {
@@ -30,18 +30,31 @@ export interface ClientPort {
   sendPxe(bytes: Uint8Array, address: Ipv4, port: number): Promise<number>;
   /** Datagrams that no machine of this port was waiting for: other people's clients. */
   strangers(): number;
+  /** Replies for which this host had no room. A machine of its own would have had it. */
+  dropped(): number;
   close(): Promise<void>;
 }
 
 const XID_OFFSET = 4;
 const CHADDR_OFFSET = 28;
 const SHORTEST = 240;
+/** Bytes: the answers to ten thousand machines that ask in the same instant, three times. Used only where they come. */
+const RECEIVE_BUFFER = 64 * 1024 * 1024;
 
-/** `ports` is for tests on loopback; firmware knows only 68 and 4011. */
+export interface ClientPortOptions {
+  /** For tests on loopback; firmware knows only 68 and 4011. */
+  readonly ports?: { readonly client: number; readonly pxe: number };
+  /** For many machines: a socket that receives and sends many at a time. */
+  readonly inBatches?: (socket: DatagramSocket) => DatagramSocket;
+}
+
 export async function createClientPort(
   openSocket: OpenUdpSocket,
   device: string | undefined,
-  ports: { readonly client: number; readonly pxe: number } = { client: 68, pxe: 4011 },
+  {
+    ports = { client: 68, pxe: 4011 },
+    inBatches = (socket: DatagramSocket) => socket,
+  }: ClientPortOptions = {},
 ): Promise<ClientPort> {
   const listeners = new Map<string, (reply: ReceivedReply) => void>();
   let strangers = 0;
@@ -56,19 +69,20 @@ export async function createClientPort(
     else listener({ bytes, from, fromPort: remote.port, toPort });
   };
 
-  const open = async (port: number): Promise<Socket> => {
-    const bound = { port, broadcast: true, receiveBuffer: 4 * 1024 * 1024 };
-    const socket = await openSocket(device === undefined ? bound : { ...bound, device });
-    const local = socket.address().port;
+  const open = async (port: number): Promise<OwnSocket> => {
+    const bound = { port, broadcast: true, receiveBuffer: RECEIVE_BUFFER };
+    const opened = await openSocket(device === undefined ? bound : { ...bound, device });
+    const local = opened.address().port;
+    const socket = inBatches(opened);
     socket.on('message', (bytes, remote) => receive(bytes, remote, local));
     // ICMP errors of a server that went away; the time-outs of the machines say it better.
     socket.on('error', () => undefined);
-    return socket;
+    return { socket, local };
   };
 
   const clientSocket = await open(ports.client);
-  let pxeSocket: Promise<Socket> | undefined;
-  const openPxe = async (): Promise<Socket> => {
+  let pxeSocket: Promise<OwnSocket> | undefined;
+  const openPxe = async (): Promise<OwnSocket> => {
     try {
       return await open(ports.pxe);
     } catch (thrown) {
@@ -91,16 +105,17 @@ export async function createClientPort(
     send: (bytes, address, port) => sendFrom(clientSocket, bytes, address, port),
     async sendPxe(bytes, address, port) {
       pxeSocket ??= openPxe();
-      const socket = await pxeSocket;
-      await sendFrom(socket, bytes, address, port);
-      return socket.address().port;
+      const own = await pxeSocket;
+      await sendFrom(own, bytes, address, port);
+      return own.local;
     },
     strangers: () => strangers,
+    dropped: () => clientSocket.socket.dropped?.() ?? 0,
     async close() {
       listeners.clear();
       const sockets = new Set([clientSocket, ...(pxeSocket === undefined ? [] : [await pxeSocket])]);
       await Promise.all(
-        [...sockets].map((socket) => new Promise<void>((done) => socket.close(() => done()))),
+        [...sockets].map(({ socket }) => new Promise<void>((done) => socket.close(() => done()))),
       );
     },
   };
@@ -110,7 +125,12 @@ function keyOf(xid: number, mac: Mac): string {
   return `${xid}/${mac}`;
 }
 
-function sendFrom(socket: Socket, bytes: Uint8Array, address: Ipv4, port: number): Promise<void> {
+interface OwnSocket {
+  readonly socket: DatagramSocket;
+  readonly local: number;
+}
+
+function sendFrom({ socket }: OwnSocket, bytes: Uint8Array, address: Ipv4, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.send(bytes, port, formatIpv4(address), (error) => {
       if (error === null) resolve();

@@ -1,6 +1,7 @@
 import { TinderboxError, toTinderboxError } from '../errors.ts';
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import { decodeDhcpPacket } from '../protocol/dhcp/packet.ts';
+import { abortWith } from './abort-with.ts';
 import type { ReceivedReply } from './virtual-client-port.ts';
 import { type Reply, readReply } from './virtual-client-replies.ts';
 import type {
@@ -154,14 +155,11 @@ export function openTransaction(run: ClientRun): Transaction {
     },
     async listen(ms, done) {
       if (done() || run.options.signal.aborted) return;
-      const stop = new AbortController();
-      const answered = new Promise<void>((resolve) => {
-        wake = () => {
-          if (done()) resolve();
-        };
-      });
-      await Promise.race([answered, deps.sleep(ms, AbortSignal.any([stop.signal, run.options.signal]))]);
-      stop.abort();
+      using stop = abortWith(run.options.signal);
+      wake = () => {
+        if (done()) stop.abort();
+      };
+      await deps.sleep(ms, stop.signal);
       wake = ignore;
     },
     close,

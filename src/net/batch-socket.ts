@@ -22,13 +22,12 @@ type Listener = (bytes: Buffer, source: RemoteInfo) => void;
  * who listens to the device itself, as most DHCP clients do: on the same host (a container) they would see it in one piece.
  */
 export function inBatches(socket: DatagramSocket, joins: Joins = () => false): DatagramSocket {
-  const batch = openBatch(socket);
-  return batch === undefined ? socket : wrap(socket, batch, joins);
+  const fd = descriptorOf(socket as Socket);
+  const batch = fd === undefined ? undefined : openBatch(fd);
+  return fd === undefined || batch === undefined ? socket : wrap(socket, fd, batch, joins);
 }
 
-function openBatch(socket: DatagramSocket): DatagramBatch | undefined {
-  const fd = descriptorOf(socket as Socket);
-  if (fd === undefined) return undefined;
+function openBatch(fd: number): DatagramBatch | undefined {
   try {
     return loadLibc().batchOf(fd);
   } catch {
@@ -44,13 +43,14 @@ interface Waiting {
   readonly sent?: () => void;
 }
 
-function wrap(socket: DatagramSocket, batch: DatagramBatch, joins: Joins): DatagramSocket {
+function wrap(socket: DatagramSocket, fd: number, batch: DatagramBatch, joins: Joins): DatagramSocket {
   const listeners = new Map<Listener, Listener>();
   /** Of each datagram that waits; `sent` of those alone that want to know. */
   const waiting: Waiting[] = [];
   const copy = createSlab();
   /** `taken`: in this turn of the loop. */
   const state = { taken: 0, receiving: false, flushes: false, closed: false };
+  let dropped = 0;
   let newest: RemoteInfo = { address: '', family: 'IPv4', port: 0, size: 0 };
   let sourceAddress: Ipv4 | undefined;
 
@@ -154,6 +154,10 @@ function wrap(socket: DatagramSocket, batch: DatagramBatch, joins: Joins): Datag
       return put(bytes, port, to, { failed: (error) => sent(error), sent: () => sent(null) });
     },
     put: (bytes, port, address, failed) => put(bytes, port, address, { failed }),
+    dropped() {
+      if (!state.closed) dropped = loadLibc().droppedDatagrams(fd);
+      return dropped;
+    },
     close(done) {
       flush();
       // The number of its descriptor may be another's from now on.

@@ -22,6 +22,8 @@ export interface SocketCalls {
   readonly duplicate: (fd: number) => number;
   /** Children do not inherit it any more. */
   readonly closeOnExec: (fd: number) => void;
+  /** Datagrams that came and found no room in the receive buffer, since the socket was made. */
+  readonly droppedDatagrams: (fd: number) => number;
   /** One datagram to a unix socket; never waits. A name that begins with `@` is abstract (unix(7)). */
   readonly sendToUnixSocket: (path: string, bytes: Uint8Array) => void;
 }
@@ -31,6 +33,10 @@ const SO_TYPE = 3;
 const SO_BINDTODEVICE = 25;
 const SO_PEERCRED = 17;
 const SO_ACCEPTCONN = 30;
+/** An array of numbers about its memory (linux/sock_diag.h: SK_MEMINFO_DROPS). */
+const SO_MEMINFO = 55;
+const MEMINFO_NUMBERS = 9;
+const MEMINFO_DROPS = 8;
 const AF_UNIX = 1;
 const AF_INET = 2;
 const SOCK_STREAM = 1;
@@ -97,6 +103,11 @@ export function bindSocketCalls(library: Koffi.LibraryHandle, check: Check): Soc
     },
     duplicate: (fd) => check('fcntl', fcntl(fd, F_DUPFD_CLOEXEC, 'int', 3)),
     closeOnExec: (fd) => void check('fcntl', fcntl(fd, F_SETFD, 'int', FD_CLOEXEC)),
+    droppedDatagrams(fd) {
+      const numbers = new Uint32Array(MEMINFO_NUMBERS);
+      check('getsockopt', getsockopt(fd, SOL_SOCKET, SO_MEMINFO, numbers, [numbers.byteLength]));
+      return numbers[MEMINFO_DROPS] ?? 0;
+    },
     sendToUnixSocket(path, bytes) {
       const fd = check('socket', socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0));
       try {

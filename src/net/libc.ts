@@ -34,7 +34,13 @@ export interface Libc extends SocketCalls, TransferCalls, BatchCalls, NetlinkCal
 
 // Linux on x86, arm, RISC-V and LoongArch (asm-generic/socket.h).
 const SOL_SOCKET = 1;
-const SOCKET_OPTIONS = { reuseAddress: 2, sendBuffer: 7, receiveBuffer: 8, bindToDevice: 25 } as const;
+const SOCKET_OPTIONS = {
+  reuseAddress: 2,
+  sendBuffer: 7,
+  receiveBuffer: 8,
+  bindToDevice: 25,
+  forcedReceiveBuffer: 33,
+} as const;
 export type SocketOption = keyof typeof SOCKET_OPTIONS;
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;

@@ -38,6 +38,7 @@ export const openUdpDescriptor: OpenUdpDescriptor = async (options) => {
       for (const buffer of ['sendBuffer', 'receiveBuffer'] as const) {
         if (options[buffer] !== undefined) libc.setOption(fd, buffer, options[buffer]);
       }
+      exceedKernelsLimit(libc, fd, options.receiveBuffer);
       libc.bindDescriptor(fd, options.address ?? UNSPECIFIED, options.port);
       return { fd, port: libc.describeSocket(fd).port };
     } catch (error) {
@@ -117,7 +118,18 @@ async function openOnDevice(options: UdpSocketOptions, device: string): Promise<
   const socket = await adoptUdpDescriptor(fd, options);
   // libuv turns SO_REUSEADDR on in every descriptor it is given: another server with it set could then share the port.
   libc.setOption(fd, 'reuseAddress', 0);
+  exceedKernelsLimit(libc, fd, options.receiveBuffer);
   return socket;
+}
+
+/** net.core.rmem_max is for those without CAP_NET_ADMIN; they keep what they were given. */
+function exceedKernelsLimit(libc: Libc, fd: number, receiveBuffer: number | undefined): void {
+  if (receiveBuffer === undefined) return;
+  try {
+    libc.setOption(fd, 'forcedReceiveBuffer', receiveBuffer);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+  }
 }
 
 function loadLibcFor(device: string): Libc {

@@ -42,6 +42,8 @@ export interface DatagramSocket {
   send(bytes: Uint8Array, port: number, address: string, callback: (error: Error | null) => void): void;
   /** The same where datagrams leave in batches: `bytes` are copied at once, and only what failed is told of. */
   put?(bytes: Uint8Array, port: number, address: Ipv4, failed: SendFailed): void;
+  /** Datagrams that came and found no room in its receive buffer, since it was opened. Absent: nobody knows. */
+  dropped?(): number;
   close(callback: () => void): unknown;
 }
 

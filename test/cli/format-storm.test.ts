@@ -10,6 +10,7 @@ const REPORT: StormReport = {
   seconds: 5,
   unfinished: 1,
   lostPackets: 7,
+  droppedReplies: 0,
   restarts: [{ step: 'tftp-size', reason: 'no answer', machines: 3, examples: [] }],
   booted: 8,
   failed: 1,
@@ -45,6 +46,8 @@ t.test('a report for people has a line for each stage that a machine was in', as
   t.notMatch(text, 'AAAA', 'the right to a configuration is not printed');
   t.notMatch(text, '\u001b', 'what a server says moves no cursor');
   t.match(text, /no daemon of this host answered: --config/);
+  t.notMatch(text, 'had no room');
+  t.match(formatStorm({ ...REPORT, droppedReplies: 12 }), /^client +had no room for 12 replies/m);
 });
 
 t.test('what it cost the server is told where it says so', async (t) => {

@@ -117,6 +117,7 @@ function createNetwork(answer: (asked: Asked) => readonly (Answer | Uint8Array)[
     send: (bytes, _address, to) => send(bytes, to, 68),
     sendPxe: (bytes, _address, to) => send(bytes, to, 4011).then(() => 4011),
     strangers: () => 0,
+    dropped: () => 0,
     close: () => Promise.resolve(),
   };
   return { port, asked };
@@ -709,7 +710,7 @@ t.test('one port serves many machines, each its own replies', async (test) => {
   const server = createSocket('udp4');
   server.bind(0, '127.0.0.1');
   await once(server, 'listening');
-  const port = await createClientPort(openLoopbackSocket, undefined, { client: 0, pxe: 0 });
+  const port = await createClientPort(openLoopbackSocket, undefined, { ports: { client: 0, pxe: 0 } });
   const loopback = parseIpv4('127.0.0.1') as Ipv4;
   // Everything comes back to the sender twice: as it is, and under a transaction that nobody has.
   server.on('message', (bytes, remote) => {
@@ -757,7 +758,7 @@ t.test('where another program holds 4011, the port asks from 68', async (test) =
     await once(socket, 'listening');
     return socket;
   };
-  const port = await createClientPort(openSocket, undefined, { client: 0, pxe: 0 });
+  const port = await createClientPort(openSocket, undefined, { ports: { client: 0, pxe: 0 } });
   const sink = createSocket('udp4');
   sink.bind(0, '127.0.0.1');
   await once(sink, 'listening');

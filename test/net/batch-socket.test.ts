@@ -165,6 +165,21 @@ t.test('what was given before it closes still leaves, and a listener that left h
   t.same(heard, []);
 });
 
+t.test('what found no room is counted, also when the socket is closed', async (t) => {
+  const socket = await openUdpSocket({ port: 0, device: 'lo', receiveBuffer: 4_096 });
+  const { port } = socket.address();
+  const batched = inBatches(socket);
+  const client = await openClient(t);
+  t.equal(batched.dropped?.(), 0);
+  // Nothing is taken while this thread works.
+  for (let sent = 0; sent < 20; sent++) client.send(Buffer.alloc(1_000), port, '127.0.0.1');
+  await until(() => (batched.dropped?.() ?? 0) > 0);
+  const dropped = batched.dropped?.() ?? 0;
+  await new Promise<void>((resolve) => batched.close(resolve));
+  t.ok(dropped < 20);
+  t.equal(batched.dropped?.(), dropped);
+});
+
 t.test('a socket whose descriptor is not known stays as it is', async (t) => {
   const client = await openClient(t);
   t.equal(inBatches(client), client);

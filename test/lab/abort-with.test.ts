@@ -1,0 +1,25 @@
+import { getEventListeners } from 'node:events';
+import t from 'tap';
+import { abortWith } from '../../src/lab/abort-with.ts';
+
+t.test('it ends by itself or with its parent', async (t) => {
+  const parent = new AbortController();
+  using one = abortWith(parent.signal);
+  using other = abortWith(parent.signal);
+  one.abort();
+  t.same([one.signal.aborted, other.signal.aborted, parent.signal.aborted], [true, false, false]);
+  parent.abort();
+  t.equal(other.signal.aborted, true);
+  using late = abortWith(parent.signal);
+  t.equal(late.signal.aborted, true);
+});
+
+t.test('a parent that lives on holds nothing of it', async (t) => {
+  const parent = new AbortController();
+  {
+    using one = abortWith(parent.signal);
+    t.equal(getEventListeners(parent.signal, 'abort').length, 1);
+    t.equal(one.signal.aborted, false);
+  }
+  t.equal(getEventListeners(parent.signal, 'abort').length, 0);
+});
