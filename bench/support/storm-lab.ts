@@ -15,11 +15,17 @@ export interface StormLoad {
 
 const START_LIMIT = 300_000;
 const MIB = 1024 * 1024;
-const FILES: Readonly<Record<string, string | Uint8Array>> = {
-  'tinderbox.yaml': `network: { interface: br0 }
-dhcp: { mode: server, probe: off, range: 10.77.128.1-10.77.255.254 }
+/** As `tinderbox simulate` numbers them. */
+const FIRST_MAC = 0x02_74_62_00_00_00;
+/** More machines than may be new at once are expected: they have an entry in machines.yaml. */
+const MOST_NEWCOMERS = 2_000;
+const configOf = (machines: number): string => `network: { interface: br0 }
+dhcp: { mode: server, probe: off, range: 10.77.128.1-10.77.255.254${
+  machines > MOST_NEWCOMERS ? ', probeAddresses: false' : ''
+} }
 cluster: { apiServer: 'https://10.77.0.1:6443' }
-`,
+`;
+const FILES: Readonly<Record<string, string | Uint8Array>> = {
   // As the roles that ship: the machine makes its key and has it signed.
   'profiles/worker/role.yaml': `${ROLE}identity: worker\ncredentials: { certificates: [node] }\n`,
   'profiles/worker/cloud-config.yaml.hbs': `#cloud-config
@@ -41,7 +47,7 @@ write_files:
 };
 
 /**
- * One storm against a daemon of its own, which knows none of the machines. They are behind a router: a kernel keeps the
+ * One storm against a daemon of its own, which has seen none of the machines. They are behind a router: a kernel keeps the
  * hardware addresses of 1,024 neighbours (gc_thresh3), for all its namespaces together.
  */
 export async function runStorm({
@@ -56,7 +62,7 @@ export async function runStorm({
   const { namespace } = lab.network;
   const client = await lab.addClient('10.77.0.2/16');
   await namespace.run(['ip', 'route', 'add', '10.77.128.0/17', 'via', '10.77.0.2']);
-  const site = stack.use(await createSite(namespace, FILES));
+  const site = stack.use(await createSite(namespace, filesFor(machines)));
   const daemon = site.launch();
   // Its first start makes authorities: on a busy host their keys alone take longer than a test would wait.
   await waitUntil('the daemon is ready', () => daemon.lines().some(({ msg }) => msg === 'ready'), {
@@ -71,4 +77,14 @@ export async function runStorm({
   const output = await runProgram(shell, { timeout: (timeout + 120) * 1000 });
   if (output === '') throw new Error(`the storm said nothing: ${daemon.log().slice(-2000)}`);
   return JSON.parse(output) as StormReport;
+}
+
+function filesFor(machines: number): typeof FILES {
+  const files = { ...FILES, 'tinderbox.yaml': configOf(machines) };
+  if (machines <= MOST_NEWCOMERS) return files;
+  const entries = Array.from({ length: machines }, (_, index) => {
+    const digits = (FIRST_MAC + index).toString(16).padStart(12, '0');
+    return `  ${digits.replaceAll(/..(?=.)/g, '$&:')}: { role: worker }\n`;
+  });
+  return { ...files, 'profiles/machines.yaml': `machines:\n${entries.join('')}default: worker\n` };
 }

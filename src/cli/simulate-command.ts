@@ -23,7 +23,8 @@ from then on: --forget has it forget them at the end. Ctrl-C ends it and prints 
 A machine fails as its firmware would: after four DISCOVERs within a minute, six tries of a TFTP packet. With --attempts it
 begins anew then, as one whose only boot option is the network does; the report has a line for it.
 
-How machines arrive: all-at-once, 50/s (evenly), poisson:50/s (by chance), over:60s (all of them within a minute).
+How machines arrive: all-at-once, 50/s (evenly), poisson:50/s (by chance), over:60s (all of them within a
+minute), rolling:500 (so many under way; when one is up, the next is switched on).
 
 Architectures: ${[...new Set(FIRMWARE_ARCHITECTURES.map(({ name }) => name))].join(', ')}
 

@@ -55,6 +55,7 @@ export async function runStormCommand(args: StormArgs, deps: StormCommandDeps): 
         loss: plan.loss,
         attempts: plan.attempts,
         timeout: plan.timeout,
+        ...(plan.arrivals.kind === 'rolling' ? { underWay: plan.arrivals.underWay } : {}),
         signal: deps.signal,
       },
       {

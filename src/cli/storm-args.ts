@@ -48,7 +48,7 @@ export function readStormArgs(args: StormArgs): StormPlan {
   if (arrivals === undefined) {
     throw usageError(
       `${args.arrival} is no way to arrive`,
-      'use all-at-once, 50/s, poisson:50/s or over:60s',
+      'use all-at-once, 50/s, poisson:50/s, over:60s or rolling:500',
     );
   }
   const seconds = Number(args.timeout ?? DEFAULT_TIMEOUT);

@@ -13,6 +13,8 @@ export interface StormOrder {
   readonly machines: readonly VirtualMachine[];
   /** Milliseconds after the start, one a machine. */
   readonly arrivals: readonly number[];
+  /** Machines at the same time, at most; the next is switched on when one has come to its end. Absent: as they arrive. */
+  readonly underWay?: number;
   /** The share of datagrams that is lost, each way; 0 to 1. TCP's losses are the kernel's, and not in it. */
   readonly loss: number;
   /** How often a machine begins at all: firmware whose only boot option is the network begins anew. */
@@ -127,7 +129,11 @@ export async function startStorm(order: StormOrder, deps: StormDeps): Promise<St
   const run = async (): Promise<StormResult> => {
     let droppedReplies = 0;
     try {
-      await Promise.all(machines.map((machine, index) => runMachine(machine, arrivals[index] ?? 0)));
+      const left = machines.entries();
+      const runOneByOne = async (): Promise<void> => {
+        for (const [index, machine] of left) await runMachine(machine, arrivals[index] ?? 0);
+      };
+      await Promise.all(Array.from({ length: order.underWay ?? machines.length }, runOneByOne));
     } finally {
       droppedReplies = shared.dropped();
       await shared.close();

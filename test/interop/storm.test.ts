@@ -89,7 +89,16 @@ await t.test(
         '-c',
         '"$@" || true',
         'sh',
-        ...command('--machines', '3', '--mac', '02:00:00:00:00:00', '--timeout', '5'),
+        ...command(
+          '--machines',
+          '3',
+          '--mac',
+          '02:00:00:00:00:00',
+          '--timeout',
+          '5',
+          '--arrival',
+          'rolling:1',
+        ),
       ],
       {
         timeout: 120_000,
@@ -97,6 +106,7 @@ await t.test(
     );
     const report = JSON.parse(output) as StormReport;
     t.match(report, { booted: 0, failed: 3 });
+    t.ok(report.seconds >= 15, 'one after the other');
     t.equal(report.failures.length, 1, 'one group', { failures: report.failures });
     t.match(report.failures[0], {
       step: 'script',

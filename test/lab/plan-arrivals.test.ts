@@ -7,6 +7,7 @@ t.test('a pattern is read as it is written', async (t) => {
   t.same(parseArrivals('30/m'), { kind: 'rate', perSecond: 0.5 });
   t.same(parseArrivals('poisson:2.5/s'), { kind: 'poisson', perSecond: 2.5 });
   t.same(parseArrivals('over:2m'), { kind: 'over', ms: 120_000 });
+  t.same(parseArrivals('rolling:500'), { kind: 'rolling', underWay: 500 });
 });
 
 t.test('what is no pattern is none', async (t) => {
@@ -22,6 +23,9 @@ t.test('what is no pattern is none', async (t) => {
     'over:60',
     'over:s',
     '5/s ',
+    'rolling:0',
+    'rolling:1.5',
+    'rolling:500/s',
   ];
   for (const text of rows) t.equal(parseArrivals(text), undefined, text);
 });
@@ -29,6 +33,7 @@ t.test('what is no pattern is none', async (t) => {
 t.test('machines arrive as the pattern says', async (t) => {
   const never = () => t.fail('there is nothing by chance in it') as never;
   t.same(planArrivals({ kind: 'all-at-once' }, 3, never), [0, 0, 0]);
+  t.same(planArrivals({ kind: 'rolling', underWay: 2 }, 3, never), [0, 0, 0], 'the storm waits for a place');
   t.same(planArrivals({ kind: 'rate', perSecond: 4 }, 3, never), [0, 250, 500]);
   t.same(planArrivals({ kind: 'over', ms: 600 }, 3, never), [0, 200, 400]);
 });
@@ -55,6 +60,7 @@ t.test('a pattern is said in words', async (t) => {
     ['1/m', '0.0167 a second'],
     ['poisson:50/s', '50 a second on average'],
     ['over:1m', 'over 60 s'],
+    ['rolling:500', '500 under way at a time'],
   ];
   for (const [text, words] of rows) {
     const pattern = parseArrivals(text);
