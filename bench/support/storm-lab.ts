@@ -8,12 +8,11 @@ export interface StormLoad {
   /** As `--arrival` and `--loss` take them. */
   readonly arrival?: string;
   readonly loss?: string;
-  readonly attempts?: number;
-  /** Seconds, of a machine. */
-  readonly timeout?: number;
 }
 
 const START_LIMIT = 300_000;
+/** Seconds, of a machine. */
+const TIME_LIMIT = 1_800;
 const MIB = 1024 * 1024;
 /** As `tinderbox simulate` numbers them. */
 const FIRST_MAC = 0x02_74_62_00_00_00;
@@ -54,8 +53,6 @@ export async function runStorm({
   machines,
   arrival = 'all-at-once',
   loss = '0',
-  attempts = 1,
-  timeout = 1_800,
 }: StormLoad): Promise<StormReport> {
   await using stack = new AsyncDisposableStack();
   const lab = stack.use(await createLab({ address: '10.77.0.1/16' }));
@@ -71,10 +68,10 @@ export async function runStorm({
   });
   const tinderbox = new URL('../../bin/tinderbox', import.meta.url).pathname;
   const command = `env -u NODE_OPTIONS ${tinderbox} simulate --config ${site.folder}/tinderbox.yaml --interface eth0
-    --machines ${machines} --arrival ${arrival} --loss ${loss} --attempts ${attempts} --timeout ${timeout} --json`;
+    --machines ${machines} --arrival ${arrival} --loss ${loss} --timeout ${TIME_LIMIT} --json`;
   // Exit code 1 says that machines failed; the report says why. Of its progress nothing is wanted here.
   const shell = ['sh', '-c', '"$@" 2>/dev/null || [ $? -eq 1 ]', 'sh', ...client.enter(command.split(/\s+/))];
-  const output = await runProgram(shell, { timeout: (timeout + 120) * 1000 });
+  const output = await runProgram(shell, { timeout: (TIME_LIMIT + 120) * 1000 });
   if (output === '') throw new Error(`the storm said nothing: ${daemon.log().slice(-2000)}`);
   return JSON.parse(output) as StormReport;
 }
