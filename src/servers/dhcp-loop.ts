@@ -17,6 +17,7 @@ import type { Journal, Observation } from '../store/port.ts';
 import type { DatagramEnd, PacketRecorder } from './port.ts';
 import { createDhcpTap } from './record-dhcp.ts';
 import { sayRarely } from './say-rarely.ts';
+import { watchDropped } from './watch-dropped.ts';
 
 /** What the servers of ports 67 and 4011 have in common; they differ in the decision and in where a reply goes. */
 export interface DhcpLoopOptions {
@@ -257,11 +258,13 @@ export function runDhcpLoop(options: DhcpLoopOptions): DhcpLoop {
     logger.warn({ ...details, interface: via, ...(turn.held > 0 && { held: turn.held }) }, what);
   }
 
+  const droppedWatch = watchDropped(options);
   socket.on('message', receive);
   socket.on('error', (error) => sayError('the socket failed', error));
   return {
     async stop() {
       socket.off('message', receive);
+      droppedWatch[Symbol.dispose]();
       if (inFlight > 0) await new Promise<void>((resolve) => (landed = resolve));
       await new Promise<void>((resolve) => socket.close(resolve));
     },

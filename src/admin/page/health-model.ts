@@ -25,6 +25,8 @@ const GROUPS: Readonly<Record<string, string>> = {
 
 /** What a counter counts, in a sentence, where its name alone does not say it. */
 const WORDS: Readonly<Record<string, string>> = {
+  'dhcp.dropped.no-room': 'packets lost, as they came faster than they were read',
+  'pxe.dropped.no-room': 'packets lost, as they came faster than they were read',
   'events.dropped.store': 'events lost, as the database could not write them',
   'machines.forgotten': 'machines forgotten, since memory holds a bounded number',
   'tftp.read.answered': 'files asked for and sent',
