@@ -102,6 +102,7 @@ export interface SimulationResult {
 export interface ClientTiming {
   /** EDK2 asks when `secs` is 0, 4, 12, 28 and gives up (seen). */
   readonly discoverWaits: readonly number[];
+  /** As often, where nobody sets it otherwise (code: EDK2's DhcpSetState, mDhcp4DefaultTimeout). */
   readonly requestWaits: readonly number[];
   readonly proxyWaits: readonly number[];
   /** How long the ROM goes on listening after an offer it can boot from; EDK2 takes its whole first wait. */
@@ -119,7 +120,7 @@ export interface ClientTiming {
 
 export const FIRMWARE_TIMING: ClientTiming = {
   discoverWaits: [4000, 8000, 16000, 32000],
-  requestWaits: [4000, 8000, 16000],
+  requestWaits: [4000, 8000, 16000, 32000],
   proxyWaits: [1000, 2000, 4000],
   settle: 300,
   ipxeProxyWait: 2000,
