@@ -12,7 +12,9 @@ export interface StormLoad {
 
 const START_LIMIT = 300_000;
 /** Seconds, of a machine. */
-const TIME_LIMIT = 1_800;
+const TIME_LIMIT = 600;
+/** Milliseconds, of a storm. */
+const STORM_LIMIT = 3_600_000;
 const MIB = 1024 * 1024;
 /** As `tinderbox simulate` numbers them. */
 const FIRST_MAC = 0x02_74_62_00_00_00;
@@ -71,7 +73,7 @@ export async function runStorm({
     --machines ${machines} --arrival ${arrival} --loss ${loss} --timeout ${TIME_LIMIT} --json`;
   // Exit code 1 says that machines failed; the report says why. Of its progress nothing is wanted here.
   const shell = ['sh', '-c', '"$@" 2>/dev/null || [ $? -eq 1 ]', 'sh', ...client.enter(command.split(/\s+/))];
-  const output = await runProgram(shell, { timeout: (TIME_LIMIT + 120) * 1000 });
+  const output = await runProgram(shell, { timeout: STORM_LIMIT });
   if (output === '') throw new Error(`the storm said nothing: ${daemon.log().slice(-2000)}`);
   return JSON.parse(output) as StormReport;
 }

@@ -70,7 +70,7 @@ export function formatStorm(report: StormReport): string {
     ...(report.droppedReplies === 0
       ? []
       : [
-          `client    had no room for ${report.droppedReplies} replies, which its machines asked for again: net.core.rmem_max, or more hosts`,
+          `client    had no room for ${report.droppedReplies} replies: simulate fewer at a time (--arrival rolling:500), or from more hosts`,
         ]),
     `client    ${report.client.cpuSeconds.toFixed(1)} s of processor, ${formatBinarySize(report.client.memoryBytes)}`,
     ...(report.forgotten === undefined ? [] : [`forgotten ${report.forgotten} machines`]),

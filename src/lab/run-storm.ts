@@ -1,5 +1,6 @@
 import { formatIpv4, type Ipv4 } from '../machine/ipv4.ts';
 import type { BorrowedAddresses, DatagramSocket, OpenUdpSocket, UdpSocketOptions } from '../net/port.ts';
+import { abortWith } from './abort-with.ts';
 import { createLoss, losePort, loseSocket } from './lose-packets.ts';
 import type { MachineEnd } from './storm-figures.ts';
 import { createStormFetch } from './storm-http.ts';
@@ -73,7 +74,7 @@ const SYSTEM_RETRIES = 15;
  * port 68 of the interface cannot be opened. The addresses are the caller's to give back.
  */
 export async function startStorm(order: StormOrder, deps: StormDeps): Promise<Storm> {
-  const { machines, arrivals, signal } = order;
+  const { machines, arrivals } = order;
   const loss = createLoss(order.loss, deps.random);
   const shared = await createClientPort(deps.openSocket, order.interface, { inBatches: deps.inBatches });
   const port = order.loss === 0 ? shared : losePort(shared, loss.lose);
@@ -81,6 +82,9 @@ export async function startStorm(order: StormOrder, deps: StormDeps): Promise<St
     const socket = await deps.openSocket(options);
     return order.loss === 0 ? socket : loseSocket(socket, loss.lose);
   };
+  /** Of all machines: what keeps one from running at all ends the others. */
+  const storm = abortWith(order.signal);
+  const { signal } = storm;
   const places = new Map<StormPlace, number>([['off', machines.length]]);
   const ends: MachineEnd[] = [];
   const restarts: MachineEnd[] = [];
@@ -96,7 +100,8 @@ export async function startStorm(order: StormOrder, deps: StormDeps): Promise<St
     await deps.sleep(arrival - (deps.now() - started), signal);
     if (signal.aborted) return;
     const began = deps.now();
-    const stop = AbortSignal.any([signal, AbortSignal.timeout(order.timeout)]);
+    using ownTime = abortWith(signal, order.timeout);
+    const stop = ownTime.signal;
     const boot = (): Promise<SimulationResult> =>
       runVirtualClient(machine, depsOf({ deps, port, openSocket, stop }), {
         timing: { ...FIRMWARE_TIMING, ...PATIENT },
@@ -134,7 +139,11 @@ export async function startStorm(order: StormOrder, deps: StormDeps): Promise<St
         for (const [index, machine] of left) await runMachine(machine, arrivals[index] ?? 0);
       };
       await Promise.all(Array.from({ length: order.underWay ?? machines.length }, runOneByOne));
+    } catch (error) {
+      storm.abort();
+      throw error;
     } finally {
+      storm[Symbol.dispose]();
       droppedReplies = shared.dropped();
       await shared.close();
     }

@@ -57,6 +57,7 @@ export async function createClientPort(
   }: ClientPortOptions = {},
 ): Promise<ClientPort> {
   const listeners = new Map<string, (reply: ReceivedReply) => void>();
+  const opened: DatagramSocket[] = [];
   let strangers = 0;
 
   const receive = (bytes: Uint8Array, remote: RemoteInfo, toPort: number): void => {
@@ -71,9 +72,10 @@ export async function createClientPort(
 
   const open = async (port: number): Promise<OwnSocket> => {
     const bound = { port, broadcast: true, receiveBuffer: RECEIVE_BUFFER };
-    const opened = await openSocket(device === undefined ? bound : { ...bound, device });
-    const local = opened.address().port;
-    const socket = inBatches(opened);
+    const alone = await openSocket(device === undefined ? bound : { ...bound, device });
+    const local = alone.address().port;
+    const socket = inBatches(alone);
+    opened.push(socket);
     socket.on('message', (bytes, remote) => receive(bytes, remote, local));
     // ICMP errors of a server that went away; the time-outs of the machines say it better.
     socket.on('error', () => undefined);
@@ -110,7 +112,7 @@ export async function createClientPort(
       return own.local;
     },
     strangers: () => strangers,
-    dropped: () => clientSocket.socket.dropped?.() ?? 0,
+    dropped: () => opened.reduce((sum, socket) => sum + (socket.dropped?.() ?? 0), 0),
     async close() {
       listeners.clear();
       const sockets = new Set([clientSocket, ...(pxeSocket === undefined ? [] : [await pxeSocket])]);

@@ -35,6 +35,15 @@ function openBatch(fd: number): DatagramBatch | undefined {
   }
 }
 
+/** Undefined where the kernel does not say. */
+function droppedBy(fd: number): number | undefined {
+  try {
+    return loadLibc().droppedDatagrams(fd);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether who listens at a port takes datagrams by a socket of the kernel. */
 type Joins = (port: number) => boolean;
 
@@ -50,7 +59,7 @@ function wrap(socket: DatagramSocket, fd: number, batch: DatagramBatch, joins: J
   const copy = createSlab();
   /** `taken`: in this turn of the loop. */
   const state = { taken: 0, receiving: false, flushes: false, closed: false };
-  let dropped = 0;
+  let dropped = droppedBy(fd);
   let newest: RemoteInfo = { address: '', family: 'IPv4', port: 0, size: 0 };
   let sourceAddress: Ipv4 | undefined;
 
@@ -150,14 +159,19 @@ function wrap(socket: DatagramSocket, fd: number, batch: DatagramBatch, joins: J
     },
     send(bytes, port, address, sent) {
       const to = parseIpv4(address);
-      if (to === undefined) return socket.send(bytes, port, address, sent);
+      // Node says what is wrong with one that is closed.
+      if (to === undefined || state.closed) return socket.send(bytes, port, address, sent);
       return put(bytes, port, to, { failed: (error) => sent(error), sent: () => sent(null) });
     },
     put: (bytes, port, address, failed) => put(bytes, port, address, { failed }),
-    dropped() {
-      if (!state.closed) dropped = loadLibc().droppedDatagrams(fd);
-      return dropped;
-    },
+    ...(dropped === undefined
+      ? {}
+      : {
+          dropped() {
+            if (!state.closed) dropped = droppedBy(fd) ?? dropped;
+            return dropped ?? 0;
+          },
+        }),
     close(done) {
       flush();
       // The number of its descriptor may be another's from now on.

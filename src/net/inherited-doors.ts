@@ -105,7 +105,8 @@ export function inheritDoors(options: InheritedDoorsOptions): InheritedDoors {
     if (device === undefined || name === undefined) return openOwn(how);
     const fd = take(name);
     if (fd !== undefined) {
-      const socket = await adoptUdpDescriptor(fd, how);
+      // Its buffer is the unit's: asked for here, it would shrink to net.core.rmem_max.
+      const socket = await adoptUdpDescriptor(fd, how.broadcast === true ? { broadcast: true } : {});
       // libuv turns it on, and systemd before: another server with it set could then share the port.
       libc?.setOption(fd, 'reuseAddress', 0);
       return socket;

@@ -23,12 +23,14 @@ const PAUSE = 60_000;
 
 /**
  * Counts what the kernel threw away before anybody here saw it: without that a machine that was not heard looks like one
- * that never asked. Does nothing where the socket does not know.
+ * that never asked. Nearly always there was no room; a packet with a wrong checksum counts, too. Does nothing where the
+ * socket does not know.
  */
 export function watchDropped(options: DroppedWatchOptions): Disposable {
   const { socket, plane, port, via, journal, logger, every = EVERY } = options;
   const turn = sayRarely(PAUSE, options.uptime);
-  let known = 0;
+  // One that was inherited has lost some in another life.
+  let known = socket.dropped?.() ?? 0;
   let unsaid = 0;
   const look = (): void => {
     const dropped = socket.dropped?.() ?? 0;
@@ -39,8 +41,9 @@ export function watchDropped(options: DroppedWatchOptions): Disposable {
     if (turn('dropped') === undefined) return;
     logger.warn(
       { interface: via, dropped: unsaid },
-      `${unsaid} packets to port ${port} on ${via} were lost: they came faster than they were read. Machines ask again. ` +
-        'Use the socket units (tinderbox init --sockets), or sysctl net.core.rmem_max=4194304 and start again.',
+      `${unsaid} packets to port ${port} on ${via} were lost, most likely since they came faster than they were read. ` +
+        'Machines ask again. Where net.core.rmem_max is below 4194304, raise it and start again; sockets of systemd ' +
+        '(tinderbox init --sockets) have that room by themselves.',
     );
     unsaid = 0;
   };

@@ -14,6 +14,15 @@ t.test('it ends by itself or with its parent', async (t) => {
   t.equal(late.signal.aborted, true);
 });
 
+t.test('it ends when its time is over, unless it was disposed', async (t) => {
+  const parent = new AbortController();
+  using one = abortWith(parent.signal, 1);
+  const other = abortWith(parent.signal, 1);
+  other[Symbol.dispose]();
+  await new Promise((resolve) => one.signal.addEventListener('abort', resolve));
+  t.same([one.signal.aborted, other.signal.aborted, parent.signal.aborted], [true, false, false]);
+});
+
 t.test('a parent that lives on holds nothing of it', async (t) => {
   const parent = new AbortController();
   {

@@ -18,6 +18,7 @@ import {
 import { architectureByName } from '../../src/machine/architecture.ts';
 import { type Ipv4, parseIpv4, UNSPECIFIED } from '../../src/machine/ipv4.ts';
 import { type Mac, macFromBytes, macToBytes } from '../../src/machine/mac.ts';
+import type { DatagramSocket } from '../../src/net/port.ts';
 import { encodePxeVendorOptions } from '../../src/protocol/dhcp/option-43.ts';
 import { decodeVendorClass } from '../../src/protocol/dhcp/option-60.ts';
 import { decodeUserClass } from '../../src/protocol/dhcp/option-77.ts';
@@ -747,6 +748,29 @@ t.test('one port serves many machines, each its own replies', async (test) => {
   test.not(sent, 0);
   await port.close();
   await new Promise<void>((done) => server.close(() => done()));
+});
+
+t.test('what a port had no room for is counted over its sockets, each through its batches', async (test) => {
+  let closed = 0;
+  const inBatches = (socket: DatagramSocket): DatagramSocket => ({
+    on: socket.on.bind(socket),
+    off: (event, listener) => socket.off(event, listener),
+    send: (bytes, to, address, sent) => socket.send(bytes, to, address, sent),
+    dropped: () => 2,
+    close: (done) => {
+      closed++;
+      return socket.close(done);
+    },
+  });
+  const port = await createClientPort(openLoopbackSocket, undefined, {
+    ports: { client: 0, pxe: 0 },
+    inBatches,
+  });
+  test.equal(port.dropped(), 2);
+  await port.sendPxe(new Uint8Array(300), parseIpv4('127.0.0.1') as Ipv4, 9);
+  test.equal(port.dropped(), 4);
+  await port.close();
+  test.equal(closed, 2);
 });
 
 t.test('where another program holds 4011, the port asks from 68', async (test) => {

@@ -67,6 +67,16 @@ t.test('an inherited socket is handed out as often as it is asked for', async (t
   libc.closeDescriptor(fd);
 });
 
+t.test('the buffer of an inherited socket is what its unit gave it', async (t) => {
+  const { fd, port } = makeSocket('lo');
+  libc.setOption(fd, 'receiveBuffer', 131_072);
+  const { doors } = bench(t, port, { inherited: [{ fd, name: 'tftp-lo' }] });
+  const socket = await doors.openUdp({ port, device: 'lo', receiveBuffer: 65_536 });
+  t.equal(socket.getRecvBufferSize(), 262_144);
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  libc.closeDescriptor(fd);
+});
+
 t.test('no other program shares the port of one that was handed out', async (t) => {
   const { fd, port } = makeSocket('lo');
   const { doors } = bench(t, port, { inherited: [{ fd, name: 'tftp-lo' }] });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setImmediate } from 'node:timers/promises';
 import type { Test } from 'tap';
@@ -46,6 +46,13 @@ t.test('asks the kernel for the receive buffer', async (t) => {
     // Linux doubles the number for its own accounting (socket(7)).
     t.equal(socket.getRecvBufferSize(), 131_072, String(device));
   }
+});
+
+t.test('who may do so exceeds what the kernel gives everybody', async (t) => {
+  const most = Number(await readFile('/proc/sys/net/core/rmem_max', 'latin1'));
+  const wanted = most + 65_536;
+  const socket = await open(t, { port: 0, device: 'lo', receiveBuffer: wanted });
+  t.equal(socket.getRecvBufferSize(), 2 * (root ? wanted : most));
 });
 
 t.test('a socket that fails after it took its descriptor closes it, once', async (t) => {

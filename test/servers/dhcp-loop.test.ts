@@ -46,6 +46,7 @@ interface BenchOptions {
   readonly uptime?: () => number;
   readonly level?: string;
   readonly recorder?: PacketRecorder;
+  readonly dropped?: () => number;
 }
 
 const OFFER: DhcpAction = {
@@ -73,6 +74,7 @@ function makeBench(options: BenchOptions = {}): Bench {
       done();
     },
   });
+  if (options.dropped !== undefined) Object.assign(socket, { dropped: options.dropped });
   const destination = new Writable({
     write(chunk: Buffer, _encoding, done) {
       log.push(chunk.toString('utf8'));
@@ -417,6 +419,15 @@ t.test('packets beyond what can wait for the disk are dropped and counted', asyn
   await settle();
   await bench.receive(DISCOVER);
   t.equal(bench.sent.length, 4097, 'those that waited are answered, and the next one as well');
+});
+
+t.test('what the kernel dropped is counted and said', async (t) => {
+  let dropped = 0;
+  const bench = makeBench({ dropped: () => dropped });
+  dropped = 3;
+  await bench.loop.stop();
+  t.same(bench.counts, ['dhcp.dropped.no-room']);
+  t.match(bench.log[0], /3 packets to port 67 on eth1 were lost/);
 });
 
 t.test('to stop is to let what is under way finish, and to answer nothing new', async (t) => {
