@@ -84,7 +84,7 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
           authorities,
           csrUrl: csrUrlOf(sessionUrl),
         });
-  const openMemoryFile = memoryFiles();
+  const inMemory = memoryFiles();
   const fileSender = createFileSender({
     threads: Math.min(availableParallelism(), SENDER_THREADS),
     crashed(reason) {
@@ -100,7 +100,7 @@ export async function startHttpOn(wiring: HttpWiring): Promise<HttpServer> {
     ...(wiring.pullThrough === undefined ? {} : { pullThrough: wiring.pullThrough }),
     findLoader: (name) => bootFiles.find(name),
     cacheBytes: config.http.cacheBytes,
-    ...(openMemoryFile === undefined ? {} : { openMemoryFile }),
+    ...(inMemory === undefined ? {} : { memoryFiles: inMemory }),
     ...(fileSender === undefined ? {} : { fileSender }),
     limits: limitsWithin(readDescriptorLimit()),
     sessionTime: config.http.sessionTime,

@@ -30,7 +30,7 @@ const unused = (): never => {
   throw new Error('the bench asks for assets only');
 };
 
-const openMemoryFile = memoryFiles();
+const inMemory = memoryFiles();
 const threads = Number(process.argv[4] ?? 2);
 const fileSender =
   threads === 0
@@ -38,7 +38,7 @@ const fileSender =
     : createFileSender({ threads, crashed: (reason) => console.error(`a sender ended: ${reason}`) });
 
 const server = await startHttpServer({
-  ...(openMemoryFile === undefined || threads === 0 ? {} : { openMemoryFile }),
+  ...(inMemory === undefined || threads === 0 ? {} : { memoryFiles: inMemory }),
   ...(fileSender === undefined ? {} : { fileSender }),
   listen: [{ host: '127.0.0.1' }],
   port: 0,

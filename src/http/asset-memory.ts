@@ -1,5 +1,6 @@
 import { close, read, write } from 'node:fs';
 import { promisify } from 'node:util';
+import type { MemoryFiles } from '../net/port.ts';
 
 /** Room for one file's bytes, written once and read by all. */
 export interface AssetMemory {
@@ -20,15 +21,39 @@ const writePart = promisify(write);
 /** As much is copied out of a file in memory at once, for who sends from the main thread. */
 const READ_BYTES = 256 * 1024;
 
-/** A file that has no name (memfd): what is sent from it by sendfile(2) is not copied. */
-export function memoryFile(descriptor: number): AssetMemory {
+/** Of a page that is still small: something has to be in a large one before there can be one. */
+const FIRST_BYTES = 4096;
+
+/**
+ * A file that has no name (memfd): what is sent from it by sendfile(2) is not copied. Its pages are large as far as they fill
+ * one, while it is written from the beginning on.
+ */
+export function memoryFile(files: MemoryFiles, bytes: number): AssetMemory {
+  const descriptor = files.open();
+  const { largePage } = files;
+  let enlarges = true;
+  const writeAll = async (part: Uint8Array, at: number): Promise<void> => {
+    let done = 0;
+    while (done < part.length) {
+      const { bytesWritten } = await writePart(descriptor, part, done, part.length - done, at + done);
+      done += bytesWritten;
+    }
+  };
+  const beginPage = async (part: Uint8Array, at: number): Promise<void> => {
+    await writeAll(part.subarray(0, FIRST_BYTES), at);
+    // Where there is none now, to look for one costs more with each page.
+    enlarges = await files.enlargePage(descriptor, at);
+  };
   return {
     descriptor,
-    async write(bytes, at) {
-      let done = 0;
-      while (done < bytes.length) {
-        const { bytesWritten } = await writePart(descriptor, bytes, done, bytes.length - done, at + done);
-        done += bytesWritten;
+    async write(part, at) {
+      for (let done = 0; done < part.length; ) {
+        const place = at + done;
+        const left = largePage - (place % largePage);
+        const piece = part.subarray(done, done + left);
+        if (enlarges && left === largePage && place + largePage <= bytes) await beginPage(piece, place);
+        await writeAll(piece, place);
+        done += piece.length;
       }
     },
     async read(at, end) {

@@ -8,7 +8,7 @@ import type { Ipv4 } from '../machine/ipv4.ts';
 import type { Mac } from '../machine/mac.ts';
 import type { Role } from '../machine/role.ts';
 import type { BootSession, NodeRegistration } from '../machine/session.ts';
-import type { FileSender, OpenMemoryFile } from '../net/port.ts';
+import type { FileSender, MemoryFiles } from '../net/port.ts';
 import type { Authorities, Entitlement, SignedCertificate } from '../pki/port.ts';
 import type { BootContext, IdentityContext, TemplateContext } from '../render/context.ts';
 import type { GrubPlace, GrubTransport } from '../render/grub-text.ts';
@@ -281,7 +281,7 @@ export interface HttpServerOptions {
   /** Bytes of hot files held in memory. */
   readonly cacheBytes: number;
   /** Where they are held. Absent: in the main thread's heap, from where only the main thread sends. */
-  readonly openMemoryFile?: OpenMemoryFile;
+  readonly memoryFiles?: MemoryFiles;
   /** What sends large files. Absent: the main thread. Who passed it stops it, after this server. */
   readonly fileSender?: FileSender;
   /** Seconds after its newest script in which a session's configuration may be fetched. */

@@ -57,11 +57,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     complain: createComplain(logger, journal, clock),
   };
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const { openMemoryFile } = options;
+  const { memoryFiles } = options;
   const service: AssetService = {
     sources: createAssetSources({
       cacheBytes: options.cacheBytes,
-      openMemory: openMemoryFile === undefined ? memoryBuffer : () => memoryFile(openMemoryFile()),
+      openMemory: memoryFiles === undefined ? memoryBuffer : (bytes) => memoryFile(memoryFiles, bytes),
       clock,
     }),
     sender: options.fileSender,

@@ -3,8 +3,9 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { SenderAnswer, SenderCall, SenderThreadOptions } from './file-sender-messages.ts';
 import { type Libc, loadLibc } from './libc.ts';
+import { LARGE_PAGE } from './libc-memory.ts';
 import { hasTransferCalls } from './libc-transfers.ts';
-import type { FileSender, OpenMemoryFile, SentBytes, Transfer, TransferOrder } from './port.ts';
+import type { FileSender, MemoryFiles, SentBytes, Transfer, TransferOrder } from './port.ts';
 
 export interface FileSenderOptions {
   /** Threads for files that go out as they are. One more copies: a disk that hangs holds up nobody else. */
@@ -37,10 +38,15 @@ export function createFileSender(options: FileSenderOptions): FileSender | undef
 }
 
 /** Undefined where there can be none. */
-export function memoryFiles(): OpenMemoryFile | undefined {
+export function memoryFiles(): MemoryFiles | undefined {
   try {
     const libc = loadLibc();
-    return () => libc.openMemoryFile('tinderbox-asset');
+    return {
+      open: () => libc.openMemoryFile('tinderbox-asset'),
+      largePage: LARGE_PAGE,
+      enlargePage: (descriptor, at) =>
+        new Promise((resolve) => void libc.enlargePage(descriptor, at, resolve)),
+    };
   } catch {
     return undefined;
   }

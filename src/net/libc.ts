@@ -5,6 +5,7 @@ import type { Ipv4 } from '../machine/ipv4.ts';
 import { ipv4FromBytes } from '../machine/ipv4.ts';
 import { errnoName } from './errno-name.ts';
 import { type BatchCalls, bindBatchCalls } from './libc-batches.ts';
+import { bindMemoryCalls, type MemoryCalls } from './libc-memory.ts';
 import { bindNetlinkCalls, type NetlinkCalls } from './libc-netlink.ts';
 import { bindSocketCalls, type SocketCalls } from './libc-sockets.ts';
 import { bindTransferCalls, type TransferCalls } from './libc-transfers.ts';
@@ -21,7 +22,7 @@ export interface InterfaceAddress {
 }
 
 /** The few calls of the C library that Node does not offer. Each throws an Error whose `code` is the errno's name. */
-export interface Libc extends SocketCalls, TransferCalls, BatchCalls, NetlinkCalls {
+export interface Libc extends SocketCalls, TransferCalls, BatchCalls, NetlinkCalls, MemoryCalls {
   /** An unbound, non-blocking IPv4 UDP socket; the descriptor belongs to the caller. */
   readonly openUdpDescriptor: () => number;
   readonly setOption: (fd: number, option: SocketOption, value: number | string) => void;
@@ -126,6 +127,7 @@ function bindFunctions(): Libc {
     ...bindTransferCalls(library, check, () => koffi.errno()),
     ...bindBatchCalls(koffi, library),
     ...bindNetlinkCalls(library, check),
+    ...bindMemoryCalls(library),
     openUdpDescriptor,
     setOption(fd, option, value) {
       const bytes =

@@ -194,5 +194,15 @@ export interface FileSender {
   stop(): Promise<void>;
 }
 
-/** A file without a name, in memory: the descriptor is the caller's. Throws Node's error if there can be none. */
-export type OpenMemoryFile = () => number;
+/** Files without a name, in memory. */
+export interface MemoryFiles {
+  /** The descriptor is the caller's. Throws Node's error if there can be none. */
+  open(): number;
+  /** Bytes. What is sent from a page of so many costs the kernel less than what is sent from hundreds of small ones. */
+  readonly largePage: number;
+  /**
+   * Makes one page of as many bytes from `at` on, a multiple of it; the first of them must be written, and the file stays
+   * open until this resolves. False: the kernel does not, or has none now. Never rejects.
+   */
+  enlargePage(descriptor: number, at: number): Promise<boolean>;
+}

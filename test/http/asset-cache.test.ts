@@ -98,9 +98,9 @@ t.test('parts of a large file neither bring it in nor keep it', async (t) => {
 });
 
 t.test('what was read is there before the whole is, and the whole is what the file was', async (t) => {
-  const openMemoryFile = memoryFiles();
-  if (openMemoryFile === undefined) throw new Error('no C library');
-  for (const openMemory of [memoryBuffer, () => memoryFile(openMemoryFile())]) {
+  const inMemory = memoryFiles();
+  if (inMemory === undefined) throw new Error('no C library');
+  for (const openMemory of [memoryBuffer, (bytes: number) => memoryFile(inMemory, bytes)]) {
     const { write, ask } = await start(t, 64 * MIB, openMemory);
     const bytes = crypto.getRandomValues(Buffer.alloc(65_536));
     await write('image', Buffer.concat(Array.from({ length: 20 * 16 + 1 }, () => bytes)));

@@ -71,7 +71,7 @@ export async function startTestServer(
   const sender = threads
     ? createFileSender({ threads: 1, crashed: (reason) => void t.fail(reason) })
     : undefined;
-  const openMemoryFile = threads ? memoryFiles() : undefined;
+  const inMemory = threads ? memoryFiles() : undefined;
   const assets = await mkdtemp(join(tmpdir(), 'tinderbox-http-'));
   t.teardown(() => rm(assets, { recursive: true }));
   const journal = overrides.journal ?? createFakeJournal();
@@ -84,7 +84,7 @@ export async function startTestServer(
     assets,
     cacheBytes: 8 * 1024 * 1024,
     ...(sender === undefined ? {} : { fileSender: sender }),
-    ...(openMemoryFile === undefined ? {} : { openMemoryFile }),
+    ...(inMemory === undefined ? {} : { memoryFiles: inMemory }),
     sessionTime: 3_600,
     strictAddress: false,
     journal,

@@ -135,7 +135,7 @@ t.test('one that waits is told of a client that has gone', async (t) => {
 });
 
 t.test('many at once, of a file in memory, each get theirs', async (t) => {
-  const memory = memoryFiles()?.();
+  const memory = memoryFiles()?.open();
   if (memory === undefined) throw new Error('no C library');
   const { write } = await import('node:fs');
   await new Promise<void>((resolve, reject) => {
