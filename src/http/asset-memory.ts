@@ -21,17 +21,19 @@ const writePart = promisify(write);
 /** As much is copied out of a file in memory at once, for who sends from the main thread. */
 const READ_BYTES = 256 * 1024;
 
-/** Of a page that is still small: something has to be in a large one before there can be one. */
-const FIRST_BYTES = 4096;
+/** Something has to be in a page before it can be a large one. */
+const SOMETHING = new Uint8Array(1);
 
 /**
  * A file that has no name (memfd): what is sent from it by sendfile(2) is not copied. Its pages are large as far as they fill
- * one, while it is written from the beginning on.
+ * one, while it is written from the beginning on; each is made while the one before is written.
  */
 export function memoryFile(files: MemoryFiles, bytes: number): AssetMemory {
   const descriptor = files.open();
   const { largePage } = files;
   let enlarges = true;
+  /** Of the page that is written next. */
+  let ahead: Promise<boolean> | undefined;
   const writeAll = async (part: Uint8Array, at: number): Promise<void> => {
     let done = 0;
     while (done < part.length) {
@@ -39,10 +41,20 @@ export function memoryFile(files: MemoryFiles, bytes: number): AssetMemory {
       done += bytesWritten;
     }
   };
-  const beginPage = async (part: Uint8Array, at: number): Promise<void> => {
-    await writeAll(part.subarray(0, FIRST_BYTES), at);
+  const prepare = async (at: number): Promise<boolean> => {
+    if (at + largePage > bytes) return false;
+    try {
+      await writeAll(SOMETHING, at);
+      return await files.enlargePage(descriptor, at);
+    } catch {
+      // Who writes there in earnest is told why it cannot be.
+      return false;
+    }
+  };
+  const beginPage = async (at: number): Promise<void> => {
     // Where there is none now, to look for one costs more with each page.
-    enlarges = await files.enlargePage(descriptor, at);
+    enlarges = await (ahead ?? prepare(at));
+    ahead = enlarges ? prepare(at + largePage) : undefined;
   };
   return {
     descriptor,
@@ -51,7 +63,7 @@ export function memoryFile(files: MemoryFiles, bytes: number): AssetMemory {
         const place = at + done;
         const left = largePage - (place % largePage);
         const piece = part.subarray(done, done + left);
-        if (enlarges && left === largePage && place + largePage <= bytes) await beginPage(piece, place);
+        if (enlarges && left === largePage) await beginPage(place);
         await writeAll(piece, place);
         done += piece.length;
       }
@@ -63,7 +75,8 @@ export function memoryFile(files: MemoryFiles, bytes: number): AssetMemory {
       return buffer.subarray(0, bytesRead);
     },
     close() {
-      close(descriptor, () => undefined);
+      // Its number may be another file's from then on.
+      void Promise.resolve(ahead).then(() => close(descriptor, () => undefined));
     },
   };
 }

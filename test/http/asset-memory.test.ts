@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import t from 'tap';
 import { memoryFile } from '../../src/http/asset-memory.ts';
 import { memoryFiles } from '../../src/net/file-sender.ts';
+import { until } from '../support/until.ts';
 
 const real = memoryFiles();
 if (real === undefined) throw new Error('no C library');
+const { open } = real;
 const KIB = 1024;
 
 /** Pages of 64 KiB, so that little has to be written; `answers` says of each whether it became a large one. */
 function start(bytes: number, answers: readonly boolean[] = []) {
   const asked: number[] = [];
   const files = {
-    open: real?.open ?? (() => -1),
+    open,
     largePage: 64 * KIB,
     async enlargePage(_descriptor: number, at: number) {
       asked.push(at);
@@ -42,6 +44,30 @@ t.test('where there is no large page none is asked for again', async (t) => {
   await write(memory, Buffer.alloc(256 * KIB), 32 * KIB);
   t.same(asked, [0, 64 * KIB]);
   memory.close();
+});
+
+t.test('a page that is being made is waited for before the file is closed', async (t) => {
+  const slow = Promise.withResolvers<boolean>();
+  const files = {
+    open,
+    largePage: 64 * KIB,
+    enlargePage: (_descriptor: number, at: number) => (at === 0 ? Promise.resolve(true) : slow.promise),
+  };
+  const memory = memoryFile(files, 128 * KIB);
+  const { descriptor = -1 } = memory;
+  await memory.write(Buffer.alloc(64 * KIB), 0);
+  memory.close();
+  await new Promise(setImmediate);
+  t.ok(fstatSync(descriptor).isFile(), 'it is still open');
+  slow.resolve(true);
+  await until(() => {
+    try {
+      fstatSync(descriptor);
+      return false;
+    } catch {
+      return true;
+    }
+  });
 });
 
 t.test('a small file has no large page', async (t) => {
