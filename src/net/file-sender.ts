@@ -44,8 +44,7 @@ export function memoryFiles(): MemoryFiles | undefined {
     return {
       open: () => libc.openMemoryFile('tinderbox-asset'),
       largePage: LARGE_PAGE,
-      enlargePage: (descriptor, at) =>
-        new Promise((resolve) => void libc.enlargePage(descriptor, at, resolve)),
+      enlargePage: (descriptor, at) => new Promise((resolve) => libc.enlargePage(descriptor, at, resolve)),
     };
   } catch {
     return undefined;

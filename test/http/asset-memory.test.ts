@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 
 const real = memoryFiles();
 if (real === undefined) throw new Error('no C library');
-const { open } = real;
+const open = (): number => real.open();
 const KIB = 1024;
 
 /** Pages of 64 KiB, so that little has to be written; `answers` says of each whether it became a large one. */
