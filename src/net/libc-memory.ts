@@ -1,4 +1,5 @@
 import type * as Koffi from 'koffi';
+import { hasKnownLayout } from './kernel-layout.ts';
 
 export interface MemoryCalls {
   /**
@@ -29,8 +30,12 @@ export function bindMemoryCalls(library: Koffi.LibraryHandle): MemoryCalls {
   const munmap = library.func('int munmap(intptr_t address, size_t length)');
   const madvise = library.func('int madvise(intptr_t address, size_t length, int advice)');
 
+  // On 32 bits an offset has another width.
+  const isKnown = hasKnownLayout();
+
   return {
     enlargePage(fd, at, done) {
+      if (!isKnown) return done(false);
       // Only what lies at a multiple of its size can be one page: twice the room has such a place.
       const room = Number(mmap(0, 2 * LARGE_PAGE, PROT_NONE, MAP_PLACE, FAILED, 0));
       if (room === FAILED) return done(false);
