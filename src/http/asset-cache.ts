@@ -72,7 +72,8 @@ export function createAssetCache({ limitBytes, openMemory, clock }: AssetCacheOp
   };
   const whenOver = async (entry: Entry, fill: AssetFill): Promise<void> => {
     await fill.over;
-    if (fill.failure() !== undefined) unlist(entry);
+    if (fill.failure() === undefined) entry.memory?.whole();
+    else unlist(entry);
     release(entry);
   };
   const giveUp = (entry: Entry): void => {

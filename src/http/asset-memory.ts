@@ -1,4 +1,5 @@
 import { close, read, write } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { MemoryFiles } from '../net/port.ts';
 
@@ -9,6 +10,8 @@ export interface AssetMemory {
   write(bytes: Uint8Array, at: number): Promise<void>;
   /** What lies between, or the first part of it; must have been written. */
   read(at: number, end: number): Promise<Buffer>;
+  /** All of it is written: it may be laid out so that to send it costs less. */
+  whole(): void;
   close(): void;
 }
 
@@ -21,51 +24,29 @@ const writePart = promisify(write);
 /** As much is copied out of a file in memory at once, for who sends from the main thread. */
 const READ_BYTES = 256 * 1024;
 
-/** Something has to be in a page before it can be a large one. */
-const SOMETHING = new Uint8Array(1);
+/** Bytes. A smaller file is not worth a process. */
+const LEAST_LARGE = 8 * 1024 * 1024;
+/** Milliseconds before each try: pages that are being sent stay small, until later. */
+const TRIES: readonly number[] = [0, 2_000, 10_000, 60_000];
 
-/**
- * A file that has no name (memfd): what is sent from it by sendfile(2) is not copied. Its pages are large as far as they fill
- * one, while it is written from the beginning on; each is made while the one before is written.
- */
-export function memoryFile(files: MemoryFiles, bytes: number): AssetMemory {
+/** A file that has no name (memfd): what is sent from it by sendfile(2) is not copied. */
+export function memoryFile(files: MemoryFiles, bytes: number, tries = TRIES): AssetMemory {
   const descriptor = files.open();
-  const { largePage } = files;
-  let enlarges = true;
-  /** Of the page that is written next. */
-  let ahead: Promise<boolean> | undefined;
-  const writeAll = async (part: Uint8Array, at: number): Promise<void> => {
-    let done = 0;
-    while (done < part.length) {
-      const { bytesWritten } = await writePart(descriptor, part, done, part.length - done, at + done);
-      done += bytesWritten;
+  let isClosed = false;
+  const enlarge = async (): Promise<void> => {
+    for (const pause of tries) {
+      await delay(pause, undefined, { ref: false });
+      // Its number may be another file's by now.
+      if (isClosed || (await files.enlargePages(descriptor))) return;
     }
-  };
-  const prepare = async (at: number): Promise<boolean> => {
-    if (at + largePage > bytes) return false;
-    try {
-      await writeAll(SOMETHING, at);
-      return await files.enlargePage(descriptor, at);
-    } catch {
-      // Who writes there in earnest is told why it cannot be.
-      return false;
-    }
-  };
-  const beginPage = async (at: number): Promise<void> => {
-    // Where there is none now, to look for one costs more with each page.
-    enlarges = await (ahead ?? prepare(at));
-    ahead = enlarges ? prepare(at + largePage) : undefined;
   };
   return {
     descriptor,
     async write(part, at) {
-      for (let done = 0; done < part.length; ) {
-        const place = at + done;
-        const left = largePage - (place % largePage);
-        const piece = part.subarray(done, done + left);
-        if (enlarges && left === largePage) await beginPage(place);
-        await writeAll(piece, place);
-        done += piece.length;
+      let done = 0;
+      while (done < part.length) {
+        const { bytesWritten } = await writePart(descriptor, part, done, part.length - done, at + done);
+        done += bytesWritten;
       }
     },
     async read(at, end) {
@@ -74,9 +55,12 @@ export function memoryFile(files: MemoryFiles, bytes: number): AssetMemory {
       if (bytesRead === 0) throw new Error('the file in memory is shorter than it was');
       return buffer.subarray(0, bytesRead);
     },
+    whole() {
+      if (bytes >= LEAST_LARGE) void enlarge();
+    },
     close() {
-      // Its number may be another file's from then on.
-      void Promise.resolve(ahead).then(() => close(descriptor, () => undefined));
+      isClosed = true;
+      close(descriptor, () => undefined);
     },
   };
 }
@@ -89,6 +73,7 @@ export function memoryBuffer(bytes: number): AssetMemory {
       buffer.set(part, at);
     },
     read: async (at, end) => buffer.subarray(at, end),
+    whole: () => undefined,
     close: () => undefined,
   };
 }

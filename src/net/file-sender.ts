@@ -2,8 +2,8 @@ import { writeSync } from 'node:fs';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { SenderAnswer, SenderCall, SenderThreadOptions } from './file-sender-messages.ts';
+import { createPageEnlarger } from './large-pages.ts';
 import { type Libc, loadLibc } from './libc.ts';
-import { LARGE_PAGE } from './libc-memory.ts';
 import { hasTransferCalls } from './libc-transfers.ts';
 import type { FileSender, MemoryFiles, SentBytes, Transfer, TransferOrder } from './port.ts';
 
@@ -43,8 +43,7 @@ export function memoryFiles(): MemoryFiles | undefined {
     const libc = loadLibc();
     return {
       open: () => libc.openMemoryFile('tinderbox-asset'),
-      largePage: LARGE_PAGE,
-      enlargePage: (descriptor, at) => new Promise((resolve) => libc.enlargePage(descriptor, at, resolve)),
+      enlargePages: createPageEnlarger(),
     };
   } catch {
     return undefined;

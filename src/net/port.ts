@@ -198,11 +198,9 @@ export interface FileSender {
 export interface MemoryFiles {
   /** The descriptor is the caller's. Throws Node's error if there can be none. */
   open(): number;
-  /** Bytes. What is sent from a page of so many costs the kernel less than what is sent from hundreds of small ones. */
-  readonly largePage: number;
   /**
-   * Makes one page of as many bytes from `at` on, a multiple of it; the first of them must be written, and the file stays
-   * open until this resolves. False: the kernel does not, or has none now. Never rejects.
+   * Lays a file that is written out in large pages: what is sent from them costs the kernel less. False: it is not, or not
+   * all of it, and may be later. The descriptor is used before this returns, and not afterwards. Never rejects.
    */
-  enlargePage(descriptor: number, at: number): Promise<boolean>;
+  enlargePages(descriptor: number): Promise<boolean>;
 }

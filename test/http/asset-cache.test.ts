@@ -117,6 +117,29 @@ t.test('what was read is there before the whole is, and the whole is what the fi
   }
 });
 
+t.test('memory is told when it holds all of a file, and only then', async (t) => {
+  let whole = 0;
+  const openMemory = (bytes: number) => ({ ...memoryBuffer(bytes), whole: () => void whole++ });
+  const { folder, write, ask } = await start(t, 64 * MIB, openMemory);
+  await write('image', Buffer.alloc(2 * MIB));
+  for (let times = 0; times < 2; times++) {
+    const got = await ask('image');
+    if (typeof got === 'string') throw new Error(got);
+    await got.fill.beyond(2 * MIB - 1);
+    got.release();
+  }
+  await new Promise(setImmediate);
+  t.equal(whole, 1);
+  await write('changed', Buffer.alloc(40 * MIB));
+  const changed = await ask('changed');
+  if (typeof changed === 'string') throw new Error(changed);
+  await truncate(join(folder, 'changed'), 100);
+  await changed.fill.beyond(40 * MIB - 1);
+  changed.release();
+  await new Promise(setImmediate);
+  t.equal(whole, 1);
+});
+
 t.test('a file rewritten while it is being read fails its readers and is not kept', async (t) => {
   const { folder, write, ask, held, cache } = await start(t, 64 * MIB);
   await write('image', Buffer.alloc(40 * MIB, 'a'));

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync } from 'node:fs';
 import t from 'tap';
 import { memoryFile } from '../../src/http/asset-memory.ts';
 import { memoryFiles } from '../../src/net/file-sender.ts';
@@ -8,71 +7,56 @@ import { until } from '../support/until.ts';
 const real = memoryFiles();
 if (real === undefined) throw new Error('no C library');
 const open = (): number => real.open();
-const KIB = 1024;
+const MIB = 1024 * 1024;
 
-/** Pages of 64 KiB, so that little has to be written; `answers` says of each whether it became a large one. */
-function start(bytes: number, answers: readonly boolean[] = []) {
-  const asked: number[] = [];
+/** `answers` says of each try whether all pages are large now. */
+function start(bytes: number, answers: readonly boolean[]) {
+  const tried: number[] = [];
   const files = {
     open,
-    largePage: 64 * KIB,
-    async enlargePage(_descriptor: number, at: number) {
-      asked.push(at);
-      return answers[asked.length - 1] ?? true;
+    enlargePages: (descriptor: number) => {
+      tried.push(descriptor);
+      return Promise.resolve(answers[tried.length - 1] ?? false);
     },
   };
-  return { asked, memory: memoryFile(files, bytes) };
+  return { tried, memory: memoryFile(files, bytes, [0, 1, 1, 1]) };
 }
+const settle = () => new Promise((resolve) => setTimeout(resolve, 50));
 
-async function write(memory: ReturnType<typeof memoryFile>, bytes: Buffer, part: number): Promise<void> {
-  for (let at = 0; at < bytes.length; at += part) await memory.write(bytes.subarray(at, at + part), at);
-}
-
-t.test('each page that the file fills is made large when it is begun, and all bytes are there', async (t) => {
-  const bytes = randomBytes(200 * KIB - 1);
-  for (const part of [10 * KIB, 48 * KIB, 64 * KIB, 200 * KIB]) {
-    const { asked, memory } = start(bytes.length);
-    await write(memory, bytes, part);
-    t.same(asked, [0, 64 * KIB, 128 * KIB], `parts of ${part}: the last page is not full`);
-    t.ok((await memory.read(0, bytes.length)).equals(bytes));
-    memory.close();
-  }
-});
-
-t.test('where there is no large page none is asked for again', async (t) => {
-  const { asked, memory } = start(256 * KIB, [true, false]);
-  await write(memory, Buffer.alloc(256 * KIB), 32 * KIB);
-  t.same(asked, [0, 64 * KIB]);
+t.test('what is written is there, in whatever parts', async (t) => {
+  const bytes = randomBytes(MIB);
+  const { memory } = start(bytes.length, []);
+  for (let at = 0; at < bytes.length; at += 100_000) await memory.write(bytes.subarray(at, at + 100_000), at);
+  t.ok((await memory.read(0, 200_000)).equals(bytes.subarray(0, 200_000)));
+  t.ok((await memory.read(MIB - 10, MIB)).equals(bytes.subarray(MIB - 10)));
   memory.close();
 });
 
-t.test('a page that is being made is waited for before the file is closed', async (t) => {
-  const slow = Promise.withResolvers<boolean>();
-  const files = {
-    open,
-    largePage: 64 * KIB,
-    enlargePage: (_descriptor: number, at: number) => (at === 0 ? Promise.resolve(true) : slow.promise),
-  };
-  const memory = memoryFile(files, 128 * KIB);
-  const { descriptor = -1 } = memory;
-  await memory.write(Buffer.alloc(64 * KIB), 0);
-  memory.close();
-  await new Promise(setImmediate);
-  t.ok(fstatSync(descriptor).isFile(), 'it is still open');
-  slow.resolve(true);
-  await until(() => {
-    try {
-      fstatSync(descriptor);
-      return false;
-    } catch {
-      return true;
-    }
-  });
-});
+t.test(
+  'a large file that is whole is laid out in large pages, again until it is, and not for ever',
+  async (t) => {
+    const soon = start(8 * MIB, [false, true]);
+    t.same(soon.tried, []);
+    soon.memory.whole();
+    await until(() => soon.tried.length === 2);
+    const never = start(8 * MIB, []);
+    never.memory.whole();
+    await until(() => never.tried.length === 4);
+    await settle();
+    t.same(soon.tried, Array(2).fill(soon.memory.descriptor));
+    t.equal(never.tried.length, 4);
+    soon.memory.close();
+    never.memory.close();
+  },
+);
 
-t.test('a small file has no large page', async (t) => {
-  const { asked, memory } = start(64 * KIB - 1);
-  await write(memory, Buffer.alloc(64 * KIB - 1), 64 * KIB);
-  t.same(asked, []);
-  closeSync(memory.descriptor ?? -1);
+t.test('a small file is not, nor one that was closed', async (t) => {
+  const small = start(8 * MIB - 1, [true]);
+  small.memory.whole();
+  const closed = start(8 * MIB, [true]);
+  closed.memory.whole();
+  closed.memory.close();
+  await settle();
+  t.same([...small.tried, ...closed.tried], []);
+  small.memory.close();
 });
