@@ -107,7 +107,8 @@ await t.test('wrong and surplus sockets are said, and a service that may opens i
   await ready(daemon);
   t.match(daemon.log(), /dhcp-br0 is not used: it is tied to no interface: BindToDevice=br0 is missing/);
   t.match(daemon.log(), /tftp-br0 is not used: it has port 6969, not 69/);
-  t.match(daemon.log(), /sockets that nobody serves: pxe-lo/);
+  // Said by who started the daemon, after it is ready.
+  await waitUntil('the surplus is said', () => daemon.log().includes('sockets that nobody serves: pxe-lo'));
   t.match(daemon.log(), /no socket pxe-br0 was inherited: opened UDP port 4011 myself/);
   await boots(t, 'bios');
 });
