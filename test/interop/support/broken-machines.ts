@@ -50,6 +50,9 @@ function breakPort(fault: Fault): ClientPort {
   };
 }
 
+/** Milliseconds; real ones take longer. */
+const SELF_TEST = 1_000;
+
 /** Lock step and no options: what is asked is what counts here. After the first block `fault` may have its way. */
 async function readFile(
   from: Ipv4,
@@ -159,6 +162,8 @@ async function run({
   const uuid = `74696e64-6572-4000-8000-${mac.replaceAll(':', '')}`;
   const results: SimulationResult[] = [];
   for (let boot = 0; boot < boots; boot++) {
+    // Each tests itself first: none comes back before the server knows that its loader was taken.
+    if (boot > 0) await delay(SELF_TEST);
     results.push(
       await runVirtualClient({ mac, architecture, uuid }, deps, {
         timing: scaleTiming(FIRMWARE_TIMING, 0.05),
