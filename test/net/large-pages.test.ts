@@ -49,9 +49,9 @@ t.test('what is no file in memory, or too small, is not', async (t) => {
   closeSync(small);
 });
 
+const settings = (size: string, shared: string) => (file: string) => (file.endsWith('size') ? size : shared);
+
 t.test('which hosts can have them', async (t) => {
-  const settings = (size: string, shared: string) => (file: string) =>
-    file.endsWith('size') ? size : shared;
   const usual = settings('2097152\n', 'always within_size advise [never] deny force\n');
   t.equal(hasLargePages(usual, '6.1.0-18-amd64'), true);
   t.equal(hasLargePages(usual, '7.0'), true);
