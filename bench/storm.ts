@@ -1,7 +1,7 @@
 /*
  * A rack that powers on: whole boots of 100 and 1,000 machines at once, and of 10,000 that are 500 under way at a time; clients
- * and daemon on the same host. Nobody else does all of it, so there is no peer. `node bin/bootstrap.mjs bench/storm.ts --table` prints the table of
- * docs/scaling.md.
+ * and daemon on the same host. Nobody else does all of it, so there is no peer.
+ * `node bin/bootstrap.mjs bench/storm.ts --table` prints the table of docs/scaling.md.
  */
 import { availableParallelism } from 'node:os';
 import type { StormReport } from '../src/cli/format-storm.ts';

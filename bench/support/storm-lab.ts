@@ -1,4 +1,5 @@
 import type { StormReport } from '../../src/cli/format-storm.ts';
+import { readStormArgs } from '../../src/cli/storm-args.ts';
 import { runProgram } from '../../src/lab/run-program.ts';
 import { createSite, ROLE, waitUntil } from '../../test/interop/support/daemon-site.ts';
 import { createLab } from '../../test/interop/support/dhcp-lab.ts';
@@ -16,8 +17,6 @@ const TIME_LIMIT = 600;
 /** Milliseconds, of a storm. */
 const STORM_LIMIT = 3_600_000;
 const MIB = 1024 * 1024;
-/** As `tinderbox simulate` numbers them. */
-const FIRST_MAC = 0x02_74_62_00_00_00;
 /** More machines than may be new at once are expected: they have an entry in machines.yaml. */
 const MOST_NEWCOMERS = 2_000;
 const configOf = (machines: number): string => `network: { interface: br0 }
@@ -81,9 +80,7 @@ export async function runStorm({
 function filesFor(machines: number): typeof FILES {
   const files = { ...FILES, 'tinderbox.yaml': configOf(machines) };
   if (machines <= MOST_NEWCOMERS) return files;
-  const entries = Array.from({ length: machines }, (_, index) => {
-    const digits = (FIRST_MAC + index).toString(16).padStart(12, '0');
-    return `  ${digits.replaceAll(/..(?=.)/g, '$&:')}: { role: worker }\n`;
-  });
+  const planned = readStormArgs({ interface: 'eth0', machines }).machines;
+  const entries = planned.map(({ mac }) => `  ${mac}: { role: worker }\n`);
   return { ...files, 'profiles/machines.yaml': `machines:\n${entries.join('')}default: worker\n` };
 }

@@ -115,10 +115,8 @@ export async function createClientPort(
     dropped: () => opened.reduce((sum, socket) => sum + (socket.dropped?.() ?? 0), 0),
     async close() {
       listeners.clear();
-      const sockets = new Set([clientSocket, ...(pxeSocket === undefined ? [] : [await pxeSocket])]);
-      await Promise.all(
-        [...sockets].map(({ socket }) => new Promise<void>((done) => socket.close(() => done()))),
-      );
+      await pxeSocket;
+      await Promise.all(opened.map((socket) => new Promise<void>((done) => socket.close(() => done()))));
     },
   };
 }

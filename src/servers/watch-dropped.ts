@@ -37,8 +37,7 @@ export function watchDropped(options: DroppedWatchOptions): Disposable {
     if (dropped > known) journal.count(`${plane}.dropped.no-room`, dropped - known);
     unsaid += dropped - known;
     known = dropped;
-    if (unsaid === 0) return;
-    if (turn('dropped') === undefined) return;
+    if (unsaid === 0 || turn('dropped') === undefined) return;
     logger.warn(
       { interface: via, dropped: unsaid },
       `${unsaid} packets to port ${port} on ${via} were lost, most likely since they came faster than they were read. ` +
